@@ -1,0 +1,209 @@
+"""The words that two parts of the system must agree on. Nothing here does anything.
+
+Participant attributes, job and room metadata, RPC and topic names with their payloads, the constant
+names of logged events, and the default numbers of the design.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# --- default numbers (seconds unless named otherwise); settings override those a user may want to change ---
+
+RESET_DEADLINE: Final = 2.0
+"""`reset_for_reconnect()` ends within this, with a fresh or a stale memory."""
+LEAVE_WAIT: Final = 2.0
+"""`POST /session/{id}/leave` waits this long for the acknowledged reset."""
+MEMORY_RETRY: Final = 5.0
+"""After a failed load the memory is tried again after this, doubling."""
+MEMORY_RETRY_MAX: Final = 60.0
+DISPATCH_COOLDOWN: Final = 3.0
+DISPATCH_COOLDOWN_MAX: Final = 30.0
+LEASE_RENEWAL: Final = 3.0
+LEASE_DEAD_AFTER: Final = 15.0
+DEAD_LOOP_AFTER: Final = 20.0
+"""A final transcript without a reply or a failure notice for this long: the agent is present but dead."""
+RECYCLE_LIMIT: Final = 3
+RECYCLE_WINDOW: Final = 600.0
+ROOM_LIFETIME: Final = 2**31 - 1
+"""LiveKit knows no "never": 0 means "the default", so rooms are asked to outlive any absence."""
+
+# --- rooms and jobs ---
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    CUSTOMER = "customer"
+    GENERAL = "general"
+
+
+class RoomPolicy(StrEnum):
+    SESSION = "session"
+    SHARED = "shared"
+    RESIDENT = "resident"
+
+
+class MemoryScope(StrEnum):
+    PERSONAL = "personal"
+    READ_ONLY = "read_only"
+
+
+class ReplyPath(StrEnum):
+    HYBRID = "hybrid"
+    LETTA = "letta"
+
+
+class _Wire(BaseModel):
+    """Crosses a process border: unknown fields are an error, values never change in place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RoomMark(_Wire):
+    """Room metadata: says that a room is ours. Rooms without it are never touched."""
+
+    owner: Literal["voice-agent"] = "voice-agent"
+    installation: str
+    policy: RoomPolicy = RoomPolicy.SESSION
+
+
+class AgentBinding(_Wire):
+    """Which assistant answers: bound by id, the name is for display only."""
+
+    agent_id: str = Field(min_length=1, max_length=128)
+    letta_agent_id: str = Field(min_length=1, max_length=128)
+    name: str = Field(min_length=1, max_length=200)
+    greeting: str | None = Field(default=None, max_length=2000)
+    """None: the default greeting. An empty text: no greeting."""
+    instructions: str = Field(default="", max_length=20_000)
+    memory_scope: MemoryScope = MemoryScope.PERSONAL
+    reply_path: ReplyPath = ReplyPath.HYBRID
+    voice: str | None = Field(default=None, max_length=100)
+
+
+class JobMetadata(_Wire):
+    """What the room-health monitor tells a job. A job refuses anything that does not validate."""
+
+    version: Literal[1] = 1
+    room_name: str = Field(min_length=1, max_length=128)
+    session_id: str = Field(min_length=1, max_length=64)
+    policy: RoomPolicy = RoomPolicy.SESSION
+    lease_epoch: int = Field(ge=0, default=0)
+    episode: int = Field(ge=0, default=0)
+    """The last episode of this session: a new job continues the count."""
+    agent: AgentBinding
+    role: Role = Role.GENERAL
+    business_id: str = ""
+    user_id: str = ""
+    """Authenticated user, empty when anonymous. Continuity is kept per (agent, user), else per session."""
+    user_name: str = ""
+
+
+class AgentAttribute(StrEnum):
+    """Attributes an agent publishes about itself. Values are text; the page shows them."""
+
+    STATE = "va.state"
+    EPISODE = "va.episode"
+    SESSION_ID = "va.session_id"
+    AGENT_ID = "va.agent_id"
+    LETTA_AGENT_ID = "va.letta_agent_id"
+    AGENT_NAME = "va.agent_name"
+    READY = "va.ready"
+    """"1" once memory is loaded (or marked stale), the audio track is up and it listens."""
+    MEMORY = "va.memory"
+    """"fresh", or "stale:<ISO time of the snapshot>", or "loading"."""
+    BUILD = "va.build"
+    PID = "va.pid"
+    STARTED_AT = "va.started_at"
+    LEASE_EPOCH = "va.lease_epoch"
+    ERROR = "va.error"
+    """"<code>: <sentence>" of what is wrong now, empty when nothing is."""
+
+
+class HumanAttribute(StrEnum):
+    """Attributes the server puts into a human's token; the client cannot change them."""
+
+    ROLE = "va.role"
+    BUSINESS_ID = "va.business_id"
+    USER_ID = "va.user_id"
+    USER_NAME = "va.user_name"
+    SESSION_ID = "va.session_id"
+
+
+# --- topics and remote calls ---
+
+
+class Topic(StrEnum):
+    CHAT = "lk.chat"
+    TRANSCRIPTION = "lk.transcription"
+    NOTICE = "va.notice"
+    """Agent → page: a `Notice` as JSON."""
+
+
+class Rpc(StrEnum):
+    RESET = "va.reset"
+    SWITCH_AGENT = "va.switch_agent"
+    STATUS = "va.status"
+
+
+class Notice(_Wire):
+    """Something a person should know now: a failure that was also spoken, a hint, a recovered service."""
+
+    level: Literal["info", "warning", "error"]
+    code: str
+    message: str
+    remedy: str = ""
+    episode: int = 0
+
+
+class StatusAnswer(_Wire):
+    """Answer to `va.status` and, after its end, to `va.reset`."""
+
+    state: str
+    episode: int
+    memory: str
+    agent_id: str
+
+
+class SwitchAgentRequest(_Wire):
+    agent: AgentBinding
+
+
+# --- the reconnect log ---
+
+
+class LogEvent(StrEnum):
+    """Constant names; everything that varies is a field of the line."""
+
+    TRANSITION = "lifecycle.transition"
+    """fields: trigger, from, to, humans"""
+    EFFECT = "lifecycle.effect"
+    """fields: effect, outcome (ok|failed|cancelled|dropped), duration_ms"""
+    ILLEGAL = "lifecycle.illegal"
+    STALE_RESULT = "lifecycle.stale_result"
+    HUMAN_JOINED = "human.joined"
+    HUMAN_LEFT = "human.left"
+    RESET_STARTED = "reset.started"
+    RESET_DONE = "reset.done"
+    MEMORY_LOADED = "memory.loaded"
+    MEMORY_FAILED = "memory.failed"
+    GREETING = "greeting.spoken"
+    TURN_STARTED = "turn.started"
+    TURN_FINISHED = "turn.finished"
+    TURN_STORED = "turn.stored"
+    DISPATCH = "dispatch.requested"
+    DISPATCH_FAILED = "dispatch.failed"
+    GHOST_REMOVED = "room.ghost_removed"
+    ROOM_OPENED = "room.opened"
+    ROOM_CLOSED = "room.closed"
+    LEASE_TAKEN = "lease.taken"
+    LEASE_LOST = "lease.lost"
+    JOB_STARTED = "job.started"
+    JOB_ENDED = "job.ended"
+    NOTICE = "notice"
+    PROCESS_STARTED = "process.started"
+    PROCESS_EXITED = "process.exited"
+    SERVICE_STOPPED = "service.stopped"

@@ -1,0 +1,92 @@
+"""The error tree: every failure a user can meet has a stable code, a sentence and a remedy.
+
+The same three reach the HTTP answer, the log line and the page. Adapters translate their vendor's
+exceptions into `Temporary` (worth a retry) or `Permanent` (a retry changes nothing).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+
+class Code(StrEnum):
+    """Stable names. Never rename one: other people's software compares them."""
+
+    # what a caller sent
+    BAD_REQUEST = "bad_request"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    RATE_LIMITED = "rate_limited"
+    AGENT_NOT_FOUND = "agent_not_found"
+    AGENT_AMBIGUOUS = "agent_ambiguous"
+    SESSION_NOT_FOUND = "session_not_found"
+    SESSION_EXPIRED = "session_expired"
+    BAD_JOB_METADATA = "bad_job_metadata"
+    BAD_CLIENT_MESSAGE = "bad_client_message"
+    # what a part of the system could not do
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    LIVEKIT_UNAVAILABLE = "livekit_unavailable"
+    LETTA_UNAVAILABLE = "letta_unavailable"
+    LETTA_REFUSED = "letta_refused"
+    MEMORY_EMPTY = "memory_empty"
+    MEMORY_TORN = "memory_torn"
+    OUTBOX_FULL = "outbox_full"
+    LLM_FAILED = "llm_failed"
+    STT_FAILED = "stt_failed"
+    TTS_FAILED = "tts_failed"
+    MODEL_UNKNOWN = "model_unknown"
+    MODEL_CORRUPT = "model_corrupt"
+    MODEL_UNREACHABLE = "model_unreachable"
+    MODEL_BUSY = "model_busy"
+    NO_WORKER = "no_worker"
+    WORKER_FULL = "worker_full"
+    AGENT_FAILS = "agent_fails"
+    LEASE_LOST = "lease_lost"
+    # how the run was set up
+    SETTING_INVALID = "setting_invalid"
+    SETTING_UNKNOWN = "setting_unknown"
+    SETTINGS_FILE_MALFORMED = "settings_file_malformed"
+    PORT_TAKEN = "port_taken"
+    ALREADY_RUNNING = "already_running"
+    NOT_RUNNING = "not_running"
+    NOT_READY = "not_ready"
+    BUILD_FAILED = "build_failed"
+    DOWNLOAD_FAILED = "download_failed"
+    DISK_FULL = "disk_full"
+    INTERNAL = "internal"
+
+
+class VoiceAgentError(Exception):
+    """What happened, under which code, and what to do about it."""
+
+    def __init__(self, code: Code, message: str, remedy: str = "", **detail: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]" + (f" {self.remedy}" if self.remedy else "")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process borders (job processes, model children); the default would lose the keywords.
+        return _rebuild, (type(self), self.code, self.message, self.remedy, self.detail)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"code": str(self.code), "message": self.message, "remedy": self.remedy}
+
+
+def _rebuild(cls: type[VoiceAgentError], code: Code, message: str, remedy: str, detail: dict[str, Any]) -> VoiceAgentError:
+    return cls(code, message, remedy, **detail)
+
+
+class Temporary(VoiceAgentError):
+    """May succeed when tried again."""
+
+
+class Permanent(VoiceAgentError):
+    """Will fail again until somebody changes something."""

@@ -1,0 +1,155 @@
+"""Every setting, documented where it is defined. One source: environment, then `.env.local`, then what the
+running stack wrote (generated secrets, its addresses), then the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from voice_agent.errors import Code, Permanent
+
+ENV_FILE: Final = ".env.local"
+STACK_FILE: Final = "stack.env"
+"""Written by `voice-agent up` into VOICE_HOME (mode 0600): generated secrets and the addresses of what it started."""
+
+
+def _default_home() -> Path:
+    # Postgres refuses root and cannot read /root, so root's state lives where an unprivileged user can reach it.
+    if os.geteuid() == 0:
+        return Path("/var/lib/voice-agent")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "voice-agent"
+
+
+def _default_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voice-agent"
+
+
+def _setting(name: str, doc: str, default: Any = ..., *, factory: Any = None, secret: bool = False, **limits: Any) -> Any:
+    extra: dict[str, Any] = {"secret": secret}
+    if factory is not None:
+        return Field(default_factory=factory, alias=name, description=doc, json_schema_extra=extra, **limits)
+    return Field(default, alias=name, description=doc, json_schema_extra=extra, **limits)
+
+
+class Settings(BaseModel):
+    """What this process was told. Values that name a URL are empty when the embedded part is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    home: Path = _setting("VOICE_HOME", "State: database, logs, generated secrets, Letta's data.", factory=_default_home)
+    cache: Path = _setting("VOICE_CACHE", "Downloads shared between checkouts: models, livekit-server.", factory=_default_cache)
+
+    host: str = _setting("VOICE_HOST", "Address the page and the API listen on.", "127.0.0.1")
+    port: int = _setting("VOICE_PORT", "Port of the page and the API.", 9000, ge=0, le=65535)
+    admin_secret: str = _setting("VOICE_ADMIN_SECRET", "Bearer secret for administration; required off loopback.", "", secret=True)
+    database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
+
+    livekit_url: str = _setting("LIVEKIT_URL", "A LiveKit server of yours; empty: ours is started.", "")
+    livekit_api_key: str = _setting("LIVEKIT_API_KEY", "LiveKit API key.", "")
+    livekit_api_secret: str = _setting("LIVEKIT_API_SECRET", "LiveKit API secret.", "", secret=True)
+    livekit_agent_name: str = _setting("LIVEKIT_AGENT_NAME", "Name under which workers register.", "voice-agent")
+    livekit_port: int = _setting("VOICE_LIVEKIT_PORT", "Port of our LiveKit server.", 7880, ge=1, le=65535)
+    livekit_tcp_port: int = _setting("VOICE_LIVEKIT_TCP_PORT", "Its media port over TCP.", 7881, ge=1, le=65535)
+    livekit_udp_port: int = _setting("VOICE_LIVEKIT_UDP_PORT", "Its media port over UDP.", 7882, ge=1, le=65535)
+
+    letta_base_url: str = _setting("LETTA_BASE_URL", "A Letta server of yours; empty: ours is started.", "")
+    letta_api_key: str = _setting("LETTA_API_KEY", "Letta key or password.", "", secret=True)
+    letta_port: int = _setting("VOICE_LETTA_PORT", "Port of our Letta server.", 8283, ge=1, le=65535)
+    postgres_port: int = _setting("VOICE_POSTGRES_PORT", "Port of Letta's embedded Postgres.", 54329, ge=1, le=65535)
+
+    openai_api_key: str = _setting("OPENAI_API_KEY", "Key for OpenAI or a compatible server.", "", secret=True)
+    openai_base_url: str = _setting("OPENAI_BASE_URL", "OpenAI-style endpoint; empty with a key: OpenAI; without: ours.", "")
+    models_port: int = _setting("VOICE_MODELS_PORT", "Port of our model server.", 8290, ge=1, le=65535)
+    models_threads: int = _setting("VOICE_MODELS_THREADS", "Threads per model role.", 2, ge=1, le=64)
+    llm_base_url: str = _setting("VOICE_LLM_BASE_URL", "Another OpenAI-style endpoint for the language model only.", "")
+    llm_api_key: str = _setting("VOICE_LLM_API_KEY", "Its key.", "", secret=True)
+    llm_model: str = _setting("VOICE_LLM_MODEL", "Language model; empty: the endpoint's default of ours.", "")
+    stt_base_url: str = _setting("VOICE_STT_BASE_URL", "Another OpenAI-style endpoint for speech recognition only.", "")
+    stt_model: str = _setting("VOICE_STT_MODEL", "Speech recognition model.", "")
+    tts_base_url: str = _setting("VOICE_TTS_BASE_URL", "Another OpenAI-style endpoint for the voice only.", "")
+    tts_model: str = _setting("VOICE_TTS_MODEL", "Voice model.", "")
+    tts_voice: str = _setting("VOICE_TTS_VOICE", "Voice.", "")
+
+    worker_port: int = _setting("VOICE_WORKER_PORT", "Health port of the worker.", 8291, ge=0, le=65535)
+    worker_capacity: int = _setting("VOICE_WORKER_CAPACITY", "Conversations one worker takes at once.", 8, ge=1)
+    worker_prewarm: int = _setting("VOICE_WORKER_PREWARM", "Job processes kept ready.", 1, ge=0)
+
+    idle_timeout: float = _setting("VOICE_IDLE_TIMEOUT", "Seconds an agent waits in an empty room.", 300.0, gt=0)
+    session_validity: float = _setting("VOICE_SESSION_VALIDITY", "Seconds a session can be resumed after the last human left.", 1800.0, gt=0)
+    quiet_after: float = _setting("VOICE_QUIET_AFTER", "Seconds of silence after which memory may settle.", 60.0, gt=0)
+    token_ttl: float = _setting("VOICE_TOKEN_TTL", "Lifetime of a participant token, in seconds.", 86_400.0, ge=60)
+    greeting: bool = _setting("VOICE_GREETING", "Speak a greeting when somebody arrives in an empty room.", True)
+    log_spoken_text: bool = _setting("VOICE_LOG_SPOKEN_TEXT", "Write what was said into the reconnect log (else lengths only).", False)
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'voice.db'}"
+
+    @property
+    def reconnect_log(self) -> Path:
+        return self.home / "logs" / "reconnect.jsonl"
+
+    @property
+    def effective_livekit_url(self) -> str:
+        return self.livekit_url or f"ws://127.0.0.1:{self.livekit_port}"
+
+    @property
+    def effective_letta_url(self) -> str:
+        return self.letta_base_url or f"http://127.0.0.1:{self.letta_port}"
+
+    @property
+    def models_url(self) -> str:
+        return f"http://127.0.0.1:{self.models_port}/v1"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings with the place each value came from, by environment name."""
+
+    settings: Settings
+    origin: Mapping[str, str]
+
+
+def names() -> dict[str, str]:
+    """Environment name → attribute."""
+    return {str(field.alias): attribute for attribute, field in Settings.model_fields.items()}
+
+
+def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Loaded:
+    environ = os.environ if environ is None else environ
+    known = names()
+    values: dict[str, str] = {}
+    origin: dict[str, str] = {}
+
+    def take(source: str, found: Mapping[str, str | None]) -> None:
+        for name in known:
+            value = found.get(name)
+            if value is not None and value != "" and name not in values:
+                values[name] = value
+                origin[name] = source
+
+    take("environment", environ)
+    env_file = (directory or Path.cwd()) / ENV_FILE
+    if env_file.is_file():
+        take(ENV_FILE, dotenv_values(env_file))
+    home = Path(values.get("VOICE_HOME") or _default_home())
+    if (home / STACK_FILE).is_file():
+        take(STACK_FILE, dotenv_values(home / STACK_FILE))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise Permanent(
+            Code.SETTING_INVALID,
+            f"{name} (from {origin.get(name, 'default')}) is not usable: {first['msg']}.",
+            f"Correct {name} or remove it to use the default.",
+        ) from error
+    return Loaded(settings, {name: origin.get(name, "default") for name in known})
