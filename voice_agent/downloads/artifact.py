@@ -1,0 +1,63 @@
+"""What to fetch and where it can be had. Values only."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """One member of one published archive; an empty member is the archive itself."""
+
+    kind: Literal["pypi", "npm"]
+    package: str
+    version: str
+    member: str = ""
+    sdist: bool = False
+    archive_sha256: str = ""
+    """Required for an sdist: pip runs its build backend to read the name, so those bytes are checked first."""
+
+    def __post_init__(self) -> None:
+        if self.sdist and not self.archive_sha256:
+            raise ValueError(f"{self.package}: an sdist needs archive_sha256")
+
+    @property
+    def archive(self) -> tuple[str, str, str, bool]:
+        """Two places with the same archive are one download."""
+        return self.kind, self.package, self.version, self.sdist
+
+    @property
+    def key(self) -> str:
+        """Names this part in the cache of parts."""
+        return hashlib.sha256(repr((self.archive, self.member)).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version} ({'PyPI' if self.kind == 'pypi' else 'npm'})"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file by its hash. Each alternative in `places` is a tuple of parts that are joined in order."""
+
+    name: str
+    sha256: str
+    size: int
+    places: tuple[tuple[Place, ...], ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one artifact is. `seconds_left` is None while nothing can be said."""
+
+    name: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+    def __str__(self) -> str:
+        left = "" if self.seconds_left is None else f", about {max(1, round(self.seconds_left))} s left"
+        return f"{self.name}: {self.done / MEGABYTE:.0f} of {self.total / MEGABYTE:.0f} MB{left}"
