@@ -172,6 +172,22 @@ class SwitchAgentRequest(_Wire):
     agent: AgentBinding
 
 
+# --- between our own processes ---
+
+PROCESS_EXIT_PATH: Final = "/internal/process-exit"
+"""Supervisor → serve: POST a `ProcessExit` with `Authorization: Bearer <VOICE_INTERNAL_SECRET>`; answered 204."""
+
+
+class ProcessExit(_Wire):
+    """A death certificate: this process and its children are gone, whatever they held is free."""
+
+    process: str
+    """Name of the part: "worker", "letta", …"""
+    pid: int
+    host: str
+    exit_code: int | None = None
+
+
 # --- the reconnect log ---
 
 

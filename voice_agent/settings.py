@@ -17,7 +17,8 @@ from voice_agent.errors import Code, Permanent
 
 ENV_FILE: Final = ".env.local"
 STACK_FILE: Final = "stack.env"
-"""Written by `voice-agent up` into VOICE_HOME (mode 0600): generated secrets and the addresses of what it started."""
+"""Written by `voice-agent up` into VOICE_HOME (mode 0600): generated secrets."""
+LIVEKIT_CLIENT_VERSION: Final = "2.23.0"
 
 
 def _default_home() -> Path:
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     host: str = _setting("VOICE_HOST", "Address the page and the API listen on.", "127.0.0.1")
     port: int = _setting("VOICE_PORT", "Port of the page and the API.", 9000, ge=0, le=65535)
     admin_secret: str = _setting("VOICE_ADMIN_SECRET", "Bearer secret for administration; required off loopback.", "", secret=True)
+    internal_secret: str = _setting("VOICE_INTERNAL_SECRET", "Shared by our own processes; generated.", "", secret=True)
     database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
 
     livekit_url: str = _setting("LIVEKIT_URL", "A LiveKit server of yours; empty: ours is started.", "")
@@ -105,6 +107,11 @@ class Settings(BaseModel):
         return self.letta_base_url or f"http://127.0.0.1:{self.letta_port}"
 
     @property
+    def livekit_client(self) -> Path:
+        """The browser's LiveKit client, put there by `voice-agent up`."""
+        return self.cache / "vendor" / f"livekit-client-{LIVEKIT_CLIENT_VERSION}" / "livekit-client.esm.mjs"
+
+    @property
     def models_url(self) -> str:
         return f"http://127.0.0.1:{self.models_port}/v1"
 
@@ -120,6 +127,12 @@ class Loaded:
 def names() -> dict[str, str]:
     """Environment name → attribute."""
     return {str(field.alias): attribute for attribute, field in Settings.model_fields.items()}
+
+
+def _for_another_server(name: str, values: Mapping[str, str]) -> bool:
+    # What we generated for our own servers must never be sent to somebody else's.
+    url = {"LETTA_API_KEY": "LETTA_BASE_URL", "LIVEKIT_API_KEY": "LIVEKIT_URL", "LIVEKIT_API_SECRET": "LIVEKIT_URL"}.get(name)
+    return url is not None and url in values
 
 
 def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Loaded:
@@ -141,7 +154,8 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         take(ENV_FILE, dotenv_values(env_file))
     home = Path(values.get("VOICE_HOME") or _default_home())
     if (home / STACK_FILE).is_file():
-        take(STACK_FILE, dotenv_values(home / STACK_FILE))
+        generated = dotenv_values(home / STACK_FILE)
+        take(STACK_FILE, {name: value for name, value in generated.items() if not _for_another_server(name, values)})
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
