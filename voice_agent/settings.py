@@ -32,7 +32,9 @@ def _default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voice-agent"
 
 
-def _setting(name: str, doc: str, default: Any = ..., *, factory: Any = None, secret: bool = False, **limits: Any) -> Any:
+def _setting(
+    name: str, doc: str, default: Any = ..., *, factory: Any = None, secret: bool = False, **limits: Any
+) -> Any:
     extra: dict[str, Any] = {"secret": secret}
     if factory is not None:
         return Field(default_factory=factory, alias=name, description=doc, json_schema_extra=extra, **limits)
@@ -44,12 +46,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    home: Path = _setting("VOICE_HOME", "State: database, logs, generated secrets, Letta's data.", factory=_default_home)
-    cache: Path = _setting("VOICE_CACHE", "Downloads shared between checkouts: models, livekit-server.", factory=_default_cache)
+    home: Path = _setting(
+        "VOICE_HOME", "State: database, logs, generated secrets, Letta's data.", factory=_default_home
+    )
+    cache: Path = _setting(
+        "VOICE_CACHE", "Downloads shared between checkouts: models, livekit-server.", factory=_default_cache
+    )
 
     host: str = _setting("VOICE_HOST", "Address the page and the API listen on.", "127.0.0.1")
     port: int = _setting("VOICE_PORT", "Port of the page and the API.", 9000, ge=0, le=65535)
-    admin_secret: str = _setting("VOICE_ADMIN_SECRET", "Bearer secret for administration; required off loopback.", "", secret=True)
+    admin_secret: str = _setting(
+        "VOICE_ADMIN_SECRET", "Bearer secret for administration; required off loopback.", "", secret=True
+    )
     internal_secret: str = _setting("VOICE_INTERNAL_SECRET", "Shared by our own processes; generated.", "", secret=True)
     database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
 
@@ -67,7 +75,9 @@ class Settings(BaseModel):
     postgres_port: int = _setting("VOICE_POSTGRES_PORT", "Port of Letta's embedded Postgres.", 54329, ge=1, le=65535)
 
     openai_api_key: str = _setting("OPENAI_API_KEY", "Key for OpenAI or a compatible server.", "", secret=True)
-    openai_base_url: str = _setting("OPENAI_BASE_URL", "OpenAI-style endpoint; empty with a key: OpenAI; without: ours.", "")
+    openai_base_url: str = _setting(
+        "OPENAI_BASE_URL", "OpenAI-style endpoint; empty with a key: OpenAI; without: ours.", ""
+    )
     models_port: int = _setting("VOICE_MODELS_PORT", "Port of our model server.", 8290, ge=1, le=65535)
     models_threads: int = _setting("VOICE_MODELS_THREADS", "Threads per model role.", 2, ge=1, le=64)
     llm_base_url: str = _setting("VOICE_LLM_BASE_URL", "Another OpenAI-style endpoint for the language model only.", "")
@@ -84,11 +94,15 @@ class Settings(BaseModel):
     worker_prewarm: int = _setting("VOICE_WORKER_PREWARM", "Job processes kept ready.", 1, ge=0)
 
     idle_timeout: float = _setting("VOICE_IDLE_TIMEOUT", "Seconds an agent waits in an empty room.", 300.0, gt=0)
-    session_validity: float = _setting("VOICE_SESSION_VALIDITY", "Seconds a session can be resumed after the last human left.", 1800.0, gt=0)
+    session_validity: float = _setting(
+        "VOICE_SESSION_VALIDITY", "Seconds a session can be resumed after the last human left.", 1800.0, gt=0
+    )
     quiet_after: float = _setting("VOICE_QUIET_AFTER", "Seconds of silence after which memory may settle.", 60.0, gt=0)
     token_ttl: float = _setting("VOICE_TOKEN_TTL", "Lifetime of a participant token, in seconds.", 86_400.0, ge=60)
     greeting: bool = _setting("VOICE_GREETING", "Speak a greeting when somebody arrives in an empty room.", True)
-    log_spoken_text: bool = _setting("VOICE_LOG_SPOKEN_TEXT", "Write what was said into the reconnect log (else lengths only).", False)
+    log_spoken_text: bool = _setting(
+        "VOICE_LOG_SPOKEN_TEXT", "Write what was said into the reconnect log (else lengths only).", False
+    )
 
     @property
     def effective_database_url(self) -> str:
@@ -131,7 +145,11 @@ def names() -> dict[str, str]:
 
 def _for_another_server(name: str, values: Mapping[str, str]) -> bool:
     # What we generated for our own servers must never be sent to somebody else's.
-    url = {"LETTA_API_KEY": "LETTA_BASE_URL", "LIVEKIT_API_KEY": "LIVEKIT_URL", "LIVEKIT_API_SECRET": "LIVEKIT_URL"}.get(name)
+    url = {
+        "LETTA_API_KEY": "LETTA_BASE_URL",
+        "LIVEKIT_API_KEY": "LIVEKIT_URL",
+        "LIVEKIT_API_SECRET": "LIVEKIT_URL",
+    }.get(name)
     return url is not None and url in values
 
 
