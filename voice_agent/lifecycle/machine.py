@@ -1,0 +1,133 @@
+"""The machine: one event in, the effects out. No clock, no I/O; `now` is handed in, monotonic seconds."""
+
+from __future__ import annotations
+
+import copy
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.lifecycle import effects as ef
+from voice_agent.lifecycle import events as ev
+from voice_agent.lifecycle.facts import Facts, note
+from voice_agent.lifecycle.reactions import Step, react
+from voice_agent.lifecycle.states import Greeting, Human, Memory, State
+from voice_agent.lifecycle.table import TRANSITIONS, Trigger
+from voice_agent.lifecycle.timing import Timing
+
+
+class IllegalTransition(Permanent):
+    """The table has no cell for this. The machine is as it was."""
+
+    def __init__(self, state: State, event: ev.Event, trigger: Trigger) -> None:
+        super().__init__(
+            Code.INTERNAL,
+            f"{type(event).__name__} ({trigger}) is not possible in state {state}.",
+            "Report this with the reconnect log of the room.",
+            state=str(state),
+            event=type(event).__name__,
+            trigger=str(trigger),
+        )
+        self.state = state
+        self.event = event
+        self.trigger = trigger
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.state, self.event, self.trigger)
+
+
+class Machine:
+    """The life of one assistant in one room."""
+
+    def __init__(self, timing: Timing | None = None) -> None:
+        self.timing = timing or Timing()
+        self.last_trigger: Trigger | None = None
+        self._facts = Facts()
+
+    def handle(self, event: ev.Event, now: float) -> tuple[ef.Effect, ...]:
+        """Take note of `event`. Raises `IllegalTransition`, and then nothing has changed."""
+        before = self._facts
+        late = self._late(event)
+        if late is not None:
+            self.last_trigger = None
+            return (late,)
+        draft = copy.copy(before)
+        trigger = note(draft, event)
+        target = TRANSITIONS[before.state].get(trigger)
+        if target is None:
+            raise IllegalTransition(before.state, event, trigger)
+        draft.state = target
+        step = Step(draft, before, event, self.timing, now)
+        react(step, trigger)
+        self._facts = draft
+        self.last_trigger = trigger
+        return tuple(step.out)
+
+    def _late(self, event: ev.Event) -> ef.Dropped | None:
+        facts = self._facts
+        if not isinstance(event, ev.EpisodeEvent):
+            return None
+        name = type(event).__name__
+        if isinstance(event, ev.TimerFired):
+            # By serial, not by episode: a reset's deadline outlives the episode it ends.
+            running = facts.timers.get(event.timer) == event.serial
+            return None if running else ef.Dropped(facts.episode, name, event.episode, "timer was cancelled")
+        if event.episode < facts.episode:
+            return ef.Dropped(facts.episode, name, event.episode, "older episode")
+        if event.episode > facts.episode:
+            raise IllegalTransition(facts.state, event, Trigger.CONTRADICTION)
+        return None
+
+    # --- what can be read ---
+
+    @property
+    def facts(self) -> Facts:
+        """A copy of everything known."""
+        return copy.copy(self._facts)
+
+    @property
+    def state(self) -> State:
+        return self._facts.state
+
+    @property
+    def episode(self) -> int:
+        return self._facts.episode
+
+    @property
+    def humans(self) -> tuple[Human, ...]:
+        return self._facts.humans
+
+    @property
+    def memory(self) -> Memory:
+        return self._facts.memory
+
+    @property
+    def agent_id(self) -> str:
+        return self._facts.agent_id
+
+    @property
+    def lease_epoch(self) -> int:
+        return self._facts.lease_epoch
+
+    @property
+    def ready(self) -> bool:
+        return self._facts.ready
+
+    @property
+    def serving(self) -> bool:
+        """Turns are welcome."""
+        return self._facts.serving
+
+    @property
+    def greeting(self) -> Greeting:
+        return self._facts.greeting
+
+    @property
+    def turns(self) -> frozenset[str]:
+        return self._facts.turns
+
+    @property
+    def linked(self) -> str | None:
+        return self._facts.linked
+
+    @property
+    def error(self) -> str:
+        return self._facts.error
