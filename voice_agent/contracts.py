@@ -174,6 +174,8 @@ class SwitchAgentRequest(_Wire):
 
 # --- between our own processes ---
 
+WEBHOOK_PATH: Final = "/webhooks/livekit"
+"""LiveKit → serve."""
 PROCESS_EXIT_PATH: Final = "/internal/process-exit"
 """Supervisor → serve: POST a `ProcessExit` with `Authorization: Bearer <VOICE_INTERNAL_SECRET>`; answered 204."""
 
