@@ -7,9 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import MetaData, event
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from voice_agent.errors import Code, Permanent, Temporary
 
 metadata = MetaData(
     naming_convention={
@@ -20,36 +24,74 @@ metadata = MetaData(
     }
 )
 
+_READ = {"voice_agent_read": True}
+
 
 class Database:
-    """Owns the engine. `begin()` is one transaction; nothing else talks to the engine."""
+    """Owns the engine. `begin()` is one transaction that may write, `read()` one that does not."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
-        if self.url.database and self.url.get_backend_name() == "sqlite":
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.url.database and self.is_sqlite:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine: AsyncEngine = create_async_engine(self.url, pool_pre_ping=True)
-        if self.url.get_backend_name() == "sqlite":
+        if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _sqlite_pragmas)
             event.listen(self.engine.sync_engine, "begin", _sqlite_begin)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        async with self.engine.begin() as connection:
+        async with _translated(), self.engine.begin() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Sees the last commit and waits for no writer: a locked database still answers."""
+        async with _translated(), self.engine.execution_options(**_READ).connect() as connection, connection.begin():
+            yield connection
+
+    async def ping(self) -> None:
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise  # the caller's statement, not the database's health
+    except DBAPIError as error:
+        if "no such table" in str(error.orig):
+            raise Permanent(
+                Code.DATABASE_UNAVAILABLE, "The database has no tables yet.", "Start 'voice-agent serve' once."
+            ) from error
+        raise _away(error.orig or error) from error
+    except (PoolTimeout, OSError) as error:
+        raise _away(error) from error
+
+
+def _away(error: BaseException) -> Temporary:
+    return Temporary(
+        Code.DATABASE_UNAVAILABLE,
+        f"The database cannot be used now ({type(error).__name__}).",
+        "Check VOICE_DATABASE_URL and that the database is up; it is tried again by itself.",
+    )
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling would let two readers deadlock on upgrade: we say BEGIN IMMEDIATE ourselves.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _sqlite_begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get("voice_agent_read", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,47 @@
+"""Rooms with their dispatch claims, and leases. Times are seconds since the epoch; none decides who owns a room."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Double, Index, Integer, String, Table
+
+from voice_agent.storage.database import metadata
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    # What the room is for; empty once closed, so that the next visitor gets a new room.
+    Column("key", String(300), unique=True),
+    Column("policy", String(16), nullable=False),
+    Column("job", JSON, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("wanted_until", Double, nullable=False),
+    Column("last_human_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("attempt", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("recycles", JSON, nullable=False),
+    Column("problem", JSON),
+    Index("ix_rooms_closed_at", "closed_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("room", String(64), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("job", String(128)),
+    Column("worker", String(128)),
+    Column("beat", Integer, nullable=False),
+    Column("health", JSON, nullable=False),
+    Index("ix_leases_job", "job"),
+    Index("ix_leases_worker", "worker"),
+)
+
+pulse = Table(
+    "monitor_pulse",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("beat", Integer, nullable=False),
+)

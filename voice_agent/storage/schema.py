@@ -1,0 +1,33 @@
+"""Brings a database to the newest schema. Any number of processes may try at once: one does it, the others wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from voice_agent.storage.database import Database
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 7_620_917  # any number; the same for every process of ours
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(_config(connection), "head")
+
+
+async def upgrade(database: Database) -> None:
+    """On SQLite `begin()` is BEGIN IMMEDIATE and already excludes the others."""
+    async with database.begin() as connection:
+        if not database.is_sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        await connection.run_sync(_upgrade)
