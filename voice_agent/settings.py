@@ -59,9 +59,13 @@ class Settings(BaseModel):
         "VOICE_ADMIN_SECRET", "Bearer secret for administration; required off loopback.", "", secret=True
     )
     internal_secret: str = _setting("VOICE_INTERNAL_SECRET", "Shared by our own processes; generated.", "", secret=True)
+    cors_origins: str = _setting("VOICE_CORS_ORIGINS", "Origins of other sites that may call the API, by comma; empty: none.", "")
+    sessions_per_minute: int = _setting("VOICE_SESSIONS_PER_MINUTE", "Sessions one address may open per minute.", 30, ge=1)
+    default_agent: str = _setting("VOICE_DEFAULT_AGENT", "Id of the agent for callers who name none.", "")
     database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
 
     livekit_url: str = _setting("LIVEKIT_URL", "A LiveKit server of yours; empty: ours is started.", "")
+    livekit_public_url: str = _setting("LIVEKIT_PUBLIC_URL", "Its address for browsers; empty: LIVEKIT_URL.", "")
     livekit_api_key: str = _setting("LIVEKIT_API_KEY", "LiveKit API key.", "")
     livekit_api_secret: str = _setting("LIVEKIT_API_SECRET", "LiveKit API secret.", "", secret=True)
     livekit_agent_name: str = _setting("LIVEKIT_AGENT_NAME", "Name under which workers register.", "voice-agent")

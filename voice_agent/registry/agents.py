@@ -1,0 +1,161 @@
+"""One namespace of agents: the saved ones, and every Letta agent as an implicit one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.registry.config import AgentConfig
+from voice_agent.registry.model import Agent, AgentDraft, Kind, LettaAgent, normalised_name
+from voice_agent.registry.ports import AgentStore, LettaDirectory
+
+_PREFIX: Final = "va-"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    agents: list[Agent]
+    letta_error: VoiceAgentError | None
+
+
+class AgentRegistry:
+    def __init__(self, store: AgentStore, letta: LettaDirectory, clock: Callable[[], float], default_id: str) -> None:
+        self._store = store
+        self._letta = letta
+        self._clock = clock
+        self.default_id = default_id
+
+    async def list(self, query: str = "") -> Listing:
+        """Saved agents are listed even when Letta is away, marked as unavailable."""
+        saved = await self._store.list()
+        error: VoiceAgentError | None = None
+        implicit: Sequence[LettaAgent] = ()
+        try:
+            implicit = await self._letta.list_agents()
+        except VoiceAgentError as raised:
+            error = raised
+        known = {agent.id: agent for agent in implicit}
+        everything = [_joined(agent, known.get(agent.letta_agent_id)) for agent in saved]
+        everything += [_implicit(agent) for agent in implicit]
+        return Listing([agent for agent in everything if _matches(agent, query)], error)
+
+    async def get(self, agent_id: str) -> Agent:
+        """A saved agent is shown even when Letta is away or has lost its part; `available` says so."""
+        saved = await self._store.get(agent_id)
+        if saved is None:
+            return _implicit(await self._existing(agent_id))
+        try:
+            return _joined(saved, await self._letta.get_agent(saved.letta_agent_id))
+        except Temporary:
+            return _joined(saved, None)
+
+    async def bind(self, agent_id: str) -> Agent:
+        """The agent a person is about to talk to: by id only, never another one.
+
+        With Letta away a saved agent may still be bound: it talks from its last snapshot and says so.
+        """
+        saved = await self._store.get(agent_id)
+        if saved is None:
+            return _implicit(await self._existing(agent_id))
+        try:
+            return _joined(saved, await self._existing(saved.letta_agent_id))
+        except Temporary:
+            return _joined(saved, None)
+
+    async def default(self) -> Agent:
+        if self.default_id:
+            return await self.bind(self.default_id)
+        listing = await self.list()
+        usable = [agent for agent in listing.agents if agent.available]
+        if len(usable) == 1:
+            return usable[0]
+        if listing.letta_error is not None:
+            raise listing.letta_error
+        if not usable:
+            raise Permanent(
+                Code.AGENT_NOT_FOUND, "There is no agent yet.", "Create one in Letta, or with POST /agents."
+            )
+        raise Permanent(
+            Code.AGENT_AMBIGUOUS,
+            f"There are {len(usable)} agents and no default one.",
+            "Send agent_id, or set VOICE_DEFAULT_AGENT.",
+        )
+
+    async def create(self, draft: AgentDraft) -> Agent:
+        draft = _checked(draft)
+        implicit = await self._existing(draft.letta_agent_id)
+        return _joined(await self._store.add(_PREFIX + secrets.token_hex(12), draft, self._clock()), implicit)
+
+    async def update(self, agent_id: str, draft: AgentDraft, version: int) -> Agent:
+        await self._saved(agent_id)
+        draft = _checked(draft)
+        implicit = await self._existing(draft.letta_agent_id)
+        changed = await self._store.replace(agent_id, draft, version, self._clock())
+        if changed is None:
+            raise await self._changed_meanwhile(agent_id)
+        return _joined(changed, implicit)
+
+    async def delete(self, agent_id: str, version: int | None) -> None:
+        await self._saved(agent_id)
+        if not await self._store.remove(agent_id, version, self._clock()):
+            raise await self._changed_meanwhile(agent_id)
+
+    async def _saved(self, agent_id: str) -> Agent:
+        saved = await self._store.get(agent_id)
+        if saved is not None:
+            return saved
+        if agent_id.startswith("agent-"):
+            raise Permanent(
+                Code.CONFLICT,
+                "This agent belongs to Letta and is not changed here.",
+                "Save a configuration of it first.",
+            )
+        raise _unknown(agent_id)
+
+    async def _existing(self, letta_agent_id: str) -> LettaAgent:
+        if letta_agent_id.startswith(_PREFIX):
+            raise _unknown(letta_agent_id)
+        implicit = await self._letta.get_agent(letta_agent_id)
+        if implicit is None:
+            raise _unknown(letta_agent_id)
+        return implicit
+
+    async def _changed_meanwhile(self, agent_id: str) -> Permanent:
+        await self._saved(agent_id)
+        return Permanent(
+            Code.VERSION_CONFLICT, "Somebody changed this agent meanwhile.", "Read it again and repeat the change."
+        )
+
+
+def _checked(draft: AgentDraft) -> AgentDraft:
+    name = normalised_name(draft.name)
+    if not name:
+        raise Permanent(Code.BAD_REQUEST, "The name holds nothing that can be read.", "Give the agent a name.")
+    return replace(draft, name=name, config=AgentConfig.model_validate(draft.config).document())
+
+
+def _implicit(agent: LettaAgent) -> Agent:
+    return Agent(
+        id=agent.id,
+        kind=Kind.LETTA,
+        name=normalised_name(agent.name) or agent.id,
+        description=agent.description,
+        letta_agent_id=agent.id,
+        model=agent.model or None,
+    )
+
+
+def _joined(saved: Agent, implicit: LettaAgent | None) -> Agent:
+    return replace(saved, available=implicit is not None, model=(implicit.model or None) if implicit else None)
+
+
+def _matches(agent: Agent, query: str) -> bool:
+    wanted = normalised_name(query).casefold()
+    return wanted in f"{agent.name}\n{agent.description}\n{agent.id}\n{agent.letta_agent_id}".casefold()
+
+
+def _unknown(agent_id: str) -> Permanent:
+    return Permanent(Code.AGENT_NOT_FOUND, f"There is no agent {agent_id}.", "Pick one from GET /agents.")

@@ -1,0 +1,97 @@
+"""An agent's configuration: a validated document that grows without a schema change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from voice_agent.contracts import MemoryScope, ReplyPath, RoomPolicy
+
+MAX_DEPTH: Final = 8
+
+
+class Tool(BaseModel):
+    """A tool by name, with its options. A bare name in a list means the tool without options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")
+
+
+class Provider(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(default=None, max_length=200)
+    voice: str | None = Field(default=None, max_length=100)
+
+
+class Providers(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stt: Provider | None = None
+    llm: Provider | None = None
+    tts: Provider | None = None
+
+
+class AgentConfig(BaseModel):
+    """Absent means: as the role or the installation says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    greeting: str | None = Field(default=None, max_length=2000)
+    instructions: str | None = Field(default=None, max_length=20_000)
+    memory_scope: MemoryScope | None = None
+    reply_path: ReplyPath | None = None
+    room_policy: RoomPolicy | None = None
+    providers: Providers | None = None
+    tools: tuple[Tool, ...] | None = Field(default=None, max_length=64)
+    extra: dict[str, Any] | None = None
+    """For fields of other software: kept, merged, given to the agent's job, never interpreted."""
+
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _bare_names(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        named = [{"name": tool} if isinstance(tool, str) else tool for tool in value]
+        if not all(isinstance(tool, Mapping) for tool in named):
+            return named  # refused by the validation that follows
+        # The last one of a name wins: a caller who lists a tool again means to change its options.
+        return list({str(tool.get("name")): tool for tool in named}.values())
+
+    @field_validator("extra")
+    @classmethod
+    def _not_too_deep(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None and depth(value) > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        return value
+
+    def document(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def depth(value: Any) -> int:
+    """Without recursion: what is measured comes from outside."""
+    deepest, pending = 0, [(value, 1)]
+    while pending:
+        current, level = pending.pop()
+        deepest = max(deepest, level)
+        children = current.values() if isinstance(current, Mapping) else current if isinstance(current, list) else ()
+        pending.extend((child, level + 1) for child in children)
+    return deepest
+
+
+def deep_merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects merge, lists and plain values replace, null removes (RFC 7386). Neither argument is changed."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = deep_merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged

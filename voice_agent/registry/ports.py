@@ -1,0 +1,45 @@
+"""What the registry asks of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Session
+
+
+class LettaDirectory(Protocol):
+    """Reads Letta's agents. Never creates or deletes one."""
+
+    async def list_agents(self) -> Sequence[LettaAgent]:
+        """All of them, whatever the server's page size."""
+
+    async def get_agent(self, agent_id: str) -> LettaAgent | None: ...
+
+
+class AgentStore(Protocol):
+    async def list(self) -> list[Agent]: ...
+
+    async def get(self, agent_id: str) -> Agent | None: ...
+
+    async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent: ...
+
+    async def replace(self, agent_id: str, draft: AgentDraft, version: int, now: float) -> Agent | None:
+        """None: this version is not the current one (or the agent is gone)."""
+
+    async def remove(self, agent_id: str, version: int | None, now: float) -> bool: ...
+
+
+class SessionStore(Protocol):
+    async def get(self, session_id: str) -> Session | None: ...
+
+    async def add(self, session: Session) -> None: ...
+
+    async def list(self, *, limit: int, before: float | None) -> list[Session]: ...
+
+    async def touch(self, session_id: str, now: float) -> None:
+        """A human of this session was here at `now`."""
+
+    async def touch_room(self, room_name: str, now: float) -> None: ...
+
+    async def end(self, session_id: str, now: float) -> bool: ...

@@ -1,0 +1,127 @@
+"""The SQL behind the registry: one text for SQLite and Postgres."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+
+from voice_agent.contracts import Role
+from voice_agent.registry.model import Agent, AgentDraft, Kind, Person, Session
+from voice_agent.registry.tables import agents, sessions
+from voice_agent.storage.database import Database
+
+
+class SqlAgentStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self) -> list[Agent]:
+        query = select(agents).where(agents.c.deleted_at.is_(None)).order_by(agents.c.name, agents.c.id)
+        async with self._database.read() as connection:
+            return [_agent(row) for row in await connection.execute(query)]
+
+    async def get(self, agent_id: str) -> Agent | None:
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(agents).where(_alive(agent_id)))).one_or_none()
+        return None if row is None else _agent(row)
+
+    async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent:
+        row = {**asdict(draft), "id": agent_id, "version": 1, "created_at": now, "updated_at": now}
+        async with self._database.begin() as connection:
+            return _agent((await connection.execute(insert(agents).values(row).returning(agents))).one())
+
+    async def replace(self, agent_id: str, draft: AgentDraft, version: int, now: float) -> Agent | None:
+        change = (
+            update(agents)
+            .where(_alive(agent_id), agents.c.version == version)
+            .values(**asdict(draft), version=version + 1, updated_at=now)
+            .returning(agents)
+        )
+        async with self._database.begin() as connection:
+            row = (await connection.execute(change)).one_or_none()
+        return None if row is None else _agent(row)
+
+    async def remove(self, agent_id: str, version: int | None, now: float) -> bool:
+        change = update(agents).where(_alive(agent_id)).values(deleted_at=now)
+        if version is not None:
+            change = change.where(agents.c.version == version)
+        async with self._database.begin() as connection:
+            return (await connection.execute(change)).rowcount == 1
+
+
+class SqlSessionStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, session_id: str) -> Session | None:
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(sessions).where(sessions.c.id == session_id))).one_or_none()
+        return None if row is None else _session(row)
+
+    async def add(self, session: Session) -> None:
+        row = asdict(session)
+        row.update(row.pop("person"))
+        async with self._database.begin() as connection:
+            await connection.execute(insert(sessions).values(row))
+
+    async def list(self, *, limit: int, before: float | None) -> builtins.list[Session]:
+        query = select(sessions).order_by(sessions.c.created_at.desc()).limit(limit)
+        if before is not None:
+            query = query.where(sessions.c.created_at < before)
+        async with self._database.read() as connection:
+            return [_session(row) for row in await connection.execute(query)]
+
+    async def touch(self, session_id: str, now: float) -> None:
+        await self._seen(sessions.c.id == session_id, now)
+
+    async def touch_room(self, room_name: str, now: float) -> None:
+        await self._seen(sessions.c.room_name == room_name, now)
+
+    async def _seen(self, which: ColumnElement[bool], now: float) -> None:
+        change = update(sessions).where(which, sessions.c.ended_at.is_(None)).values(last_human_at=now)
+        async with self._database.begin() as connection:
+            await connection.execute(change)
+
+    async def end(self, session_id: str, now: float) -> bool:
+        change = update(sessions).where(sessions.c.id == session_id, sessions.c.ended_at.is_(None)).values(ended_at=now)
+        async with self._database.begin() as connection:
+            return (await connection.execute(change)).rowcount == 1
+
+
+def _alive(agent_id: str) -> ColumnElement[bool]:
+    return (agents.c.id == agent_id) & agents.c.deleted_at.is_(None)
+
+
+def _agent(row: Row[Any]) -> Agent:
+    return Agent(
+        id=row.id,
+        kind=Kind.SAVED,
+        name=row.name,
+        description=row.description,
+        letta_agent_id=row.letta_agent_id,
+        role=Role(row.role),
+        config=row.config,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        id=row.id,
+        secret_hash=row.secret_hash,
+        room_name=row.room_name,
+        identity=row.identity,
+        agent_id=row.agent_id,
+        agent_name=row.agent_name,
+        letta_agent_id=row.letta_agent_id,
+        person=Person(Role(row.role), row.business_id, row.user_id, row.user_name, row.user_email),
+        config=row.config,
+        created_at=row.created_at,
+        last_human_at=row.last_human_at,
+        ended_at=row.ended_at,
+    )
