@@ -112,7 +112,7 @@ class AnnounceState(Effect):
 
 @dataclass(frozen=True, slots=True)
 class LeaveRoom(Effect):
-    """Disconnect and end the job → `RoomDisconnected`. Comes after `StopSpeech` and `CancelEpisodeTasks`: await those."""
+    """Disconnect and end the job → `RoomDisconnected`. `StopSpeech` and `CancelEpisodeTasks` precede it: await them."""
 
     reason: str
 
