@@ -62,12 +62,21 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Problem(_Wire):
+    """Why a room has no answering agent, as the page shows it."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
 class RoomMark(_Wire):
     """Room metadata: says that a room is ours. Rooms without it are never touched."""
 
     owner: Literal["voice-agent"] = "voice-agent"
     installation: str
     policy: RoomPolicy = RoomPolicy.SESSION
+    problem: Problem | None = None
 
 
 class AgentBinding(_Wire):
@@ -92,8 +101,6 @@ class JobMetadata(_Wire):
     session_id: str = Field(min_length=1, max_length=64)
     policy: RoomPolicy = RoomPolicy.SESSION
     lease_epoch: int = Field(ge=0, default=0)
-    episode: int = Field(ge=0, default=0)
-    """The last episode of this session: a new job continues the count."""
     agent: AgentBinding
     role: Role = Role.GENERAL
     business_id: str = ""
@@ -114,7 +121,7 @@ class AgentAttribute(StrEnum):
     READY = "va.ready"
     """"1" once memory is loaded (or marked stale), the audio track is up and it listens."""
     MEMORY = "va.memory"
-    """"fresh", or "stale:<ISO time of the snapshot>", or "loading"."""
+    """"fresh", "stale:<ISO time of the snapshot>", "absent" or "loading"."""
     BUILD = "va.build"
     PID = "va.pid"
     STARTED_AT = "va.started_at"
@@ -145,7 +152,6 @@ class Topic(StrEnum):
 
 class Rpc(StrEnum):
     RESET = "va.reset"
-    SWITCH_AGENT = "va.switch_agent"
     STATUS = "va.status"
 
 
@@ -166,10 +172,6 @@ class StatusAnswer(_Wire):
     episode: int
     memory: str
     agent_id: str
-
-
-class SwitchAgentRequest(_Wire):
-    agent: AgentBinding
 
 
 # --- between our own processes ---

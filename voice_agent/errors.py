@@ -32,10 +32,12 @@ class Code(StrEnum):
     # what a part of the system could not do
     DATABASE_UNAVAILABLE = "database_unavailable"
     LIVEKIT_UNAVAILABLE = "livekit_unavailable"
+    LIVEKIT_REFUSED = "livekit_refused"
     LETTA_UNAVAILABLE = "letta_unavailable"
     LETTA_REFUSED = "letta_refused"
     MEMORY_EMPTY = "memory_empty"
     MEMORY_TORN = "memory_torn"
+    MEMORY_TRUNCATED = "memory_truncated"
     OUTBOX_FULL = "outbox_full"
     LLM_FAILED = "llm_failed"
     STT_FAILED = "stt_failed"

@@ -1,0 +1,36 @@
+"""Publishes what is true about the agent as participant attributes. Only the newest truth is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from livekit import rtc
+
+from voice_agent.contracts import Notice, Topic
+
+
+class Announcer:
+    def __init__(self, room: rtc.Room) -> None:
+        self._room = room
+        self._wanted: dict[str, str] = {}
+        self._published: dict[str, str] = {}
+        self._changed = asyncio.Event()
+
+    def announce(self, attributes: Mapping[str, str]) -> None:
+        self._wanted.update(attributes)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled: send what differs from what the room has."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            difference = {key: value for key, value in self._wanted.items() if self._published.get(key) != value}
+            if difference and self._room.isconnected():
+                await self._room.local_participant.set_attributes(difference)
+                self._published.update(difference)
+
+    async def notify(self, notice: Notice) -> None:
+        if self._room.isconnected():
+            await self._room.local_participant.send_text(notice.model_dump_json(), topic=Topic.NOTICE)

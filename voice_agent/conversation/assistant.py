@@ -1,0 +1,327 @@
+"""VoiceAssistant: performs in a real room what the lifecycle machine decides.
+
+The machine knows what must follow what; this module knows how. Every room event, timer and finished effect is
+told to the machine (`tell`); each effect it answers with is performed by one method, found in one table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from livekit import rtc
+from livekit.agents import ErrorEvent
+
+from voice_agent.contracts import RESET_DEADLINE, AgentAttribute, JobMetadata, LogEvent, Notice, StatusAnswer
+from voice_agent.conversation.announcer import Announcer
+from voice_agent.conversation.greeting import greeting_text
+from voice_agent.conversation.persona import Persona
+from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.trouble import trouble_of, truncated_block
+from voice_agent.conversation.turns import TurnContext, TurnRecorder
+from voice_agent.conversation.voice import Voice
+from voice_agent.errors import Code
+from voice_agent.lifecycle import effects as fx
+from voice_agent.lifecycle import events as ev
+from voice_agent.lifecycle.machine import IllegalTransition, Machine
+from voice_agent.lifecycle.states import Memory as MemoryState
+from voice_agent.lifecycle.states import State
+from voice_agent.lifecycle.timing import Timing
+from voice_agent.memory.access import Memory, continuity_key
+from voice_agent.memory.model import Snapshot, Turn
+from voice_agent.memory.prompt import build_prompt
+from voice_agent.observe.journal import Journal
+from voice_agent.observe.log import BoundLog
+
+_RESET_ANSWER: Final = RESET_DEADLINE + 10.0
+_LOAD_DEADLINE: Final = RESET_DEADLINE * 0.75
+"""A load must leave time for the rest of a reset."""
+
+
+class VoiceAssistant:
+    """One assistant in one room, from the job's start to its end."""
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        job: JobMetadata,
+        voice: Voice,
+        memory: Memory,
+        log: BoundLog,
+        *,
+        timing: Timing,
+        greet: bool,
+    ) -> None:
+        self.machine = Machine(timing)
+        self._room = room
+        self._job = job
+        self._voice = voice
+        self._memory = memory
+        self._journal = Journal(log, self.machine)
+        self._greet = greet
+        self._thread = continuity_key(job)
+        self._persona = Persona(self._heard)
+        self._announcer = Announcer(room)
+        self._events = RoomEvents(room, self.tell)
+        self._job_tasks = OwnedTasks("job", self.job_task_failed)
+        self._episode_tasks = OwnedTasks("episode", self.job_task_failed)
+        self._turn_tasks = OwnedTasks("turns", self.job_task_failed)
+        self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
+        self._timers: dict[Any, asyncio.TimerHandle] = {}
+        self._untold: deque[ev.Event] = deque()
+        self._telling = False
+        self._snapshot: Snapshot | None = None
+        self._earlier: list[Turn] = []
+        self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
+        self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._perform: dict[type[fx.Effect], Callable[[Any], None]] = {
+            fx.LoadMemory: lambda e: self._begin(e, self._load_memory(e)),
+            fx.StopSpeech: lambda e: self._begin(e, self._stop_speech(e)),
+            fx.CancelEpisodeTasks: lambda e: self._begin(e, self._cancel_episode_tasks(e)),
+            fx.ClearHistory: lambda e: self._begin(e, self._clear_history(e)),
+            fx.AcknowledgeReset: self._acknowledge_reset,
+            fx.StartTimer: self._start_timer,
+            fx.CancelTimer: lambda e: self._cancel_timer(e.timer),
+            fx.LinkTo: lambda e: self._voice.listen_to(e.human.identity),
+            fx.Greet: lambda e: self._begin(e, self._say_greeting(e), self._episode_tasks),
+            fx.AcknowledgeArrival: self._acknowledge_arrival,
+            fx.Rescan: lambda e: self.tell(ev.HumansScanned(humans_in(self._room))),
+            fx.AnnounceState: self._announce_state,
+            fx.LeaveRoom: lambda e: self._leave(e.reason),
+            fx.RebindAgent: self._log_only,
+            fx.Maintain: self._log_only,
+            fx.Dropped: self._log_only,
+        }
+
+    # --- life ---
+
+    async def run(self) -> str:
+        """From an already connected room until the assistant has left it. Returns why."""
+        last_episode = await self._memory.open(self._job)
+        self.tell(ev.JobStarted(last_episode, self._job.agent.agent_id, self._job.lease_epoch))
+        self._events.attach()
+        self._job_tasks.start("announce", self._announcer.run())
+        self._voice.session.on("speech_created", self._turns.speech_created)
+        self._voice.session.on("error", self._provider_failed)
+        try:
+            await self._voice.start(self._persona)
+            self._job_tasks.start("publish-voice", self._voice.publish())
+            self.tell(ev.RoomConnected(humans_in(self._room)))
+            for sid in already_active(self._room):
+                self.tell(ev.ListenerSubscribed(sid))
+            return await asyncio.shield(self._gone)
+        finally:
+            await self._close()
+
+    async def reset_for_reconnect(self, reason: str = "manual") -> StatusAnswer:
+        """Make the assistant new for whoever comes next; returns when that is done.
+
+        Cancels the episode's tasks and waits for their end, clears local history, raises the episode and reloads
+        memory. The machine runs the same steps by itself when the last human leaves; a call meanwhile joins them.
+        """
+        waiter: asyncio.Future[StatusAnswer] = asyncio.get_running_loop().create_future()
+        self._reset_waiters.append(waiter)
+        self.tell(ev.ResetRequested(reason))
+        async with asyncio.timeout(_RESET_ANSWER):
+            return await waiter
+
+    def status(self) -> StatusAnswer:
+        return StatusAnswer(
+            state=self.machine.state,
+            episode=self.machine.episode,
+            memory=self._memory_text(self.machine.memory),
+            agent_id=self.machine.agent_id,
+        )
+
+    async def shutdown(self, reason: str) -> None:
+        """The job is told to end: leave, and wait until we have."""
+        if not self._gone.done():
+            self.tell(ev.ShutdownRequested(reason or "shutdown"))
+            await asyncio.shield(self._gone)
+
+    async def hear_text(self, text: str, identity: str) -> None:
+        """What somebody typed is a turn like any other."""
+        await self._voice.session.interrupt()
+        await self._begin_turn(text, identity)
+        self._voice.session.generate_reply(user_input=text)
+
+    def tell(self, event: ev.Event) -> None:
+        """Hand an event to the machine and perform what it asks for. What effects tell in turn waits its turn."""
+        self._untold.append(event)
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._untold:
+                self._handle(self._untold.popleft())
+        finally:
+            self._telling = False
+
+    def _handle(self, event: ev.Event) -> None:
+        try:
+            effects = self._journal.handle(event, time.monotonic())
+        except IllegalTransition:
+            return  # written down by the journal; nothing has changed
+        for effect in effects:
+            self._perform[type(effect)](effect)
+        if self.machine.state in (State.CLOSED, State.FAILED):
+            self._leave(type(event).__name__)
+
+    # --- effects ---
+
+    def _begin(self, effect: fx.Effect, work: Coroutine[Any, Any, None], owner: OwnedTasks | None = None) -> None:
+        (owner or self._job_tasks).start(type(effect).__name__, self._timed(effect, work))
+
+    async def _timed(self, effect: fx.Effect, work: Coroutine[Any, Any, None]) -> None:
+        started = time.monotonic()
+        outcome = "failed"
+        try:
+            await work
+            outcome = "ok"
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            self._journal.performed(effect, outcome, time.monotonic() - started)
+
+    async def _load_memory(self, effect: fx.LoadMemory) -> None:
+        result = await self._memory.load(self._job.agent.letta_agent_id, _LOAD_DEADLINE)
+        self._earlier = await self._memory.begin_episode(self._thread, effect.episode)
+        if effect.episode != self.machine.episode:
+            return
+        self._snapshot = result.snapshot
+        prompt = build_prompt(self._job.agent, result.snapshot, user_name=self._job.user_name, last_turns=self._earlier)
+        await self._persona.update_instructions(prompt.text)
+        for label in prompt.truncated:
+            self.notify(truncated_block(label, effect.episode))
+        if result.error is None:
+            self.tell(ev.MemoryLoaded(effect.episode))
+        else:
+            self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
+
+    async def _stop_speech(self, effect: fx.StopSpeech) -> None:
+        await self._voice.hush()
+        self.tell(ev.SpeechStopped(effect.episode))
+
+    async def _cancel_episode_tasks(self, effect: fx.CancelEpisodeTasks) -> None:
+        await self._episode_tasks.stop()
+        self.tell(ev.TasksEnded(effect.episode))
+
+    async def _clear_history(self, effect: fx.ClearHistory) -> None:
+        # What was said is on its way into the outbox: that is finished, never cancelled.
+        await self._turns.end_unanswered()
+        await self._turn_tasks.finish()
+        await self._persona.forget()
+        self._voice.session.history.items.clear()
+        self.tell(ev.HistoryCleared(effect.episode))
+
+    def _acknowledge_reset(self, _: fx.AcknowledgeReset) -> None:
+        waiters, self._reset_waiters = self._reset_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(self.status())
+
+    def _start_timer(self, effect: fx.StartTimer) -> None:
+        self._cancel_timer(effect.timer)
+        loop = asyncio.get_running_loop()
+        self._timers[effect.timer] = loop.call_later(effect.seconds, lambda: self.tell(effect.fired()))
+
+    def _cancel_timer(self, timer: Any) -> None:
+        if handle := self._timers.pop(timer, None):
+            handle.cancel()
+
+    async def _say_greeting(self, effect: fx.Greet) -> None:
+        user_name = self._job.user_name or effect.human.name
+        text = greeting_text(self._job.agent, user_name=user_name, returning=bool(self._earlier), enabled=self._greet)
+        if text:
+            handle = self._voice.session.say(text)
+            await handle
+            if handle.exception() is not None:
+                self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
+                return
+        self.tell(ev.GreetingFinished(effect.episode))
+
+    def _acknowledge_arrival(self, effect: fx.AcknowledgeArrival) -> None:
+        who = effect.human.name or "Somebody"
+        self.notify(Notice(level="info", code="arrival", message=f"{who} joined.", episode=effect.episode))
+
+    def _announce_state(self, effect: fx.AnnounceState) -> None:
+        self._announcer.announce(
+            {
+                AgentAttribute.STATE: effect.state,
+                AgentAttribute.EPISODE: str(effect.episode),
+                AgentAttribute.READY: "1" if effect.ready else "",
+                AgentAttribute.MEMORY: self._memory_text(effect.memory),
+                AgentAttribute.AGENT_ID: effect.agent_id,
+                AgentAttribute.LETTA_AGENT_ID: self._job.agent.letta_agent_id,
+                AgentAttribute.AGENT_NAME: self._job.agent.name,
+                AgentAttribute.SESSION_ID: self._job.session_id,
+                AgentAttribute.LEASE_EPOCH: str(effect.lease_epoch),
+                AgentAttribute.ERROR: effect.error,
+            }
+        )
+
+    def _log_only(self, effect: fx.Effect) -> None:
+        """The journal has written it down; there is nothing to do in the room."""
+
+    def _leave(self, reason: str) -> None:
+        if not self._gone.done():
+            self._gone.set_result(reason)
+
+    # --- conversation ---
+
+    async def _heard(self, words: str) -> None:
+        linked = self._voice.session.room_io.linked_participant
+        await self._begin_turn(words, linked.identity if linked else "")
+
+    async def _begin_turn(self, words: str, speaker: str) -> None:
+        context = TurnContext(
+            thread=self._thread,
+            session_id=self._job.session_id,
+            letta_agent_id=self._job.agent.letta_agent_id,
+            scope=self._job.agent.memory_scope,
+        )
+        turn = await self._turns.begin(context, self.machine.episode, words, speaker)
+        self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
+
+    def _turn_ended(self, turn: Turn) -> None:
+        self.tell(ev.TurnFinished(turn.episode, turn.turn_id))
+
+    def _provider_failed(self, event: ErrorEvent) -> None:
+        """The ears, the brain or the voice gave up on something: say so, in words and in the page."""
+        trouble = trouble_of(event)
+        if trouble is None:
+            return
+        self.notify(trouble.notice(self.machine.episode))
+        if trouble.apology and self.machine.humans:
+            self._voice.session.say(trouble.apology, add_to_chat_ctx=False)
+
+    # --- helpers ---
+
+    def notify(self, notice: Notice) -> None:
+        self._journal.write(LogEvent.NOTICE, severity=notice.level, code=notice.code)
+        self._job_tasks.start("notice", self._announcer.notify(notice))
+
+    def _memory_text(self, memory: MemoryState) -> str:
+        if memory is MemoryState.STALE and self._snapshot is not None:
+            return f"stale:{self._snapshot.loaded_at.isoformat(timespec='seconds')}"
+        return str(memory)
+
+    def job_task_failed(self, task: str, error: BaseException) -> None:
+        self.tell(ev.Failure(Code.AGENT_FAILS, f"{task}: {error!r}"))
+
+    async def _close(self) -> None:
+        self._events.detach()
+        for handle in self._timers.values():
+            handle.cancel()
+        await self._episode_tasks.stop()
+        await self._turns.end_unanswered()
+        await self._voice.close()
+        await self._turn_tasks.finish()
+        await self._job_tasks.stop()
+        for waiter in self._reset_waiters:
+            waiter.cancel()

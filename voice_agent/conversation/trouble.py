@@ -1,0 +1,62 @@
+"""What to say and show when a provider fails in the middle of a turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from livekit.agents import ErrorEvent
+
+from voice_agent.contracts import Notice
+from voice_agent.errors import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    code: Code
+    message: str
+    remedy: str
+    apology: str
+    """Spoken; empty where speaking is what failed."""
+
+    def notice(self, episode: int) -> Notice:
+        return Notice(level="error", code=self.code, message=self.message, remedy=self.remedy, episode=episode)
+
+
+_TROUBLES: Final = {
+    "llm_error": Trouble(
+        Code.LLM_FAILED,
+        "The language model did not answer.",
+        "Say it again in a moment; 'voice-agent doctor' shows whether the model can be reached.",
+        "Sorry, I could not think of an answer just now. Please say that again.",
+    ),
+    "stt_error": Trouble(
+        Code.STT_FAILED,
+        "What was said could not be recognised.",
+        "Say it again, or type it; 'voice-agent doctor' shows whether speech recognition can be reached.",
+        "Sorry, I could not make that out. Please say it again.",
+    ),
+    "tts_error": Trouble(
+        Code.TTS_FAILED,
+        "The answer could not be spoken.",
+        "It is shown as text; 'voice-agent doctor' shows whether the voice can be reached.",
+        "",
+    ),
+}
+
+
+def trouble_of(event: ErrorEvent) -> Trouble | None:
+    """None while the provider is still trying."""
+    if getattr(event.error, "recoverable", False):
+        return None
+    return _TROUBLES.get(getattr(event.error, "type", ""))
+
+
+def truncated_block(label: str, episode: int) -> Notice:
+    return Notice(
+        level="warning",
+        code=Code.MEMORY_TRUNCATED,
+        message=f"The memory block '{label}' is too long for the prompt; its end was cut.",
+        remedy="Shorten the block in Letta.",
+        episode=episode,
+    )

@@ -1,0 +1,80 @@
+"""Follows one exchange from the human's last word to the assistant's last word, durable at both ends."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from livekit.agents import SpeechCreatedEvent, llm
+from livekit.agents.voice import SpeechHandle
+
+from voice_agent.contracts import MemoryScope
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.memory.model import Turn
+from voice_agent.memory.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """What all turns of a binding share."""
+
+    thread: str
+    session_id: str
+    letta_agent_id: str
+    scope: MemoryScope
+
+
+class TurnRecorder:
+    """Pairs what the human said with the speech that answers it.
+
+    The human's words are committed before any reply is generated; the spoken words when the speech has ended.
+    A new turn ends the one before it, answered or not.
+    """
+
+    def __init__(self, outbox: Outbox, tasks: OwnedTasks, on_ended: Callable[[Turn], None]) -> None:
+        self._outbox = outbox
+        self._tasks = tasks
+        self._on_ended = on_ended
+        self._waiting: Turn | None = None
+
+    async def begin(self, context: TurnContext, episode: int, text: str, speaker: str) -> Turn:
+        await self.end_unanswered()
+        turn = Turn(
+            turn_id=uuid.uuid4().hex,
+            thread=context.thread,
+            session_id=context.session_id,
+            letta_agent_id=context.letta_agent_id,
+            episode=episode,
+            user_text=text,
+            speaker=speaker,
+            scope=context.scope,
+        )
+        await self._outbox.open_turn(turn)
+        self._waiting = turn
+        return turn
+
+    def speech_created(self, event: SpeechCreatedEvent) -> None:
+        """The next generated speech answers the turn that waits. Greetings and apologies are `say`, not replies."""
+        if event.source != "generate_reply" or self._waiting is None:
+            return
+        turn, self._waiting = self._waiting, None
+
+        def ended(handle: SpeechHandle) -> None:
+            self._tasks.start(f"turn-{turn.turn_id}", self._finish(turn, handle))
+
+        event.speech_handle.add_done_callback(ended)
+
+    async def end_unanswered(self) -> None:
+        if (turn := self._waiting) is not None:
+            self._waiting = None
+            await self._store(turn, "", interrupted=True)
+
+    async def _finish(self, turn: Turn, handle: SpeechHandle) -> None:
+        spoken = [item for item in handle.chat_items if isinstance(item, llm.ChatMessage) and item.role == "assistant"]
+        text = " ".join(message.text_content or "" for message in spoken).strip()
+        await self._store(turn, text, interrupted=handle.interrupted or not text)
+
+    async def _store(self, turn: Turn, text: str, *, interrupted: bool) -> None:
+        await self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted)
+        self._on_ended(turn)

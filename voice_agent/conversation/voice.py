@@ -1,0 +1,77 @@
+"""Builds the livekit session: who listens, who thinks, who speaks, and a voice that is there before anybody is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import Agent, AgentSession, room_io
+from livekit.agents.voice.agent_session import SessionConnectOptions
+
+# The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
+from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
+
+from voice_agent.conversation.providers import Providers
+
+_SAMPLE_RATE = 24_000
+_NEVER_GIVE_UP = 1_000_000_000
+"""Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
+
+
+class Voice:
+    """An AgentSession in a room. `start` returns when it listens; the track may come up later (AudioPublished)."""
+
+    def __init__(self, room: rtc.Room, providers: Providers) -> None:
+        self._room = room
+        self._providers = providers
+        self._track = _ParticipantAudioOutput(
+            room,
+            sample_rate=_SAMPLE_RATE,
+            num_channels=1,
+            track_publish_options=rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
+            track_name="assistant",
+        )
+        self.session: AgentSession[Any] = AgentSession(
+            vad=providers.vad,
+            stt=providers.stt,
+            llm=providers.llm,
+            tts=providers.tts,
+            turn_handling={
+                "turn_detection": "vad",
+                "endpointing": {"min_delay": 0.3, "max_delay": 3.0},
+                "interruption": {"mode": "vad"},
+                # A guess that is thrown away costs a small machine the answer to the next sentence.
+                "preemptive_generation": {"enabled": False},
+            },
+            user_away_timeout=None,
+            conn_options=SessionConnectOptions(max_unrecoverable_errors=_NEVER_GIVE_UP),
+        )
+
+    async def publish(self) -> None:
+        """Publish the track and wait for a first listener. Runs as a task beside the session."""
+        await self._track.start()
+
+    async def start(self, agent: Agent) -> None:
+        self.session.output.audio = self._track
+        await self.session.start(
+            agent,
+            room=self._room,
+            room_options=room_io.RoomOptions(
+                audio_output=False, text_input=False, close_on_disconnect=False, delete_room_on_close=False
+            ),
+            session_host=False,
+            record=False,
+        )
+
+    def listen_to(self, identity: str) -> None:
+        self.session.room_io.set_participant(identity)
+
+    async def hush(self) -> None:
+        """Stop what is said or about to be said, and wait until it has stopped."""
+        await self.session.interrupt(force=True)
+        self.session.clear_user_turn()
+
+    async def close(self) -> None:
+        await self.session.aclose()
+        await self._track.aclose()
+        await self._providers.aclose()

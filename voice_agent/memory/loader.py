@@ -1,0 +1,56 @@
+"""Loads all blocks within a deadline, or says honestly how old the ones in use are."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.memory.model import LettaPort, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """A snapshot (the last good one when Letta did not answer in time) and why it is not fresh, if it is not."""
+
+    snapshot: Snapshot | None
+    error: VoiceAgentError | None = None
+
+    @property
+    def fresh(self) -> bool:
+        return self.error is None
+
+
+class MemoryLoader:
+    def __init__(self, letta: LettaPort) -> None:
+        self._letta = letta
+        self._last_good: dict[str, Snapshot] = {}
+
+    async def load(self, agent_id: str, deadline: float) -> LoadResult:
+        try:
+            async with asyncio.timeout(deadline):
+                snapshot = await self._load_with_retries(agent_id, deadline)
+        except TimeoutError:
+            late = Temporary(
+                Code.LETTA_UNAVAILABLE,
+                f"Letta did not answer within {deadline:g} s.",
+                "The last memory that was read is used; it is tried again.",
+            )
+            return LoadResult(self._last_good.get(agent_id), late)
+        except VoiceAgentError as error:
+            return LoadResult(self._last_good.get(agent_id), error)
+        self._last_good[agent_id] = snapshot
+        return LoadResult(snapshot)
+
+    async def _load_with_retries(self, agent_id: str, deadline: float) -> Snapshot:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Temporary),
+            stop=stop_after_delay(deadline),
+            wait=wait_exponential_jitter(initial=0.1, max=0.8),
+            reraise=True,
+        ):
+            with attempt:
+                return await self._letta.load_blocks(agent_id)
+        raise AssertionError("tenacity either returns or raises")

@@ -1,0 +1,40 @@
+"""The outbox and the threads it feeds."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, String, Table, Text, func
+
+from voice_agent.storage.database import metadata
+
+threads = Table(
+    "memory_threads",
+    metadata,
+    Column("thread", String(300), primary_key=True),
+    Column("letta_agent_id", String(128), nullable=False),
+    Column("conversation_id", String(128)),
+    Column("episode", Integer, nullable=False, server_default="0"),
+    Column("confirmed_turn", String(64)),
+)
+
+turns = Table(
+    "memory_turns",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("turn_id", String(64), nullable=False, unique=True),
+    Column("thread", String(300), nullable=False),
+    Column("session_id", String(64), nullable=False),
+    Column("letta_agent_id", String(128), nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("user_text", Text, nullable=False),
+    Column("assistant_text", Text, nullable=False),
+    Column("interrupted", Boolean, nullable=False),
+    Column("speaker", String(200), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_memory_turns_state", "state", "seq"),
+    Index("ix_memory_turns_thread", "thread", "seq"),
+    Index("ix_memory_turns_session", "session_id", "seq"),
+)
