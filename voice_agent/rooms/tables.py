@@ -14,12 +14,13 @@ rooms = Table(
     Column("key", String(300), unique=True),
     Column("policy", String(16), nullable=False),
     Column("job", JSON, nullable=False),
-    Column("episode", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("wanted_until", Double, nullable=False),
     Column("last_human_at", Double, nullable=False),
     Column("closed_at", Double),
-    Column("attempt", Integer, nullable=False),
+    # Counts up with every claimed dispatch and never back: what a claim compares itself with.
+    Column("claims", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
     Column("not_before", Double, nullable=False),
     Column("recycles", JSON, nullable=False),
     Column("problem", JSON),
@@ -39,9 +40,12 @@ leases = Table(
     Index("ix_leases_worker", "worker"),
 )
 
-pulse = Table(
-    "monitor_pulse",
+installation = Table(
+    "installation",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("beat", Integer, nullable=False),
+    Column("name", String(64), nullable=False),
+    # Moved by every monitor's pass: shows the monitor that its own writes succeed.
+    Column("pulse", Integer, nullable=False),
 )
+"""One row: this installation."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import MetaData, event, text
+from sqlalchemy import Executable, MetaData, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -95,3 +96,9 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
 def _sqlite_begin(connection: Any) -> None:
     reads = connection.get_execution_options().get("voice_agent_read", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def insert_if_absent(database: Database, table: Table, row: Mapping[str, Any]) -> Executable:
+    """INSERT … ON CONFLICT DO NOTHING, which SQL itself does not have."""
+    dialect = sqlite if database.is_sqlite else postgresql
+    return dialect.insert(table).values(dict(row)).on_conflict_do_nothing()

@@ -25,6 +25,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
     )
     op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("pulse", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
+    )
+    op.create_table(
         "leases",
         sa.Column("room", sa.String(length=64), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
@@ -37,23 +44,17 @@ def upgrade() -> None:
     op.create_index("ix_leases_job", "leases", ["job"], unique=False)
     op.create_index("ix_leases_worker", "leases", ["worker"], unique=False)
     op.create_table(
-        "monitor_pulse",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("beat", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_monitor_pulse")),
-    )
-    op.create_table(
         "rooms",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("key", sa.String(length=300), nullable=True),
         sa.Column("policy", sa.String(length=16), nullable=False),
         sa.Column("job", sa.JSON(), nullable=False),
-        sa.Column("episode", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("wanted_until", sa.Double(), nullable=False),
         sa.Column("last_human_at", sa.Double(), nullable=False),
         sa.Column("closed_at", sa.Double(), nullable=True),
-        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("claims", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("not_before", sa.Double(), nullable=False),
         sa.Column("recycles", sa.JSON(), nullable=False),
         sa.Column("problem", sa.JSON(), nullable=True),
@@ -91,8 +92,8 @@ def downgrade() -> None:
     op.drop_table("sessions")
     op.drop_index("ix_rooms_closed_at", table_name="rooms")
     op.drop_table("rooms")
-    op.drop_table("monitor_pulse")
     op.drop_index("ix_leases_worker", table_name="leases")
     op.drop_index("ix_leases_job", table_name="leases")
     op.drop_table("leases")
+    op.drop_table("installation")
     op.drop_table("agents")

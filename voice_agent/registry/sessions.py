@@ -1,0 +1,93 @@
+"""Sessions: a secret to come back with, a validity, an end. What is public about a session opens nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.registry.model import Agent, Person, Session
+from voice_agent.registry.ports import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    session: Session
+    secret: str
+
+
+class SessionRegistry:
+    def __init__(self, store: SessionStore, clock: Callable[[], float], validity: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._validity = validity
+
+    def draft(self, agent: Agent, person: Person, config: dict[str, Any], room_name: str) -> Opened:
+        """A session that is not stored yet: its room has to exist first."""
+        now = self._clock()
+        secret = secrets.token_urlsafe(32)
+        session_id = secrets.token_hex(12)
+        session = Session(
+            id=session_id,
+            secret_hash=_hash(secret),
+            room_name=room_name,
+            identity=f"human-{secrets.token_hex(6)}",
+            agent_id=agent.id,
+            agent_name=agent.name,
+            letta_agent_id=agent.letta_agent_id,
+            person=person,
+            config=config,
+            created_at=now,
+            last_human_at=now,
+        )
+        return Opened(session, secret)
+
+    async def store(self, session: Session) -> None:
+        await self._store.add(session)
+
+    async def authorised(self, session_id: str, secret: str) -> Session:
+        """An unknown id and a wrong secret are answered alike: ids are public, so they must not confirm anything."""
+        session = await self._store.get(session_id)
+        known = session.secret_hash if session else _hash("nobody")
+        if session is None or not hmac.compare_digest(known, _hash(secret)):
+            raise _unknown()
+        return session
+
+    async def get(self, session_id: str) -> Session:
+        session = await self._store.get(session_id)
+        if session is None:
+            raise _unknown()
+        return session
+
+    async def list(self, limit: int, before: float | None) -> list[Session]:
+        return await self._store.list(limit=limit, before=before)
+
+    def expires_at(self, session: Session) -> float:
+        return session.ended_at if session.ended_at is not None else session.last_human_at + self._validity
+
+    def require_alive(self, session: Session) -> None:
+        if session.ended_at is not None or self._clock() > self.expires_at(session):
+            raise Permanent(
+                Code.SESSION_EXPIRED,
+                "This session is over: nobody was there for too long, or it was ended.",
+                "Open a new session.",
+            )
+
+    async def touch(self, session_id: str) -> None:
+        await self._store.touch(session_id, self._clock())
+
+    async def end(self, session_id: str) -> None:
+        await self._store.end(session_id, self._clock())
+
+
+def _hash(secret: str) -> str:
+    # A random 256-bit secret needs no slow hash; what is stored must only not be usable as it is.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _unknown() -> Permanent:
+    return Permanent(Code.SESSION_NOT_FOUND, "This session is not known.", "Open a new session.")

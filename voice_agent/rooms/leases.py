@@ -1,0 +1,82 @@
+"""Who may speak in a room: one row per room, owned by the job with the highest epoch.
+
+No clock is compared between machines. The holder moves `beat`; who watches measures with its own monotonic clock
+how long the beat has stood still. Every change is one UPDATE that names the epoch it was based on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+
+from voice_agent.rooms.tables import leases
+from voice_agent.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a job holds. Keep it; it is the proof to renew with."""
+
+    room: str
+    epoch: int
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRow:
+    room: str
+    epoch: int
+    job: str | None
+    """None: free."""
+    worker: str | None
+    beat: int
+    health: Mapping[str, Any]
+
+
+class Leases:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self, room: str, job: str, worker: str, seen_epoch: int) -> Lease | None:
+        """For the worker, before it accepts a job. None: another job has it, or this dispatch is out of date: yield."""
+        free = (leases.c.room == room) & (leases.c.epoch == seen_epoch) & leases.c.job.is_(None)
+        values = {"epoch": seen_epoch + 1, "job": job, "worker": worker, "beat": 0, "health": {}}
+        return Lease(room, seen_epoch + 1, job) if await self._change(free, values) else None
+
+    async def renew(self, lease: Lease, health: Mapping[str, Any]) -> bool:
+        """Every LEASE_RENEWAL seconds by the holder. False: fenced by a higher epoch; be silent and leave."""
+        return await self._change(_held(lease), {"beat": leases.c.beat + 1, "health": dict(health)})
+
+    async def release(self, lease: Lease) -> bool:
+        """The holder leaves of its own will, or its worker reports its end: at once, without waiting for silence."""
+        return await self._change(_held(lease), _free())
+
+    async def worker_died(self, worker: str) -> int:
+        """The supervisor's death certificate for all jobs of a worker process."""
+        change = update(leases).where(leases.c.worker == worker, leases.c.job.is_not(None)).values(_free())
+        async with self._database.begin() as connection:
+            return (await connection.execute(change)).rowcount
+
+    async def fence(self, room: str, seen_epoch: int) -> bool:
+        """The monitor takes the lease from a holder it found dead. The holder's next renewal fails."""
+        return await self._change((leases.c.room == room) & (leases.c.epoch == seen_epoch), _free())
+
+    async def all(self) -> dict[str, LeaseRow]:
+        async with self._database.read() as connection:
+            found = await connection.execute(select(leases))
+            return {row.room: LeaseRow(**row._asdict()) for row in found}
+
+    async def _change(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
+        async with self._database.begin() as connection:
+            return (await connection.execute(update(leases).where(which).values(values))).rowcount == 1
+
+
+def _held(lease: Lease) -> ColumnElement[bool]:
+    return (leases.c.room == lease.room) & (leases.c.epoch == lease.epoch) & (leases.c.job == lease.job)
+
+
+def _free() -> dict[str, Any]:
+    return {"epoch": leases.c.epoch + 1, "job": None, "worker": None, "health": {}}

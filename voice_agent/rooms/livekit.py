@@ -1,0 +1,212 @@
+"""The LiveKit API adapter: rooms, participants, dispatches, tokens, webhooks. Its errors become ours here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import jwt
+from google.protobuf.json_format import ParseError
+from livekit import api
+from livekit.protocol.models import ParticipantInfo
+from pydantic import ValidationError
+
+from voice_agent.contracts import ROOM_LIFETIME, AgentAttribute, JobMetadata, RoomMark
+from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.settings import Settings
+
+_REQUEST_TIMEOUT: Final = 5.0
+_HUMANS: Final = frozenset({ParticipantInfo.STANDARD, ParticipantInfo.SIP, ParticipantInfo.CONNECTOR})
+_GONE: Final = api.TwirpErrorCode.NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Somebody in a room. Humans and agents are told apart by the kind the server set, never by a name."""
+
+    identity: str
+    sid: str
+    is_human: bool
+    is_agent: bool
+    joined_at_ms: int
+    attributes: Mapping[str, str]
+
+    @property
+    def ready(self) -> bool:
+        return self.attributes.get(AgentAttribute.READY) == "1"
+
+    @property
+    def state(self) -> str:
+        return self.attributes.get(AgentAttribute.STATE, "")
+
+    @property
+    def episode(self) -> int:
+        text = self.attributes.get(AgentAttribute.EPISODE, "")
+        return int(text) if text.isascii() and text.isdigit() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRoom:
+    name: str
+    sid: str
+    mark: RoomMark | None
+    """None: not one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    id: str
+    event: str
+    room: str
+
+
+class LiveKit:
+    def __init__(self, settings: Settings) -> None:
+        self._agent_name = settings.livekit_agent_name
+        self._key, self._secret = settings.livekit_api_key, settings.livekit_api_secret
+        self.url = settings.effective_livekit_url
+        self.public_url = settings.livekit_public_url or self.url
+        self._token_ttl = settings.token_ttl
+        # Regional fail-over is LiveKit Cloud's; elsewhere it would only repeat requests behind our back.
+        self._api = api.LiveKitAPI(
+            self.url,
+            self._key,
+            self._secret,
+            timeout=aiohttp.ClientTimeout(total=_REQUEST_TIMEOUT),
+            failover=urlsplit(self.url).hostname is not None
+            and str(urlsplit(self.url).hostname).endswith(".livekit.cloud"),
+        )
+
+    async def close(self) -> None:
+        await self._api.aclose()
+
+    async def create_room(self, name: str, mark: RoomMark) -> None:
+        """Does nothing when the room exists. Its lifetimes outlast every absence we promise to survive."""
+        request = api.CreateRoomRequest(
+            name=name,
+            metadata=mark.model_dump_json(),
+            empty_timeout=ROOM_LIFETIME,
+            departure_timeout=ROOM_LIFETIME,
+        )
+        with _translated():
+            await self._api.room.create_room(request)
+
+    async def update_mark(self, name: str, mark: RoomMark) -> None:
+        with _translated(), _absent_is_fine():
+            await self._api.room.update_room_metadata(
+                api.UpdateRoomMetadataRequest(room=name, metadata=mark.model_dump_json())
+            )
+
+    async def rooms(self) -> list[LiveRoom]:
+        with _translated():
+            answer = await self._api.room.list_rooms(api.ListRoomsRequest())
+        return [LiveRoom(room.name, room.sid, _mark(room.metadata)) for room in answer.rooms]
+
+    async def participants(self, room: str) -> list[Participant]:
+        """Empty for a room that is not there."""
+        with _translated(), _absent_is_fine():
+            answer = await self._api.room.list_participants(api.ListParticipantsRequest(room=room))
+            return [_participant(p) for p in answer.participants if p.state != ParticipantInfo.DISCONNECTED]
+        return []
+
+    async def remove_participant(self, room: str, identity: str) -> None:
+        with _translated(), _absent_is_fine():
+            await self._api.room.remove_participant(api.RoomParticipantIdentity(room=room, identity=identity))
+
+    async def dispatch(self, room: str, job: JobMetadata) -> str:
+        request = api.CreateAgentDispatchRequest(agent_name=self._agent_name, room=room, metadata=job.model_dump_json())
+        with _translated():
+            return (await self._api.agent_dispatch.create_dispatch(request)).id
+
+    async def delete_room(self, room: str) -> None:
+        with _translated(), _absent_is_fine():
+            await self._api.room.delete_room(api.DeleteRoomRequest(room=room))
+
+    async def ping(self) -> None:
+        with _translated():
+            await self._api.room.list_rooms(api.ListRoomsRequest(names=["-"]))
+
+    def token(self, room: str, identity: str, name: str, attributes: Mapping[str, str]) -> str:
+        """One room, one identity, no right to change what the server vouches for."""
+        grants = api.VideoGrants(
+            room_join=True, room=room, can_publish=True, can_subscribe=True, can_publish_data=True,
+            can_publish_sources=["microphone"], can_update_own_metadata=False,
+        )  # fmt: skip
+        token = api.AccessToken(self._key, self._secret).with_identity(identity).with_grants(grants)
+        token = token.with_ttl(timedelta(seconds=self._token_ttl)).with_attributes(dict(attributes))
+        return (token.with_name(name) if name else token).to_jwt()
+
+    def webhook(self, body: str, authorization: str) -> Webhook:
+        verifier = api.TokenVerifier(self._key, self._secret, leeway=timedelta(minutes=5))
+        try:
+            event = api.WebhookReceiver(verifier).receive(body, authorization.removeprefix("Bearer ").strip())
+        except (jwt.PyJWTError, ParseError, ValueError) as error:
+            raise _bad_webhook() from error
+        except Exception as error:
+            # The receiver says "hash mismatch" and "no hash" with a bare Exception, and nothing else does.
+            if type(error) is Exception:
+                raise _bad_webhook() from error
+            raise
+        return Webhook(event.id, event.event, event.room.name)
+
+
+def _participant(info: ParticipantInfo) -> Participant:
+    return Participant(
+        identity=info.identity,
+        sid=info.sid,
+        is_human=info.kind in _HUMANS,
+        is_agent=info.kind == ParticipantInfo.AGENT,
+        joined_at_ms=info.joined_at_ms,
+        attributes=dict(info.attributes),
+    )
+
+
+def _mark(metadata: str) -> RoomMark | None:
+    try:
+        return RoomMark.model_validate_json(metadata)
+    except ValidationError:
+        return None
+
+
+def _bad_webhook() -> Permanent:
+    return Permanent(
+        Code.UNAUTHORIZED, "This webhook is not signed by our LiveKit server.", "Check the API key and secret."
+    )
+
+
+@contextmanager
+def _absent_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except api.TwirpError as error:
+        if error.code != _GONE:
+            raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except api.TwirpError as error:
+        if error.status < 500 and error.code != api.TwirpErrorCode.RESOURCE_EXHAUSTED:
+            raise Permanent(
+                Code.LIVEKIT_REFUSED,
+                f"LiveKit refused the request ({error.code}: {error.message}).",
+                "Check LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
+            ) from error
+        raise _away(error.code) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise _away(type(error).__name__) from error
+
+
+def _away(why: str) -> Temporary:
+    return Temporary(
+        Code.LIVEKIT_UNAVAILABLE,
+        f"The LiveKit server cannot be reached ({why}).",
+        "See whether it is up with 'voice-agent status'; it is tried again by itself.",
+    )
