@@ -79,7 +79,7 @@ class VoiceAssistant:
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._perform: dict[type[fx.Effect], Callable[[Any], None]] = {
-            fx.LoadMemory: lambda e: self._begin(e, self._load_memory(e)),
+            fx.LoadMemory: lambda e: self._begin(e, self._load_memory(e), self._episode_tasks),
             fx.StopSpeech: lambda e: self._begin(e, self._stop_speech(e)),
             fx.CancelEpisodeTasks: lambda e: self._begin(e, self._cancel_episode_tasks(e)),
             fx.ClearHistory: lambda e: self._begin(e, self._clear_history(e)),
@@ -101,8 +101,8 @@ class VoiceAssistant:
 
     async def run(self) -> str:
         """From an already connected room until the assistant has left it. Returns why."""
-        last_episode = await self._memory.open(self._job)
-        self.tell(ev.JobStarted(last_episode, self._job.agent.agent_id, self._job.lease_epoch))
+        known = await self._memory.open(self._job)
+        self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
         self._events.attach()
         self._job_tasks.start("announce", self._announcer.run())
         self._voice.session.on("speech_created", self._turns.speech_created)
@@ -146,8 +146,8 @@ class VoiceAssistant:
     async def hear_text(self, text: str, identity: str) -> None:
         """What somebody typed is a turn like any other."""
         await self._voice.session.interrupt()
-        await self._begin_turn(text, identity)
-        self._voice.session.generate_reply(user_input=text)
+        if await self._begin_turn(text, identity):
+            self._voice.session.generate_reply(user_input=text)
 
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the machine and perform what it asks for. What effects tell in turn waits its turn."""
@@ -191,8 +191,6 @@ class VoiceAssistant:
     async def _load_memory(self, effect: fx.LoadMemory) -> None:
         result = await self._memory.load(self._job.agent.letta_agent_id, _LOAD_DEADLINE)
         self._earlier = await self._memory.begin_episode(self._thread, effect.episode)
-        if effect.episode != self.machine.episode:
-            return
         self._snapshot = result.snapshot
         prompt = build_prompt(self._job.agent, result.snapshot, user_name=self._job.user_name, last_turns=self._earlier)
         await self._persona.update_instructions(prompt.text)
@@ -200,6 +198,8 @@ class VoiceAssistant:
             self.notify(truncated_block(label, effect.episode))
         if result.error is None:
             self.tell(ev.MemoryLoaded(effect.episode))
+        elif result.error.code is Code.AGENT_NOT_FOUND:
+            self.tell(ev.Failure(result.error.code, result.error.message))
         else:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
 
@@ -236,6 +236,7 @@ class VoiceAssistant:
 
     async def _say_greeting(self, effect: fx.Greet) -> None:
         user_name = self._job.user_name or effect.human.name
+        await self._memory.remember_greeted(self._thread, [human.sid for human in self.machine.humans])
         text = greeting_text(self._job.agent, user_name=user_name, returning=bool(self._earlier), enabled=self._greet)
         if text:
             handle = self._voice.session.say(text)
@@ -274,11 +275,14 @@ class VoiceAssistant:
 
     # --- conversation ---
 
-    async def _heard(self, words: str) -> None:
+    async def _heard(self, words: str) -> bool:
         linked = self._voice.session.room_io.linked_participant
-        await self._begin_turn(words, linked.identity if linked else "")
+        return await self._begin_turn(words, linked.identity if linked else "")
 
-    async def _begin_turn(self, words: str, speaker: str) -> None:
+    async def _begin_turn(self, words: str, speaker: str) -> bool:
+        """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
+        if not self.machine.serving:
+            return False
         context = TurnContext(
             thread=self._thread,
             session_id=self._job.session_id,
@@ -287,6 +291,7 @@ class VoiceAssistant:
         )
         turn = await self._turns.begin(context, self.machine.episode, words, speaker)
         self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
+        return self.machine.serving and turn.episode == self.machine.episode
 
     def _turn_ended(self, turn: Turn) -> None:
         self.tell(ev.TurnFinished(turn.episode, turn.turn_id))

@@ -8,7 +8,7 @@ from livekit.agents import Agent, ChatContext, StopResponse, llm
 
 
 class Persona(Agent):
-    def __init__(self, on_words: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, on_words: Callable[[str], Awaitable[bool]]) -> None:
         super().__init__(instructions="")
         self._on_words = on_words
 
@@ -17,7 +17,8 @@ class Persona(Agent):
         words = (new_message.text_content or "").strip()
         if not any(character.isalnum() for character in words):
             raise StopResponse
-        await self._on_words(words)
+        if not await self._on_words(words):
+            raise StopResponse
 
     async def forget(self) -> None:
         await self.update_chat_ctx(ChatContext.empty())

@@ -7,7 +7,7 @@ from typing import Final
 from voice_agent.contracts import JobMetadata
 from voice_agent.memory.loader import LoadResult, MemoryLoader
 from voice_agent.memory.model import LettaPort, Turn
-from voice_agent.memory.outbox import Outbox, Threads
+from voice_agent.memory.outbox import Outbox, Threads, ThreadState
 from voice_agent.storage.database import Database
 
 _QUOTED_TURNS: Final = 6
@@ -25,12 +25,12 @@ class Memory:
         self._threads = Threads(database)
         self._loader = MemoryLoader(letta)
 
-    async def open(self, job: JobMetadata) -> int:
-        """Make the thread known, take over what a dead job left, and say which episode was the last."""
+    async def open(self, job: JobMetadata) -> ThreadState:
+        """Make the thread known, take over what a dead job left, and say where the last job stopped."""
         thread = continuity_key(job)
         await self._threads.ensure(thread, job.agent.letta_agent_id)
         await self.outbox.adopt_abandoned(job.session_id)
-        return await self._threads.last_episode(thread)
+        return await self._threads.state(thread)
 
     async def load(self, letta_agent_id: str, deadline: float) -> LoadResult:
         return await self._loader.load(letta_agent_id, deadline)
@@ -39,3 +39,7 @@ class Memory:
         """Remember the count; give back what was said last in earlier episodes."""
         await self._threads.set_episode(thread, episode)
         return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS)
+
+    async def remember_greeted(self, thread: str, sids: list[str]) -> None:
+        """So that a job that replaces this one does not greet the same people again in mid-call."""
+        await self._threads.set_greeted(thread, sids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, case, func, insert, select, update
@@ -14,6 +14,7 @@ from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.tables import threads, turns
 from voice_agent.storage.database import Database
 
+_GREETED_CHARS = 1000
 _UNSENT = (TurnState.PENDING, TurnState.SENDING)
 
 
@@ -104,6 +105,14 @@ class Outbox:
             return [_turn(row) for row in (await connection.execute(query)).mappings()]
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadState:
+    """Where the last job of a thread stopped."""
+
+    episode: int
+    greeted: frozenset[str]
+
+
 class Threads:
     """One Letta conversation, and one episode count, per continuity key."""
 
@@ -122,9 +131,16 @@ class Threads:
         except IntegrityError:
             return  # another process was first with the same row
 
-    async def last_episode(self, thread: str) -> int:
+    async def state(self, thread: str) -> ThreadState:
         async with self._database.begin() as connection:
-            return int(await connection.scalar(select(threads.c.episode).where(threads.c.thread == thread)) or 0)
+            row = (await connection.execute(select(threads).where(threads.c.thread == thread))).mappings().one()
+        return ThreadState(row["episode"], frozenset(row["greeted"].split()))
+
+    async def set_greeted(self, thread: str, sids: Sequence[str]) -> None:
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(threads).where(threads.c.thread == thread).values(greeted=" ".join(sids)[:_GREETED_CHARS])
+            )
 
     async def set_episode(self, thread: str, episode: int) -> None:
         async with self._database.begin() as connection:

@@ -14,6 +14,7 @@ threads = Table(
     Column("conversation_id", String(128)),
     Column("episode", Integer, nullable=False, server_default="0"),
     Column("confirmed_turn", String(64)),
+    Column("greeted", String(1000), nullable=False, server_default=""),
 )
 
 turns = Table(
