@@ -27,8 +27,8 @@ _WHERE: Final = ("room", "session", "agent", "episode")
 
 
 class ReconnectLog:
-    """Never raises into a conversation: what could not be written is counted, and the next line that can be written says
-    how many are missing (`lost`)."""
+    """Never raises into a conversation: what could not be written is counted, and the next line that can be written
+    says how many are missing (`lost`)."""
 
     def __init__(self, path: Path, process: str, *, spoken_text: bool = False) -> None:
         self.path = path

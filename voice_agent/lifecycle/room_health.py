@@ -1,0 +1,371 @@
+"""What to do about each room, given what is there and what should be there.
+
+Exactly one agent is a matter of three things that are seen separately: the *room* (who LiveKit says is present), the
+*lease* (who our database says may be there) and the *purpose* (whether anybody should be). `decide()` compares them. It
+remembers nothing and trusts nothing but what it is shown, so any number of observers may run it at any time; that two
+of them do not act twice is the database's business, which grants each act to one claimant.
+
+A room is in exactly one `Situation`, and each situation has one answer:
+
+    FOREIGN       not ours                          hands off
+    PURPOSELESS   ours, but nobody wants it         close it; while somebody is in it, say that the session has expired
+    MISSING       wanted, but LiveKit has none      open it
+    EXPIRED       empty for longer than its policy  close it
+    SERVED        the lease holder is there, ready  clear the cooldown
+    COMING        the lease holder is on its way    wait, but not for ever
+    SICK          lease alive, agent of no use      recycle: revoke the lease, remove the agent, count it
+    GHOSTS        lease dead, an agent still there  remove it; nothing is dispatched before it is *gone*
+    UNLEASED      an agent, and no lease on record  the oldest may stay while it proves itself, then it is a ghost
+    VACANT        nobody there                      dispatch, when needed, allowed and possible
+
+Whoever is in the room without holding the living lease is surplus and is removed: the newcomer yields, the incumbent
+keeps talking. Agents take the lease before they join, so an observer that lists participants first and reads leases
+second never mistakes a newcomer for an intruder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from voice_agent.errors import Code
+
+# --- what is seen ---
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAgent:
+    """A participant of kind AGENT that is not DISCONNECTED."""
+
+    sid: str
+    identity: str
+    job_id: str
+    joined_at: float
+    """The server's time of joining: only compared with other agents of the room."""
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLease:
+    """The room's lease row, and how long this observer has seen it silent (see `Watch`)."""
+
+    epoch: int
+    job_id: str
+    quiet_for: float = 0.0
+    """Since its beat moved, on the observer's clock, counting only while the observer's own writes succeeded."""
+    ended: bool = False
+    """Released, revoked, or covered by a death certificate."""
+    failed: str = ""
+    """The health in the last renewal: a failure the agent reported about itself,"""
+    silent_for: float = 0.0
+    """and how long its oldest utterance has been waiting for an answer, or its loop for a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRoom:
+    room: str
+    exists: bool = True
+    ours: bool = True
+    """It carries our mark (or our database row, when it does not exist)."""
+    humans: int = 0
+    agents: tuple[SeenAgent, ...] = ()
+    lease: SeenLease | None = None
+    empty_since: float = 0.0
+    """When the last human was seen, or the room was opened."""
+    unserved_since: float = 0.0
+    """Since when there has been no ready lease holder, with the same lease."""
+
+
+# --- what is wanted ---
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A room that has a purpose. Times are the observer's monotonic seconds; the future is never trusted."""
+
+    room: str
+    resident: bool = False
+    """An agent stays though nobody is there, and the room never closes."""
+    close_after: float = 1800.0
+    """Seconds after the last human left."""
+    expected: bool = False
+    """A token was handed out just now: somebody is about to arrive."""
+    attempts: int = 0
+    """Dispatches since an agent was last ready."""
+    attempted_at: float = 0.0
+    recycled_at: tuple[float, ...] = ()
+    """When agents of this room failed, within the window."""
+    workers: int | None = None
+    """Workers that could take this job; None: unknown, so try."""
+    free_slots: int | None = None
+    reported: str = ""
+    """The error code shown for this room now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, and one count."""
+
+    cooldown: float = 3.0
+    cooldown_max: float = 30.0
+    lease_dead_after: float = 15.0
+    dead_loop_after: float = 20.0
+    ready_within: float = 45.0
+    """From a new lease to a ready agent, or from one `ready` to the next; longer than any bound inside the agent."""
+    recycle_limit: int = 3
+    recycle_window: float = 600.0
+    renewal: float = 3.0
+    """How often a lease's beat moves, and so how often one is worth looking at."""
+    recheck: float = 1.0
+    """How soon to look again after an act whose success only the room can show."""
+
+    def cooldown_of(self, attempts: int) -> float:
+        return float(min(self.cooldown * 2 ** min(max(attempts - 1, 0), 16), self.cooldown_max))
+
+
+# --- what to do ---
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoom(Action):
+    """Create the room."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRoom(Action):
+    """Expire the session first, then delete the room if a fresh listing still shows no human."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch(Action):
+    """Claim `attempt`, then dispatch a job that may take the lease from `after_epoch`."""
+
+    after_epoch: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAgent(Action):
+    """Remove this participant. `why`: ghost or surplus."""
+
+    identity: str
+    sid: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recycle(Action):
+    """Revoke the lease where it still is this epoch, and record the failure; the rest follows from that."""
+
+    epoch: int
+    job_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearCooldown(Action):
+    """An agent is ready: the next dispatch need not wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Action):
+    """Show this error code for the room; empty: all is well again."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Action):
+    """Nothing to do before `at`; look again then even if nobody wakes us."""
+
+    at: float
+
+
+# --- the decision ---
+
+
+class Situation(StrEnum):
+    FOREIGN = "foreign"
+    PURPOSELESS = "purposeless"
+    MISSING = "missing"
+    EXPIRED = "expired"
+    SERVED = "served"
+    COMING = "coming"
+    SICK = "sick"
+    GHOSTS = "ghosts"
+    UNLEASED = "unleased"
+    VACANT = "vacant"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One room, seen and wanted, at one moment."""
+
+    seen: SeenRoom
+    wanted: Wanted
+    limits: Limits
+    now: float
+
+    @property
+    def holder(self) -> SeenAgent | None:
+        lease = self.seen.lease
+        return next((agent for agent in self.seen.agents if lease and agent.job_id == lease.job_id), None)
+
+    @property
+    def needed(self) -> bool:
+        return self.wanted.resident or self.seen.humans > 0 or self.wanted.expected
+
+    @property
+    def recycles(self) -> list[float]:
+        return sorted(at for at in self.wanted.recycled_at if self.now - at < self.limits.recycle_window)
+
+    @property
+    def given_up(self) -> bool:
+        return len(self.recycles) >= self.limits.recycle_limit
+
+
+def decide(
+    observed: Mapping[str, SeenRoom], desired: Mapping[str, Wanted], now: float, limits: Limits | None = None
+) -> tuple[Action, ...]:
+    """Actions for every room shown, in the order shown. A room that could not be listed must not be shown at all."""
+    bounds = limits or Limits()
+    return tuple(
+        action for seen in observed.values() for action in decide_room(seen, desired.get(seen.room), now, bounds)
+    )
+
+
+def decide_room(seen: SeenRoom, wanted: Wanted | None, now: float, limits: Limits) -> tuple[Action, ...]:
+    if seen.exists and not seen.ours:
+        return ()
+    if wanted is None:
+        return tuple(_purposeless(seen))
+    case = Case(seen, wanted, limits, now)
+    return tuple(_ANSWERS[situation(case)](case))
+
+
+def situation(case: Case) -> Situation:
+    seen, wanted, limits = case.seen, case.wanted, case.limits
+    if not case.needed and case.now - seen.empty_since >= wanted.close_after:
+        return Situation.EXPIRED
+    if not seen.exists:
+        return Situation.MISSING
+    lease = seen.lease
+    if lease is None:
+        return Situation.UNLEASED if seen.agents else Situation.VACANT
+    if lease.ended or lease.quiet_for >= limits.lease_dead_after:
+        return Situation.GHOSTS if seen.agents else Situation.VACANT
+    late = case.now - seen.unserved_since >= limits.ready_within
+    holder = case.holder
+    served = holder is not None and holder.ready
+    if lease.failed or lease.silent_for >= limits.dead_loop_after or (late and not served):
+        return Situation.SICK
+    return Situation.SERVED if served else Situation.COMING
+
+
+def _purposeless(seen: SeenRoom) -> Iterator[Action]:
+    if not seen.exists:
+        return
+    if seen.humans:
+        yield Report(seen.room, Code.SESSION_EXPIRED)
+    else:
+        yield CloseRoom(seen.room, "purposeless")
+
+
+def _expired(case: Case) -> Iterator[Action]:
+    yield CloseRoom(case.seen.room, "expired")
+
+
+def _missing(case: Case) -> Iterator[Action]:
+    yield OpenRoom(case.seen.room)
+
+
+def _served(case: Case) -> Iterator[Action]:
+    yield from _remove(case, (agent for agent in case.seen.agents if agent is not case.holder), "surplus")
+    if case.wanted.attempts:
+        yield ClearCooldown(case.seen.room)
+    yield from _report(case, "")
+    yield Look(case.seen.room, case.now + case.limits.renewal)
+
+
+def _coming(case: Case) -> Iterator[Action]:
+    yield from _remove(case, (agent for agent in case.seen.agents if agent is not case.holder), "surplus")
+    yield Look(case.seen.room, case.now + case.limits.renewal)
+
+
+def _sick(case: Case) -> Iterator[Action]:
+    lease = case.seen.lease
+    assert lease is not None
+    why = lease.failed or ("dead_loop" if lease.silent_for >= case.limits.dead_loop_after else "not_ready")
+    yield Recycle(case.seen.room, lease.epoch, lease.job_id, why)
+    yield Look(case.seen.room, case.now + case.limits.recheck)
+
+
+def _ghosts(case: Case) -> Iterator[Action]:
+    yield from _remove(case, case.seen.agents, "ghost")
+    yield Look(case.seen.room, case.now + case.limits.recheck)
+
+
+def _unleased(case: Case) -> Iterator[Action]:
+    by_age = sorted(case.seen.agents, key=lambda agent: (agent.joined_at, agent.sid))
+    proves_itself = case.now - case.seen.unserved_since < case.limits.lease_dead_after
+    yield from _remove(case, by_age[1:] if proves_itself else by_age, "surplus" if proves_itself else "ghost")
+    yield Look(case.seen.room, case.now + case.limits.recheck)
+
+
+def _vacant(case: Case) -> Iterator[Action]:
+    room, wanted, limits = case.seen.room, case.wanted, case.limits
+    if not case.needed:
+        yield from _report(case, "")
+        yield Look(room, case.seen.empty_since + wanted.close_after)
+    elif case.given_up:
+        yield from _report(case, Code.AGENT_FAILS)
+        yield Look(room, case.recycles[-limits.recycle_limit] + limits.recycle_window)
+    elif wanted.workers == 0:
+        yield from _report(case, Code.NO_WORKER)
+    elif wanted.free_slots == 0:
+        yield from _report(case, Code.WORKER_FULL)
+        yield Look(room, case.now + limits.cooldown)
+    else:
+        # A clock that jumped must not turn a cooldown into an hour: nothing was attempted in the future.
+        last = min(wanted.attempted_at, case.now)
+        due = last + limits.cooldown_of(wanted.attempts) if wanted.attempts else case.now
+        if case.now >= due:
+            yield Dispatch(room, case.seen.lease.epoch if case.seen.lease else 0, wanted.attempts + 1)
+            due = case.now + limits.cooldown_of(wanted.attempts + 1)
+        if wanted.reported in _CURED_BY_WORKERS:
+            yield from _report(case, "")
+        yield Look(room, due)
+
+
+_CURED_BY_WORKERS: Final = frozenset({Code.NO_WORKER, Code.WORKER_FULL, Code.SESSION_EXPIRED})
+
+
+def _remove(case: Case, agents: Iterable[SeenAgent], why: str) -> Iterator[Action]:
+    for agent in agents:
+        yield RemoveAgent(case.seen.room, agent.identity, agent.sid, why)
+
+
+def _report(case: Case, code: str) -> Iterator[Action]:
+    if case.wanted.reported != code:
+        yield Report(case.seen.room, code)
+
+
+_ANSWERS: Final[Mapping[Situation, Callable[[Case], Iterator[Action]]]] = {
+    Situation.MISSING: _missing,
+    Situation.EXPIRED: _expired,
+    Situation.SERVED: _served,
+    Situation.COMING: _coming,
+    Situation.SICK: _sick,
+    Situation.GHOSTS: _ghosts,
+    Situation.UNLEASED: _unleased,
+    Situation.VACANT: _vacant,
+}
