@@ -1,0 +1,89 @@
+/** The control plane over HTTP. Every failure is an `ApiError` with a code, a sentence and a remedy. */
+
+export class ApiError extends Error {
+  /** @param {{code: string, message: string, remedy?: string, status?: number}} what */
+  constructor({ code, message, remedy = "", status = 0 }) {
+    super(message);
+    this.code = code;
+    this.remedy = remedy;
+    this.status = status;
+  }
+}
+
+/** Worth another try by itself: nobody answered, or the answer was "not now". */
+export function isTemporary(/** @type {unknown} */ error) {
+  if (!(error instanceof ApiError)) return true;
+  return error.status === 0 || error.status === 429 || error.status >= 500;
+}
+
+const DEADLINE_MS = 15_000;
+
+/**
+ * @param {string} path
+ * @param {{method?: string, body?: unknown, secret?: string, headers?: Record<string, string>, deadline?: number}} [options]
+ */
+async function call(path, { method = "GET", body, secret, headers = {}, deadline = DEADLINE_MS } = {}) {
+  const all = { accept: "application/json", ...headers };
+  if (secret) all.authorization = `Bearer ${secret}`;
+  if (body !== undefined) all["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: all,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      signal: AbortSignal.timeout(deadline),
+    });
+  } catch {
+    throw new ApiError({ code: navigator.onLine ? "server_gone" : "offline", message: "The server did not answer." });
+  }
+  const text = await response.text();
+  const data = parse(text);
+  if (!response.ok) {
+    throw new ApiError({
+      code: "internal",
+      message: `The server answered ${response.status}.`,
+      ...(data?.error ?? {}),
+      status: response.status,
+    });
+  }
+  return { data, etag: response.headers.get("etag") };
+}
+
+function parse(/** @type {string} */ text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} id */
+const agentPath = (id) => `/agents/${encodeURIComponent(id)}`;
+/** @param {string} id */
+const sessionPath = (id) => `/session/${encodeURIComponent(id)}`;
+
+/** @param {string | null} etag */
+const ifMatch = (etag) => /** @type {Record<string, string>} */ (etag ? { "if-match": etag } : {});
+
+export const api = {
+  listAgents: async () => (await call("/agents")).data,
+  /** @param {string} id @param {string} [secret] */
+  getAgent: (id, secret) => call(agentPath(id), { secret }),
+  /** @param {unknown} body @param {string} [secret] */
+  createAgent: (body, secret) => call("/agents", { method: "POST", body, secret }),
+  /** @param {string} id @param {unknown} body @param {string | null} etag @param {string} [secret] */
+  updateAgent: (id, body, etag, secret) => call(agentPath(id), { method: "PUT", body, headers: ifMatch(etag), secret }),
+  /** @param {string} id @param {string | null} etag @param {string} [secret] */
+  deleteAgent: (id, etag, secret) => call(agentPath(id), { method: "DELETE", headers: ifMatch(etag), secret }),
+
+  /** @param {Record<string, unknown>} body */
+  openSession: async (body) => (await call("/session", { method: "POST", body })).data,
+  /** @param {string} id @param {string} secret */
+  sessionStatus: async (id, secret) => (await call(sessionPath(id), { secret })).data,
+  /** The server waits for the assistant's reset up to 2 s; we wait for the server a little longer. @param {string} id @param {string} secret */
+  leave: async (id, secret) => (await call(`${sessionPath(id)}/leave`, { method: "POST", secret, deadline: 5_000 })).data,
+  /** @param {string} id @param {string} secret */
+  endSession: (id, secret) => call(sessionPath(id), { method: "DELETE", secret }),
+};

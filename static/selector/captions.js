@@ -1,0 +1,50 @@
+/**
+ * What was said, line by line. Pure.
+ *
+ * @typedef {{id: string, who: "me" | "assistant" | "other", name?: string, text: string, final: boolean,
+ *   typed?: boolean, interrupted?: boolean, at: number}} Line
+ */
+
+const KEEP = 400;
+const SENTENCE_END = /[.!?…。！？"”)]\s*$/u;
+
+/**
+ * A piece of a line: `text` replaces, `append` adds. A finished line takes no more text.
+ * @param {Line[]} lines
+ * @param {{id: string, who: Line["who"], name?: string, text?: string, append?: string, final: boolean, at: number, typed?: boolean}} piece
+ * @returns {Line[]}
+ */
+export function applyPiece(lines, piece) {
+  const index = lines.findIndex((line) => line.id === piece.id && line.who === piece.who);
+  if (index < 0) {
+    const text = (piece.text ?? piece.append ?? "").trimStart();
+    if (!text.trim()) return lines;
+    const { id, who, name, final, at, typed } = piece;
+    return [...lines, { id, who, name, text, final, at, typed }].slice(-KEEP);
+  }
+  const before = lines[index];
+  if (before.final) return lines;
+  const text = piece.text ?? before.text + (piece.append ?? "");
+  const line = { ...before, text: text || before.text, final: piece.final };
+  if (line.final && line.who === "assistant" && cutShort(lines, index, line.text)) line.interrupted = true;
+  return [...lines.slice(0, index), line, ...lines.slice(index + 1)];
+}
+
+/** The assistant's text follows its voice, so a line that ends in mid-sentence after somebody else began was interrupted. */
+function cutShort(/** @type {Line[]} */ lines, /** @type {number} */ index, /** @type {string} */ text) {
+  return lines.slice(index + 1).some((later) => later.who !== "assistant") && !SENTENCE_END.test(text);
+}
+
+/** A connection that ended leaves no line open: nothing more will come for it. @param {Line[]} lines */
+export function closeLines(lines) {
+  return lines.some((line) => !line.final) ? lines.map((line) => (line.final ? line : { ...line, final: true })) : lines;
+}
+
+/** @param {Line[]} lines @param {string} assistant @returns {string} a transcript as plain text */
+export function transcript(lines, assistant) {
+  const who = (/** @type {Line} */ line) => (line.who === "me" ? "You" : line.who === "assistant" ? assistant : (line.name ?? "Someone"));
+  return lines
+    .map((line) => `[${new Date(line.at).toISOString()}] ${who(line)}: ${line.text}${line.interrupted ? " — (interrupted)" : ""}`)
+    .concat("")
+    .join("\n");
+}

@@ -1,0 +1,160 @@
+/** Puts the parts together. */
+import { api } from "./api.js";
+import { Conversation } from "./conversation.js";
+import { byId } from "./dom.js";
+import { EditorView } from "./editor.js";
+import { follow } from "./follow.js";
+import { SLEEP_GAP_MS } from "./policy.js";
+import { Stay } from "./room.js";
+import { Sound } from "./sound.js";
+import { kept, preferences } from "./storage.js";
+import { createStore } from "./store.js";
+import { PickView } from "./pick.js";
+import { ProblemsView } from "./problemsview.js";
+import { SoundView } from "./soundview.js";
+import { TalkView } from "./talk.js";
+import { DetailsView } from "./details.js";
+
+const store = createStore();
+const talk = new TalkView();
+const sound = new Sound(store, (mine, theirs) => talk.levels(mine, theirs));
+
+/** The stay in the room and what lives exactly as long. */
+let stay = /** @type {Stay | null} */ (null);
+let followed = new AbortController();
+
+async function join(/** @type {any} */ session, /** @type {(reason: string) => void} */ onDisconnected) {
+  await part();
+  const current = new Stay(listener(onDisconnected), byId("speakers"), store.state.sound);
+  stay = current;
+  followLog();
+  await current.connect(session.server_url, session.participant_token);
+  if (stay === current) void sound.enter(current);
+}
+
+async function part() {
+  const old = stay;
+  stay = null;
+  followed.abort();
+  await sound.leave();
+  await old?.disconnect();
+  byId("speakers").replaceChildren();
+}
+
+/** @param {(reason: string) => void} onDisconnected @returns {import("./room.js").Listener} */
+function listener(onDisconnected) {
+  return {
+    people: (people, me) => store.dispatch({ type: "room.people", people, me }),
+    problem: (problem) => store.dispatch({ type: "room.problem", problem }),
+    caption: (piece) => store.dispatch({ type: "caption", piece: { ...piece, at: Date.now() } }),
+    notice: (notice) => store.dispatch({ type: "notice", notice }),
+    disconnected: onDisconnected,
+    shaky: () => store.dispatch({ type: "call", step: "shaky" }),
+    steady: () => store.dispatch({ type: "call", step: "steady" }),
+    blocked: (blocked) => sound.blocked(blocked),
+    voice: (track) => sound.voice(track),
+    devices: () => void sound.listDevices(),
+    microphoneEnded: () => void sound.microphoneEnded(),
+  };
+}
+
+function followLog() {
+  const session = kept.session();
+  if (!session) return;
+  followed = new AbortController();
+  void follow({
+    sessionId: session.sessionId,
+    secret: session.secret,
+    signal: followed.signal,
+    line: (line) => store.dispatch({ type: "log.line", line }),
+    following: (following) => store.dispatch({ type: "log.following", following }),
+  });
+}
+
+/** Tabs of one browser tell each other which session they speak for. */
+const tabs = new BroadcastChannel("voice-agent");
+const me = crypto.randomUUID?.() ?? String(Math.random());
+tabs.addEventListener("message", ({ data }) => {
+  const { sessionId } = store.state.call;
+  if (data.tab === me || data.sessionId !== sessionId) return;
+  if (data.kind === "claim") {
+    tabs.postMessage({ kind: "yielded", sessionId, tab: me });
+    void conversation.displaced();
+  } else if (data.kind === "yielded") store.dispatch({ type: "call.took_over" });
+});
+
+const conversation = new Conversation({
+  store,
+  join,
+  part,
+  claim: (sessionId) => tabs.postMessage({ kind: "claim", sessionId, tab: me }),
+});
+
+const actions = {
+  connect(/** @type {{fresh?: boolean}} */ options = {}) {
+    const agent = store.state.call.agent ?? store.state.agents.items.find((/** @type {any} */ one) => one.id === store.state.agents.chosen);
+    if (!agent) return;
+    store.dispatch({ type: "agents.used", lastUsed: preferences.used(agent.id) });
+    void conversation.connect({ id: agent.id, name: agent.name }, options);
+  },
+  leave: () => void conversation.leave(),
+  dismiss: () => conversation.dismiss(),
+  retry: () => conversation.nudge(),
+  choose: (/** @type {string} */ id) => store.dispatch({ type: "agents.chosen", id }),
+  query: (/** @type {string} */ query) => store.dispatch({ type: "agents.query", query }),
+  async say(/** @type {string} */ text) {
+    if (!stay) return;
+    const id = await stay.say(text);
+    sound.typed();
+    store.dispatch({ type: "caption", piece: { id, who: "me", text, final: true, typed: true, at: Date.now() } });
+  },
+  async reload() {
+    store.dispatch({ type: "agents.loading" });
+    try {
+      store.dispatch({ type: "agents.loaded", ...(await api.listAgents()) });
+    } catch (error) {
+      const { code, message, remedy } = /** @type {any} */ (error);
+      store.dispatch({ type: "agents.failed", trouble: { code, message, remedy } });
+    }
+  },
+  noted: () => store.dispatch({ type: "call.noted" }),
+  closeNotice: (/** @type {string} */ code) => store.dispatch({ type: "notice.closed", code }),
+  microphone: () => void sound.startMicrophone(),
+  unblock: () => void sound.unblock(),
+  openSound: () => byId("sound").showModal(),
+};
+
+const editor = new EditorView(api, actions);
+const views = [
+  new PickView(actions, editor), talk, new DetailsView(actions), new ProblemsView(actions), new SoundView(sound),
+];
+talk.bind(actions, sound);
+store.subscribe((state, before) => {
+  for (const view of views) view.render(state, before);
+  if (state.captions !== before.captions) kept.keepCaptions(state.captions.filter((/** @type {any} */ line) => line.final).slice(-100));
+});
+
+/** A slow clock: ages on the page move, and a gap in it means that the machine slept. */
+setInterval(() => {
+  const now = Date.now();
+  if (now - store.state.now > SLEEP_GAP_MS) conversation.nudge();
+  store.dispatch({ type: "tick", now });
+}, 1000);
+
+const online = () => {
+  store.dispatch({ type: "online", online: navigator.onLine });
+  if (navigator.onLine) conversation.nudge();
+};
+window.addEventListener("online", online);
+window.addEventListener("offline", online);
+document.addEventListener("visibilitychange", () => document.hidden || conversation.nudge());
+// A page that comes out of the browser's back-forward cache lost its room when it went in.
+window.addEventListener("pageshow", (event) => event.persisted && void conversation.restore());
+
+store.dispatch({ type: "tick", now: Date.now() });
+store.dispatch({ type: "online", online: navigator.onLine });
+store.dispatch({ type: "agents.used", lastUsed: preferences.read().lastUsed });
+const before = kept.session();
+if (before?.intent === "live") store.dispatch({ type: "captions.restored", lines: kept.captions() });
+void actions.reload();
+void conversation.restore();

@@ -1,0 +1,53 @@
+/** Who is in the room, and who of them answers. Pure. */
+import { ATTRIBUTE as A, LIVEKIT } from "./contracts.js";
+
+/**
+ * @typedef {{identity: string, agent: boolean, name: string, attributes: Record<string, string>, audio: boolean}} Person
+ * @typedef {{identity: string, state: string, episode: number, agentId: string, name: string, ready: boolean, memory: string,
+ *   build: string, pid: string, startedAt: string, activity: string, trouble: {code: string, message: string} | null, wrong: boolean, audio: boolean}} Assistant
+ */
+
+/** @param {Person} person @param {string | undefined} wanted @returns {Assistant} */
+export function assistantOf({ identity, attributes, audio }, wanted) {
+  const agentId = attributes[A.AGENT_ID] ?? "";
+  const wrong = Boolean(agentId && wanted && agentId !== wanted);
+  return {
+    identity,
+    audio,
+    agentId,
+    wrong,
+    state: (attributes[A.STATE] ?? "starting").toLowerCase(),
+    episode: Number(attributes[A.EPISODE] ?? 0),
+    name: attributes[A.AGENT_NAME] ?? "",
+    ready: attributes[A.READY] === "1" && !wrong,
+    memory: attributes[A.MEMORY] ?? "loading",
+    build: attributes[A.BUILD] ?? "",
+    pid: attributes[A.PID] ?? "",
+    startedAt: attributes[A.STARTED_AT] ?? "",
+    activity: attributes[LIVEKIT.ACTIVITY] ?? "",
+    trouble: parseTrouble(attributes[A.ERROR]),
+  };
+}
+
+/** "<code>: <sentence>", or nothing. @param {string | undefined} text */
+function parseTrouble(text) {
+  if (!text) return null;
+  const [, code, message] = /^([a-z_]+):\s*(.+)$/s.exec(text) ?? [null, "internal", text];
+  return { code, message };
+}
+
+/**
+ * The one who answers: ready before not ready, then the younger lease. More than one is a fault that is worth showing.
+ * @param {Person[]} people @param {string} me @param {string | undefined} wanted the agent that was asked for
+ */
+export function answering(people, me, wanted) {
+  const agents = people.filter((person) => person.agent);
+  const epoch = (/** @type {Person} */ person) => Number(person.attributes[A.LEASE_EPOCH] ?? 0);
+  const ready = (/** @type {Person} */ person) => Number(person.attributes[A.READY] === "1");
+  const best = [...agents].sort((a, b) => ready(b) - ready(a) || epoch(b) - epoch(a))[0];
+  return {
+    assistant: best ? assistantOf(best, wanted) : null,
+    assistants: agents.filter((person) => person.attributes[A.READY] === "1").length,
+    others: people.filter((person) => !person.agent && person.identity !== me).length,
+  };
+}

@@ -1,0 +1,112 @@
+/** The list of assistants: search, cards, the choice. Cards are radio buttons in a form, so the keyboard needs no help of ours. */
+import { byId, h, icon, keyed, setText } from "./dom.js";
+import { shortId } from "./words.js";
+
+/** @param {any[]} items @param {string} query @param {string[]} lastUsed @returns {any[]} matching assistants, last used first */
+export function arrange(items, query, lastUsed) {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = (/** @type {any} */ one) => [one.name, one.description, one.model, one.role, one.id, ...(one.tags ?? [])].join(" ").toLowerCase();
+  const age = (/** @type {any} */ one) => (lastUsed.indexOf(one.id) + 1 || Infinity);
+  return items
+    .filter((one) => words.every((word) => text(one).includes(word)))
+    .sort((a, b) => (age(a) === age(b) ? 0 : age(a) - age(b)));
+}
+
+export class PickView {
+  /** @param {any} actions @param {any} editor */
+  constructor(actions, editor) {
+    this.actions = actions;
+    this.editor = editor;
+    this.cards = byId("cards");
+    const query = byId("query");
+    query.addEventListener("input", () => actions.query(query.value));
+    query.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "ArrowDown" || event.key === "Enter") {
+        event.preventDefault();
+        (this.cards.querySelector("input:checked") ?? this.cards.querySelector("input"))?.focus();
+      }
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "/" || byId("pick").hidden || document.querySelector("dialog[open]") || event.target === query) return;
+      event.preventDefault();
+      query.focus();
+    });
+    byId("create").addEventListener("click", () => editor.create());
+    this.cards.addEventListener("change", (/** @type {any} */ event) => actions.choose(event.target.value));
+    this.cards.addEventListener("dblclick", (/** @type {any} */ event) => event.target.closest("label") && byId("pick-form").requestSubmit());
+    byId("pick-form").addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      if (!byId("connect").disabled) actions.connect();
+    });
+  }
+
+  /** @param {any} state @param {any} before */
+  render(state, before) {
+    const { agents, call } = state;
+    const picking = call.phase === "idle";
+    byId("pick").hidden = !picking;
+    if (!picking || (agents === before.agents && call.phase === before.call?.phase)) return;
+    const shown = arrange(agents.items, agents.query, agents.lastUsed);
+    this.cards.setAttribute("aria-busy", String(agents.status === "loading"));
+    if (agents.status === "loading") this.#skeleton();
+    else keyed(this.cards, shown, (one) => `${one.id} ${one.version ?? ""} ${one.name} ${one.description} ${one.available}`, (one) => this.#card(one, agents));
+    this.#choose(agents, shown);
+    this.#say(agents, shown);
+    this.editor.knows(agents.items);
+  }
+
+  #skeleton() {
+    if (!this.cards.querySelector(".skeleton")) this.cards.replaceChildren(...Array.from({ length: 6 }, () => h("li", { class: "card skeleton", "aria-hidden": "true" })));
+  }
+
+  #card(/** @type {any} */ one, /** @type {any} */ agents) {
+    const used = agents.lastUsed.includes(one.id);
+    const avatar = h("span", { class: "avatar", "aria-hidden": "true", text: initials(one.name) });
+    avatar.style.setProperty("--hue", String(hue(one.id)));
+    const facts = [one.model, one.role === "general" ? null : one.role, one.kind === "saved" ? "saved" : null, used ? "last used" : null].filter(Boolean);
+    const chips = [h("code", { class: "chip id", title: one.id, text: shortId(one.id) }), ...facts.map((fact) => h("span", { class: "chip", text: fact }))];
+    if (!one.available) chips.push(h("span", { class: "chip warn", text: "memory is away" }));
+    const verb = one.kind === "saved" ? "Edit" : "Make your own of";
+    return h("li", { class: "card-place" },
+      h("label", { class: "card", testid: `agent-card-${one.id}` },
+        h("input", { type: "radio", name: "agent", value: one.id, class: "sr", "data-name": one.name }),
+        avatar,
+        h("span", { class: "card-words" },
+          h("strong", { text: one.name, dir: "auto" }),
+          h("span", { class: "card-about", text: one.description || "No description.", dir: "auto" }),
+          h("span", { class: "chips" }, ...chips))),
+      h("button", { type: "button", class: "button round quiet card-edit", testid: `agent-edit-${one.id}`, title: `${verb} ${one.name}`, onclick: () => this.editor.edit(one) },
+        icon(one.kind === "saved" ? "edit" : "plus"), h("span", { class: "sr", text: `${verb} ${one.name}` })));
+  }
+
+  /** Something is always chosen when anything is there: what was, what was used last, the default, or the first. */
+  #choose(/** @type {any} */ agents, /** @type {any[]} */ shown) {
+    const has = (/** @type {string | null} */ id) => shown.find((one) => one.id === id);
+    const chosen = has(agents.chosen) ?? has(agents.lastUsed[0]) ?? shown.find((one) => one.default) ?? shown[0] ?? null;
+    if (chosen && chosen.id !== agents.chosen) this.actions.choose(chosen.id);
+    for (const input of this.cards.querySelectorAll("input[type=radio]")) input.checked = input.value === chosen?.id;
+    byId("connect").disabled = !chosen;
+    setText(byId("chosen"), chosen?.name ?? "");
+  }
+
+  #say(/** @type {any} */ agents, /** @type {any[]} */ shown) {
+    const none = agents.status !== "loading" && shown.length === 0;
+    byId("empty").hidden = !none;
+    if (none) {
+      setText(byId("empty"), agents.items.length ? "Nobody matches your search." : agents.status === "failed"
+        ? "The list could not be loaded." : "There are no assistants yet. Create an agent in Letta; it appears here by itself.");
+    }
+    setText(byId("found"), agents.status === "loading" ? "Loading" : `${shown.length} of ${agents.items.length} assistants`);
+  }
+}
+
+function initials(/** @type {string} */ name) {
+  const words = name.match(/[\p{L}\p{N}]+/gu) ?? ["?"];
+  return (words.length > 1 ? words[0][0] + words[1][0] : [...words[0]].slice(0, 2).join("")).toUpperCase();
+}
+
+function hue(/** @type {string} */ id) {
+  let sum = 0;
+  for (const letter of id) sum = (sum * 31 + letter.charCodeAt(0)) % 360;
+  return sum;
+}

@@ -1,0 +1,61 @@
+/** What the page remembers: the session per tab (so that a new tab gets its own), the preferences per browser. */
+
+/**
+ * @typedef {"live" | "left" | "displaced"} Intent what the person wanted last: only "live" comes back by itself
+ * @typedef {{sessionId: string, secret: string, agent: {id: string, name: string}, intent: Intent}} Kept
+ */
+
+const SESSION = "voice-agent.session";
+const CAPTIONS = "voice-agent.captions";
+const PREFERENCES = "voice-agent.preferences";
+
+/** @param {() => Storage} storage a browser may refuse storage altogether: then nothing is remembered, and all else works */
+function shelf(storage) {
+  return {
+    /** @param {string} key @param {any} otherwise */
+    read(key, otherwise) {
+      try {
+        return JSON.parse(storage().getItem(key) ?? "null") ?? otherwise;
+      } catch {
+        return otherwise;
+      }
+    },
+    /** @param {string} key @param {unknown} value */
+    write(key, value) {
+      try {
+        if (value === null) storage().removeItem(key);
+        else storage().setItem(key, JSON.stringify(value));
+      } catch (error) {
+        console.warn("The browser does not let the page remember:", error);
+      }
+    },
+  };
+}
+
+const tab = shelf(() => sessionStorage);
+const browser = shelf(() => localStorage);
+
+export const kept = {
+  /** @returns {Kept | null} */
+  session: () => tab.read(SESSION, null),
+  keepSession: (/** @type {Kept | null} */ session) => tab.write(SESSION, session),
+  intend(/** @type {Intent} */ intent) {
+    const session = kept.session();
+    if (session) kept.keepSession({ ...session, intent });
+  },
+  captions: () => tab.read(CAPTIONS, []),
+  keepCaptions: (/** @type {unknown[]} */ lines) => tab.write(CAPTIONS, lines),
+};
+
+const DEFAULTS = { lastUsed: /** @type {string[]} */ ([]), micId: "", speakerId: "", volume: 1, pushToTalk: false };
+
+export const preferences = {
+  read: () => ({ ...DEFAULTS, ...browser.read(PREFERENCES, {}) }),
+  change: (/** @type {Partial<typeof DEFAULTS>} */ change) => browser.write(PREFERENCES, { ...preferences.read(), ...change }),
+  /** @param {string} id @returns {string[]} last used first */
+  used(id) {
+    const lastUsed = [id, ...preferences.read().lastUsed.filter((other) => other !== id)].slice(0, 20);
+    preferences.change({ lastUsed });
+    return lastUsed;
+  },
+};

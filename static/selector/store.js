@@ -1,0 +1,33 @@
+/** Holds the state; tells the views at most once per frame's worth of changes. */
+import { initialState, reduce } from "./state.js";
+
+export function createStore() {
+  let state = initialState;
+  let shown = /** @type {any} */ (null);
+  let scheduled = false;
+  const listeners = /** @type {((state: any, before: any) => void)[]} */ ([]);
+
+  function show() {
+    scheduled = false;
+    const before = shown ?? {};
+    shown = state;
+    for (const listener of listeners) listener(state, before);
+  }
+
+  return {
+    get state() {
+      return state;
+    },
+    dispatch(/** @type {import("./state.js").Event} */ event) {
+      const next = reduce(state, event);
+      if (next === state) return;
+      state = next;
+      // A microtask, not a frame: hidden tabs get no frames, and must still know what they show.
+      if (!scheduled) queueMicrotask(show);
+      scheduled = true;
+    },
+    subscribe(/** @type {(state: any, before: any) => void} */ listener) {
+      listeners.push(listener);
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/** The conversation: who answers in what state, captions, text, and the buttons of the call. */
+import { byId, h, keyed, setText } from "./dom.js";
+import { IN_CALL } from "./state.js";
+import { headline } from "./words.js";
+
+/** What the first button says when the page is not in a call. */
+const RETURN_WORDS = { left: "Come back", stopped: "Try again", displaced: "Take back" };
+
+/** Root mean square → 0…1 on a scale that follows the ear. */
+const loudness = (/** @type {number} */ level) => Math.min(1, Math.max(0, 1 + Math.log10(Math.max(level, 1e-5)) / 2.5));
+
+export class TalkView {
+  constructor() {
+    this.captions = byId("captions");
+    this.frame = byId("captions-frame");
+    this.orb = byId("orb");
+    this.bars = document.querySelectorAll(".level > i");
+  }
+
+  /** @param {any} actions @param {import("./sound.js").Sound} sound */
+  bind(actions, sound) {
+    byId("disconnect").addEventListener("click", actions.leave);
+    byId("reconnect").addEventListener("click", () => actions.connect());
+    byId("fresh").addEventListener("click", () => actions.connect({ fresh: true }));
+    byId("choose-another").addEventListener("click", actions.dismiss);
+    byId("open-sound").addEventListener("click", actions.openSound);
+    byId("mute").addEventListener("click", () => sound.mute(byId("mute").getAttribute("aria-pressed") !== "true"));
+    this.#bindHold(sound);
+    const message = byId("message");
+    byId("composer").addEventListener("submit", async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      const text = message.value.trim();
+      if (!text || message.disabled) return;
+      message.value = "";
+      await actions.say(text);
+    });
+    byId("details-toggle").addEventListener("click", (/** @type {any} */ event) => {
+      const open = byId("talk").classList.toggle("with-details");
+      event.currentTarget.setAttribute("aria-expanded", String(open));
+    });
+  }
+
+  #bindHold(/** @type {import("./sound.js").Sound} */ sound) {
+    const hold = byId("hold");
+    const stop = () => void sound.talk(false);
+    hold.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+      hold.setPointerCapture(event.pointerId);
+      void sound.talk(true);
+    });
+    for (const end of ["pointerup", "pointercancel", "blur"]) hold.addEventListener(end, stop);
+    const typing = (/** @type {any} */ target) => target.closest?.("input, select, textarea, dialog") || (target.closest?.("button") && target !== hold);
+    document.addEventListener("keydown", (event) => {
+      if (event.code !== "Space" || hold.hidden || typing(event.target)) return;
+      event.preventDefault();
+      if (!event.repeat) void sound.talk(true);
+    });
+    document.addEventListener("keyup", (event) => event.code === "Space" && !hold.hidden && stop());
+    window.addEventListener("blur", stop);
+  }
+
+  /** @param {any} state @param {any} before */
+  render(state, before) {
+    if (state.call !== before.call || state.people !== before.people) this.#renderCall(state, before);
+    if (state.sound !== before.sound) this.#renderSound(state.sound);
+    if (state.captions !== before.captions || state.call !== before.call) this.#renderCaptions(state);
+  }
+
+  #renderCall(/** @type {any} */ state, /** @type {any} */ before) {
+    const { call, people } = state;
+    const talking = call.phase !== "idle";
+    byId("talk").hidden = !talking;
+    document.body.dataset.view = talking ? "talk" : "pick";
+    document.body.dataset.phase = call.phase;
+    const { mood, text } = headline(state);
+    const name = people.assistant?.name || call.agent?.name || "";
+    setText(byId("talk-name"), name);
+    setText(byId("headline"), text);
+    byId("headline").dataset.mood = mood;
+    this.orb.dataset.mood = mood;
+    document.title = talking ? `${name} · ${text}` : "Voice agent";
+    this.#renderControls(call);
+    if (call.phase !== before.call?.phase) this.#focus(call.phase, before.call?.phase);
+  }
+
+  #renderControls(/** @type {any} */ call) {
+    const away = call.phase in RETURN_WORDS;
+    byId("controls-live").hidden = away;
+    byId("controls-away").hidden = !away;
+    const expired = call.trouble?.code === "session_expired";
+    setText(byId("reconnect"), expired ? "Start a new one" : (RETURN_WORDS[call.phase] ?? "Come back"));
+    byId("fresh").hidden = call.phase !== "left";
+    byId("disconnect").disabled = call.phase === "leaving";
+    byId("message").disabled = byId("send").disabled = call.phase !== "live";
+    byId("mute").disabled = byId("hold").disabled = !["live", "shaky"].includes(call.phase);
+  }
+
+  /** The focus never gets lost with a button that goes away. */
+  #focus(/** @type {string} */ phase, /** @type {string | undefined} */ before) {
+    if (before === undefined) return;
+    if (phase in RETURN_WORDS) byId("reconnect").focus();
+    else if (phase === "idle") (document.querySelector("#cards input:checked") ?? byId("query")).focus();
+    else if (!IN_CALL.has(before) && IN_CALL.has(phase)) byId("disconnect").focus();
+  }
+
+  #renderSound(/** @type {any} */ sound) {
+    const mute = byId("mute");
+    mute.hidden = sound.pushToTalk;
+    byId("hold").hidden = !sound.pushToTalk;
+    mute.setAttribute("aria-pressed", String(sound.muted));
+    setText(byId("mute-text"), sound.muted ? "Unmute" : "Mute");
+    mute.querySelector("use").setAttribute("href", sound.muted ? "#i-mic-off" : "#i-mic");
+    byId("hold").classList.toggle("active", sound.talking);
+    setText(byId("hold-text"), sound.talking ? "Release to send" : "Hold to talk");
+  }
+
+  #renderCaptions(/** @type {any} */ { captions, call, people }) {
+    byId("captions-hint").hidden = captions.length > 0 || call.phase === "left";
+    const atEnd = this.frame.scrollHeight - this.frame.scrollTop - this.frame.clientHeight < 80;
+    const speaker = people.assistant?.name || call.agent?.name || "Assistant";
+    keyed(this.captions, captions, (line) => `${line.who} ${line.id}`,
+      (line) => h("li", { class: `line ${line.who}`, "data-who": line.who },
+        h("span", { class: "line-who", text: line.who === "me" ? "You" : line.who === "assistant" ? speaker : (line.name || "Someone") }),
+        h("span", { class: "line-text", dir: "auto" }),
+        h("span", { class: "line-note" })),
+      (element, line) => {
+        element.classList.toggle("interim", !line.final);
+        /** @type {HTMLElement} */ (element).dataset.final = String(line.final);
+        setText(element.children[1], line.text);
+        setText(element.children[2], line.interrupted ? "interrupted" : line.typed ? "typed" : "");
+      });
+    if (atEnd) this.frame.scrollTop = this.frame.scrollHeight;
+  }
+
+  /** Not through the state: twenty times a second. @param {number} mine @param {number} theirs */
+  levels(mine, theirs) {
+    const scale = `scaleX(${loudness(mine).toFixed(2)})`;
+    for (const bar of this.bars) /** @type {HTMLElement} */ (bar).style.transform = scale;
+    this.orb.style.setProperty("--level", loudness(theirs).toFixed(2));
+  }
+}

@@ -1,0 +1,94 @@
+/** States and log events in plain words. Pure. */
+
+const PHASE_WORDS = {
+  requesting: "Asking for the assistant",
+  joining: "Joining the room",
+  shaky: "Connection interrupted",
+  returning: "Coming back",
+  leaving: "Saying goodbye",
+  left: "You have left",
+  stopped: "Not connected",
+  displaced: "Open in another tab",
+};
+
+const LIFECYCLE_WORDS = {
+  starting: "The assistant is starting",
+  loading_memory: "Reading its memory",
+  resetting: "Getting ready again",
+  draining: "The assistant is leaving",
+  closed: "The assistant has left",
+  failed: "The assistant has failed",
+};
+
+const ACTIVITY_WORDS = { initializing: "Getting ready", listening: "Listening", thinking: "Thinking", speaking: "Speaking" };
+
+/** @param {any} state @returns {{mood: string, text: string}} what the person sees first; mood colours it */
+export function headline({ call, people }) {
+  if (call.phase !== "live") {
+    const mood = { stopped: "off", left: "off", displaced: "off", idle: "off" }[call.phase] ?? "busy";
+    return { mood, text: PHASE_WORDS[call.phase] ?? "" };
+  }
+  const { assistant } = people;
+  if (!assistant) return { mood: "busy", text: "Waiting for the assistant" };
+  const lifecycle = LIFECYCLE_WORDS[assistant.state];
+  if (lifecycle) return { mood: assistant.state === "failed" ? "bad" : "busy", text: lifecycle };
+  if (!assistant.ready) return { mood: "busy", text: "Getting ready" };
+  return { mood: assistant.activity || "listening", text: ACTIVITY_WORDS[assistant.activity] ?? "Listening" };
+}
+
+/** @param {string} memory the attribute va.memory @param {number} now */
+export function memoryWords(memory, now) {
+  if (memory === "fresh") return "up to date";
+  if (memory.startsWith("stale")) {
+    const since = Date.parse(memory.slice("stale:".length));
+    return Number.isNaN(since) ? "not up to date" : `from ${ago(since, now)}, not up to date`;
+  }
+  return "being read";
+}
+
+/** @param {number} then @param {number} now */
+export function ago(then, now) {
+  const seconds = Math.max(0, Math.round((now - then) / 1000));
+  if (seconds < 60) return "just now";
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min ago`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h ago` : `${Math.round(hours / 24)} days ago`;
+}
+
+const TRANSITION_WORDS = {
+  starting: "started", loading_memory: "reads its memory", ready: "is ready", engaged: "is with you", resetting: "resets itself",
+  draining: "is leaving", closed: "has left", failed: "has failed",
+};
+
+/** Log event → words. A function when fields matter; what is not listed is not shown. */
+const LOG_WORDS = {
+  "lifecycle.transition": (/** @type {any} */ f) => `The assistant ${TRANSITION_WORDS[String(f.to).toLowerCase()] ?? `is ${f.to}`}`,
+  "human.joined": () => "Somebody joined",
+  "human.left": () => "Somebody left",
+  "reset.done": (/** @type {any} */ f) => `Reset finished${f.duration_ms ? ` in ${Math.round(f.duration_ms)} ms` : ""}`,
+  "memory.loaded": (/** @type {any} */ f) => `Memory read${f.blocks ? `: ${f.blocks} blocks` : ""}`,
+  "memory.failed": () => "Memory could not be read",
+  "greeting.spoken": () => "Greeting",
+  "turn.finished": (/** @type {any} */ f) => (f.interrupted ? "A turn, interrupted" : "A turn"),
+  "turn.stored": () => "Turn stored in memory",
+  "dispatch.requested": () => "Assistant sent for",
+  "dispatch.failed": () => "No assistant could be sent",
+  "room.opened": () => "Room opened",
+  "room.closed": () => "Room closed",
+  "room.ghost_removed": () => "A dead assistant was removed",
+  "lease.lost": () => "The assistant gave the room up",
+  "job.started": () => "Assistant process started",
+  "job.ended": () => "Assistant process ended",
+  notice: (/** @type {any} */ f) => f.message ?? f.code ?? "Notice",
+};
+
+/** @param {{event: string, fields?: object}} line @returns {string | null} */
+export function logWords(line) {
+  return LOG_WORDS[line.event]?.(line.fields ?? {}) ?? null;
+}
+
+/** @param {string} id a short form that tells equal names apart */
+export function shortId(id) {
+  return id.replace(/^agent-/, "").slice(0, 8);
+}
