@@ -1,7 +1,16 @@
 """Bytes from package registries, addressed by their SHA-256. Nothing fetched here is ever imported."""
 
 from voice_agent.downloads.artifact import Artifact, Place, Progress
-from voice_agent.downloads.fetcher import fetch, fetch_all, is_cached, object_path, remove, silent, verify
+from voice_agent.downloads.fetcher import (
+    fetch,
+    fetch_all,
+    is_cached,
+    object_path,
+    remove,
+    remove_leftovers,
+    silent,
+    verify,
+)
 
 __all__ = [
     "Artifact",
@@ -12,6 +21,7 @@ __all__ = [
     "is_cached",
     "object_path",
     "remove",
+    "remove_leftovers",
     "silent",
     "verify",
 ]

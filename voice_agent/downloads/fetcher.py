@@ -50,6 +50,15 @@ def remove(artifact: Artifact, cache: Path) -> None:
         object_path(cache, artifact.sha256).unlink(missing_ok=True)
 
 
+def remove_leftovers(cache: Path) -> int:
+    """Remove the parts and temporary files of interrupted fetches (none may run); returns the bytes freed."""
+    freed = 0
+    for directory in (cache / "parts", cache / "scratch"):
+        freed += sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+        shutil.rmtree(directory, ignore_errors=True)
+    return freed
+
+
 def fetch(artifact: Artifact, cache: Path, report: Report = silent) -> Path:
     """The path of the artifact's checked bytes, downloaded first when they are missing or damaged.
 

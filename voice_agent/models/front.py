@@ -1,0 +1,144 @@
+"""The front of the model server: OpenAI's HTTP interface over the local models or whatever is upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.models import chat, endpoints, speech
+from voice_agent.models.answers import HANDLERS, error_response
+from voice_agent.models.catalog import RECORDER
+from voice_agent.models.child import Child, State
+from voice_agent.models.parts import LLM_CONTEXT, Part, plans
+from voice_agent.settings import Settings
+
+UPSTREAM_CONTEXT: Final = 32_768
+"""What is told to a memory server about a remote model's context; it summarises beyond that."""
+
+
+class Front:
+    def __init__(self, settings: Settings, run_directory: Path) -> None:
+        self.parts = tuple(Part(plan, settings.cache, run_directory) for plan in plans(settings))
+        self._by_role = {role: part.child for part in self.parts for role in part.roles}
+        self._llm = endpoints.llm(settings)
+        self._upstream = None if self._llm.local else chat.Upstream(self._llm)
+        self._brain: chat.Brain = self._upstream or chat.LocalBrain(self._by_role["llm"], self._llm.model)
+
+    async def transcriptions(self, request: Request) -> Response:
+        return await speech.transcriptions(request, self._child("stt"))
+
+    async def speech(self, request: Request) -> Response:
+        return await speech.speech(request, self._child("tts"), await _json(request))
+
+    async def chat(self, request: Request) -> Response:
+        return await chat.complete(request, self._brain, chat.parse(await _json(request)))
+
+    async def models(self, _: Request) -> Response:
+        context = LLM_CONTEXT if self._llm.local else UPSTREAM_CONTEXT
+        names = [RECORDER, self._llm.model, *(name for part in self.parts for name in part.roles.values())]
+        entries = [
+            # Letta reads max_model_len of every entry.
+            {"id": name, "object": "model", "created": 0, "owned_by": "voice-agent", "max_model_len": context}
+            for name in dict.fromkeys(names)
+        ]
+        return JSONResponse({"object": "list", "data": entries})
+
+    async def health(self, _: Request) -> Response:
+        roles = {
+            role: {
+                "state": part.child.state,
+                "model": model,
+                "detail": part.child.detail,
+                "restarts": part.child.restarts,
+            }
+            for part in self.parts
+            for role, model in part.roles.items()
+        }
+        if self._upstream:
+            roles["llm"] = {"state": State.READY, "model": self._llm.model, "detail": "upstream", "restarts": 0}
+        states = {role["state"] for role in roles.values()}
+        ready = states <= {State.READY}
+        status = "ready" if ready else State.FAILED if State.FAILED in states else "starting"
+        return JSONResponse({"status": status, "roles": roles}, 200 if ready else 503)
+
+    def _child(self, role: str) -> Child:
+        if role not in self._by_role:
+            raise Permanent(
+                Code.NOT_FOUND,
+                f"The role {role} is served elsewhere.",
+                f"Ask the server set by VOICE_{role.upper()}_BASE_URL.",
+            )
+        return self._by_role[role]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(part.run(), name=f"models-{part.plan.name}") for part in self.parts]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._upstream:
+                await self._upstream.client.aclose()
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return await request.json()
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Permanent(Code.BAD_REQUEST, "The request body is not JSON.") from error
+
+
+async def _on_http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = Code.NOT_FOUND if error.status_code == 404 else Code.BAD_REQUEST
+    return error_response(Permanent(code, str(error.detail)), error.status_code)
+
+
+def application(settings: Settings, run_directory: Path) -> Starlette:
+    front = Front(settings, run_directory)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with front.running():
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/v1/audio/transcriptions", front.transcriptions, methods=["POST"]),
+            Route("/v1/audio/speech", front.speech, methods=["POST"]),
+            Route("/v1/chat/completions", front.chat, methods=["POST"]),
+            Route("/v1/models", front.models, methods=["GET"]),
+            Route("/health", front.health, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+        exception_handlers={**HANDLERS, HTTPException: _on_http_error},
+    )
+
+
+def serve(settings: Settings) -> None:
+    """Runs until SIGINT or SIGTERM."""
+    # Not in VOICE_HOME, which may be anywhere: the path of a socket is limited to about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="voice-agent-models-") as directory:
+        config = uvicorn.Config(
+            application(settings, Path(directory)),
+            host="127.0.0.1",
+            port=settings.models_port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+        uvicorn.Server(config).run()

@@ -1,0 +1,131 @@
+"""The two audio endpoints of the front: what OpenAI's clients send, checked, and handed to the speech child."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.models.answers import OwnedStream, unless_disconnected
+from voice_agent.models.audio import SYNTHESIS_RATE, wav_header
+from voice_agent.models.catalog import DEFAULT_VOICE, KOKORO, KOKORO_VOICES, MOONSHINE, VOICE_ALIASES
+from voice_agent.models.child import Child
+
+STT_NAMES: Final = frozenset({MOONSHINE.name, "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
+TTS_NAMES: Final = frozenset({KOKORO.name, "tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
+"""OpenAI's names mean ours, so that a client written for OpenAI works without a change."""
+LARGEST_UPLOAD: Final = 25_000_000
+LONGEST_TEXT: Final = 20_000
+SLOWEST, FASTEST = 0.25, 4.0
+MODEL_SLOWEST, MODEL_FASTEST = 0.5, 2.0
+"""Beyond these Kokoro's speech falls apart; OpenAI's wider range is accepted and clipped."""
+
+
+async def transcriptions(request: Request, child: Child) -> Response:
+    async with request.form(max_files=1, max_fields=32) as form:
+        upload = form.get("file")
+        if not isinstance(upload, UploadFile):
+            raise Permanent(Code.BAD_REQUEST, "The form has no file.", "Send multipart/form-data.", param="file")
+        _known(str(form.get("model", "")), STT_NAMES, MOONSHINE.name)
+        language = str(form.get("language") or "en").lower()
+        if not language.startswith("en"):
+            raise Permanent(
+                Code.BAD_REQUEST,
+                f"The local recogniser understands English only, not {language!r}.",
+                "Leave language out, or point VOICE_STT_BASE_URL at a server that knows it.",
+                param="language",
+            )
+        form_of_answer = str(form.get("response_format") or "json")
+        if form_of_answer not in {"json", "text", "verbose_json"}:
+            raise Permanent(
+                Code.BAD_REQUEST,
+                f"response_format {form_of_answer!r} is not supported.",
+                "Use json, text or verbose_json.",
+                param="response_format",
+            )
+        data = await upload.read()
+    heard = await unless_disconnected(request, _transcribe(child, data), "transcribe")
+    if form_of_answer == "text":
+        return PlainTextResponse(heard["text"] + "\n")
+    if form_of_answer == "verbose_json":
+        extra = {"task": "transcribe", "language": "english", "duration": heard["seconds"], "segments": []}
+        return JSONResponse({"text": heard["text"], **extra})
+    return JSONResponse({"text": heard["text"], "usage": {"type": "duration", "seconds": round(heard["seconds"])}})
+
+
+async def _transcribe(child: Child, data: bytes) -> dict[str, Any]:
+    async with child.ask("/transcribe", Code.STT_FAILED, content=data) as answer:
+        await answer.aread()
+        heard: dict[str, Any] = answer.json()
+    return heard
+
+
+async def speech(request: Request, child: Child, wish: Any) -> Response:
+    order, media_type = _order(wish)
+    async with AsyncExitStack() as stack:
+        asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
+        answer = await unless_disconnected(request, asking, "speak")
+        owned = stack.pop_all()
+        head = wav_header(SYNTHESIS_RATE) if media_type == "audio/wav" else b""
+        return OwnedStream(_sound(answer.aiter_raw(), head, owned), owned, media_type)
+
+
+async def _sound(source: AsyncIterator[bytes], head: bytes, owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+    async with owned:
+        if head:
+            yield head
+        async for chunk in source:
+            yield chunk
+
+
+MEDIA_TYPES: Final = {"pcm": "audio/pcm", "wav": "audio/wav"}
+
+
+def _order(wish: Any) -> tuple[dict[str, Any], str]:
+    """The child's order and the media type of the answer."""
+    if not isinstance(wish, dict):
+        raise Permanent(Code.BAD_REQUEST, "The request body is not a JSON object.")
+    text = wish.get("input")
+    if not isinstance(text, str) or not text.strip():
+        raise Permanent(Code.BAD_REQUEST, "input must be a text that is not empty.", param="input")
+    if len(text) > LONGEST_TEXT:
+        raise Permanent(
+            Code.BAD_REQUEST,
+            f"input has {len(text)} characters; {LONGEST_TEXT} are the most.",
+            "Send it in parts.",
+            param="input",
+        )
+    _known(wish.get("model"), TTS_NAMES, KOKORO.name)
+    speed = wish.get("speed", 1.0)
+    if not isinstance(speed, int | float) or isinstance(speed, bool) or not SLOWEST <= speed <= FASTEST:
+        raise Permanent(Code.BAD_REQUEST, f"speed must be between {SLOWEST} and {FASTEST}.", param="speed")
+    wanted = wish.get("response_format") or "wav"
+    if wanted not in MEDIA_TYPES:
+        raise Permanent(
+            Code.BAD_REQUEST,
+            f"response_format {wanted!r} is not supported.",
+            f"Use {' or '.join(MEDIA_TYPES)}.",
+            param="response_format",
+        )
+    clipped = min(max(float(speed), MODEL_SLOWEST), MODEL_FASTEST)
+    return {"text": text, "voice": _voice(wish.get("voice")), "speed": clipped}, MEDIA_TYPES[wanted]
+
+
+def _known(name: Any, known: frozenset[str], ours: str) -> None:
+    if name not in known:
+        raise Permanent(Code.MODEL_UNKNOWN, f"The model {name!r} does not exist here.", f"Use {ours!r}.", param="model")
+
+
+def _voice(wanted: Any) -> str:
+    if isinstance(wanted, dict):
+        wanted = wanted.get("id")
+    name = VOICE_ALIASES.get(wanted, wanted) if isinstance(wanted, str) else wanted or DEFAULT_VOICE
+    if name not in KOKORO_VOICES:
+        known = ", ".join([*KOKORO_VOICES, *VOICE_ALIASES])
+        raise Permanent(Code.BAD_REQUEST, f"There is no voice {wanted!r}.", f"Known voices: {known}.", param="voice")
+    return str(name)

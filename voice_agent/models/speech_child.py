@@ -1,0 +1,105 @@
+"""The process that holds the ears and the voice: plain HTTP on a Unix socket, one computation at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket as sockets
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from voice_agent.models.answers import HANDLERS, OwnedStream, unless_disconnected
+from voice_agent.models.audio import RECOGNITION_RATE, decode, pcm16
+from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
+from voice_agent.models.stt import Moonshine
+from voice_agent.models.turnstile import Priority, Turnstile, pieces
+
+LIVE_SECONDS = 45.0
+"""A longer recording is an upload, not somebody waiting for an answer."""
+
+
+class Speech:
+    def __init__(self, order: dict[str, Any]) -> None:
+        self._order = order
+        self._turnstile = Turnstile()
+
+    def load(self) -> None:
+        threads = self._order["threads"]
+        if stt := self._order.get("stt"):
+            self._stt = Moonshine({name: Path(path) for name, path in stt.items()}, threads)
+        if tts := self._order.get("tts"):
+            # Imported here: the phonemiser is an optional, separately licensed part.
+            from voice_agent.models.tts import Kokoro
+
+            self._tts = Kokoro({name: Path(path) for name, path in tts.items()}, threads)
+
+    async def transcribe(self, request: Request) -> Response:
+        samples = await asyncio.to_thread(decode, await request.body())
+        seconds = len(samples) / RECOGNITION_RATE
+        priority = Priority.LIVE_STT if seconds <= LIVE_SECONDS else Priority.BACKGROUND
+
+        async def listen() -> str:
+            segments = pieces(self._turnstile, lambda stop: self._stt.transcribe(samples, stop), priority, priority)
+            return " ".join([text async for text in segments if text])
+
+        text = await unless_disconnected(request, listen(), "transcribe")
+        return JSONResponse({"text": text, "seconds": seconds})
+
+    async def speak(self, request: Request) -> Response:
+        wish = await request.json()
+        sound = pieces(
+            self._turnstile,
+            lambda stop: self._tts.speak(wish["text"], wish["voice"], wish["speed"], stop),
+            Priority.FIRST_CLAUSE,
+            Priority.LATER_CLAUSE,
+        )
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(aclosing(sound))
+            # The status waits for the first piece, so that what fails at once fails with a status.
+            first = await unless_disconnected(request, anext(sound), "speak")
+
+            async def body() -> AsyncGenerator[bytes, None]:
+                yield pcm16(first)
+                async for samples in sound:
+                    yield pcm16(samples)
+
+            return OwnedStream(body(), stack.pop_all(), "application/octet-stream")
+
+
+def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:
+    speech = Speech(order)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        speech.load()
+        socket.listen(128)  # from here on a connection is accepted or waits for a moment
+        announce_ready()
+        yield
+
+    routes = [
+        Route("/transcribe", speech.transcribe, methods=["POST"]),
+        Route("/speak", speech.speak, methods=["POST"]),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict(HANDLERS))
+
+
+def main() -> None:
+    order = orders()
+    exit_with_parent()
+    path = Path(order["socket"])
+    path.unlink(missing_ok=True)
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as socket:
+        socket.bind(str(path))
+        app = application(order, socket)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[socket])
+
+
+if __name__ == "__main__":
+    main()

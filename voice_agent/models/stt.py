@@ -1,0 +1,90 @@
+"""Moonshine: speech to text. Knows onnxruntime, knows nothing of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from voice_agent.models.audio import RECOGNITION_RATE, Samples
+from voice_agent.models.onnx import Cancellation, open_session, run
+
+LAYERS: Final = 8
+HEADS: Final = 8
+HEAD_SIZE: Final = 52
+START: Final = 1
+END: Final = 2
+TOKENS_PER_SECOND: Final = 6.5
+"""Faster than anybody speaks: what goes beyond is the model repeating itself."""
+SHORTEST: Final = int(0.1 * RECOGNITION_RATE)
+SEGMENT: Final = 20 * RECOGNITION_RATE
+"""The model was trained on clips; longer speech is cut at its quietest point near this length."""
+SEARCH: Final = 6 * RECOGNITION_RATE
+SILENCE: Final = 0.001
+"""No sample above this (-60 dB): nothing was said, and the model would invent something."""
+
+
+class Moonshine:
+    def __init__(self, files: Mapping[str, Path], threads: int) -> None:
+        self._encoder = open_session(files["encoder"], threads)
+        self._decoder = open_session(files["decoder"], threads)
+        self._tokenizer = Tokenizer.from_file(str(files["tokenizer"]))
+
+    def transcribe(self, samples: Samples, cancellation: Cancellation) -> Iterator[str]:
+        """The text of each segment as soon as it is known; empty where nothing was said."""
+        for segment in segments(samples):
+            yield self._segment(segment, cancellation)
+
+    def _segment(self, samples: Samples, cancellation: Cancellation) -> str:
+        if len(samples) < SHORTEST or float(np.abs(samples).max()) < SILENCE:
+            return ""
+        encoded = run(self._encoder, {"input_values": samples[np.newaxis, :]}, cancellation)[0]
+        limit = max(8, int(len(samples) / RECOGNITION_RATE * TOKENS_PER_SECOND))
+        tokens = list(self._decode(encoded, limit, cancellation))
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+
+    def _decode(self, encoded: NDArray[np.float32], limit: int, cancellation: Cancellation) -> Iterator[int]:
+        past = _empty_past()
+        token = START
+        for step in range(limit):
+            inputs: dict[str, Any] = {
+                "input_ids": np.array([[token]], np.int64),
+                "encoder_hidden_states": encoded,
+                "use_cache_branch": np.array([step > 0]),
+                **past,
+            }
+            logits, *present = run(self._decoder, inputs, cancellation)
+            token = int(logits[0, -1].argmax())
+            if token == END:
+                return
+            yield token
+            # After the first step the encoder's part of the cache is final; the graph returns nothing useful for it.
+            for key, value in zip(past, present, strict=True):
+                if step == 0 or ".decoder." in key:
+                    past[key] = value
+
+
+def _empty_past() -> dict[str, NDArray[np.float32]]:
+    empty = np.zeros((0, HEADS, 1, HEAD_SIZE), np.float32)
+    return {
+        f"past_key_values.{layer}.{part}.{kind}": empty
+        for layer in range(LAYERS)
+        for part in ("decoder", "encoder")
+        for kind in ("key", "value")
+    }
+
+
+def segments(samples: Samples) -> Iterator[Samples]:
+    """Cut long speech where it is quietest, so that no word is cut in two."""
+    window = RECOGNITION_RATE // 10
+    while len(samples) > SEGMENT + SEARCH:
+        search = samples[SEGMENT - SEARCH : SEGMENT + SEARCH]
+        energy = np.square(search[: len(search) // window * window]).reshape(-1, window).sum(axis=1)
+        cut = SEGMENT - SEARCH + int(energy.argmin()) * window + window // 2
+        yield samples[:cut]
+        samples = samples[cut:]
+    yield samples
