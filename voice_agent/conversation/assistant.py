@@ -241,7 +241,7 @@ class VoiceAssistant:
         if text:
             handle = self._voice.session.say(text)
             await handle
-            if handle.exception() is not None:
+            if not handle.chat_items and not handle.interrupted:
                 self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
                 return
         self.tell(ev.GreetingFinished(effect.episode))

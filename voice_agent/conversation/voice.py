@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, room_io
+from livekit.agents import Agent, AgentSession, APIConnectOptions, room_io
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 # The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
@@ -14,6 +14,8 @@ from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 from voice_agent.conversation.providers import Providers
 
 _SAMPLE_RATE = 24_000
+_PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=30.0)
+"""One quick second try; then the person hears an apology instead of silence. Small machines think slowly."""
 _NEVER_GIVE_UP = 1_000_000_000
 """Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
 
@@ -44,7 +46,12 @@ class Voice:
                 "preemptive_generation": {"enabled": False},
             },
             user_away_timeout=None,
-            conn_options=SessionConnectOptions(max_unrecoverable_errors=_NEVER_GIVE_UP),
+            conn_options=SessionConnectOptions(
+                stt_conn_options=_PATIENCE,
+                llm_conn_options=_PATIENCE,
+                tts_conn_options=_PATIENCE,
+                max_unrecoverable_errors=_NEVER_GIVE_UP,
+            ),
         )
 
     async def publish(self) -> None:

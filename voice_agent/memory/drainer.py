@@ -24,7 +24,9 @@ from voice_agent.observe.log import ReconnectLog
 _BATCH: Final = 20
 _LOOK_AGAIN: Final = 0.5
 """The outbox is filled by other processes, and SQLite tells nobody: look this often."""
-_AFTER_FAILURE: Final = 3.0
+_AFTER_FAILURE: Final = 1.0
+_AFTER_FAILURES: Final = 30.0
+"""The wait doubles from the first to the second while Letta stays away."""
 
 
 class Drainer:
@@ -41,26 +43,34 @@ class Drainer:
 
     async def run(self) -> None:
         """Until cancelled: wait for the lock, then drain whenever there is something."""
+        failures = 0
         async with _exclusive(self._lock):
             while True:
-                clean = await self.drain_once()
-                self._wake.clear()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_AGAIN if clean else _AFTER_FAILURE):
-                        await self._wake.wait()
+                trouble = await self.drain_once()
+                if trouble is not None and failures == 0:
+                    self._log.write(LogEvent.MEMORY_FAILED, **trouble.as_dict())
+                failures = failures + 1 if trouble else 0
+                await self._pause(
+                    min(_AFTER_FAILURE * 2 ** (failures - 1), _AFTER_FAILURES) if failures else _LOOK_AGAIN
+                )
 
-    async def drain_once(self) -> bool:
-        """One pass over all threads. False if Letta could not take everything now."""
-        clean = True
+    async def _pause(self, seconds: float) -> None:
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def drain_once(self) -> Temporary | None:
+        """One pass over all threads. Returns why Letta could not take everything, if it could not."""
+        trouble: Temporary | None = None
         for thread in await self._outbox.threads_with_work():
             try:
-                clean = await self._drain_thread(thread) and clean
+                await self._drain_thread(thread)
             except Temporary as error:
-                self._log.write(LogEvent.MEMORY_FAILED, thread=thread, **error.as_dict())
-                clean = False
-        return clean
+                trouble = error
+        return trouble
 
-    async def _drain_thread(self, thread: str) -> bool:
+    async def _drain_thread(self, thread: str) -> None:
         conversation, letta_agent_id, confirmed = await self._threads.conversation(thread)
         if conversation is None:
             conversation = await self._letta.create_conversation(letta_agent_id)
@@ -69,12 +79,11 @@ class Drainer:
             unknown = [turn for turn in batch if turn.state is TurnState.SENDING]
             if unknown:
                 if await self._letta.run_is_active(conversation):
-                    return False
+                    return  # never cancelled: a cancelled run may still store its messages
                 await self._reconcile(unknown, conversation, confirmed)
             else:
                 await self._send(batch, conversation)
             _, _, confirmed = await self._threads.conversation(thread)
-        return True
 
     async def _send(self, batch: Sequence[Turn], conversation: str) -> None:
         await self._outbox.mark(batch, TurnState.SENDING)
@@ -113,6 +122,12 @@ class Drainer:
     async def _park(self, batch: Sequence[Turn], error: Permanent) -> None:
         await self._outbox.mark(batch, TurnState.PARKED, note=str(error))
         self._log.write(LogEvent.MEMORY_FAILED, parked=[turn.turn_id for turn in batch], **error.as_dict())
+
+
+def _pause_after(failures: int) -> float:
+    if not failures:
+        return _LOOK_AGAIN
+    return float(min(_AFTER_FAILURE * 2 ** min(failures - 1, 8), _AFTER_FAILURES))
 
 
 def _is_whole(turn: Turn, held: Sequence[StoredMessage]) -> bool:

@@ -1,0 +1,94 @@
+"""A Letta in memory behind `LettaPort`. tests/contract/test_letta_port.py holds it and the real one to the same words.
+
+It can be told to fail the next recording in each of the ways the real one was seen to fail.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import Enum
+
+from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, turn_mark
+
+
+class Mishap(Enum):
+    NONE = "stored, and said so"
+    REFUSED_BEFORE = "nothing stored, and an error"
+    LOST_ANSWER = "stored, but the answer was lost"
+    TORN = "stored in the agent's list only"
+    POISON = "refused for good"
+
+
+class FakeLetta:
+    def __init__(self) -> None:
+        self._agents: dict[str, tuple[AgentSummary, tuple[Block, ...]]] = {}
+        self._owner: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+        self.conversations: dict[str, list[StoredMessage]] = {}
+        self.torn_marks: dict[str, set[str]] = defaultdict(set)
+        self.mishaps: list[Mishap] = []
+
+    async def add_agent(self, name: str, blocks: Sequence[Block]) -> str:
+        agent_id = f"agent-{next(self._numbers)}"
+        self._agents[agent_id] = (AgentSummary(agent_id, name, "", ""), tuple(blocks))
+        return agent_id
+
+    async def list_agents(self) -> list[AgentSummary]:
+        return [summary for summary, _ in self._agents.values()]
+
+    async def get_agent(self, agent_id: str) -> AgentSummary | None:
+        known = self._agents.get(agent_id)
+        return known[0] if known else None
+
+    async def load_blocks(self, agent_id: str) -> Snapshot:
+        summary, blocks = self._known(agent_id)
+        return Snapshot(agent_id, summary.name, blocks, datetime.now(UTC))
+
+    async def create_conversation(self, agent_id: str) -> str:
+        self._known(agent_id)
+        conversation = f"conv-{next(self._numbers)}"
+        self.conversations[conversation] = []
+        self._owner[conversation] = agent_id
+        return conversation
+
+    async def record(self, recording: Recording) -> None:
+        mishap = self.mishaps.pop(0) if self.mishaps else Mishap.NONE
+        if mishap is Mishap.POISON:
+            raise Permanent(Code.LETTA_REFUSED, "refused for good")
+        if mishap is Mishap.REFUSED_BEFORE:
+            raise Temporary(Code.LETTA_UNAVAILABLE, "away")
+        if mishap is Mishap.TORN:
+            self.torn_marks[recording.conversation_id].update(turn_mark(turn.turn_id) for turn in recording.turns)
+            raise Temporary(Code.LETTA_UNAVAILABLE, "died between two writes")
+        stored = self.conversations[recording.conversation_id]
+        for turn in recording.turns:
+            stored.append(StoredMessage("user", turn.user_text, turn_mark(turn.turn_id)))
+            if turn.assistant_text:
+                stored.append(StoredMessage("assistant", turn.assistant_text, turn_mark(turn.turn_id)))
+        if mishap is Mishap.LOST_ANSWER:
+            raise Temporary(Code.LETTA_UNAVAILABLE, "the answer was lost")
+
+    async def run_is_active(self, conversation_id: str) -> bool:
+        return False
+
+    async def messages_after(self, conversation_id: str, mark: str | None) -> list[StoredMessage]:
+        found = self.conversations[conversation_id]
+        if mark is None:
+            return list(found)
+        last = max((index for index, message in enumerate(found) if message.mark == mark), default=-1)
+        return found[last + 1 :]
+
+    async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
+        if mark in self.torn_marks[conversation_id]:
+            return True
+        return any(message.mark == mark for message in self.conversations[conversation_id])
+
+    def _known(self, agent_id: str) -> tuple[AgentSummary, tuple[Block, ...]]:
+        known = self._agents.get(agent_id)
+        if known is None:
+            raise Permanent(Code.AGENT_NOT_FOUND, f"no agent {agent_id}")
+        return known
