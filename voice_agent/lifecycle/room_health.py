@@ -14,7 +14,8 @@ A room is in exactly one `Situation`, and each situation has one answer:
     SERVED        the lease holder is there, ready  clear the cooldown
     COMING        the lease holder is on its way    wait, but not for ever
     SICK          lease alive, agent of no use      recycle: revoke the lease, remove the agent, count it
-    GHOSTS        lease dead, an agent still there  remove it; nothing is dispatched before it is *gone*
+    SILENT        lease alive on paper only         fence it; what it leaves behind is a ghost or a vacancy
+    GHOSTS        lease over, an agent still there  remove it; nothing is dispatched before it is *gone*
     UNLEASED      an agent, and no lease on record  the oldest may stay while it proves itself, then it is a ghost
     VACANT        nobody there                      dispatch, when needed, allowed and possible
 
@@ -56,7 +57,7 @@ class SeenLease:
     quiet_for: float = 0.0
     """Since its beat moved, on the observer's clock, counting only while the observer's own writes succeeded."""
     ended: bool = False
-    """Released, revoked, or covered by a death certificate."""
+    """Nobody holds it: released, revoked, or covered by a death certificate. The epoch stays."""
     failed: str = ""
     """The health in the last renewal: a failure the agent reported about itself,"""
     silent_for: float = 0.0
@@ -172,6 +173,14 @@ class Recycle(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class Fence(Action):
+    """Revoke the lease where it still is this epoch: its holder fell silent. Nobody is blamed."""
+
+    epoch: int
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClearCooldown(Action):
     """An agent is ready: the next dispatch need not wait."""
 
@@ -201,6 +210,7 @@ class Situation(StrEnum):
     SERVED = "served"
     COMING = "coming"
     SICK = "sick"
+    SILENT = "silent"
     GHOSTS = "ghosts"
     UNLEASED = "unleased"
     VACANT = "vacant"
@@ -261,8 +271,10 @@ def situation(case: Case) -> Situation:
     lease = seen.lease
     if lease is None:
         return Situation.UNLEASED if seen.agents else Situation.VACANT
-    if lease.ended or lease.quiet_for >= limits.lease_dead_after:
+    if lease.ended:
         return Situation.GHOSTS if seen.agents else Situation.VACANT
+    if lease.quiet_for >= limits.lease_dead_after:
+        return Situation.SILENT
     late = case.now - seen.unserved_since >= limits.ready_within
     holder = case.holder
     served = holder is not None and holder.ready
@@ -307,6 +319,13 @@ def _sick(case: Case) -> Iterator[Action]:
     why = lease.failed or ("dead_loop" if lease.silent_for >= case.limits.dead_loop_after else "not_ready")
     yield Recycle(case.seen.room, lease.epoch, lease.job_id, why)
     yield Look(case.seen.room, case.now + case.limits.recheck)
+
+
+def _silent(case: Case) -> Iterator[Action]:
+    lease = case.seen.lease
+    assert lease is not None
+    yield Fence(case.seen.room, lease.epoch, lease.job_id)
+    yield Look(case.seen.room, case.now)
 
 
 def _ghosts(case: Case) -> Iterator[Action]:
@@ -365,6 +384,7 @@ _ANSWERS: Final[Mapping[Situation, Callable[[Case], Iterator[Action]]]] = {
     Situation.SERVED: _served,
     Situation.COMING: _coming,
     Situation.SICK: _sick,
+    Situation.SILENT: _silent,
     Situation.GHOSTS: _ghosts,
     Situation.UNLEASED: _unleased,
     Situation.VACANT: _vacant,
