@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from voice_agent.errors import Code, Permanent
@@ -18,6 +18,10 @@ from voice_agent.registry.ports import SessionStore
 class Opened:
     session: Session
     secret: str
+
+    def in_room(self, name: str) -> Session:
+        """The room that was found for it, which may have been there before."""
+        return replace(self.session, room_name=name)
 
 
 class SessionRegistry:

@@ -37,12 +37,17 @@ class RoomBook:
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
+        self._installation = ""
 
     async def installation(self) -> str:
+        """The name this installation was given when it first ran."""
+        if self._installation:
+            return self._installation
         async with self._database.begin() as connection:
             row = {"id": 1, "name": secrets.token_hex(8), "pulse": 0}
             await connection.execute(insert_if_absent(self._database, installation, row))
-            return str((await connection.execute(select(installation.c.name))).scalar_one())
+            self._installation = str((await connection.execute(select(installation.c.name))).scalar_one())
+        return self._installation
 
     async def pulse(self) -> None:
         """A write like every other: when it succeeds, the holders of leases can write too."""

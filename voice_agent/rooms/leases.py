@@ -36,6 +36,11 @@ class LeaseRow:
     health: Mapping[str, Any]
 
 
+def worker_name(host: str, pid: int) -> str:
+    """How a worker signs its leases, so that its supervisor can report its death."""
+    return f"{host}:{pid}"
+
+
 class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database

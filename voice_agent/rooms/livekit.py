@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -109,10 +109,11 @@ class LiveKit:
 
     async def participants(self, room: str) -> list[Participant]:
         """Empty for a room that is not there."""
+        found: Iterable[ParticipantInfo] = ()
         with _translated(), _absent_is_fine():
             answer = await self._api.room.list_participants(api.ListParticipantsRequest(room=room))
-            return [_participant(p) for p in answer.participants if p.state != ParticipantInfo.DISCONNECTED]
-        return []
+            found = answer.participants
+        return [_participant(p) for p in found if p.state != ParticipantInfo.DISCONNECTED]
 
     async def remove_participant(self, room: str, identity: str) -> None:
         with _translated(), _absent_is_fine():

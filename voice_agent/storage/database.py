@@ -100,5 +100,6 @@ def _sqlite_begin(connection: Any) -> None:
 
 def insert_if_absent(database: Database, table: Table, row: Mapping[str, Any]) -> Executable:
     """INSERT … ON CONFLICT DO NOTHING, which SQL itself does not have."""
-    dialect = sqlite if database.is_sqlite else postgresql
-    return dialect.insert(table).values(dict(row)).on_conflict_do_nothing()
+    if database.is_sqlite:
+        return sqlite.insert(table).values(dict(row)).on_conflict_do_nothing()
+    return postgresql.insert(table).values(dict(row)).on_conflict_do_nothing()

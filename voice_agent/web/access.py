@@ -1,0 +1,67 @@
+"""Who is calling: an administrator, the holder of a session's secret, or anybody."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.settings import Settings
+from voice_agent.web.services import Services, services
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    is_admin: bool
+    secret: str
+    """What came as the bearer; empty without one."""
+    address: str
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_safe_binding(settings: Settings) -> None:
+    """Without a secret every caller is an administrator: only this machine may call then."""
+    if not settings.admin_secret and not is_loopback(settings.host):
+        raise Permanent(
+            Code.SETTING_INVALID,
+            f"VOICE_HOST={settings.host} is reachable by others, but VOICE_ADMIN_SECRET is not set.",
+            "Set VOICE_ADMIN_SECRET to at least 16 random characters, or VOICE_HOST=127.0.0.1.",
+        )
+
+
+def same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def caller(request: Request, parts: Annotated[Services, Depends(services)]) -> Caller:
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    secret = secret.strip() if scheme.lower() == "bearer" else ""
+    admin_secret = parts.settings.admin_secret
+    # On loopback without an admin secret: a bearer is then a session's secret and is held to that session.
+    is_admin = same(secret, admin_secret) if admin_secret else not secret
+    return Caller(is_admin, secret, request.client.host if request.client else "")
+
+
+def admin(who: Annotated[Caller, Depends(caller)]) -> Caller:
+    if not who.is_admin:
+        raise Permanent(
+            Code.UNAUTHORIZED, "This needs administration rights.", "Send the admin secret: Authorization: Bearer …"
+        )
+    return who
+
+
+AnyCaller = Annotated[Caller, Depends(caller)]
+Admin = Annotated[Caller, Depends(admin)]
+Parts = Annotated[Services, Depends(services)]

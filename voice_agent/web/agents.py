@@ -1,0 +1,76 @@
+"""Agents: what a person can pick, and what an administrator saves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.registry.model import Agent, AgentDraft
+from voice_agent.web.access import Admin, AnyCaller, Parts
+from voice_agent.web.errors import ErrorBody, documented
+from voice_agent.web.schemas import (
+    AgentBody,
+    AgentDetail,
+    AgentList,
+    Id,
+    LettaStanding,
+    agent_detail,
+    agent_item,
+)
+
+router = APIRouter(prefix="/agents", tags=["agents"])
+
+IfMatch = Annotated[str | None, Header(max_length=40)]
+
+
+@router.get("", responses=documented())
+async def list_agents(parts: Parts, _who: AnyCaller, q: Annotated[str, Query(max_length=200)] = "") -> AgentList:
+    listing = await parts.agents.list(q)
+    error = listing.letta_error
+    standing = LettaStanding(available=error is None, error=ErrorBody(**error.as_dict()) if error else None)
+    return AgentList(agents=[agent_item(agent, parts.agents.default_id) for agent in listing.agents], letta=standing)
+
+
+@router.post("", status_code=201, responses=documented(401, 404))
+async def create_agent(parts: Parts, _who: Admin, body: AgentBody, response: Response) -> AgentDetail:
+    created = await parts.agents.create(_draft(body))
+    response.headers["Location"] = f"/agents/{created.id}"
+    return _shown(parts, created, response)
+
+
+@router.get("/{agent_id}", responses=documented(401, 404))
+async def read_agent(parts: Parts, _who: Admin, agent_id: Id, response: Response) -> AgentDetail:
+    return _shown(parts, await parts.agents.get(agent_id), response)
+
+
+@router.put("/{agent_id}", responses=documented(401, 404, 409, 412, 428))
+async def replace_agent(
+    parts: Parts, _who: Admin, agent_id: Id, body: AgentBody, response: Response, if_match: IfMatch = None
+) -> AgentDetail:
+    if if_match is None:
+        raise Permanent(
+            Code.VERSION_REQUIRED, "Which version is to be replaced was not said.", 'Send If-Match with the "ETag".'
+        )
+    return _shown(parts, await parts.agents.update(agent_id, _draft(body), _version(if_match)), response)
+
+
+@router.delete("/{agent_id}", status_code=204, responses=documented(401, 404, 409, 412))
+async def delete_agent(parts: Parts, _who: Admin, agent_id: Id, if_match: IfMatch = None) -> None:
+    await parts.agents.delete(agent_id, None if if_match is None else _version(if_match))
+
+
+def _draft(body: AgentBody) -> AgentDraft:
+    return AgentDraft(body.name, body.letta_agent_id, body.description, body.role, body.config.document())
+
+
+def _version(if_match: str) -> int:
+    text = if_match.strip().removeprefix("W/").strip('"')
+    # What is no version of ours matches none.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+def _shown(parts: Parts, agent: Agent, response: Response) -> AgentDetail:
+    response.headers["ETag"] = f'"{agent.version}"'
+    return agent_detail(agent, parts.agents.default_id)

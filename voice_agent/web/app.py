@@ -1,0 +1,38 @@
+"""The control plane as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from voice_agent.settings import Settings
+from voice_agent.web import agents, errors, events, health, hooks, pages, sessions
+from voice_agent.web.access import require_safe_binding
+from voice_agent.web.guard import Guard
+from voice_agent.web.services import running
+
+
+def create_app(settings: Settings) -> FastAPI:
+    require_safe_binding(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings) as app.state.services:
+            yield
+
+    app = FastAPI(
+        title="voice-agent",
+        version=version("voice-agent"),
+        summary="Agents, sessions and tokens of a voice assistant that remembers.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    errors.install(app)
+    for module in (agents, sessions, events, health, hooks, pages):
+        app.include_router(module.router)
+    app.add_middleware(Guard, settings=settings)
+    return app

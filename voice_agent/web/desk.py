@@ -1,0 +1,211 @@
+"""Opens, resumes, renews, leaves and ends sessions: the registry, the rooms and LiveKit brought together."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from voice_agent.contracts import (
+    LEAVE_WAIT,
+    AgentBinding,
+    HumanAttribute,
+    JobMetadata,
+    MemoryScope,
+    ReplyPath,
+    Role,
+    RoomMark,
+    RoomPolicy,
+)
+from voice_agent.errors import Code, Permanent
+from voice_agent.lifecycle.states import State
+from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.config import AgentConfig, deep_merge
+from voice_agent.registry.model import Agent, Person, Session
+from voice_agent.registry.sessions import SessionRegistry
+from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.livekit import LiveKit, Participant
+from voice_agent.rooms.policy import BY_ROLE, RoomKeyParts
+
+_LOOK_AGAIN: Final = 0.05
+"""LiveKit tells nobody about a change of attributes but those in the room: we look, with a deadline."""
+
+
+class Reset(StrEnum):
+    DONE = "done"
+    PENDING = "pending"
+    NOT_NEEDED = "not_needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller asked for, after the caller's rights were checked."""
+
+    person: Person
+    memory_scope: MemoryScope
+    """Unless the agent's configuration says otherwise."""
+    agent_id: str | None = None
+    overrides: Mapping[str, Any] | None = None
+    session_id: str | None = None
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    session: Session
+    secret: str
+    token: str
+    resumed: bool
+    refusal: Permanent | None
+    """Why the session that was asked for was not resumed."""
+
+
+class SessionDesk:
+    def __init__(
+        self,
+        agents: AgentRegistry,
+        sessions: SessionRegistry,
+        book: RoomBook,
+        livekit: LiveKit,
+        wake: Callable[[], None],
+    ) -> None:
+        self._agents = agents
+        self._sessions = sessions
+        self._book = book
+        self._livekit = livekit
+        self._wake = wake
+
+    async def admit(self, wish: Wish) -> Admission:
+        refusal: Permanent | None = None
+        if wish.session_id is not None:
+            try:
+                return await self._resume(wish, wish.session_id)
+            except Permanent as error:
+                if error.code not in (Code.SESSION_NOT_FOUND, Code.SESSION_EXPIRED):
+                    raise
+                refusal = error
+        return await self._open(wish, refusal)
+
+    async def renew(self, session: Session) -> str:
+        """A new token for a session whose old one ran out; its room is adopted or the session is over."""
+        await self._reenter(session)
+        return self._token(session)
+
+    async def end(self, session: Session) -> None:
+        await self._sessions.end(session.id)
+        await self._livekit.remove_participant(session.room_name, session.identity)
+        record = await self._book.get(session.room_name)
+        if record is not None and record.policy is RoomPolicy.SESSION:
+            await self._book.end(session.room_name)
+            await self._livekit.delete_room(session.room_name)
+
+    async def leave(self, session: Session) -> tuple[Reset, int]:
+        """Takes the person out of the room and waits for the agent's own report that it has reset."""
+        before = await self._livekit.participants(session.room_name)
+        agent = next((p for p in before if p.is_agent and p.ready), None) or _first_agent(before)
+        here = [p for p in before if p.is_human]
+        leaving = [p for p in here if p.identity == session.identity]
+        await self._livekit.remove_participant(session.room_name, session.identity)
+        await self._sessions.touch(session.id)
+        if agent is None:
+            return Reset.NOT_NEEDED, 0
+        if len(here) > len(leaving) or (not leaving and agent.state != State.RESETTING):
+            return Reset.NOT_NEEDED, agent.episode
+        return await self._await_reset(session.room_name, agent)
+
+    async def _await_reset(self, room: str, before: Participant) -> tuple[Reset, int]:
+        # An agent that was seen resetting may have raised its episode already.
+        floor = before.episode if before.state == State.RESETTING else before.episode + 1
+        try:
+            async with asyncio.timeout(LEAVE_WAIT):
+                while True:
+                    now = await self._livekit.participants(room)
+                    agent = next((p for p in now if p.identity == before.identity), None)
+                    if agent is None:
+                        return Reset.NOT_NEEDED, before.episode
+                    if agent.episode >= floor and agent.state in (State.READY, State.ENGAGED):
+                        return Reset.DONE, agent.episode
+                    await asyncio.sleep(_LOOK_AGAIN)
+        except TimeoutError:
+            return Reset.PENDING, before.episode
+
+    async def _resume(self, wish: Wish, session_id: str) -> Admission:
+        session = await self._sessions.authorised(session_id, wish.secret)
+        if wish.agent_id is not None and wish.agent_id != session.agent_id:
+            return await self._open(wish, None)
+        await self._reenter(session)
+        return Admission(session, wish.secret, self._token(session), resumed=True, refusal=None)
+
+    async def _reenter(self, session: Session) -> None:
+        self._sessions.require_alive(session)
+        record = await self._book.expect(session.room_name)
+        if record is None:
+            raise Permanent(Code.SESSION_EXPIRED, "The room of this session is closed.", "Open a new session.")
+        await self._livekit.create_room(session.room_name, await self._mark(record.policy))
+        await self._sessions.touch(session.id)
+        self._wake()
+
+    async def _open(self, wish: Wish, refusal: Permanent | None) -> Admission:
+        agent = await (self._agents.bind(wish.agent_id) if wish.agent_id else self._agents.default())
+        config = AgentConfig.model_validate(deep_merge(agent.config, wish.overrides or {}))
+        opened = self._sessions.draft(agent, wish.person, config.document(), f"va-{secrets.token_hex(10)}")
+        session = opened.session
+        policy = config.room_policy or BY_ROLE[wish.person.role]
+        job = JobMetadata(
+            room_name=session.room_name,
+            session_id=session.id,
+            policy=policy,
+            agent=_binding(agent, config, wish.memory_scope),
+            role=wish.person.role,
+            business_id=wish.person.business_id,
+            user_id=wish.person.user_id,
+            user_name=wish.person.user_name,
+        )
+        parts = RoomKeyParts(session.id, agent.id, wish.person.business_id, wish.person.user_id)
+        record = await self._book.open(policy, parts, job)
+        session = opened.in_room(record.name)
+        await self._livekit.create_room(record.name, await self._mark(policy))
+        await self._sessions.store(session)
+        self._wake()
+        return Admission(session, opened.secret, self._token(session), resumed=False, refusal=refusal)
+
+    async def _mark(self, policy: RoomPolicy) -> RoomMark:
+        return RoomMark(installation=await self._book.installation(), policy=policy)
+
+    def _token(self, session: Session) -> str:
+        person = session.person
+        attributes = {
+            HumanAttribute.ROLE: person.role,
+            HumanAttribute.BUSINESS_ID: person.business_id,
+            HumanAttribute.USER_ID: person.user_id,
+            HumanAttribute.USER_NAME: person.user_name,
+            HumanAttribute.SESSION_ID: session.id,
+        }
+        present = {str(key): str(value) for key, value in attributes.items() if value}
+        return self._livekit.token(session.room_name, session.identity, person.user_name, present)
+
+
+def _first_agent(participants: list[Participant]) -> Participant | None:
+    return min((p for p in participants if p.is_agent), key=lambda p: p.joined_at_ms, default=None)
+
+
+def _binding(agent: Agent, config: AgentConfig, scope: MemoryScope) -> AgentBinding:
+    voice = config.providers.tts.voice if config.providers and config.providers.tts else None
+    return AgentBinding(
+        agent_id=agent.id,
+        letta_agent_id=agent.letta_agent_id,
+        name=agent.name,
+        greeting=config.greeting,
+        instructions=config.instructions or "",
+        memory_scope=config.memory_scope or scope,
+        reply_path=config.reply_path or ReplyPath.HYBRID,
+        voice=voice,
+    )
+
+
+def memory_scope_for(role: Role | None, trusted: bool) -> MemoryScope:
+    """A stranger's words must never reach another person's prompt: only who is trusted writes into the memory."""
+    return MemoryScope.PERSONAL if trusted and role in (None, Role.OWNER) else MemoryScope.READ_ONLY

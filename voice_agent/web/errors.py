@@ -1,0 +1,90 @@
+"""Every failure leaves as `{"error": {"code", "message", "remedy"}}` with the status its code means."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+
+STATUS: Final = {
+    Code.BAD_REQUEST: 400,
+    Code.AGENT_AMBIGUOUS: 400,
+    Code.UNAUTHORIZED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.AGENT_NOT_FOUND: 404,
+    Code.SESSION_NOT_FOUND: 404,
+    Code.CONFLICT: 409,
+    Code.SESSION_EXPIRED: 410,
+    Code.VERSION_CONFLICT: 412,
+    Code.TOO_LARGE: 413,
+    Code.VERSION_REQUIRED: 428,
+    Code.RATE_LIMITED: 429,
+    Code.INTERNAL: 500,
+}
+"""What is not here is a part of ours that cannot do its work now: 503."""
+
+_BY_STATUS: Final = {401: Code.UNAUTHORIZED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 413: Code.TOO_LARGE}
+
+
+class ErrorBody(BaseModel):
+    code: str
+    message: str
+    remedy: str
+
+
+class ErrorAnswer(BaseModel):
+    error: ErrorBody
+
+
+def answer(error: VoiceAgentError) -> JSONResponse:
+    headers = {"Retry-After": str(error.detail.get("retry_after", 1))} if isinstance(error, Temporary) else {}
+    return JSONResponse(
+        {"error": error.as_dict()},
+        status_code=STATUS.get(error.code, 503),
+        headers={**headers, "Cache-Control": "no-store"},
+    )
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's OpenAPI: these, and what any route may answer."""
+    return {status: {"model": ErrorAnswer} for status in (400, 403, 413, 422, 503, *statuses)}
+
+
+def install(app: FastAPI) -> None:
+    @app.exception_handler(VoiceAgentError)
+    async def ours(_request: Request, error: VoiceAgentError) -> JSONResponse:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return _invalid(error.errors())
+
+    @app.exception_handler(ValidationError)
+    async def malformed_document(_request: Request, error: ValidationError) -> JSONResponse:
+        return _invalid(error.errors())
+
+    @app.exception_handler(HTTPException)
+    async def plain(_request: Request, error: HTTPException) -> JSONResponse:
+        code = _BY_STATUS.get(error.status_code, Code.BAD_REQUEST)
+        body = {"error": {"code": str(code), "message": str(error.detail), "remedy": ""}}
+        return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+
+def _invalid(mistakes: Any) -> JSONResponse:
+    first = mistakes[0]
+    where = ".".join(str(part) for part in first["loc"])
+    # The value itself is not repeated: it may be a secret, or a script.
+    message = f"{where or 'The request'}: {first['msg']}"
+    body = {"error": {"code": str(Code.BAD_REQUEST), "message": message, "remedy": "See /openapi.json."}}
+    return JSONResponse(body, status_code=422, headers={"Cache-Control": "no-store"})
+
+
+def forbidden(message: str, remedy: str = "") -> Permanent:
+    return Permanent(Code.FORBIDDEN, message, remedy)

@@ -1,0 +1,105 @@
+"""Every request and answer passes here: where it comes from, how big it is, what a browser may do with the answer."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voice_agent.errors import Code, Permanent, VoiceAgentError
+from voice_agent.settings import Settings
+from voice_agent.web.access import is_loopback
+from voice_agent.web.errors import answer
+
+MAX_BODY: Final = 256 * 1024
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Guard:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._headers = security_headers(settings)
+        self._only_loopback_names = not settings.admin_secret
+        self._origins = frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            self._check(scope["method"], Headers(scope=scope))
+        except VoiceAgentError as error:
+            await answer(error)(scope, receive, send_guarded)
+            return
+        await self._app(scope, _bounded(receive), send_guarded)
+
+    def _check(self, method: str, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if self._only_loopback_names and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+            # A page of somebody else whose name was pointed at this machine (DNS rebinding).
+            raise Permanent(Code.FORBIDDEN, "This name is not one of this machine's own.", "Use http://127.0.0.1.")
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc != host and origin not in self._origins
+        if foreign and method not in _READS:
+            raise Permanent(Code.FORBIDDEN, "Other sites may not do this.", "Add the origin to VOICE_CORS_ORIGINS.")
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            raise _too_large()
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Also for bodies that come in chunks and do not say how long they are."""
+    total = 0
+
+    async def read() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > MAX_BODY:
+            raise _too_large()
+        return message
+
+    return read
+
+
+def _too_large() -> Permanent:
+    return Permanent(Code.TOO_LARGE, f"The request is larger than {MAX_BODY // 1024} KiB.", "Send less.")
+
+
+def security_headers(settings: Settings) -> dict[str, str]:
+    livekit = urlsplit(settings.livekit_public_url or settings.effective_livekit_url)
+    secure = livekit.scheme in ("wss", "https")
+    origins = f"{'wss' if secure else 'ws'}://{livekit.netloc} {'https' if secure else 'http'}://{livekit.netloc}"
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "font-src": "'self'",
+        "media-src": "'self' blob: mediastream:",
+        "worker-src": "'self' blob:",
+        "connect-src": f"'self' {origins}",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=()",
+        "Cache-Control": "no-store",
+    }

@@ -1,0 +1,95 @@
+"""`/health`: this process lives. `/ready`: each part it needs answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Final
+
+import httpx
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.web.access import Parts
+from voice_agent.web.errors import ErrorBody
+from voice_agent.web.services import Services
+
+router = APIRouter(tags=["health"])
+
+STARTED_AT: Final = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+_PROBE_DEADLINE: Final = 3.0
+
+
+class Health(BaseModel):
+    status: str
+    version: str
+    pid: int
+    started_at: str
+
+
+class Check(BaseModel):
+    ok: bool
+    ms: float
+    error: ErrorBody | None = None
+
+
+class Readiness(BaseModel):
+    ready: bool
+    checks: dict[str, Check]
+
+
+@router.get("/health")
+async def health() -> Health:
+    return Health(status="ok", version=version("voice-agent"), pid=os.getpid(), started_at=STARTED_AT)
+
+
+@router.get("/ready", responses={503: {"model": Readiness}})
+async def ready(parts: Parts, response: Response) -> Readiness:
+    probes = _probes(parts)
+    checks = dict(zip(probes, await asyncio.gather(*(_checked(n, p) for n, p in probes.items())), strict=True))
+    everything = all(check.ok for check in checks.values())
+    response.status_code = 200 if everything else 503
+    response.headers["Cache-Control"] = "no-store"
+    return Readiness(ready=everything, checks=checks)
+
+
+def _probes(parts: Services) -> dict[str, Callable[[], Awaitable[None]]]:
+    settings = parts.settings
+    return {
+        "database": parts.database.ping,
+        "livekit": parts.livekit.ping,
+        "letta": lambda: _answers(f"{settings.effective_letta_url}/v1/health/", Code.LETTA_UNAVAILABLE),
+        "models": lambda: _answers(f"http://127.0.0.1:{settings.models_port}/health", Code.MODEL_UNREACHABLE),
+    }
+
+
+async def _answers(url: str, code: Code) -> None:
+    try:
+        async with httpx.AsyncClient(timeout=_PROBE_DEADLINE, trust_env=False) as client:
+            status = (await client.get(url)).status_code
+    except httpx.HTTPError as error:
+        raise Temporary(code, f"No answer ({type(error).__name__}).", "See 'voice-agent status'.") from error
+    if status != 200:
+        raise Temporary(code, f"It answers with HTTP {status}.", "See 'voice-agent status'.")
+
+
+async def _checked(name: str, probe: Callable[[], Awaitable[None]]) -> Check:
+    began = time.monotonic()
+    failure: VoiceAgentError | None = None
+    try:
+        async with asyncio.timeout(_PROBE_DEADLINE):
+            await probe()
+    except VoiceAgentError as error:
+        failure = error
+    except TimeoutError:
+        failure = Temporary(Code.NOT_READY, f"{name} did not answer in {_PROBE_DEADLINE:.0f} s.", "It is asked again.")
+    return Check(
+        ok=failure is None,
+        ms=round((time.monotonic() - began) * 1000, 1),
+        error=ErrorBody(**failure.as_dict()) if failure else None,
+    )

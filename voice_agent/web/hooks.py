@@ -1,0 +1,30 @@
+"""What other processes report: LiveKit's webhooks, the supervisor's death certificates. They wake the monitor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+
+from voice_agent.contracts import PROCESS_EXIT_PATH, WEBHOOK_PATH, ProcessExit
+from voice_agent.errors import Code, Permanent
+from voice_agent.rooms.leases import worker_name
+from voice_agent.web.access import Parts, same
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post(WEBHOOK_PATH, status_code=204)
+async def livekit_webhook(parts: Parts, request: Request, authorization: Annotated[str, Header()] = "") -> None:
+    """A repeated or late webhook does no harm: nothing in it is believed but that something happened."""
+    parts.livekit.webhook((await request.body()).decode("utf-8", "replace"), authorization)
+    parts.monitor.wake()
+
+
+@router.post(PROCESS_EXIT_PATH, status_code=204)
+async def process_exit(parts: Parts, body: ProcessExit, authorization: Annotated[str, Header()] = "") -> None:
+    secret = parts.settings.internal_secret
+    if not secret or not same(authorization, f"Bearer {secret}"):
+        raise Permanent(Code.UNAUTHORIZED, "Only our own supervisor reports the end of a process.")
+    await parts.leases.worker_died(worker_name(body.host, body.pid))
+    parts.monitor.wake()

@@ -1,0 +1,159 @@
+"""The JSON that callers send and get. Unknown fields are refused, sizes are bounded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from voice_agent.contracts import Problem, Role
+from voice_agent.registry.config import AgentConfig
+from voice_agent.registry.model import Agent
+from voice_agent.web.errors import ErrorBody
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
+Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+# --- agents ---
+
+
+class AgentBody(_Asked):
+    name: Annotated[Line, Field(min_length=1)]
+    letta_agent_id: Id
+    description: Annotated[str, Field(max_length=4000)] = ""
+    role: Role = Role.GENERAL
+    config: AgentConfig = AgentConfig()
+
+
+class AgentItem(BaseModel):
+    id: str
+    kind: Literal["saved", "letta"]
+    name: str
+    description: str
+    letta_agent_id: str
+    model: str | None
+    tags: list[str]
+    role: Role
+    available: bool
+    default: bool
+
+
+class AgentDetail(AgentItem):
+    config: dict[str, Any]
+    version: int
+    created_at: str | None
+    updated_at: str | None
+
+
+class LettaStanding(BaseModel):
+    available: bool
+    error: ErrorBody | None = None
+
+
+class AgentList(BaseModel):
+    agents: list[AgentItem]
+    letta: LettaStanding
+
+
+def agent_item(agent: Agent, default_id: str) -> AgentItem:
+    return AgentItem(**_shown(agent, default_id))
+
+
+def agent_detail(agent: Agent, default_id: str) -> AgentDetail:
+    return AgentDetail(
+        **_shown(agent, default_id),
+        config=agent.config,
+        version=agent.version,
+        created_at=iso(agent.created_at) if agent.created_at else None,
+        updated_at=iso(agent.updated_at) if agent.updated_at else None,
+    )
+
+
+def _shown(agent: Agent, default_id: str) -> dict[str, Any]:
+    return {
+        "id": agent.id,
+        "kind": agent.kind.value,
+        "name": agent.name,
+        "description": agent.description,
+        "letta_agent_id": agent.letta_agent_id,
+        "model": agent.model,
+        "tags": list(agent.tags),
+        "role": agent.role,
+        "available": agent.available,
+        "default": agent.id == default_id,
+    }
+
+
+# --- sessions ---
+
+
+class SessionBody(_Asked):
+    user_identity: Id | None = None
+    user_name: Line | None = None
+    user_email: Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$")] | None = None
+    role: Role | None = None
+    business_id: Id | None = None
+    agent_id: Id | None = None
+    agent_config: dict[str, Any] | None = None
+    session_id: Id | None = None
+    resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class BoundAgent(BaseModel):
+    id: str
+    name: str
+    letta_agent_id: str
+
+
+class SessionAnswer(BaseModel):
+    session_id: str
+    resume_secret: str
+    room_name: str
+    server_url: str
+    participant_token: str
+    participant_identity: str
+    expires_at: str
+    resumed: bool
+    agent: BoundAgent
+    config: dict[str, Any]
+    notice: ErrorBody | None
+
+
+class TokenAnswer(BaseModel):
+    server_url: str
+    participant_token: str
+    participant_identity: str
+    expires_at: str
+
+
+class LeaveAnswer(BaseModel):
+    reset: Literal["done", "pending", "not_needed"]
+    episode: int
+
+
+class AgentPresence(BaseModel):
+    identity: str
+    ready: bool
+    state: str
+    episode: int
+
+
+class SessionStanding(BaseModel):
+    session_id: str
+    room_name: str
+    expires_at: str
+    ended: bool
+    agent: BoundAgent
+    humans: int
+    agents: list[AgentPresence]
+    problem: Problem | None

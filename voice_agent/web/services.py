@@ -1,0 +1,80 @@
+"""What the routes work with, wired once per process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from voice_agent.memory.letta import LettaClient
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.sessions import SessionRegistry
+from voice_agent.registry.store import SqlAgentStore, SqlSessionStore
+from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.leases import Leases
+from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.monitor import Monitor
+from voice_agent.settings import Settings
+from voice_agent.storage import Database, upgrade
+from voice_agent.web.desk import SessionDesk
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    database: Database
+    livekit: LiveKit
+    letta: LettaClient
+    log: ReconnectLog
+    agents: AgentRegistry
+    sessions: SessionRegistry
+    book: RoomBook
+    leases: Leases
+    monitor: Monitor
+    desk: SessionDesk
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """The services with the monitor at work; leaving stops it and closes every connection."""
+    database = Database(settings.effective_database_url)
+    livekit = LiveKit(settings)
+    letta = LettaClient(settings)
+    try:
+        await upgrade(database)
+        parts = _wire(settings, database, livekit, letta)
+        monitor = asyncio.create_task(parts.monitor.run(), name="room-health-monitor")
+        try:
+            yield parts
+        finally:
+            monitor.cancel()
+            await asyncio.wait([monitor])
+            if not monitor.cancelled():
+                monitor.result()
+    finally:
+        await letta.close()
+        await livekit.close()
+        await database.close()
+
+
+def _wire(settings: Settings, database: Database, livekit: LiveKit, letta: LettaClient) -> Services:
+    clock = time.time
+    log = ReconnectLog(settings.reconnect_log, "serve", spoken_text=settings.log_spoken_text)
+    store = SqlSessionStore(database)
+    book = RoomBook(database, clock)
+    leases = Leases(database)
+    agents = AgentRegistry(SqlAgentStore(database), letta, clock, settings.default_agent)
+    sessions = SessionRegistry(store, clock, settings.session_validity)
+    monitor = Monitor(book, leases, store, livekit, log, clock, settings.session_validity)
+    desk = SessionDesk(agents, sessions, book, livekit, monitor.wake)
+    return Services(settings, database, livekit, letta, log, agents, sessions, book, leases, monitor, desk)
+
+
+def services(request: Request) -> Services:
+    parts: Services = request.app.state.services
+    return parts

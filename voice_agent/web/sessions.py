@@ -1,0 +1,138 @@
+"""Sessions: open, resume, renew, leave, end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from voice_agent.contracts import Role
+from voice_agent.registry.model import Person, Session
+from voice_agent.web.access import AnyCaller, Caller, Parts
+from voice_agent.web.desk import Wish, memory_scope_for
+from voice_agent.web.errors import ErrorBody, documented, forbidden
+from voice_agent.web.schemas import (
+    AgentPresence,
+    BoundAgent,
+    Id,
+    LeaveAnswer,
+    SessionAnswer,
+    SessionBody,
+    SessionStanding,
+    TokenAnswer,
+    iso,
+)
+
+router = APIRouter(tags=["sessions"])
+
+ANYBODY_MAY_SET: Final = frozenset({"greeting", "providers"})
+"""Overrides a stranger may send. The rest decides what the agent does and whose memory it writes."""
+
+
+def not_cached(response: Response) -> None:
+    response.headers["Cache-Control"] = "no-store"
+
+
+async def held_session(parts: Parts, who: AnyCaller, session_id: Id) -> Session:
+    if who.is_admin:
+        return await parts.sessions.get(session_id)
+    return await parts.sessions.authorised(session_id, who.secret)
+
+
+Held = Annotated[Session, Depends(held_session)]
+
+
+@router.post("/session", status_code=201, dependencies=[Depends(not_cached)], responses=documented(404, 429))
+async def open_session(parts: Parts, who: AnyCaller, body: SessionBody) -> SessionAnswer:
+    admission = await parts.desk.admit(_wish(who, body))
+    session, refusal = admission.session, admission.refusal
+    return SessionAnswer(
+        session_id=session.id,
+        resume_secret=admission.secret,
+        room_name=session.room_name,
+        server_url=parts.livekit.public_url,
+        participant_token=admission.token,
+        participant_identity=session.identity,
+        expires_at=iso(parts.sessions.expires_at(session)),
+        resumed=admission.resumed,
+        agent=_agent(session),
+        config=session.config,
+        notice=ErrorBody(**refusal.as_dict()) if refusal else None,
+    )
+
+
+@router.get("/session/{session_id}", dependencies=[Depends(not_cached)], responses=documented(404))
+async def read_session(parts: Parts, session: Held) -> SessionStanding:
+    present = await parts.livekit.participants(session.room_name)
+    room = await parts.book.get(session.room_name)
+    return SessionStanding(
+        session_id=session.id,
+        room_name=session.room_name,
+        expires_at=iso(parts.sessions.expires_at(session)),
+        ended=session.ended_at is not None,
+        agent=_agent(session),
+        humans=sum(p.is_human for p in present),
+        agents=[
+            AgentPresence(identity=p.identity, ready=p.ready, state=p.state, episode=p.episode)
+            for p in present
+            if p.is_agent
+        ],
+        problem=room.problem if room else None,
+    )
+
+
+@router.post(
+    "/session/{session_id}/token",
+    status_code=201,
+    dependencies=[Depends(not_cached)],
+    responses=documented(404, 410, 429),
+)
+async def renew_token(parts: Parts, session: Held) -> TokenAnswer:
+    token = await parts.desk.renew(session)
+    return TokenAnswer(
+        server_url=parts.livekit.public_url,
+        participant_token=token,
+        participant_identity=session.identity,
+        expires_at=iso(parts.sessions.expires_at(session)),
+    )
+
+
+@router.post("/session/{session_id}/leave", dependencies=[Depends(not_cached)], responses=documented(404))
+async def leave_session(parts: Parts, session: Held) -> LeaveAnswer:
+    reset, episode = await parts.desk.leave(session)
+    return LeaveAnswer(reset=reset.value, episode=episode)
+
+
+@router.delete("/session/{session_id}", status_code=204, responses=documented(404))
+async def end_session(parts: Parts, session: Held) -> None:
+    await parts.desk.end(session)
+
+
+def _wish(who: Caller, body: SessionBody) -> Wish:
+    """Rights are decided here; behind this line what is asked for is granted."""
+    if body.role is Role.OWNER and not who.is_admin:
+        raise forbidden("The role owner has to be proved.", "Send the admin secret or a signed assertion.")
+    overrides: dict[str, Any] = body.agent_config or {}
+    refused = sorted(overrides.keys() - ANYBODY_MAY_SET)
+    if refused and not who.is_admin:
+        raise forbidden(f"These parts of agent_config need administration rights: {', '.join(refused)[:200]}.")
+    person = Person(
+        role=body.role or Role.GENERAL,
+        business_id=body.business_id or "",
+        # Nobody becomes a known user by saying so.
+        user_id=(body.user_identity or "") if who.is_admin else "",
+        user_name=body.user_name or "",
+        user_email=body.user_email or "",
+    )
+    return Wish(
+        person=person,
+        memory_scope=memory_scope_for(body.role, who.is_admin),
+        agent_id=body.agent_id,
+        overrides=overrides,
+        session_id=body.session_id,
+        secret=body.resume_secret or "",
+    )
+
+
+def _agent(session: Session) -> BoundAgent:
+    return BoundAgent(id=session.agent_id, name=session.agent_name, letta_agent_id=session.letta_agent_id)
