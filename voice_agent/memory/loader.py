@@ -48,7 +48,7 @@ class MemoryLoader:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Temporary),
             stop=stop_after_delay(deadline),
-            wait=wait_exponential_jitter(initial=0.1, max=0.8),
+            wait=wait_exponential_jitter(multiplier=0.1, max=0.8, jitter=0.1),
             reraise=True,
         ):
             with attempt:

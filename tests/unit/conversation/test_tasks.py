@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import asyncio
+
+from voice_agent.conversation.tasks import OwnedTasks
+
+
+async def test_stop_waits_for_the_end_of_what_it_cancels() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # cleaning up takes a turn of the loop
+            ended.append("cleaned up")
+
+    tasks = OwnedTasks("episode", lambda *_: None)
+    tasks.start("work", work())
+    await asyncio.sleep(0)
+    await tasks.stop()
+    assert ended == ["cleaned up"]
+    assert len(tasks) == 0
+
+
+async def test_a_task_may_stop_its_own_owner() -> None:
+    tasks = OwnedTasks("episode", lambda *_: None)
+
+    async def suicidal() -> str:
+        await tasks.stop()
+        return "survived"
+
+    assert await tasks.start("suicidal", suicidal()) == "survived"
+
+
+async def test_an_error_reaches_the_owner_with_the_tasks_name() -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def fails() -> None:
+        raise ValueError("no")
+
+    tasks = OwnedTasks("job", lambda name, error: seen.append((name, repr(error))))
+    tasks.start("fails", fails())
+    await tasks.finish()
+    assert seen == [("job:fails", "ValueError('no')")]
