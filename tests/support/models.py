@@ -1,0 +1,80 @@
+"""A real `voice-agent models serve` as a process, for tests."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+LOADED_WITHIN = 300.0
+"""Includes the first download on a machine with an empty cache."""
+
+
+@dataclass(frozen=True)
+class RunningModels:
+    url: str
+    pid: int
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    def health(self) -> httpx.Response:
+        return httpx.get(f"{self.url}/health", timeout=10)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_models(home: Path, settings: Mapping[str, str], wait: bool = True) -> Iterator[RunningModels]:
+    """`settings` are environment names, for example VOICE_LLM_MODEL."""
+    port = free_port()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VOICE_", "OPENAI_"))}
+    ours = {"VOICE_HOME": str(home), "VOICE_MODELS_PORT": str(port), "VOICE_MODELS_THREADS": "1"}
+    if "VOICE_CACHE" in os.environ:
+        ours["VOICE_CACHE"] = os.environ["VOICE_CACHE"]
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "models.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "voice_agent.cli", "models", "serve"],
+            env={**kept, **ours, **settings},
+            cwd=home,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            running = RunningModels(f"http://127.0.0.1:{port}", process.pid)
+            if wait:
+                _await_ready(running, process, home / "models.log")
+            yield running
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _await_ready(running: RunningModels, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + LOADED_WITHIN
+    said = "nothing"
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            answer = running.health()
+        except httpx.TransportError:
+            answer = None
+        if answer is not None:
+            said = answer.text
+            if answer.status_code == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"the model server did not get ready; health: {said}; log: {log.read_text()[-2000:]}")

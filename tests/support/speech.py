@@ -1,0 +1,87 @@
+"""Speech for tests, made and understood by the real endpoints: what a caller's microphone hears, what was said."""
+
+from __future__ import annotations
+
+import io
+import re
+import wave
+from pathlib import Path
+
+import httpx
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+TTS_RATE = 24_000
+
+
+def say(
+    text: str,
+    base_url: str,
+    *,
+    voice: str = "am_michael",
+    rate: int = 48_000,
+    before: float = 0.5,
+    after: float = 2.0,
+) -> bytes:
+    """A 16-bit mono WAV of somebody saying `text` between two silences. `base_url` ends with /v1."""
+    wish = {"model": "kokoro-82m", "voice": voice, "input": text, "response_format": "pcm"}
+    answer = httpx.post(f"{base_url}/audio/speech", json=wish, timeout=120).raise_for_status()
+    samples = np.frombuffer(answer.content, "<i2").astype(np.float32) / 32768.0
+    spoken = np.asarray(soxr.resample(samples, TTS_RATE, rate), np.float32)
+    quiet = (np.zeros(int(before * rate), np.float32), np.zeros(int(after * rate), np.float32))
+    return wav(np.concatenate([quiet[0], spoken, quiet[1]]), rate)
+
+
+def say_to(path: Path, text: str, base_url: str, **options: float | int | str) -> Path:
+    """As `say`, written to a file: for Chromium's --use-file-for-fake-audio-capture."""
+    path.write_bytes(say(text, base_url, **options))  # type: ignore[arg-type]
+    return path
+
+
+def recognise(sound: bytes | NDArray[np.float32], base_url: str, *, rate: int = 48_000) -> str:
+    """What was said, according to the real recogniser. Samples are mono floats at `rate`; bytes are a file."""
+    content = sound if isinstance(sound, bytes) else wav(sound, rate)
+    answer = httpx.post(
+        f"{base_url}/audio/transcriptions",
+        files={"file": ("sound.wav", content, "audio/wav")},
+        data={"model": "moonshine-base"},
+        timeout=120,
+    ).raise_for_status()
+    text: str = answer.json()["text"]
+    return text
+
+
+def wav(samples: NDArray[np.float32], rate: int) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+NUMBERS = {
+    str(number): word
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
+}
+
+
+def words(text: str) -> list[str]:
+    """Lower case, no punctuation, small numbers as words."""
+    plain = re.findall(r"[a-z0-9]+", text.lower().replace("’", "'").replace("'", ""))
+    return [NUMBERS.get(word, word) for word in plain]
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    """Insertions, deletions and replacements per word that was said."""
+    reference, found = words(said), words(heard)
+    row = list(range(len(found) + 1))
+    for i, wanted in enumerate(reference, 1):
+        diagonal, row[0] = row[0], i
+        for j, word in enumerate(found, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (wanted != word))
+    return row[-1] / max(1, len(reference))
