@@ -1,0 +1,76 @@
+"""`voice-agent up | down | restart | status`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+Foreground = Annotated[bool, typer.Option("--foreground", help="Stay attached; Ctrl-C stops everything.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(down)
+    app.command()(restart)
+    app.command()(status)
+    app.command(hidden=True)(supervise)
+
+
+def up(foreground: Foreground = False) -> None:
+    """Start everything that is not given by URL, and wait until it is ready."""
+    from voice_agent import settings
+    from voice_agent.stack import launch
+
+    launch.up(settings.load().settings, _say, foreground=foreground)
+
+
+def down() -> None:
+    """Stop what `up` started, and nothing else."""
+    from voice_agent import settings
+    from voice_agent.stack import launch
+
+    launch.down(settings.load().settings, _say)
+
+
+def restart() -> None:
+    """`down`, then `up`."""
+    down()
+    up()
+
+
+def status(as_json: Json = False) -> None:
+    """What is up. Exits 0 only when everything is ready."""
+    from voice_agent import settings
+    from voice_agent.stack import status as report
+
+    found = report.read(settings.load().settings)
+    ready = all(part["ready"] for part in found["parts"])
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        for part in found["parts"]:
+            mark = "ready    " if part["ready"] else "NOT READY"
+            took = "" if part["ready_after_s"] is None else f"{part['ready_after_s']:6.1f} s"
+            typer.echo(
+                f"{mark} {part['name']:<9} {part['version']:<8} pid {part['pid'] or '-':<8} "
+                f"port {part['port'] or '-':<6} {took:>8}  {part['detail']}"
+            )
+        typer.echo(found["url"])
+    if not ready:
+        sys.exit(1)
+
+
+def supervise(report: Annotated[int, typer.Option()]) -> None:
+    """The detached supervisor; started by `up` only."""
+    from voice_agent import settings
+    from voice_agent.stack import launch
+
+    launch.supervise_detached(settings.load().settings, report)
+
+
+def _say(text: str) -> None:
+    typer.echo(text)

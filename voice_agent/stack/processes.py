@@ -1,0 +1,92 @@
+"""Which processes are ours, and how they are ended: known by pid and start time, never by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterable
+from typing import Final
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+RUN_MARK: Final = "VOICE_STACK_RUN"
+PART_MARK: Final = "VOICE_STACK_PART"
+"""Both are put into the environment of every process we start, and are inherited by whatever it starts."""
+CLOCK_SLACK: Final = 2.0
+"""The start time is derived from the boot time, which moves a little when the clock is set."""
+
+
+class Identity(BaseModel):
+    """A pid alone may by now be somebody else's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> Identity:
+        return cls(pid=pid, started=psutil.Process(pid).create_time())
+
+    def process(self) -> psutil.Process | None:
+        """None when it is gone, or when the pid is another process's now."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < CLOCK_SLACK
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def marked(run: str, part: str | None = None) -> list[psutil.Process]:
+    """What carries the mark of this run, children of children included."""
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        try:
+            environment = process.environ()
+        except (psutil.Error, OSError):
+            continue  # gone meanwhile, or another user's: not ours either way
+        if environment.get(RUN_MARK) == run and part in (None, environment.get(PART_MARK)):
+            found.append(process)
+    return found
+
+
+def end(processes: Iterable[psutil.Process], grace: float, first: signal.Signals = signal.SIGTERM) -> None:
+    """Ask, wait until they are gone or the grace is over, then kill. Blocking."""
+    alive = list(processes)
+    for number, patience in ((first, grace), (signal.SIGKILL, 5.0)):
+        for process in alive:
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:
+                continue
+        _, alive = psutil.wait_procs(alive, timeout=patience)
+        if not alive:
+            return
+
+
+def holder(port: int) -> str:
+    """Who listens there, as far as we may know."""
+    for connection in psutil.net_connections(kind="inet"):
+        if connection.laddr and connection.laddr.port == port and connection.status in ("LISTEN", "NONE"):
+            try:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+            except (psutil.Error, TypeError, ValueError):
+                return "a process of another user"
+    return "another process"
+
+
+def is_free(host: str, port: int, *, udp: bool = False) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
+        if not udp:
+            # As servers do: connections that linger after a restart do not count as taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,62 @@
+"""Everything that must be on this machine before the parts can start. Each step does nothing when it was done."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from typing import Final
+
+from voice_agent.downloads import Artifact, Place, fetch
+from voice_agent.errors import VoiceAgentError
+from voice_agent.settings import LIVEKIT_CLIENT_VERSION, Settings
+from voice_agent.stack import letta, livekit, postgres
+from voice_agent.stack.shell import Report, run
+
+LIVEKIT_CLIENT: Final = Artifact(
+    name=f"livekit-client {LIVEKIT_CLIENT_VERSION}",
+    sha256="053820ce316a0d9881e54d4745eeb45b96575c05d3591a214f318168336e1367",
+    size=1_437_498,
+    places=((Place("npm", "livekit-client", LIVEKIT_CLIENT_VERSION, "package/dist/livekit-client.esm.mjs"),),),
+)
+
+
+async def provision(settings: Settings, report: Report) -> None:
+    """At the same time: one builds, the others download. The first failure stops the rest."""
+    settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        async with asyncio.TaskGroup() as group:
+            if not settings.livekit_url:
+                group.create_task(livekit.provision(settings, report), name="livekit-server")
+            if not settings.letta_base_url:
+                group.create_task(postgres.provision(settings, report), name="postgres")
+                group.create_task(letta.provision(settings, report), name="letta")
+            group.create_task(_livekit_client(settings), name="livekit-client")
+            group.create_task(_models(settings, report), name="models")
+    except* VoiceAgentError as failures:
+        errors = [error for error in failures.exceptions if isinstance(error, VoiceAgentError)]
+        failure = errors[0]
+    else:
+        return
+    raise failure
+
+
+async def _livekit_client(settings: Settings) -> None:
+    target = settings.livekit_client
+    if target.is_file():
+        return
+    source = await asyncio.to_thread(fetch, LIVEKIT_CLIENT, settings.cache)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_suffix(".new")
+    await asyncio.to_thread(shutil.copyfile, source, fresh)
+    fresh.replace(target)
+
+
+async def _models(settings: Settings, report: Report) -> None:
+    report("models: checking, and fetching what is missing")
+    await run(
+        *(sys.executable, "-m", "voice_agent.cli", "models", "fetch"),
+        what="Fetching the models",
+        remedy="Run `voice-agent models fetch` to see more.",
+        environment=settings.as_environment(),
+    )

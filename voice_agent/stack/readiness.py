@@ -1,0 +1,40 @@
+"""Probes: an empty answer means ready, anything else says what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import httpx
+
+from voice_agent.errors import Code, Temporary
+
+Probe = Callable[[], Awaitable[str]]
+
+
+EVERY: Final = 0.25
+
+
+async def wait(probe: Probe, within: float) -> None:
+    """Programs that we did not write offer no event for this: they are asked until they answer."""
+    trouble = "no answer"
+    try:
+        async with asyncio.timeout(within):
+            while trouble := await probe():  # noqa: ASYNC110 - the other side offers no event
+                await asyncio.sleep(EVERY)
+    except TimeoutError:
+        raise Temporary(
+            Code.NOT_READY, f"Waited {within:.0f} s in vain: {trouble}", "Look into the log of that part."
+        ) from None
+
+
+async def http(url: str, headers: Mapping[str, str] | None = None, timeout: float = 3.0) -> str:
+    try:
+        async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+            answer = await client.get(url, headers=dict(headers or {}))
+    except httpx.TimeoutException:
+        return f"{url} did not answer within {timeout:.0f} s"
+    except httpx.HTTPError as error:
+        return f"{url}: {error or type(error).__name__}"
+    return "" if answer.is_success else f"{url} answered {answer.status_code}: {answer.text[:200]}"

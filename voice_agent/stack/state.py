@@ -1,0 +1,95 @@
+"""What the supervisor writes down, so that other commands and the next start know exactly what is ours."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.settings import Settings
+from voice_agent.stack.processes import Identity
+
+
+class Phase(StrEnum):
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    GIVEN_UP = "given up"
+    STOPPED = "stopped"
+
+
+class PartState(BaseModel):
+    name: str
+    phase: Phase = Phase.WAITING
+    process: Identity | None = None
+    port: int | None = None
+    version: str = ""
+    ready_after_s: float | None = None
+    restarts: int = 0
+    detail: str = ""
+
+
+class RunState(BaseModel):
+    run: str
+    """Mark in the environment of everything this run started."""
+    supervisor: Identity
+    url: str
+    settings: dict[str, str]
+    """What the run was started with, without secrets: other commands look where it really is."""
+    parts: list[PartState]
+
+
+def folder(home: Path) -> Path:
+    return home / "run"
+
+
+def save(home: Path, state: RunState) -> None:
+    path = folder(home) / "state.json"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(state.model_dump_json(indent=2))
+    fresh.replace(path)
+
+
+def load(home: Path) -> RunState | None:
+    try:
+        return RunState.model_validate_json((folder(home) / "state.json").read_text())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise Permanent(
+            Code.INTERNAL,
+            f"{folder(home) / 'state.json'} cannot be read: {error.errors()[0]['msg']}.",
+            "Stop what still runs by hand and delete the file.",
+        ) from error
+
+
+def forget(home: Path) -> None:
+    (folder(home) / "state.json").unlink(missing_ok=True)
+
+
+def as_running(settings: Settings, state: RunState) -> Settings:
+    """The settings of the run that is up; secrets stay as loaded."""
+    return Settings.model_validate(settings.as_environment() | state.settings)
+
+
+def lock(home: Path) -> int:
+    """One supervisor per VOICE_HOME: the returned descriptor holds the lock until its last owner is gone."""
+    folder(home).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder(home) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        running = load(home)
+        who = f" (supervisor pid {running.supervisor.pid})" if running else ", just now"
+        raise Permanent(
+            Code.ALREADY_RUNNING,
+            f"A stack is already running or starting in {home}{who}.",
+            "Use `voice-agent status`, `voice-agent restart`, or another VOICE_HOME and other ports.",
+        ) from None
+    return descriptor

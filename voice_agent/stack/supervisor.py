@@ -1,0 +1,123 @@
+"""Keeps the parts running: starts them in order of readiness, restarts what dies, stops in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
+from voice_agent.errors import VoiceAgentError
+from voice_agent.settings import Settings
+from voice_agent.stack import state
+from voice_agent.stack.keeper import Keeper, Run
+from voice_agent.stack.parts import Part
+from voice_agent.stack.processes import Identity, end, marked
+from voice_agent.stack.shell import Report
+
+CERTIFICATE_TRIES: Final = 10
+CERTIFICATE_PAUSE: Final = 1.0
+
+
+class Supervisor:
+    """Owns every process of one run."""
+
+    def __init__(
+        self, settings: Settings, run: str, parts: Sequence[Part], report: Report, settle: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._settings = settings
+        self._run = run
+        self._report = report
+        self._settle = settle
+        self._certificates: asyncio.Queue[ProcessExit] = asyncio.Queue()
+        self._me = Identity.of(os.getpid())
+        self._keepers: list[Keeper] = []
+        shared = Run(run, self.logs, self._changed, self._died, report)
+        for part in parts:
+            needs = [keeper for keeper in self._keepers if keeper.part.name in part.needs]
+            self._keepers.append(Keeper(part, shared, needs))
+        self.up = asyncio.Event()
+
+    @property
+    def logs(self) -> Path:
+        return self._settings.home / "logs"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`, or until a part cannot be started at all. Leaves nothing running either way."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._changed()
+        failure: VoiceAgentError | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(keeper.keep(), name=f"keep {keeper.part.name}") for keeper in self._keepers]
+                tasks.append(group.create_task(self._come_up(), name="come up"))
+                tasks.append(group.create_task(self._deliver_certificates(), name="death certificates"))
+                await stop.wait()
+                for task in tasks:
+                    task.cancel()
+        except* VoiceAgentError as failures:
+            failure = _first(failures)
+        finally:
+            await self._stop_all()
+        if failure:
+            raise failure
+
+    async def _come_up(self) -> None:
+        for keeper in self._keepers:
+            await keeper.ready.wait()
+        await self._settle()
+        self.up.set()
+
+    async def _stop_all(self) -> None:
+        for keeper in reversed(self._keepers):
+            await keeper.stop()
+        await asyncio.to_thread(end, marked(self._run), 3.0)
+        state.forget(self._settings.home)
+
+    def _changed(self) -> None:
+        settings = self._settings
+        secret = settings.secret_names()
+        public = {name: value for name, value in settings.as_environment().items() if name not in secret}
+        parts = [keeper.state for keeper in self._keepers]
+        saved = state.RunState(run=self._run, supervisor=self._me, url=settings.page_url, settings=public, parts=parts)
+        state.save(settings.home, saved)
+
+    def _died(self, part: Part, pid: int, exit_code: int | None) -> None:
+        self._report(f"{part.name} (pid {pid}) ended with {exit_code}")
+        if part.holds_leases:
+            self._certificates.put_nowait(
+                ProcessExit(process=part.name, pid=pid, host=socket.gethostname(), exit_code=exit_code)
+            )
+
+    async def _deliver_certificates(self) -> None:
+        serve = next((keeper for keeper in self._keepers if keeper.part.name == "serve"), None)
+        while serve:
+            certificate = await self._certificates.get()
+            for _ in range(CERTIFICATE_TRIES):
+                await serve.ready.wait()
+                if await self._deliver(certificate):
+                    break
+                await asyncio.sleep(CERTIFICATE_PAUSE)
+            else:
+                # The lease runs out by itself, only later.
+                self._report(f"serve did not take the death certificate of {certificate.process} {certificate.pid}")
+
+    async def _deliver(self, certificate: ProcessExit) -> bool:
+        headers = {"Authorization": f"Bearer {self._settings.internal_secret}"}
+        url = f"http://127.0.0.1:{self._settings.port}{PROCESS_EXIT_PATH}"
+        try:
+            async with httpx.AsyncClient(timeout=3.0, trust_env=False) as client:
+                answer = await client.post(url, headers=headers, json=certificate.model_dump())
+        except httpx.HTTPError:
+            return False
+        return answer.is_success
+
+
+def _first(group: BaseExceptionGroup[VoiceAgentError]) -> VoiceAgentError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
