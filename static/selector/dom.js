@@ -48,6 +48,7 @@ export function icon(/** @type {string} */ name) {
  * @param {(item: T) => Element} make @param {(element: Element, item: T) => void} [update]
  */
 export function keyed(parent, items, key, make, update) {
+  for (const child of [...parent.children]) if (/** @type {HTMLElement} */ (child).dataset.key === undefined) child.remove();
   const existing = new Map([...parent.children].map((child) => [/** @type {HTMLElement} */ (child).dataset.key, child]));
   let place = parent.firstElementChild;
   for (const item of items) {

@@ -5,8 +5,8 @@ import { changedConfig, fieldsOf } from "./agentform.js";
 
 const ROLES = [["general", "General"], ["customer", "Customer"], ["owner", "Owner"]];
 const SCOPES = [["personal", "Remember what is said"], ["read_only", "Read its memory only"]];
-const PATHS = [["hybrid", "Fast: the language model with Letta's memory"], ["letta", "Letta itself"]];
-const POLICIES = [["session", "One room per conversation"], ["shared", "One room for several people"], ["resident", "Always there"]];
+const PATHS = [["hybrid", "Language model, with memory"], ["letta", "Letta itself"]];
+const POLICIES = [["session", "Per conversation"], ["shared", "Shared"], ["resident", "Always there"]];
 
 export class EditorView {
   #items = /** @type {any[]} */ ([]);
@@ -59,7 +59,7 @@ export class EditorView {
       h("div", { class: "message", role: "alert", testid: "editor-message", hidden: true }),
       field("Name", h("input", { name: "name", required: true, maxlength: 200, value: fields.name })),
       field("Description", h("input", { name: "description", maxlength: 2000, value: fields.description })),
-      field("Memory", select("letta_agent_id", letta, fields.letta_agent_id)),
+      field("Memory of", select("letta_agent_id", letta, fields.letta_agent_id)),
       field("Greeting", h("input", { name: "greeting", maxlength: 2000, value: fields.greeting, placeholder: "The usual one" })),
       field("Instructions", h("textarea", { name: "instructions", rows: 4, maxlength: 20000, text: fields.instructions })),
       h("div", { class: "pair" },

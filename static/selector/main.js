@@ -8,6 +8,7 @@ import { SLEEP_GAP_MS } from "./policy.js";
 import { Stay } from "./room.js";
 import { Sound } from "./sound.js";
 import { kept, preferences } from "./storage.js";
+import { IN_CALL } from "./state.js";
 import { createStore } from "./store.js";
 import { PickView } from "./pick.js";
 import { ProblemsView } from "./problemsview.js";
@@ -77,7 +78,8 @@ const me = crypto.randomUUID?.() ?? String(Math.random());
 tabs.addEventListener("message", ({ data }) => {
   const { sessionId } = store.state.call;
   if (data.tab === me || data.sessionId !== sessionId) return;
-  if (data.kind === "claim") {
+  const mine = IN_CALL.has(store.state.call.phase) || store.state.call.phase === "displaced";
+  if (data.kind === "claim" && mine) {
     tabs.postMessage({ kind: "yielded", sessionId, tab: me });
     void conversation.displaced();
   } else if (data.kind === "yielded") store.dispatch({ type: "call.took_over" });

@@ -29,11 +29,11 @@ export function assistantOf({ identity, attributes, audio }, wanted) {
   };
 }
 
-/** "<code>: <sentence>", or nothing. @param {string | undefined} text */
+/** "<code>: <sentence>", "<code>", or nothing. @param {string | undefined} text */
 function parseTrouble(text) {
   if (!text) return null;
-  const [, code, message] = /^([a-z_]+):\s*(.+)$/s.exec(text) ?? [null, "internal", text];
-  return { code, message };
+  const [, code, message] = /^([a-z_]+)(?::\s*(.+))?$/s.exec(text) ?? [null, "internal", text];
+  return { code, message: message ?? `The assistant reports a fault (${code.replaceAll("_", " ")}).` };
 }
 
 /**

@@ -1,16 +1,7 @@
 /** The list of assistants: search, cards, the choice. Cards are radio buttons in a form, so the keyboard needs no help of ours. */
+import { arrange } from "./arrange.js";
 import { byId, h, icon, keyed, setText } from "./dom.js";
 import { shortId } from "./words.js";
-
-/** @param {any[]} items @param {string} query @param {string[]} lastUsed @returns {any[]} matching assistants, last used first */
-export function arrange(items, query, lastUsed) {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = (/** @type {any} */ one) => [one.name, one.description, one.model, one.role, one.id, ...(one.tags ?? [])].join(" ").toLowerCase();
-  const age = (/** @type {any} */ one) => (lastUsed.indexOf(one.id) + 1 || Infinity);
-  return items
-    .filter((one) => words.every((word) => text(one).includes(word)))
-    .sort((a, b) => (age(a) === age(b) ? 0 : age(a) - age(b)));
-}
 
 export class PickView {
   /** @param {any} actions @param {any} editor */
@@ -64,7 +55,9 @@ export class PickView {
     const avatar = h("span", { class: "avatar", "aria-hidden": "true", text: initials(one.name) });
     avatar.style.setProperty("--hue", String(hue(one.id)));
     const facts = [one.model, one.role === "general" ? null : one.role, one.kind === "saved" ? "saved" : null, used ? "last used" : null].filter(Boolean);
-    const chips = [h("code", { class: "chip id", title: one.id, text: shortId(one.id) }), ...facts.map((fact) => h("span", { class: "chip", text: fact }))];
+    const namesake = agents.items.some((/** @type {any} */ other) => other !== one && other.name === one.name);
+    const chips = facts.map((fact) => h("span", { class: "chip", text: fact }));
+    if (namesake) chips.unshift(h("code", { class: "chip", title: one.id, text: shortId(one.id) }));
     if (!one.available) chips.push(h("span", { class: "chip warn", text: "memory is away" }));
     const verb = one.kind === "saved" ? "Edit" : "Make your own of";
     return h("li", { class: "card-place" },

@@ -69,6 +69,9 @@ export class TalkView {
     const { call, people } = state;
     const talking = call.phase !== "idle";
     byId("talk").hidden = !talking;
+    // What is wrong is told above the list, or over the captions: there it moves nothing.
+    const place = byId(talking ? "captions-place" : "pick-problems");
+    if (byId("problems").parentElement !== place) place.append(byId("problems"));
     document.body.dataset.view = talking ? "talk" : "pick";
     document.body.dataset.phase = call.phase;
     const { mood, text } = headline(state);
@@ -114,7 +117,7 @@ export class TalkView {
   }
 
   #renderCaptions(/** @type {any} */ { captions, call, people }) {
-    byId("captions-hint").hidden = captions.length > 0 || call.phase === "left";
+    byId("captions-hint").hidden = captions.length > 0 || call.phase !== "live";
     const atEnd = this.frame.scrollHeight - this.frame.scrollTop - this.frame.clientHeight < 80;
     const speaker = people.assistant?.name || call.agent?.name || "Assistant";
     keyed(this.captions, captions, (line) => `${line.who} ${line.id}`,

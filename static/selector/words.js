@@ -43,7 +43,7 @@ export function memoryWords(memory, now) {
     const since = Date.parse(memory.slice("stale:".length));
     return Number.isNaN(since) ? "not up to date" : `from ${ago(since, now)}, not up to date`;
   }
-  return "being read";
+  return memory === "absent" ? "not reachable" : "being read";
 }
 
 /** @param {number} then @param {number} now */
@@ -66,11 +66,11 @@ const LOG_WORDS = {
   "lifecycle.transition": (/** @type {any} */ f) => `The assistant ${TRANSITION_WORDS[String(f.to).toLowerCase()] ?? `is ${f.to}`}`,
   "human.joined": () => "Somebody joined",
   "human.left": () => "Somebody left",
-  "reset.done": (/** @type {any} */ f) => `Reset finished${f.duration_ms ? ` in ${Math.round(f.duration_ms)} ms` : ""}`,
-  "memory.loaded": (/** @type {any} */ f) => `Memory read${f.blocks ? `: ${f.blocks} blocks` : ""}`,
+  "reset.done": (/** @type {any} */ f) => `Reset finished in ${Math.round((f.seconds ?? 0) * 1000)} ms`,
+  "memory.loaded": (/** @type {any} */ f) => (f.fresh === false ? "Memory: an earlier copy is used" : "Memory read"),
   "memory.failed": () => "Memory could not be read",
   "greeting.spoken": () => "Greeting",
-  "turn.finished": (/** @type {any} */ f) => (f.interrupted ? "A turn, interrupted" : "A turn"),
+  "turn.finished": () => "A turn",
   "turn.stored": () => "Turn stored in memory",
   "dispatch.requested": () => "Assistant sent for",
   "dispatch.failed": () => "No assistant could be sent",
@@ -80,7 +80,7 @@ const LOG_WORDS = {
   "lease.lost": () => "The assistant gave the room up",
   "job.started": () => "Assistant process started",
   "job.ended": () => "Assistant process ended",
-  notice: (/** @type {any} */ f) => f.message ?? f.code ?? "Notice",
+  notice: (/** @type {any} */ f) => `Notice: ${String(f.code ?? "").replaceAll("_", " ")}`,
 };
 
 /** @param {{event: string, fields?: object}} line @returns {string | null} */

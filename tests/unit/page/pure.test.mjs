@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { changedConfig, fieldsOf } from "../../../static/selector/agentform.js";
+import { applyPiece, closeLines, transcript } from "../../../static/selector/captions.js";
+import { parseEvents } from "../../../static/selector/follow.js";
+import { arrange } from "../../../static/selector/arrange.js";
+import { afterDisconnect, nextDelay } from "../../../static/selector/policy.js";
+import { TurnClock } from "../../../static/selector/turnclock.js";
+import { ago, memoryWords } from "../../../static/selector/words.js";
+
+const say = (...pieces) => pieces.reduce((lines, piece) => applyPiece(lines, { at: 0, ...piece }), []);
+
+test("interim text is replaced until it is final, then nothing changes it", () => {
+  const me = { id: "1", who: "me" };
+  const lines = say({ ...me, text: "turn", final: false }, { ...me, text: "turn left", final: true }, { ...me, text: "turn", final: false });
+  assert.deepEqual(lines.map(({ text, final }) => [text, final]), [["turn left", true]]);
+});
+
+test("the assistant's text grows; empty text makes no line", () => {
+  const it = { id: "1", who: "assistant" };
+  assert.equal(say({ ...it, append: "Good ", final: false }, { ...it, append: "morning.", final: false }, { ...it, final: true })[0].text, "Good morning.");
+  assert.equal(say({ ...it, append: "  ", final: false }, { ...it, final: true }).length, 0);
+});
+
+test("an answer cut short by the person is marked as interrupted, a finished one is not", () => {
+  const it = { id: "1", who: "assistant" };
+  const me = { id: "2", who: "me", text: "Stop", final: true };
+  assert.ok(say({ ...it, append: "The dogs are", final: false }, me, { ...it, final: true })[0].interrupted);
+  assert.ok(!say({ ...it, append: "The dogs are here.", final: false }, me, { ...it, final: true })[0].interrupted);
+  assert.ok(!say({ ...it, append: "The dogs are", final: false }, { ...it, final: true })[0].interrupted);
+});
+
+test("a lost connection leaves no line open, and a transcript tells who said what", () => {
+  const lines = closeLines(say({ id: "1", who: "assistant", append: "Hel", final: false }, { id: "2", who: "me", text: "Hi", final: true }));
+  assert.ok(lines.every(({ final }) => final));
+  assert.match(transcript(lines, "Ada"), /Ada: Hel\n.*You: Hi\n/);
+});
+
+test("back-off grows, spreads, and ends", () => {
+  const delays = Array.from({ length: 40 }, (_, attempt) => nextDelay(attempt, 0.5));
+  const tries = delays.filter((delay) => delay !== null);
+  assert.equal(delays[0], 0);
+  assert.deepEqual(tries, [...tries].sort((a, b) => a - b));
+  assert.ok(tries.length < 20 && delays.at(-1) === null);
+  assert.notEqual(nextDelay(3, 0), nextDelay(3, 1));
+});
+
+test("only a displaced, removed or wanted end is not come back from", () => {
+  assert.equal(afterDisconnect("DUPLICATE_IDENTITY"), "displaced");
+  assert.equal(afterDisconnect("PARTICIPANT_REMOVED"), "removed");
+  assert.equal(afterDisconnect("CLIENT_INITIATED"), "ignore");
+  for (const reason of ["SERVER_SHUTDOWN", "ROOM_DELETED", "SIGNAL_CLOSE", "UNKNOWN_REASON", "something new"]) assert.equal(afterDisconnect(reason), "lost");
+});
+
+test("events arrive in pieces", () => {
+  const whole = 'id: 1\nevent: log\ndata: {"a":1}\n\n: keep-alive\n\nid: 2\nevent: log\ndata: {"a":2}\n\n';
+  for (let cut = 0; cut <= whole.length; cut += 1) {
+    const first = parseEvents(whole.slice(0, cut));
+    const second = parseEvents(first.rest + whole.slice(cut));
+    assert.deepEqual([...first.events, ...second.events].map(({ id, data }) => [id, data]), [["1", '{"a":1}'], ["2", '{"a":2}']], `cut at ${cut}`);
+  }
+});
+
+test("time to answer: from the end of what was said to the first sound, the loudspeaker in the microphone aside", () => {
+  const clock = new TurnClock();
+  let turn = null;
+  for (let at = 0; at < 4_000; at += 50) {
+    const mine = at < 1_000 ? 0.1 : at > 2_000 ? 0.05 : 0;
+    const heard = clock.hear(mine, at >= 1_800 ? 0.1 : 0, at);
+    turn = heard.turn ?? turn;
+  }
+  assert.equal(turn, 850);
+});
+
+test("a knock is not speech, and an answer nobody asked for has no time", () => {
+  const clock = new TurnClock();
+  assert.equal(clock.hear(0.5, 0, 0).heard, false);
+  assert.equal(clock.hear(0, 0.1, 50).turn, null);
+});
+
+test("last used first, every word must match, anywhere", () => {
+  const items = [{ id: "a", name: "Ada", description: "tea" }, { id: "b", name: "Bo", description: "tea and dogs", model: "m" }, { id: "c", name: "Cy", description: "" }];
+  const ids = (query, used) => arrange(items, query, used).map(({ id }) => id);
+  assert.deepEqual(ids("", ["c", "b"]), ["c", "b", "a"]);
+  assert.deepEqual(ids("dogs TEA", []), ["b"]);
+});
+
+test("editing keeps what the dialog does not show", () => {
+  const config = { greeting: "Hi", extra: { x: 1 }, tools: ["t"], providers: { llm: { model: "m" }, tts: { model: "k", voice: "v" } } };
+  const fields = fieldsOf({ name: "Ada", config });
+  assert.deepEqual(changedConfig(config, fields), { ...config, instructions: "", memory_scope: fields.memory_scope, reply_path: "hybrid", room_policy: "session" });
+  const cleared = changedConfig(config, { ...fields, voice: " ", greeting: "" });
+  assert.deepEqual(cleared.providers, { llm: { model: "m" }, tts: { model: "k" } });
+  assert.ok(!("greeting" in cleared));
+});
+
+test("memory and age in words", () => {
+  const now = Date.parse("2026-11-21T09:00:00Z");
+  assert.equal(memoryWords("fresh", now), "up to date");
+  assert.equal(memoryWords("stale:2026-11-21T08:55:00Z", now), "from 5 min ago, not up to date");
+  assert.equal(ago(now - 3 * 3_600_000, now), "3 h ago");
+});
