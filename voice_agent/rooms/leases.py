@@ -7,10 +7,10 @@ how long the beat has stood still. Every change is one UPDATE that names the epo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 
 from voice_agent.rooms.tables import leases
 from voice_agent.storage.database import Database
@@ -26,6 +26,16 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """What a renewal says about the conversation loop, not only that a process lives."""
+
+    failed: str = ""
+    """Error code of what makes this agent useless; empty when nothing does."""
+    silent_for: float = 0.0
+    """How long the oldest final transcript waits for an answer or a notice, or the loop for a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseRow:
     room: str
     epoch: int
@@ -33,7 +43,7 @@ class LeaseRow:
     """None: free."""
     worker: str | None
     beat: int
-    health: Mapping[str, Any]
+    health: Health
 
 
 def worker_name(host: str, pid: int) -> str:
@@ -51,13 +61,17 @@ class Leases:
         values = {"epoch": seen_epoch + 1, "job": job, "worker": worker, "beat": 0, "health": {}}
         return Lease(room, seen_epoch + 1, job) if await self._change(free, values) else None
 
-    async def renew(self, lease: Lease, health: Mapping[str, Any]) -> bool:
+    async def renew(self, lease: Lease, health: Health) -> bool:
         """Every LEASE_RENEWAL seconds by the holder. False: fenced by a higher epoch; be silent and leave."""
-        return await self._change(_held(lease), {"beat": leases.c.beat + 1, "health": dict(health)})
+        return await self._change(_held(lease), {"beat": leases.c.beat + 1, "health": asdict(health)})
 
     async def release(self, lease: Lease) -> bool:
-        """The holder leaves of its own will, or its worker reports its end: at once, without waiting for silence."""
+        """The holder leaves of its own will."""
         return await self._change(_held(lease), _free())
+
+    async def job_died(self, job: str) -> bool:
+        """The worker's death certificate for one of its jobs: nobody waits for silence."""
+        return await self._change(leases.c.job == job, _free())
 
     async def worker_died(self, worker: str) -> int:
         """The supervisor's death certificate for all jobs of a worker process."""
@@ -72,7 +86,7 @@ class Leases:
     async def all(self) -> dict[str, LeaseRow]:
         async with self._database.read() as connection:
             found = await connection.execute(select(leases))
-            return {row.room: LeaseRow(**row._asdict()) for row in found}
+            return {row.room: _row(row) for row in found}
 
     async def _change(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
         async with self._database.begin() as connection:
@@ -85,3 +99,7 @@ def _held(lease: Lease) -> ColumnElement[bool]:
 
 def _free() -> dict[str, Any]:
     return {"epoch": leases.c.epoch + 1, "job": None, "worker": None, "health": {}}
+
+
+def _row(row: Row[Any]) -> LeaseRow:
+    return LeaseRow(row.room, row.epoch, row.job, row.worker, row.beat, Health(**row.health))

@@ -40,6 +40,15 @@ leases = Table(
     Index("ix_leases_worker", "worker"),
 )
 
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("capacity", Integer, nullable=False),
+    Column("active", Integer, nullable=False),
+    Column("beat", Integer, nullable=False),
+)
+
 installation = Table(
     "installation",
     metadata,

@@ -84,9 +84,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_created_at", "sessions", ["created_at"], unique=False)
     op.create_index("ix_sessions_room_name", "sessions", ["room_name"], unique=False)
+    op.create_table(
+        "workers",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Integer(), nullable=False),
+        sa.Column("beat", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("workers")
     op.drop_index("ix_sessions_room_name", table_name="sessions")
     op.drop_index("ix_sessions_created_at", table_name="sessions")
     op.drop_table("sessions")

@@ -1,0 +1,58 @@
+"""The roll of workers: LiveKit tells nobody who could take a job, so workers say it themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+
+from voice_agent.contracts import LEASE_RENEWAL
+from voice_agent.errors import Temporary
+from voice_agent.rooms.tables import workers
+from voice_agent.storage.database import Database, insert_if_absent
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    name: str
+    capacity: int
+    active: int
+    beat: int
+
+
+class WorkerRoll:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def announce(self, name: str, capacity: int, active: int) -> None:
+        """Every LEASE_RENEWAL seconds by each worker that LiveKit has registered."""
+        row = {"name": name, "capacity": capacity, "active": active, "beat": 0}
+        async with self._database.begin() as connection:
+            await connection.execute(insert_if_absent(self._database, workers, row))
+            change = update(workers).where(workers.c.name == name)
+            await connection.execute(change.values(capacity=capacity, active=active, beat=workers.c.beat + 1))
+
+    async def strike(self, name: str) -> None:
+        """It stopped, or died."""
+        async with self._database.begin() as connection:
+            await connection.execute(delete(workers).where(workers.c.name == name))
+
+    async def all(self) -> list[WorkerRow]:
+        async with self._database.read() as connection:
+            return [WorkerRow(**row._asdict()) for row in await connection.execute(select(workers))]
+
+    async def keep(self, name: str, capacity: int, active: Callable[[], int | None]) -> None:
+        """Until cancelled. `active()` answers None while the worker is not registered with LiveKit: then it is silent."""
+        try:
+            while True:
+                count = active()
+                try:
+                    if count is not None:
+                        await self.announce(name, capacity, count)
+                except Temporary:
+                    pass  # the next beat comes soon, and silence is what the monitor should see meanwhile
+                await asyncio.sleep(LEASE_RENEWAL)
+        finally:
+            await self.strike(name)
