@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from livekit import rtc
-from livekit.agents import ErrorEvent
+from livekit.agents import AgentStateChangedEvent, ErrorEvent
 
 from voice_agent.contracts import RESET_DEADLINE, AgentAttribute, JobMetadata, LogEvent, Notice, StatusAnswer
 from voice_agent.conversation.announcer import Announcer
@@ -36,6 +36,7 @@ from voice_agent.memory.model import Snapshot, Turn
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.observe.journal import Journal
 from voice_agent.observe.log import BoundLog
+from voice_agent.rooms.leases import Health
 
 _RESET_ANSWER: Final = RESET_DEADLINE + 10.0
 _LOAD_DEADLINE: Final = RESET_DEADLINE * 0.75
@@ -107,6 +108,7 @@ class VoiceAssistant:
         self._job_tasks.start("announce", self._announcer.run())
         self._voice.session.on("speech_created", self._turns.speech_created)
         self._voice.session.on("error", self._provider_failed)
+        self._voice.session.on("agent_state_changed", self._agent_state_changed)
         try:
             await self._voice.start(self._persona)
             self._job_tasks.start("publish-voice", self._voice.publish())
@@ -136,6 +138,11 @@ class VoiceAssistant:
             memory=self._memory_text(self.machine.memory),
             agent_id=self.machine.agent_id,
         )
+
+    def health(self) -> Health:
+        """Goes into every renewal of the lease: present is not the same as alive."""
+        failed = Code.AGENT_FAILS if self.machine.state is State.FAILED else ""
+        return Health(failed, self._turns.silent_for)
 
     async def shutdown(self, reason: str) -> None:
         """The job is told to end: leave, and wait until we have."""
@@ -296,11 +303,16 @@ class VoiceAssistant:
     def _turn_ended(self, turn: Turn) -> None:
         self.tell(ev.TurnFinished(turn.episode, turn.turn_id))
 
+    def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            self._turns.answered()
+
     def _provider_failed(self, event: ErrorEvent) -> None:
         """The ears, the brain or the voice gave up on something: say so, in words and in the page."""
         trouble = trouble_of(event)
         if trouble is None:
             return
+        self._turns.answered()
         self.notify(trouble.notice(self.machine.episode))
         if trouble.apology and self.machine.humans:
             self._voice.session.say(trouble.apology, add_to_chat_ctx=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class TurnRecorder:
         self._tasks = tasks
         self._on_ended = on_ended
         self._waiting: Turn | None = None
+        self._unanswered_since: dict[str, float] = {}
 
     async def begin(self, context: TurnContext, episode: int, text: str, speaker: str) -> Turn:
         await self.end_unanswered()
@@ -52,7 +54,17 @@ class TurnRecorder:
         )
         await self._outbox.open_turn(turn)
         self._waiting = turn
+        self._unanswered_since[turn.turn_id] = time.monotonic()
         return turn
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds the oldest turn waits for a first sound or a notice: a loop that answers nobody is dead."""
+        oldest = min(self._unanswered_since.values(), default=None)
+        return 0.0 if oldest is None else time.monotonic() - oldest
+
+    def answered(self) -> None:
+        self._unanswered_since.clear()
 
     def speech_created(self, event: SpeechCreatedEvent) -> None:
         """The next generated speech answers the turn that waits. Greetings and apologies are `say`, not replies."""
@@ -77,4 +89,5 @@ class TurnRecorder:
 
     async def _store(self, turn: Turn, text: str, *, interrupted: bool) -> None:
         await self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted)
+        self._unanswered_since.pop(turn.turn_id, None)
         self._on_ended(turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from livekit import rtc
@@ -11,28 +12,43 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 # The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
+from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.conversation.providers import Providers
 
 _SAMPLE_RATE = 24_000
-_PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=30.0)
-"""One quick second try; then the person hears an apology instead of silence. Small machines think slowly."""
+_PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8.0)
+"""One quick second try; then the person hears an apology instead of silence."""
+_TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=DEAD_LOOP_AFTER - 2.0)
+"""Small machines think slowly; but who says nothing for DEAD_LOOP_AFTER is taken for dead."""
 _NEVER_GIVE_UP = 1_000_000_000
 """Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
 
 
-class Voice:
-    """An AgentSession in a room. `start` returns when it listens; the track may come up later (AudioPublished)."""
+class _OwnersTrack(_ParticipantAudioOutput):
+    """Drops every frame that is not ours to speak: a job that was paused, or replaced, must be silent when it wakes."""
 
-    def __init__(self, room: rtc.Room, providers: Providers) -> None:
-        self._room = room
-        self._providers = providers
-        self._track = _ParticipantAudioOutput(
+    def __init__(self, room: rtc.Room, may_speak: Callable[[], bool]) -> None:
+        super().__init__(
             room,
             sample_rate=_SAMPLE_RATE,
             num_channels=1,
             track_publish_options=rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
             track_name="assistant",
         )
+        self._may_speak = may_speak
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        if self._may_speak():
+            await super().capture_frame(frame)
+
+
+class Voice:
+    """An AgentSession in a room. `start` returns when it listens; the track may come up later (AudioPublished)."""
+
+    def __init__(self, room: rtc.Room, providers: Providers, may_speak: Callable[[], bool]) -> None:
+        self._room = room
+        self._providers = providers
+        self._track = _OwnersTrack(room, may_speak)
         self.session: AgentSession[Any] = AgentSession(
             vad=providers.vad,
             stt=providers.stt,
@@ -48,7 +64,7 @@ class Voice:
             user_away_timeout=None,
             conn_options=SessionConnectOptions(
                 stt_conn_options=_PATIENCE,
-                llm_conn_options=_PATIENCE,
+                llm_conn_options=_TIME_TO_THINK,
                 tts_conn_options=_PATIENCE,
                 max_unrecoverable_errors=_NEVER_GIVE_UP,
             ),

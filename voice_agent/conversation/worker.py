@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
@@ -20,14 +21,19 @@ from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.voice import Voice
 from voice_agent.errors import Code
+from voice_agent.lifecycle.events import LeaseLost
 from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
 from voice_agent.memory.drainer import Drainer
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.outbox import Outbox, Threads
 from voice_agent.observe.log import BoundLog, ReconnectLog
+from voice_agent.rooms.holder import LeaseHolder
+from voice_agent.rooms.leases import Lease, Leases, worker_name
+from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
+from voice_agent.storage.schema import upgrade
 
 _PROCESS: Final = "worker"
 _RECONNECT_FOR_EVER: Final = 1_000_000
@@ -38,28 +44,38 @@ def prewarm(process: JobProcess) -> None:
     process.userdata[_VAD] = load_vad()
 
 
-async def on_request(request: JobRequest) -> None:
-    """Refuse what cannot be understood: LiveKit then offers it to nobody else, and the monitor reports it."""
-    log = _log(settings_module.load().settings)
-    try:
-        job = JobMetadata.model_validate_json(request.job.metadata)
-    except ValidationError as error:
-        log.bind(room=request.room.name).write(
-            LogEvent.DISPATCH_FAILED,
-            code=Code.BAD_JOB_METADATA,
-            message=f"The job's metadata is not usable: {error.error_count()} mistakes.",
+class Reception:
+    """Decides in the worker's own process which jobs to take: those that make sense and whose room is free."""
+
+    def __init__(self, settings: Settings, leases: Leases, worker: str) -> None:
+        self._leases = leases
+        self._log = _log(settings)
+        self._worker = worker
+
+    async def on_request(self, request: JobRequest) -> None:
+        try:
+            job = JobMetadata.model_validate_json(request.job.metadata)
+        except ValidationError as error:
+            await self._refuse(
+                request, Code.BAD_JOB_METADATA, f"The job's metadata has {error.error_count()} mistakes."
+            )
+            return
+        if await self._leases.take(job.room_name, request.id, self._worker, job.lease_epoch) is None:
+            await self._refuse(request, Code.LEASE_LOST, "The room belongs to another agent, or the dispatch is old.")
+            return
+        await request.accept(
+            name=job.agent.name,
+            attributes={
+                AgentAttribute.SESSION_ID: job.session_id,
+                AgentAttribute.AGENT_ID: job.agent.agent_id,
+                AgentAttribute.AGENT_NAME: job.agent.name,
+                AgentAttribute.BUILD: version("voice-agent"),
+            },
         )
+
+    async def _refuse(self, request: JobRequest, code: Code, message: str) -> None:
+        self._log.bind(room=request.room.name).write(LogEvent.DISPATCH_FAILED, code=code, message=message)
         await request.reject()
-        return
-    await request.accept(
-        name=job.agent.name,
-        attributes={
-            AgentAttribute.SESSION_ID: job.session_id,
-            AgentAttribute.AGENT_ID: job.agent.agent_id,
-            AgentAttribute.AGENT_NAME: job.agent.name,
-            AgentAttribute.BUILD: version("voice-agent"),
-        },
-    )
 
 
 async def entrypoint(context: JobContext) -> None:
@@ -76,19 +92,23 @@ async def entrypoint(context: JobContext) -> None:
                 AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
             }
         )
-        await _converse(context, settings, job, Memory(database, letta), log)
+        await _converse(context, settings, job, Memory(database, letta), Leases(database), log)
     finally:
         await letta.close()
         await database.close()
         context.shutdown()
 
 
-async def _converse(context: JobContext, settings: Settings, job: JobMetadata, memory: Memory, log: BoundLog) -> None:
+async def _converse(
+    context: JobContext, settings: Settings, job: JobMetadata, memory: Memory, leases: Leases, log: BoundLog
+) -> None:
     providers = build_providers(settings, context.proc.userdata[_VAD], job.agent.voice)
+    lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
+    holder = LeaseHolder(leases, lease, lambda: assistant.health())
     assistant = VoiceAssistant(
         context.room,
         job,
-        Voice(context.room, providers),
+        Voice(context.room, providers, holder.may_speak),
         memory,
         log,
         timing=Timing(
@@ -97,22 +117,27 @@ async def _converse(context: JobContext, settings: Settings, job: JobMetadata, m
         ),
         greet=settings.greeting,
     )
+    beside = OwnedTasks("beside", assistant.job_task_failed)
     typed = OwnedTasks("typed", assistant.job_task_failed)
     messages = ClientMessages(context.room, assistant, typed)
+    context.add_shutdown_callback(assistant.shutdown)
 
-    async def on_shutdown(reason: str) -> None:
-        await assistant.shutdown(reason)
+    async def hold() -> None:
+        await holder.run()
+        assistant.tell(LeaseLost("another agent owns the room"))
 
-    context.add_shutdown_callback(on_shutdown)
+    beside.start("lease", hold())
     messages.attach()
     try:
         await assistant.run()
     finally:
         messages.detach()
         await typed.stop()
+        await beside.stop()
+        await holder.release()
 
 
-def build_server(settings: Settings) -> AgentServer:
+def build_server(settings: Settings, reception: Reception) -> AgentServer:
     def load(server: AgentServer) -> float:
         return len(server.active_jobs) / settings.worker_capacity
 
@@ -130,14 +155,16 @@ def build_server(settings: Settings) -> AgentServer:
         max_retry=_RECONNECT_FOR_EVER,
         initialize_process_timeout=60.0,
     )
-    server.rtc_session(entrypoint, agent_name=settings.livekit_agent_name, on_request=on_request)
+    server.rtc_session(entrypoint, agent_name=settings.livekit_agent_name, on_request=reception.on_request)
     return server
 
 
 async def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. The worker's own process also helps to carry turns into Letta."""
-    server = build_server(settings)
     database = Database(settings.effective_database_url)
+    await upgrade(database)
+    name = worker_name(socket.gethostname(), os.getpid())
+    server = build_server(settings, Reception(settings, Leases(database), name))
     letta = LettaClient(settings)
     log = _log(settings)
     drainer = Drainer(Outbox(database), Threads(database), letta, settings.home / "drainer.lock", log)
@@ -145,9 +172,16 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    registered = asyncio.Event()
+    server.on("worker_registered", lambda *_: registered.set())
+
+    def active() -> int | None:
+        return len(server.active_jobs) if registered.is_set() else None
+
     tasks = {
         loop.create_task(server.run(), name="worker:server"),
         loop.create_task(drainer.run(), name="worker:drainer"),
+        loop.create_task(WorkerRoll(database).keep(name, settings.worker_capacity, active), name="worker:roll"),
         loop.create_task(stop.wait(), name="worker:stop"),
     }
     try:
