@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
-from voice_agent.contracts import DISPATCH_COOLDOWN, DISPATCH_COOLDOWN_MAX, JobMetadata, Problem, RoomPolicy
+from voice_agent.contracts import RECYCLE_WINDOW, JobMetadata, Problem, RoomPolicy
 from voice_agent.rooms.policy import POLICIES, RoomKeyParts
 from voice_agent.rooms.tables import installation, leases, rooms
 from voice_agent.storage.database import Database, insert_if_absent
 
 EXPECTED_FOR: Final = 60.0
 """After a session was opened its visitor is expected for this long: the agent is asked for meanwhile."""
+_KEPT_FAILURES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class RoomRecord:
     wanted_until: float
     last_human_at: float
     claims: int
-    failures: int
-    not_before: float
+    attempts: int
+    """Dispatches since an agent was last ready."""
+    claimed_at: float
     recycles: tuple[float, ...]
     problem: Problem | None
 
@@ -67,8 +69,8 @@ class RoomBook:
             "wanted_until": now + EXPECTED_FOR,
             "last_human_at": now,
             "claims": 0,
-            "failures": 0,
-            "not_before": 0.0,
+            "attempts": 0,
+            "claimed_at": 0.0,
             "recycles": [],
         }
         async with self._database.begin() as connection:
@@ -93,28 +95,37 @@ class RoomBook:
             row = (await connection.execute(select(rooms).where(rooms.c.name == room))).one_or_none()
         return None if row is None else _record(row)
 
-    async def all_open(self) -> list[RoomRecord]:
-        query = select(rooms).where(rooms.c.closed_at.is_(None)).order_by(rooms.c.created_at)
+    async def open_names(self) -> set[str]:
         async with self._database.read() as connection:
-            return [_record(row) for row in await connection.execute(query)]
+            found = await connection.execute(select(rooms.c.name).where(rooms.c.closed_at.is_(None)))
+            return set(found.scalars())
+
+    async def open_records(self, names: Iterable[str]) -> dict[str, RoomRecord]:
+        query = select(rooms).where(rooms.c.name.in_(list(names)), rooms.c.closed_at.is_(None))
+        async with self._database.read() as connection:
+            return {row.name: _record(row) for row in await connection.execute(query)}
 
     async def claim_dispatch(self, room: RoomRecord) -> bool:
-        """One winner per cooldown, however many ask. A claim far in the future is a clock that was set back."""
-        now = self._clock()
-        pause = min(DISPATCH_COOLDOWN * 2.0**room.failures, DISPATCH_COOLDOWN_MAX)
+        """One winner, however many saw the same room: the others find `claims` moved, and the cooldown begun."""
         change = (
             update(rooms)
             .where(rooms.c.name == room.name, rooms.c.claims == room.claims, rooms.c.closed_at.is_(None))
-            .where((rooms.c.not_before <= now) | (rooms.c.not_before > now + DISPATCH_COOLDOWN_MAX))
-            .values(claims=room.claims + 1, failures=rooms.c.failures + 1, not_before=now + pause)
+            .values(claims=room.claims + 1, attempts=rooms.c.attempts + 1, claimed_at=self._clock())
         )
         async with self._database.begin() as connection:
             return (await connection.execute(change)).rowcount == 1
 
     async def agent_is_ready(self, room: str) -> None:
-        change = update(rooms).where(rooms.c.name == room, rooms.c.failures > 0).values(failures=0, not_before=0.0)
         async with self._database.begin() as connection:
-            await connection.execute(change)
+            await connection.execute(update(rooms).where(rooms.c.name == room).values(attempts=0))
+
+    async def agent_failed(self, room: str) -> None:
+        now = self._clock()
+        async with self._database.begin() as connection:
+            query = select(rooms.c.recycles).where(rooms.c.name == room).with_for_update()
+            before = (await connection.execute(query)).scalar_one_or_none()
+            recent = [at for at in before or () if now - at < RECYCLE_WINDOW][-_KEPT_FAILURES:]
+            await connection.execute(update(rooms).where(rooms.c.name == room).values(recycles=[*recent, now]))
 
     async def set_problem(self, room: str, problem: Problem | None) -> None:
         value = None if problem is None else problem.model_dump()
@@ -125,7 +136,7 @@ class RoomBook:
         async with self._database.begin() as connection:
             await connection.execute(update(rooms).where(rooms.c.name == room).values(last_human_at=self._clock()))
 
-    async def close(self, room: str, validity: float) -> bool:
+    async def close_if_unused(self, room: str, validity: float) -> bool:
         """False: somebody is expected or was here meanwhile."""
         now = self._clock()
         change = (
@@ -142,11 +153,6 @@ class RoomBook:
         async with self._database.begin() as connection:
             await connection.execute(change.values(closed_at=self._clock(), key=None))
 
-    async def count_open(self) -> int:
-        query = select(func.count()).select_from(rooms).where(rooms.c.closed_at.is_(None))
-        async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
-
 
 def _record(row: Row[Any]) -> RoomRecord:
     return RoomRecord(
@@ -157,8 +163,8 @@ def _record(row: Row[Any]) -> RoomRecord:
         wanted_until=row.wanted_until,
         last_human_at=row.last_human_at,
         claims=row.claims,
-        failures=row.failures,
-        not_before=row.not_before,
+        attempts=row.attempts,
+        claimed_at=row.claimed_at,
         recycles=tuple(row.recycles),
         problem=None if row.problem is None else Problem.model_validate(row.problem),
     )

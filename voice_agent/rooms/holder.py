@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from voice_agent.contracts import LEASE_DEAD_AFTER, LEASE_RENEWAL
@@ -33,14 +34,12 @@ class LeaseHolder:
         """Renews until fenced, then returns: leave the room. A database that is away is waited for, in silence."""
         while True:
             began = time.monotonic()
-            try:
+            with suppress(Temporary):  # `may_speak` runs out by itself
                 if not await self._leases.renew(self.lease, self._health()):
                     self._fenced = True
                     return
                 self._until = began + LEASE_DEAD_AFTER - _SILENT_BEFORE
-            except Temporary:
-                pass  # `may_speak` runs out by itself
             await asyncio.sleep(LEASE_RENEWAL)
 
-    async def release(self) -> None:
-        await self._leases.release(self.lease)
+    async def release(self, failed: str = "") -> None:
+        await self._leases.release(self.lease, failed)

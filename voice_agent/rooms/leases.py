@@ -6,7 +6,7 @@ how long the beat has stood still. Every change is one UPDATE that names the epo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -65,40 +65,44 @@ class Leases:
         """Every LEASE_RENEWAL seconds by the holder. False: fenced by a higher epoch; be silent and leave."""
         return await self._change(_held(lease), {"beat": leases.c.beat + 1, "health": asdict(health)})
 
-    async def release(self, lease: Lease) -> bool:
-        """The holder leaves of its own will."""
-        return await self._change(_held(lease), _free())
+    async def release(self, lease: Lease, failed: str = "") -> bool:
+        """The holder leaves: of its own will, or because of `failed`, an error code."""
+        return await self._change(_held(lease), _free(failed))
 
     async def job_died(self, job: str) -> bool:
         """The worker's death certificate for one of its jobs: nobody waits for silence."""
         return await self._change(leases.c.job == job, _free())
 
-    async def worker_died(self, worker: str) -> int:
+    async def worker_died(self, worker: str) -> bool:
         """The supervisor's death certificate for all jobs of a worker process."""
-        change = update(leases).where(leases.c.worker == worker, leases.c.job.is_not(None)).values(_free())
-        async with self._database.begin() as connection:
-            return (await connection.execute(change)).rowcount
+        return await self._change((leases.c.worker == worker) & leases.c.job.is_not(None), _free())
 
     async def fence(self, room: str, seen_epoch: int) -> bool:
         """The monitor takes the lease from a holder it found dead. The holder's next renewal fails."""
         return await self._change((leases.c.room == room) & (leases.c.epoch == seen_epoch), _free())
 
-    async def all(self) -> dict[str, LeaseRow]:
+    async def settle_failure(self, room: str, epoch: int) -> bool:
+        """Whoever gets True counts the failure that the last holder reported when it left."""
+        seen = (leases.c.room == room) & (leases.c.epoch == epoch) & leases.c.job.is_(None)
+        return await self._change(seen, _free())
+
+    async def of(self, rooms: Iterable[str]) -> dict[str, LeaseRow]:
         async with self._database.read() as connection:
-            found = await connection.execute(select(leases))
+            found = await connection.execute(select(leases).where(leases.c.room.in_(list(rooms))))
             return {row.room: _row(row) for row in found}
 
     async def _change(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
         async with self._database.begin() as connection:
-            return (await connection.execute(update(leases).where(which).values(values))).rowcount == 1
+            return (await connection.execute(update(leases).where(which).values(values))).rowcount > 0
 
 
 def _held(lease: Lease) -> ColumnElement[bool]:
     return (leases.c.room == lease.room) & (leases.c.epoch == lease.epoch) & (leases.c.job == lease.job)
 
 
-def _free() -> dict[str, Any]:
-    return {"epoch": leases.c.epoch + 1, "job": None, "worker": None, "health": {}}
+def _free(failed: str = "") -> dict[str, Any]:
+    health = asdict(Health(failed=failed))
+    return {"epoch": leases.c.epoch + 1, "job": None, "worker": None, "health": health}
 
 
 def _row(row: Row[Any]) -> LeaseRow:

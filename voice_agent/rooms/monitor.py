@@ -1,121 +1,156 @@
 """Keeps exactly one agent in every room that needs one: observe, decide, act, again.
 
-Level-triggered: `wake()` only shortens the wait. Nothing it remembers is needed for being right, so any number of
-monitors may run; every act is claimed in the book first.
+Level-triggered: `wake()` only shortens the wait. What it remembers are durations; it is right without them, only
+later. Any number of monitors may run, because every act is claimed in the database first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from voice_agent.contracts import HumanAttribute, LogEvent, RoomMark
+from voice_agent.contracts import LEASE_RENEWAL, HumanAttribute, LogEvent
 from voice_agent.errors import Temporary, VoiceAgentError
+from voice_agent.lifecycle.room_health import Limits, Look, OpenRoom, RemoveAgent, decide
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.ports import SessionStore
-from voice_agent.rooms.book import RoomBook, RoomRecord
-from voice_agent.rooms.leases import Leases
-from voice_agent.rooms.livekit import LiveKit, Participant
-from voice_agent.rooms.policy import POLICIES
+from voice_agent.rooms import metrics
+from voice_agent.rooms.acts import Acts
+from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.observation import Observer, View
 
-RESYNC: Final = 2.0
+RESYNC: Final = 10.0
+"""Every room is looked at this often, whether or not anything was heard of it."""
+_LONGEST_WAIT: Final = 1.0
+_AFTER_FAILURE: Final = 1.0
 _TOUCH_EVERY: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    room: RoomRecord
-    exists: bool
-    humans: tuple[Participant, ...]
-    agents: tuple[Participant, ...]
+_LOOK_AT_ONCE: Final = (OpenRoom, RemoveAgent)
+"""Acts that are only the first half of what the room needs."""
 
 
 class Monitor:
     def __init__(
         self,
+        observer: Observer,
+        acts: Acts,
         book: RoomBook,
-        leases: Leases,
         sessions: SessionStore,
-        livekit: LiveKit,
         log: ReconnectLog,
         clock: Callable[[], float],
-        validity: float,
     ) -> None:
+        self._observer = observer
+        self._acts = acts
         self._book = book
-        self._leases = leases
         self._sessions = sessions
-        self._livekit = livekit
         self._log = log
         self._clock = clock
-        self._validity = validity
+        self._limits = Limits()
         self._woken = asyncio.Event()
+        self._called: set[str] = set()
+        self._due: dict[str, float] = {}
+        self._pulse_at = 0.0
+        self._resync_at = 0.0
+        self._touched: dict[str, float] = {}
+        self._present: dict[str, tuple[int, int]] = {}
+        self._alone_since: dict[str, float] = {}
+        self._outage = ""
 
-    def wake(self) -> None:
+    def wake(self, room: str = "") -> None:
+        """Something happened in this room; without a name: anywhere."""
+        if room:
+            self._called.add(room)
+        else:
+            self._resync_at = 0.0
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled. What cannot be reached now is tried again at the next pass."""
+        """Until cancelled. What cannot be reached now is tried again."""
         while True:
             self._woken.clear()
             try:
-                await self.check()
+                await self.check(time.monotonic())
+                self._outage = ""
             except Temporary as error:
-                self._log.write(LogEvent.NOTICE, **error.as_dict())
-            try:
-                async with asyncio.timeout(RESYNC):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+                self._resync_at = time.monotonic() + _AFTER_FAILURE
+                if error.code != self._outage:  # once per outage
+                    self._outage = error.code
+                    self._log.write(LogEvent.NOTICE, **error.as_dict())
+            await self._wait()
 
-    async def check(self) -> None:
-        """One pass over all our rooms."""
-        records = await self._book.all_open()
-        live = {room.name for room in await self._livekit.rooms()}
-        for record in records:
-            try:
-                await self._act(await self._observe(record, record.name in live))
-            except VoiceAgentError as error:
-                self._log.bind(room=record.name).write(LogEvent.DISPATCH_FAILED, **error.as_dict())
-
-    async def _observe(self, record: RoomRecord, exists: bool) -> Observed:
-        found = await self._livekit.participants(record.name) if exists else []
-        return Observed(record, exists, tuple(p for p in found if p.is_human), tuple(p for p in found if p.is_agent))
-
-    async def _act(self, seen: Observed) -> None:
-        room, now = seen.room, self._clock()
-        if not seen.exists:
-            await self._livekit.create_room(room.name, RoomMark(installation=await self._book.installation()))
-        if seen.humans and room.last_human_at + _TOUCH_EVERY < now:
-            await self._touch(seen)
-        if any(agent.ready for agent in seen.agents):
-            if room.failures:
-                await self._book.agent_is_ready(room.name)
+    async def check(self, now: float) -> None:
+        """One pass over the rooms that are due."""
+        if now >= self._pulse_at:
+            await self._observer.pulse(now)
+            self._pulse_at = now + LEASE_RENEWAL
+        everything, called = now >= self._resync_at, self._called
+        self._called = set()
+        due = {room for room, at in self._due.items() if at <= now}
+        if not (everything or called or due):
             return
-        policy = POLICIES[room.policy]
-        wanted = seen.humans or policy.agent_when_empty or room.wanted_until > now
-        if not seen.agents and wanted:
-            await self._dispatch(room)
-        elif not seen.agents and policy.closes and await self._book.close(room.name, self._validity):
-            await self._livekit.delete_room(room.name)
-            self._log.bind(room=room.name).write(LogEvent.ROOM_CLOSED)
+        if everything:
+            self._resync_at = now + RESYNC
+        views = await self._observer.look(lambda room: everything or room in called or room in due, now)
+        for room in due:
+            del self._due[room]
+        for view in views:
+            await self._settle(view, now)
+        if everything:
+            self._census({view.seen.room for view in views})
 
-    async def _dispatch(self, room: RoomRecord) -> None:
-        if not await self._book.claim_dispatch(room):
+    async def _settle(self, view: View, now: float) -> None:
+        room = view.seen.room
+        try:
+            await self._touch(view)
+            if await self._acts.count_failure(view):
+                self._due[room] = now
+                return
+            self._note_presence(view, now)
+            wanted = {} if view.wanted is None else {room: view.wanted}
+            for action in decide({room: view.seen}, wanted, now, self._limits):
+                if isinstance(action, Look):
+                    self._due[room] = min(action.at, self._due.get(room, action.at))
+                    continue
+                await self._acts.perform(action, view)
+                if isinstance(action, _LOOK_AT_ONCE):
+                    self._due[room] = now
+        except VoiceAgentError as error:
+            self._due[room] = now + self._limits.recheck
+            self._log.bind(room=room).write(LogEvent.DISPATCH_FAILED, **error.as_dict())
+
+    async def _touch(self, view: View) -> None:
+        """A session is valid for so long after its last human left: who is here now is written down."""
+        humans, room, clock = view.humans, view.seen.room, self._clock()
+        if not humans or abs(clock - self._touched.get(room, 0.0)) < _TOUCH_EVERY:
             return
-        lease = (await self._leases.all())[room.name]
-        if lease.job is not None and room.failures > 0:
-            await self._leases.fence(room.name, lease.epoch)
-            lease = (await self._leases.all())[room.name]
-        job = room.job.model_copy(update={"lease_epoch": lease.epoch})
-        await self._livekit.dispatch(room.name, job)
-        self._log.bind(room=room.name, session=room.job.session_id).write(
-            LogEvent.DISPATCH, attempt=room.claims + 1, lease_epoch=lease.epoch
-        )
+        self._touched[room] = clock
+        await self._book.human_seen(room)
+        for session in {human.attributes.get(HumanAttribute.SESSION_ID, "") for human in humans} - {""}:
+            await self._sessions.touch(session, clock)
 
-    async def _touch(self, seen: Observed) -> None:
-        await self._book.human_seen(seen.room.name)
-        for human in seen.humans:
-            if session_id := human.attributes.get(HumanAttribute.SESSION_ID):
-                await self._sessions.touch(session_id, self._clock())
+    def _note_presence(self, view: View, now: float) -> None:
+        room, seen = view.seen.room, view.seen
+        self._present[room] = (seen.humans, len(seen.agents))
+        alone = seen.humans > 0 and not any(agent.ready for agent in seen.agents)
+        if alone:
+            self._alone_since.setdefault(room, now)
+        elif (since := self._alone_since.pop(room, None)) is not None and seen.humans:
+            metrics.WITHOUT_AGENT.observe(now - since)
+
+    def _census(self, rooms: set[str]) -> None:
+        for memory in (self._touched, self._present, self._alone_since, self._due):
+            for room in memory.keys() - rooms:
+                del memory[room]
+        metrics.ROOMS.set(len(rooms))
+        metrics.HUMANS.set(sum(humans for humans, _ in self._present.values()))
+        metrics.AGENTS.set(sum(agents for _, agents in self._present.values()))
+
+    async def _wait(self) -> None:
+        due = min([*self._due.values(), self._resync_at, self._pulse_at])
+        pause = min(max(due - time.monotonic(), 0.05), _LONGEST_WAIT)
+        try:
+            async with asyncio.timeout(pause):
+                await self._woken.wait()
+        except TimeoutError:
+            return

@@ -20,8 +20,8 @@ rooms = Table(
     Column("closed_at", Double),
     # Counts up with every claimed dispatch and never back: what a claim compares itself with.
     Column("claims", Integer, nullable=False),
-    Column("failures", Integer, nullable=False),
-    Column("not_before", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_at", Double, nullable=False),
     Column("recycles", JSON, nullable=False),
     Column("problem", JSON),
     Index("ix_rooms_closed_at", "closed_at"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
@@ -44,15 +45,13 @@ class WorkerRoll:
             return [WorkerRow(**row._asdict()) for row in await connection.execute(select(workers))]
 
     async def keep(self, name: str, capacity: int, active: Callable[[], int | None]) -> None:
-        """Until cancelled. `active()` answers None while the worker is not registered with LiveKit: then it is silent."""
+        """Until cancelled. Silent while `active()` answers None: the worker is not registered with LiveKit."""
         try:
             while True:
                 count = active()
-                try:
+                with suppress(Temporary):  # the next beat comes soon; silence is what the monitor should see meanwhile
                     if count is not None:
                         await self.announce(name, capacity, count)
-                except Temporary:
-                    pass  # the next beat comes soon, and silence is what the monitor should see meanwhile
                 await asyncio.sleep(LEASE_RENEWAL)
         finally:
             await self.strike(name)

@@ -70,7 +70,7 @@ class SessionDesk:
         sessions: SessionRegistry,
         book: RoomBook,
         livekit: LiveKit,
-        wake: Callable[[], None],
+        wake: Callable[[str], None],
     ) -> None:
         self._agents = agents
         self._sessions = sessions
@@ -146,7 +146,7 @@ class SessionDesk:
             raise Permanent(Code.SESSION_EXPIRED, "The room of this session is closed.", "Open a new session.")
         await self._livekit.create_room(session.room_name, await self._mark(record.policy))
         await self._sessions.touch(session.id)
-        self._wake()
+        self._wake(session.room_name)
 
     async def _open(self, wish: Wish, refusal: Permanent | None) -> Admission:
         agent = await (self._agents.bind(wish.agent_id) if wish.agent_id else self._agents.default())
@@ -169,7 +169,7 @@ class SessionDesk:
         session = opened.in_room(record.name)
         await self._livekit.create_room(record.name, await self._mark(policy))
         await self._sessions.store(session)
-        self._wake()
+        self._wake(session.room_name)
         return Admission(session, opened.secret, self._token(session), resumed=False, refusal=refusal)
 
     async def _mark(self, policy: RoomPolicy) -> RoomMark:

@@ -17,8 +17,9 @@ router = APIRouter(include_in_schema=False)
 @router.post(WEBHOOK_PATH, status_code=204)
 async def livekit_webhook(parts: Parts, request: Request, authorization: Annotated[str, Header()] = "") -> None:
     """A repeated or late webhook does no harm: nothing in it is believed but that something happened."""
-    parts.livekit.webhook((await request.body()).decode("utf-8", "replace"), authorization)
-    parts.monitor.wake()
+    webhook = parts.livekit.webhook((await request.body()).decode("utf-8", "replace"), authorization)
+    if webhook.room:
+        parts.monitor.wake(webhook.room)
 
 
 @router.post(PROCESS_EXIT_PATH, status_code=204)

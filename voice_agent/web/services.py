@@ -15,10 +15,13 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.registry.store import SqlAgentStore, SqlSessionStore
+from voice_agent.rooms.acts import Acts
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.leases import Leases
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.monitor import Monitor
+from voice_agent.rooms.observation import Observer
+from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
@@ -70,7 +73,9 @@ def _wire(settings: Settings, database: Database, livekit: LiveKit, letta: Letta
     leases = Leases(database)
     agents = AgentRegistry(SqlAgentStore(database), letta, clock, settings.default_agent)
     sessions = SessionRegistry(store, clock, settings.session_validity)
-    monitor = Monitor(book, leases, store, livekit, log, clock, settings.session_validity)
+    observer = Observer(livekit, book, leases, WorkerRoll(database), clock, settings.session_validity)
+    acts = Acts(livekit, book, leases, log, settings.session_validity)
+    monitor = Monitor(observer, acts, book, store, log, clock)
     desk = SessionDesk(agents, sessions, book, livekit, monitor.wake)
     return Services(settings, database, livekit, letta, log, agents, sessions, book, leases, monitor, desk)
 

@@ -1,0 +1,129 @@
+"""Performs what was decided about a room. What changes the world is claimed in the database first."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from voice_agent.contracts import LogEvent, Problem, RoomMark
+from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.lifecycle import room_health as health
+from voice_agent.observe.log import BoundLog, ReconnectLog
+from voice_agent.rooms import metrics
+from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.leases import Leases
+from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.observation import View
+
+PROBLEMS: Final[Mapping[str, Problem]] = {
+    Code.NO_WORKER: Problem(
+        code=Code.NO_WORKER,
+        message="No worker is registered, so no agent can come.",
+        remedy="Start one with 'voice-agent worker', or see 'voice-agent status'.",
+    ),
+    Code.WORKER_FULL: Problem(
+        code=Code.WORKER_FULL,
+        message="All workers are busy with other conversations.",
+        remedy="Wait for a free place, start another worker, or raise VOICE_WORKER_CAPACITY.",
+    ),
+    Code.AGENT_FAILS: Problem(
+        code=Code.AGENT_FAILS,
+        message="The agent failed several times in a row and is not started again for some minutes.",
+        remedy="See 'voice-agent logs' for its error.",
+    ),
+    Code.SESSION_EXPIRED: Problem(
+        code=Code.SESSION_EXPIRED,
+        message="This session is over.",
+        remedy="Open a new session.",
+    ),
+}
+
+
+class Acts:
+    def __init__(self, livekit: LiveKit, book: RoomBook, leases: Leases, log: ReconnectLog, validity: float) -> None:
+        self._livekit = livekit
+        self._book = book
+        self._leases = leases
+        self._log = log
+        self._validity = validity
+        self._perform: Mapping[type[health.Action], Callable[[Any, View, BoundLog], Awaitable[None]]] = {
+            health.OpenRoom: self._open,
+            health.CloseRoom: self._close,
+            health.Dispatch: self._dispatch,
+            health.RemoveAgent: self._remove,
+            health.Recycle: self._recycle,
+            health.Fence: self._fence,
+            health.ClearCooldown: self._clear_cooldown,
+            health.Report: self._report,
+        }
+
+    async def perform(self, action: health.Action, view: View) -> None:
+        session = view.record.job.session_id if view.record else ""
+        await self._perform[type(action)](action, view, self._log.bind(room=action.room, session=session))
+
+    async def count_failure(self, view: View) -> bool:
+        """An agent that left because it could not go on is a failure of its room, counted by one observer."""
+        if view.lease.job is not None or not view.lease.health.failed:
+            return False
+        if await self._leases.settle_failure(view.seen.room, view.lease.epoch):
+            await self._book.agent_failed(view.seen.room)
+        return True
+
+    async def _open(self, action: health.OpenRoom, view: View, log: BoundLog) -> None:
+        assert view.record is not None
+        mark = RoomMark(installation=await self._book.installation(), policy=view.record.policy)
+        await self._livekit.create_room(action.room, mark)
+        log.write(LogEvent.ROOM_OPENED)
+
+    async def _close(self, action: health.CloseRoom, view: View, log: BoundLog) -> None:
+        if view.record is not None and not await self._book.close_if_unused(action.room, self._validity):
+            return
+        if view.live is None or any(p.is_human for p in await self._livekit.participants(action.room)):
+            return
+        await self._livekit.delete_room(action.room)
+        log.write(LogEvent.ROOM_CLOSED, why=action.why)
+
+    async def _dispatch(self, action: health.Dispatch, view: View, log: BoundLog) -> None:
+        assert view.record is not None
+        if not await self._book.claim_dispatch(view.record):
+            metrics.DISPATCHES.labels("claimed_elsewhere").inc()
+            return
+        job = view.record.job.model_copy(update={"lease_epoch": action.after_epoch})
+        try:
+            await self._livekit.dispatch(action.room, job)
+        except VoiceAgentError as error:
+            metrics.DISPATCHES.labels("refused").inc()
+            log.write(LogEvent.DISPATCH_FAILED, **error.as_dict())
+            return
+        metrics.DISPATCHES.labels("requested").inc()
+        log.write(LogEvent.DISPATCH, attempt=action.attempt, lease_epoch=action.after_epoch)
+
+    async def _remove(self, action: health.RemoveAgent, _view: View, log: BoundLog) -> None:
+        await self._livekit.remove_participant(action.room, action.identity)
+        metrics.REMOVED.labels(action.why).inc()
+        log.write(LogEvent.GHOST_REMOVED, identity=action.identity, why=action.why)
+
+    async def _recycle(self, action: health.Recycle, _view: View, log: BoundLog) -> None:
+        if await self._leases.fence(action.room, action.epoch):
+            await self._book.agent_failed(action.room)
+            metrics.RECYCLES.labels(action.why).inc()
+            log.write(LogEvent.LEASE_LOST, reason="recycled", why=action.why, job=action.job_id)
+
+    async def _fence(self, action: health.Fence, _view: View, log: BoundLog) -> None:
+        if await self._leases.fence(action.room, action.epoch):
+            metrics.FENCES.inc()
+            log.write(LogEvent.LEASE_LOST, reason="silent", job=action.job_id)
+
+    async def _clear_cooldown(self, action: health.ClearCooldown, _view: View, _log: BoundLog) -> None:
+        await self._book.agent_is_ready(action.room)
+
+    async def _report(self, action: health.Report, view: View, log: BoundLog) -> None:
+        """Shown in two places: the session's state, and the room's metadata, which reaches the page at once."""
+        problem = PROBLEMS[action.code] if action.code else None
+        if view.record is not None:
+            await self._book.set_problem(action.room, problem)
+        mark = view.live.mark if view.live else None
+        if mark is None or mark.problem == problem:
+            return
+        await self._livekit.update_mark(action.room, mark.model_copy(update={"problem": problem}))
+        log.write(LogEvent.NOTICE, code=action.code, message=problem.message if problem else "")

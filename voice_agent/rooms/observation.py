@@ -1,0 +1,191 @@
+"""What the monitor sees: rooms from LiveKit, purposes and leases from the database, durations from its own clock."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER
+from voice_agent.errors import Temporary
+from voice_agent.lifecycle.room_health import SeenAgent, SeenLease, SeenRoom, Wanted
+from voice_agent.lifecycle.watch import Watch
+from voice_agent.rooms.book import RoomBook, RoomRecord
+from voice_agent.rooms.leases import Health, LeaseRow, Leases
+from voice_agent.rooms.livekit import LiveKit, LiveRoom, Participant
+from voice_agent.rooms.policy import POLICIES
+from voice_agent.rooms.workers import WorkerRoll, WorkerRow
+
+_AT_ONCE: Final = 16
+_AGENT_PREFIX: Final = "agent-"
+_NO_LEASE: Final = LeaseRow("", 0, None, None, 0, Health())
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One room with everything an act on it may need."""
+
+    seen: SeenRoom
+    wanted: Wanted | None
+    record: RoomRecord | None
+    live: LiveRoom | None
+    participants: tuple[Participant, ...]
+    lease: LeaseRow
+
+    @property
+    def humans(self) -> tuple[Participant, ...]:
+        return tuple(p for p in self.participants if p.is_human)
+
+
+class Observer:
+    """Remembers durations only. `now` is monotonic, `clock` tells the time of day that the database holds."""
+
+    def __init__(
+        self,
+        livekit: LiveKit,
+        book: RoomBook,
+        leases: Leases,
+        roll: WorkerRoll,
+        clock: Callable[[], float],
+        validity: float,
+    ) -> None:
+        self._livekit = livekit
+        self._book = book
+        self._leases = leases
+        self._roll = roll
+        self._clock = clock
+        self._validity = validity
+        self._watch = Watch()
+        self._claims: dict[str, tuple[int, float]] = {}
+        self._beats: dict[str, tuple[int, float]] = {}
+
+    async def pulse(self, now: float) -> None:
+        """Whether others can write is judged by whether we can."""
+        try:
+            await self._book.pulse()
+        except Temporary:
+            self._watch.write_failed()
+            self._beats.clear()
+            raise
+        self._watch.wrote(now)
+
+    async def look(self, wanted: Callable[[str], bool], now: float) -> list[View]:
+        """The rooms that `wanted` picks. Participants first, the database second: room_health says why."""
+        live = {room.name: room for room in await self._livekit.rooms()}
+        ours = {name for name, room in live.items() if await self._is_ours(room)}
+        names = await self._book.open_names() | ours
+        present = await self._present([name for name in names if wanted(name)], live)
+        records = await self._book.open_records(present)
+        leases = await self._leases.of(present)
+        workers = self._living(await self._roll.all(), now)
+        self._forget(names)
+        views = []
+        for name, found in present.items():
+            lease = leases.get(name, _NO_LEASE)
+            seen = self._seen(name, live.get(name), name in ours, found, lease, records.get(name), now)
+            record = records.get(name)
+            purpose = None if record is None else self._wanted(record, workers, now)
+            views.append(View(seen, purpose, record, live.get(name), found, lease))
+        return views
+
+    async def _is_ours(self, room: LiveRoom) -> bool:
+        return room.mark is not None and room.mark.installation == await self._book.installation()
+
+    async def _present(self, names: list[str], live: Mapping[str, LiveRoom]) -> dict[str, tuple[Participant, ...]]:
+        """A room that could not be listed is left out: nothing is decided about it."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def list_one(name: str) -> tuple[Participant, ...] | None:
+            if name not in live:
+                return ()
+            async with gate:
+                try:
+                    return tuple(await self._livekit.participants(name))
+                except Temporary:
+                    return None
+
+        found = await asyncio.gather(*(list_one(name) for name in names))
+        return {name: present for name, present in zip(names, found, strict=True) if present is not None}
+
+    def _seen(
+        self,
+        name: str,
+        live: LiveRoom | None,
+        ours: bool,
+        present: tuple[Participant, ...],
+        lease: LeaseRow,
+        record: RoomRecord | None,
+        now: float,
+    ) -> SeenRoom:
+        empty_for = max(0.0, self._clock() - record.last_human_at) if record else 0.0
+        raw = SeenRoom(
+            room=name,
+            exists=live is not None,
+            ours=ours or live is None,
+            humans=sum(p.is_human for p in present),
+            agents=tuple(_agent(p) for p in present if p.is_agent),
+            lease=_lease(lease),
+            empty_since=now - empty_for,
+        )
+        return self._watch.look(raw, lease.beat, now)
+
+    def _wanted(self, record: RoomRecord, workers: list[WorkerRow] | None, now: float) -> Wanted:
+        policy, clock = POLICIES[record.policy], self._clock()
+        return Wanted(
+            room=record.name,
+            resident=policy.agent_when_empty,
+            close_after=self._validity if policy.closes else math.inf,
+            expected=record.wanted_until > clock,
+            attempts=record.attempts,
+            attempted_at=self._claimed_at(record, clock, now),
+            recycled_at=tuple(now - max(0.0, clock - at) for at in record.recycles),
+            workers=None if workers is None else len(workers),
+            free_slots=None if workers is None else sum(max(0, w.capacity - w.active) for w in workers),
+            reported=record.problem.code if record.problem else "",
+        )
+
+    def _claimed_at(self, record: RoomRecord, clock: float, now: float) -> float:
+        """When we first saw this claim; the time of day only helps an observer that has just started."""
+        claims, at = self._claims.get(record.name, (-1, 0.0))
+        if claims == record.claims:
+            return at
+        age = clock - record.claimed_at
+        at = now - (age if 0 <= age <= DISPATCH_COOLDOWN_MAX else DISPATCH_COOLDOWN_MAX)
+        self._claims[record.name] = (record.claims, at)
+        return at
+
+    def _living(self, rows: list[WorkerRow], now: float) -> list[WorkerRow] | None:
+        """None: no worker has ever signed the roll, so nothing is known about workers."""
+        before, self._beats = self._beats, {}
+        for row in rows:
+            beat, since = before.get(row.name, (row.beat, now))
+            self._beats[row.name] = (row.beat, now if beat != row.beat else since)
+        return [row for row in rows if now - self._beats[row.name][1] < LEASE_DEAD_AFTER] if rows else None
+
+    def _forget(self, names: Iterable[str]) -> None:
+        gone = self._claims.keys() - set(names)
+        self._watch.forget(gone)
+        for name in gone:
+            del self._claims[name]
+
+
+def _agent(participant: Participant) -> SeenAgent:
+    return SeenAgent(
+        sid=participant.sid,
+        identity=participant.identity,
+        job_id=participant.identity.removeprefix(_AGENT_PREFIX),
+        joined_at=participant.joined_at_ms / 1000,
+        ready=participant.ready,
+    )
+
+
+def _lease(row: LeaseRow) -> SeenLease:
+    return SeenLease(
+        epoch=row.epoch,
+        job_id=row.job or "",
+        ended=row.job is None,
+        failed=row.health.failed,
+        silent_for=row.health.silent_for,
+    )
