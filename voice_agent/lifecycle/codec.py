@@ -11,14 +11,11 @@ from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.states import Human, Timer
 
 
-def _leaves(base: type[ev.Event]) -> dict[str, type[ev.Event]]:
-    found = {}
-    for cls in base.__subclasses__():
-        found.update(_leaves(cls) or {cls.__name__: cls})
-    return found
-
-
-EVENTS: Final[Mapping[str, type[ev.Event]]] = _leaves(ev.Event)
+EVENTS: Final[Mapping[str, type[ev.Event]]] = {
+    name: kind
+    for name, kind in vars(ev).items()
+    if isinstance(kind, type) and issubclass(kind, ev.Event) and kind not in (ev.Event, ev.EpisodeEvent)
+}
 
 
 def plain(value: Any) -> Any:

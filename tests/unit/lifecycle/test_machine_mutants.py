@@ -1,0 +1,187 @@
+"""Each rule of the machine is broken once, on purpose; a random walk under the laws must notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import core
+from tests.support.machine_world import LawBrokenError, walks
+
+MUTANTS = {
+    # name: (module, original, replacement, the law that notices)
+    "late results are applied": (
+        "machine",
+        "if event.episode < facts.episode:",
+        "if event.episode < -1:",
+        "late results are dropped",
+    ),
+    "the last human leaving does not reset": (
+        "table",
+        "_T.LAST_HUMAN_LEFT: _S.RESETTING,",
+        "_T.LAST_HUMAN_LEFT: _S.READY,",
+        "the last human left: reset",
+    ),
+    "others replacing all humans are not noticed": (
+        "table",
+        "_T.HUMANS_REPLACED: _S.RESETTING,",
+        "_T.HUMANS_REPLACED: _S.ENGAGED,",
+        "whoever is here is heard",
+    ),
+    "history is cleared before the tasks ended": (
+        "reactions",
+        "facts.awaiting = frozenset({Ack.SPEECH_STOPPED, Ack.TASKS_ENDED})",
+        "facts.awaiting = frozenset({Ack.SPEECH_STOPPED})",
+        "history is cleared after the tasks ended",
+    ),
+    "the episode is not raised": (
+        "reactions",
+        "facts.episode += 1",
+        "facts.episode += 0",
+        "a reset begins a new episode",
+    ),
+    "the history is not cleared": (
+        "reactions",
+        "step.facts.awaiting = frozenset({Ack.HISTORY_CLEARED})",
+        "step.begin_episode()",
+        "no history outlives its episode",
+    ),
+    "the memory is not loaded again": (
+        "reactions",
+        """            self.out.append(ef.RebindAgent(facts.episode, facts.agent_id))
+        self.load()""",
+        """            self.out.append(ef.RebindAgent(facts.episode, facts.agent_id))
+        facts.loading = True""",
+        "a new episode loads its memory",
+    ),
+    "a human who comes during a reset is forgotten": (
+        "facts",
+        "return Trigger.PREPARED_OCCUPIED if facts.humans else Trigger.PREPARED_EMPTY",
+        "return Trigger.PREPARED_EMPTY",
+        "ready means nobody is here",
+    ),
+    "everybody who joins is greeted": (
+        "facts",
+        "        return Trigger.HUMANS_CHANGED",
+        "        facts.greeting = Greeting.DUE\n        return Trigger.HUMANS_CHANGED",
+        "one greeting per arrival into an empty room",
+    ),
+    "greeted again after a manual reset": (
+        "reactions",
+        "facts.greeting = Greeting.DONE",
+        "facts.greeting = Greeting.DUE",
+        "one greeting per arrival into an empty room",
+    ),
+    "a replacement job greets again": (
+        "facts",
+        "facts.greeting = Greeting.DONE if greeted else Greeting.DUE",
+        "facts.greeting = Greeting.DUE",
+        "one greeting per arrival into an empty room",
+    ),
+    "the greeting does not wait for a human": (
+        "reactions",
+        "if facts.greeting is Greeting.DUE and facts.serving and facts.listening:",
+        "if facts.greeting is Greeting.DUE and facts.listening:",
+        "greet only in conversation",
+    ),
+    "the departure timer is not cancelled": (
+        "reactions",
+        "        self.cancel(Timer.DEPARTURE)\n",
+        "",
+        "an occupied room does not time out",
+    ),
+    "the departure timer is not started": (
+        "reactions",
+        "self.start(Timer.DEPARTURE, self.timing.departure)",
+        "pass",
+        "an empty room times out",
+    ),
+    "a cancelled departure still counts": (
+        "machine",
+        "running = facts.timers.get(event.timer) == event.serial",
+        "running = True",
+        "illegal changes nothing|an occupied room is not left|timers are what was asked for",
+    ),
+    "a departure with humans is allowed": (
+        "table",
+        "_T.DEPARTURE_DUE: _S.DRAINING,",
+        "_T.DEPARTURE_DUE: _S.READY,",
+        "leaving is done|an empty room times out|nothing ticks",
+    ),
+    "the reset has no deadline": (
+        "reactions",
+        "self.start(Timer.RESET_DEADLINE, self.timing.reset_deadline)",
+        "pass",
+        "a reset ends",
+    ),
+    "the start has no deadline": (
+        "reactions",
+        "step.start(Timer.START_DEADLINE, step.timing.start_deadline)",
+        "pass",
+        "a start ends",
+    ),
+    "a drained visit has no bound": (
+        "reactions",
+        "step.start(Timer.DRAIN_LIMIT, step.timing.drain_limit)",
+        "pass",
+        "a drain ends",
+    ),
+    "a stale memory is not tried again": (
+        "reactions",
+        "self.start(Timer.MEMORY_RETRY, self.timing.retry_after(self.facts.load_failures))",
+        "pass",
+        "a stale memory is tried again",
+    ),
+    "a reset is not answered": (
+        "reactions",
+        "            self.acknowledge_reset(ResetOutcome(facts.memory))",
+        "            facts.reset_since = None",
+        "a reset is answered",
+    ),
+    "a reset is not answered on the way out": (
+        "reactions",
+        "            self.acknowledge_reset(ResetOutcome.CLOSING)\n        if not",
+        "            facts.reset_since = None\n        if not",
+        "a reset is answered",
+    ),
+    "whoever joins next is not heard": (
+        "reactions",
+        "        self.link(self.facts.humans[0])\n",
+        "",
+        "whoever is here is heard",
+    ),
+    "the one who left is still linked": (
+        "reactions",
+        "    if facts.linked in {human.sid for human in facts.humans}:\n        return\n",
+        "    return\n",
+        "whoever is here is heard",
+    ),
+    "no quiet moment after a turn": (
+        "reactions",
+        "    if step.facts.state is State.ENGAGED and not step.facts.turns:\n        step.start(",
+        "    if step.facts.state is State.READY and not step.facts.turns:\n        step.start(",
+        "a quiet moment comes",
+    ),
+    "the room is left twice": (
+        "reactions",
+        "        if not facts.leaving:\n            facts.leaving = reason",
+        "        if True:\n            facts.leaving = reason",
+        "the room is left once",
+    ),
+    "an idle agent ignores the end of its drain": (
+        "reactions",
+        '        step.leave("drained")\n\n\ndef _speaker',
+        "        return\n\n\ndef _speaker",
+        "a greeting that is due comes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_rule_is_noticed(name: str, tmp_path: Path) -> None:
+    module, original, replacement, laws = MUTANTS[name]
+    mutated = core.mutant(tmp_path, f"machine_mutant_{list(MUTANTS).index(name)}", module, original, replacement)
+    with mutated as broken, pytest.raises(LawBrokenError) as caught:
+        walks(broken, range(40), 400)
+    assert any(caught.value.law.startswith(law) for law in laws.split("|")), caught.value
