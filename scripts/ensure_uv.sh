@@ -1,0 +1,18 @@
+# Sourced by the other scripts: puts `uv` on PATH, from PyPI when this machine has none.
+if ! uv --version >/dev/null 2>&1; then
+    uv_home="${VOICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/voice-agent}/uv"
+    if [ ! -x "$uv_home/bin/uv" ]; then
+        echo "uv is missing: installing it into $uv_home"
+        if ! python3 -m pip --version >/dev/null 2>&1; then
+            if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+                apt-get update -qq && apt-get install -y -qq python3-pip
+            else
+                echo "Error: python3 has no pip, and only root can install it: apt-get install python3-pip" >&2
+                exit 1
+            fi
+        fi
+        # A folder of its own: Debian's Python refuses to be changed by pip, and rightly so.
+        python3 -m pip install --quiet --disable-pip-version-check --upgrade --target "$uv_home" uv
+    fi
+    export PATH="$uv_home/bin:$PATH"
+fi

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# scripts/test.sh [lint|unit|contract|integration|acceptance] [pytest options]; without a tier: all of them, one run,
+# so that the real system is started once. It is started by the tests themselves, on free ports.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/ensure_uv.sh
+uv sync --quiet --frozen --extra local
+
+need_chromium() {
+    command -v chromium >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing chromium"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    elif [ -n "${CI:-}" ]; then
+        echo "Error: the tests need Chromium, and only root can install it: apt-get install chromium" >&2
+        exit 1
+    else
+        echo "Chromium is missing and only root can install it (apt-get install chromium): browser tests are skipped."
+    fi
+}
+
+lint() {
+    uv run --no-sync ruff check .
+    uv run --no-sync ruff format --check .
+    uv run --no-sync mypy
+    uv run --no-sync lint-imports
+}
+
+tests() { uv run --no-sync pytest "$@"; }
+
+tier="${1:-all}"
+[ $# -gt 0 ] && shift
+case "$tier" in
+    lint) lint ;;
+    unit | contract) tests "tests/$tier" "$@" ;;
+    integration | acceptance) need_chromium && tests "tests/$tier" "$@" ;;
+    all) lint && need_chromium && tests tests --ignore tests/bench "$@" ;;
+    *)
+        sed -n '2,3p' "$0" >&2
+        exit 2
+        ;;
+esac

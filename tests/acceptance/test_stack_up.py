@@ -1,0 +1,51 @@
+"""The real system as a newcomer gets it."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+
+from tests.support.stack import Stack
+from voice_agent.stack.samples import SAMPLES
+
+PARTS = ["postgres", "models", "letta", "livekit", "serve", "worker"]
+
+
+def test_every_part_is_ready_and_says_what_it_is(stack: Stack) -> None:
+    answer = stack.command("status", "--json")
+    assert answer.returncode == 0, answer.stdout
+    report = json.loads(answer.stdout)
+    assert [part["name"] for part in report["parts"]] == PARTS
+    for part in report["parts"]:
+        assert part["ready"], part
+        assert part["pid"] > 0
+        assert part["port"] > 0
+        assert part["version"]
+        assert part["ready_after_s"] > 0
+    assert httpx.get(report["url"]).status_code == 200
+
+
+def test_an_empty_letta_of_ours_has_three_different_sample_agents(stack: Stack) -> None:
+    agents = {agent["name"]: agent for agent in stack.letta("GET", "/v1/agents/")}
+    names = [sample["name"] for sample in SAMPLES]
+    assert set(names) <= set(agents)
+    personas = set()
+    for name in names:
+        blocks = {block["label"]: block["value"] for block in agents[name]["memory"]["blocks"]}
+        personas.add(blocks["persona"])
+        assert len(blocks) == 3
+    assert len(personas) == 3
+
+
+def test_letta_is_closed_without_its_password(stack: Stack) -> None:
+    assert httpx.get(f"{stack.settings.effective_letta_url}/v1/agents/").status_code == 401
+
+
+def test_no_secret_is_in_a_log_or_on_a_command_line(stack: Stack) -> None:
+    settings = stack.settings
+    secrets = [settings.letta_api_key, settings.livekit_api_secret, settings.internal_secret]
+    assert all(len(secret) > 30 for secret in secrets)
+    for log in (stack.home / "logs").iterdir():
+        text = log.read_text(errors="replace")
+        assert not [secret for secret in secrets if secret in text], log

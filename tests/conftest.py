@@ -1,0 +1,48 @@
+"""Every test: nothing is left behind. Once per run: the whole real system, for the tests that ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.leaks import Holdings, leaked_tasks
+from tests.support.stack import Stack, running_stack
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+        item.fixturenames.append("no_task_left_behind")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Threads, processes, sockets and files of the test process."""
+    if "stack" in request.fixturenames:
+        request.getfixturevalue("stack")  # belongs to the whole run, not to the test that happens to be first
+    before = Holdings.now()
+    yield
+    assert not (left := before.leaked()), f"left behind: {', '.join(left)}"
+
+
+@pytest.fixture
+async def no_task_left_behind() -> AsyncIterator[None]:
+    before = frozenset(asyncio.all_tasks())
+    yield
+    await asyncio.sleep(0)  # lets tasks that were just cancelled or finished leave
+    left = [task for task in leaked_tasks(before) if task != f"task {_own_name()}"]
+    assert not left, f"left behind: {', '.join(left)}"
+
+
+def _own_name() -> str:
+    task = asyncio.current_task()
+    return task.get_name() if task else ""
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The whole real system: LiveKit, Letta, models, serve, worker; the language model is scripted."""
+    with running_stack() as running:
+        yield running

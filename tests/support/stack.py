@@ -1,0 +1,139 @@
+"""The whole real system for tests: started once by the real command, on free ports, with a home of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.scripted_llm import MODEL, ScriptedLLM
+from voice_agent import settings as settings_module
+from voice_agent.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+PORTS = (
+    "VOICE_PORT",
+    "VOICE_LIVEKIT_PORT",
+    "VOICE_LIVEKIT_TCP_PORT",
+    "VOICE_LIVEKIT_UDP_PORT",
+    "VOICE_LETTA_PORT",
+    "VOICE_POSTGRES_PORT",
+    "VOICE_MODELS_PORT",
+    "VOICE_WORKER_PORT",
+)
+UP_WITHIN = 3000
+"""The first run of all builds and downloads."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Free for TCP and UDP. Held together, so that no two are the same."""
+    with ExitStack() as held:
+        ports: list[int] = []
+        while len(ports) < count:
+            tcp = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            udp = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            try:
+                udp.bind(("127.0.0.1", tcp.getsockname()[1]))
+            except OSError:
+                continue
+            ports.append(tcp.getsockname()[1])
+        return ports
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """Every user may enter it: as root, Postgres runs as another user."""
+    home = Path(tempfile.mkdtemp(prefix="voice-agent-test-"))
+    home.chmod(0o755)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """A machine's environment without the settings of whoever runs the tests."""
+    known = settings_module.names()
+    clean = {name: value for name, value in os.environ.items() if name not in known}
+    if cache := os.environ.get("VOICE_CACHE"):
+        clean["VOICE_CACHE"] = cache
+    ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    return clean | {"VOICE_HOME": str(home)} | ports | more
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running system and how to reach its parts."""
+
+    home: Path
+    environment: dict[str, str]
+    llm: ScriptedLLM
+    """Decides what the language model says; speech is real."""
+
+    @property
+    def settings(self) -> Settings:
+        """As its processes see them, generated secrets included."""
+        return settings_module.load(self.environment, self.home).settings
+
+    @property
+    def url(self) -> str:
+        return self.settings.page_url
+
+    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """`voice-agent …` for this system."""
+        return run_command(self.environment, *arguments, timeout=timeout)
+
+    def letta(self, method: str, path: str, **request: Any) -> Any:
+        """Letta's own REST interface, past our code: the independent witness."""
+        headers = {"Authorization": f"Bearer {self.settings.letta_api_key}"}
+        answer = httpx.request(method, self.settings.effective_letta_url + path, headers=headers, timeout=60, **request)
+        answer.raise_for_status()
+        return answer.json()
+
+    def log(self, part: str) -> str:
+        return (self.home / "logs" / f"{part}.log").read_text(errors="replace")
+
+
+def run_command(environment: dict[str, str], *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "voice_agent.cli", *arguments],
+        cwd=environment["VOICE_HOME"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@contextmanager
+def running_stack(**more: str) -> Iterator[Stack]:
+    with temporary_home() as home, ScriptedLLM() as llm:
+        told = environment(home, VOICE_LLM_BASE_URL=llm.base_url, VOICE_LLM_MODEL=MODEL, **more)
+        started = run_command(told, "up", timeout=UP_WITHIN)
+        if started.returncode != 0:
+            raise RuntimeError(f"The stack did not come up:\n{started.stdout}\n{started.stderr}")
+        try:
+            yield Stack(home, told, llm)
+        finally:
+            stopped = run_command(told, "down")
+            keep_logs(home)
+            if stopped.returncode != 0:
+                raise RuntimeError(f"The stack did not go down:\n{stopped.stdout}\n{stopped.stderr}")
+
+
+def keep_logs(home: Path) -> None:
+    """Of the last run, for whoever has to find out why a test failed."""
+    kept = REPOSITORY / "build" / "stack-logs"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(home / "logs", kept)
