@@ -12,6 +12,7 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,6 +22,7 @@ from voice_agent.models import chat, endpoints, speech
 from voice_agent.models.answers import HANDLERS, error_response
 from voice_agent.models.catalog import RECORDER
 from voice_agent.models.child import Child, State
+from voice_agent.models.limits import LimitBody
 from voice_agent.models.parts import LLM_CONTEXT, Part, plans
 from voice_agent.settings import Settings
 
@@ -125,6 +127,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
             Route("/health", front.health, methods=["GET"]),
         ],
         lifespan=lifespan,
+        middleware=[Middleware(LimitBody)],
         exception_handlers={**HANDLERS, HTTPException: _on_http_error},
     )
 

@@ -21,6 +21,8 @@ def main() -> None:
     params.n_ctx = order["context"] * order["slots"]
     params.cpuparams.n_threads = order["threads"]
     params.cpuparams_batch.n_threads = order["threads"]
+    # Between batches llama.cpp looks for a cancelled request and serves the other slots: a long prompt must not block.
+    params.n_batch = 128
     params.cache_ram_mib = order["cache_mb"]
     params.verbosity = 0
     params.ui = False

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from voice_agent.errors import Code, Permanent
 from voice_agent.models.answers import OwnedStream, unless_disconnected
-from voice_agent.models.audio import SYNTHESIS_RATE, wav_header
 from voice_agent.models.catalog import DEFAULT_VOICE, KOKORO, KOKORO_VOICES, MOONSHINE, VOICE_ALIASES
 from voice_agent.models.child import Child
+from voice_agent.models.encode import MEDIA_TYPES, Encoder, encoder
 
 STT_NAMES: Final = frozenset({MOONSHINE.name, "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
 TTS_NAMES: Final = frozenset({KOKORO.name, "tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
@@ -66,28 +66,24 @@ async def _transcribe(child: Child, data: bytes) -> dict[str, Any]:
 
 
 async def speech(request: Request, child: Child, wish: Any) -> Response:
-    order, media_type = _order(wish)
+    order, form_of_answer = _order(wish)
     async with AsyncExitStack() as stack:
         asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
         answer = await unless_disconnected(request, asking, "speak")
         owned = stack.pop_all()
-        head = wav_header(SYNTHESIS_RATE) if media_type == "audio/wav" else b""
-        return OwnedStream(_sound(answer.aiter_raw(), head, owned), owned, media_type)
+        sound = _sound(answer.aiter_raw(), encoder(form_of_answer), owned)
+        return OwnedStream(sound, owned, MEDIA_TYPES[form_of_answer])
 
 
-async def _sound(source: AsyncIterator[bytes], head: bytes, owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+async def _sound(source: AsyncIterator[bytes], to: Encoder, owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:
     async with owned:
-        if head:
-            yield head
         async for chunk in source:
-            yield chunk
-
-
-MEDIA_TYPES: Final = {"pcm": "audio/pcm", "wav": "audio/wav"}
+            yield to.feed(chunk)
+        yield to.finish()
 
 
 def _order(wish: Any) -> tuple[dict[str, Any], str]:
-    """The child's order and the media type of the answer."""
+    """The child's order and the format of the answer."""
     if not isinstance(wish, dict):
         raise Permanent(Code.BAD_REQUEST, "The request body is not a JSON object.")
     text = wish.get("input")
@@ -104,16 +100,16 @@ def _order(wish: Any) -> tuple[dict[str, Any], str]:
     speed = wish.get("speed", 1.0)
     if not isinstance(speed, int | float) or isinstance(speed, bool) or not SLOWEST <= speed <= FASTEST:
         raise Permanent(Code.BAD_REQUEST, f"speed must be between {SLOWEST} and {FASTEST}.", param="speed")
-    wanted = wish.get("response_format") or "wav"
+    wanted = wish.get("response_format") or "mp3"
     if wanted not in MEDIA_TYPES:
         raise Permanent(
             Code.BAD_REQUEST,
             f"response_format {wanted!r} is not supported.",
-            f"Use {' or '.join(MEDIA_TYPES)}.",
+            f"Use one of {', '.join(MEDIA_TYPES)}.",
             param="response_format",
         )
     clipped = min(max(float(speed), MODEL_SLOWEST), MODEL_FASTEST)
-    return {"text": text, "voice": _voice(wish.get("voice")), "speed": clipped}, MEDIA_TYPES[wanted]
+    return {"text": text, "voice": _voice(wish.get("voice")), "speed": clipped}, wanted
 
 
 def _known(name: Any, known: frozenset[str], ours: str) -> None:
