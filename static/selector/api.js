@@ -23,7 +23,7 @@ const DEADLINE_MS = 15_000;
  * @param {{method?: string, body?: unknown, secret?: string, headers?: Record<string, string>, deadline?: number}} [options]
  */
 async function call(path, { method = "GET", body, secret, headers = {}, deadline = DEADLINE_MS } = {}) {
-  const all = { accept: "application/json", ...headers };
+  const all = /** @type {Record<string, string>} */ ({ accept: "application/json", ...headers });
   if (secret) all.authorization = `Bearer ${secret}`;
   if (body !== undefined) all["content-type"] = "application/json";
   let response;

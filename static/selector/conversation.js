@@ -1,6 +1,6 @@
 /** The course of a conversation: asking for a session, joining, leaving, coming back. Decisions are in policy.js. */
 import { ApiError, api, isTemporary } from "./api.js";
-import { afterDisconnect, nextDelay } from "./policy.js";
+import { OFFLINE_CHECK_MS, afterDisconnect, nextDelay } from "./policy.js";
 import { IN_CALL } from "./state.js";
 import { kept } from "./storage.js";
 
@@ -151,7 +151,9 @@ export class Conversation {
   /** Tries again and again, slower and slower, until it is back, told to stop, or gives up. */
   async #comeBack(/** @type {number} */ wish, /** @type {any} */ trouble) {
     for (let attempt = 0; wish === this.#wish; attempt += 1) {
-      const delay = nextDelay(attempt, Math.random());
+      // Without a network nothing is worth an attempt, and no time counts; the browser's word is checked now and then.
+      if (!this.store.state.online) attempt = 0;
+      const delay = this.store.state.online ? nextDelay(attempt, Math.random()) : OFFLINE_CHECK_MS;
       if (delay === null) return this.#step("failed", { trouble: { ...GAVE_UP, remedy: `${trouble.message} ${GAVE_UP.remedy}` } });
       this.#step("lost", { trouble, nextTryAt: Date.now() + delay });
       if (await this.#pause(delay)) attempt = 0;

@@ -3,7 +3,7 @@ import { transcript } from "./captions.js";
 import { byId, h, keyed, setText } from "./dom.js";
 import { ago, headline, logWords, memoryWords, shortId } from "./words.js";
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(1)} s`;
 
 export class DetailsView {
@@ -40,7 +40,7 @@ export class DetailsView {
     const rows = [
       ["Assistant", "bound", assistant?.name || call.agent?.name || ""],
       ["Id", "agent-id", assistant?.agentId ? shortId(assistant.agentId) : "", assistant?.agentId],
-      ["State", "state", assistant?.state.replace("_", " ") ?? "not here", assistant?.state],
+      ["State", "state", assistant?.state.replace("_", " ") ?? (call.phase === "live" ? "not here yet" : ""), assistant?.state],
       ["Episode", "episode", assistant ? String(assistant.episode) : ""],
       ["Memory", "memory", assistant ? memoryWords(assistant.memory, now) : "", assistant?.memory],
       ["Running since", "since", Number.isNaN(started) ? "" : ago(started, now), assistant?.startedAt],

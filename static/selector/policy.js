@@ -27,5 +27,8 @@ export function afterDisconnect(reason) {
 /** Time between LiveKit's own attempts; when they are used up ours begin, with a fresh token. */
 export const LIVEKIT_RETRIES_MS = [0, 300, 1000, 2000, 4000];
 
+/** While the browser says that there is no network, how often to try all the same. */
+export const OFFLINE_CHECK_MS = 30_000;
+
 /** A pause in a one-second clock longer than this means that the machine slept. */
 export const SLEEP_GAP_MS = 15_000;

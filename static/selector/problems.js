@@ -6,6 +6,7 @@
 
 const WAIT_PATIENCE_MS = 8_000;
 const HEAR_PATIENCE_MS = 20_000;
+const BACK_SHOWN_MS = 8_000;
 
 const MICROPHONE = {
   denied: ["The browser may not use your microphone.", "Allow the microphone for this page (the icon beside the address), then try again. You can type meanwhile."],
@@ -58,6 +59,9 @@ function* ofCall(/** @type {any} */ { call, online, now }) {
       seconds > 1 ? { action: "retry" } : {});
   }
   if (phase === "shaky" && online) yield problem("warning", "shaky", "The connection is interrupted.", "It is being restored.");
+  if (phase === "live" && call.returns > 0 && call.connectedAt !== null && now - call.connectedAt < BACK_SHOWN_MS && !notice) {
+    yield problem("info", "back", "You are back.", "The same conversation goes on.");
+  }
   if (notice) yield problem("info", notice.code, notice.message, notice.remedy, { closable: true, action: "noted" });
   if (call.tookOver) yield problem("info", "took_over", "This tab took the conversation over.", "The other tab was told.", { closable: true, action: "noted" });
 }

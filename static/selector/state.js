@@ -84,7 +84,7 @@ const HANDLERS = {
   "call.took_over": (state) => within(state, "call", { tookOver: true }),
   "call.noted": (state) => within(state, "call", { notice: null, trouble: null, tookOver: false }),
   "log.following": (state, { following }) => within(state, "timeline", { following }),
-  "log.line": (state, { line }) => within(state, "timeline", { lines: [...state.timeline.lines, line].slice(-KEEP_LINES) }),
+  "log.line": (state, { line }) => changed(state, "timeline", withLine(state.timeline, line)),
   turn: (state, { turn }) => ({ ...state, turns: [...state.turns, turn].slice(-KEEP_TURNS) }),
 };
 
@@ -145,6 +145,15 @@ function onPeople(/** @type {any} */ state, /** @type {any} */ people) {
 /** One notice per code: a repeated one replaces the earlier. */
 function withNotice(/** @type {Trouble[]} */ notices, /** @type {Trouble} */ notice) {
   return [...notices.filter((one) => one.code !== notice.code), notice].slice(-4);
+}
+
+/** In order of time, each once: a stream that begins anew tells again what it told before. */
+function withLine(/** @type {{lines: any[]}} */ timeline, /** @type {any} */ line) {
+  const { lines } = timeline;
+  if (lines.some((one) => one.seq === line.seq && one.pid === line.pid && one.time === line.time)) return timeline;
+  const later = lines.findIndex((one) => one.time > line.time);
+  const place = later < 0 ? lines.length : later;
+  return { ...timeline, lines: [...lines.slice(0, place), line, ...lines.slice(place)].slice(-KEEP_LINES) };
 }
 
 function within(/** @type {any} */ state, /** @type {string} */ part, /** @type {object} */ change) {

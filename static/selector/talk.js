@@ -1,7 +1,7 @@
 /** The conversation: who answers in what state, captions, text, and the buttons of the call. */
 import { byId, h, keyed, setText } from "./dom.js";
 import { IN_CALL } from "./state.js";
-import { headline } from "./words.js";
+import { announcement, headline } from "./words.js";
 
 /** What the first button says when the page is not in a call. */
 const RETURN_WORDS = { left: "Come back", stopped: "Try again", displaced: "Take back" };
@@ -78,6 +78,7 @@ export class TalkView {
     const name = people.assistant?.name || call.agent?.name || "";
     setText(byId("talk-name"), name);
     setText(byId("headline"), text);
+    setText(byId("announcement"), announcement(state));
     byId("headline").dataset.mood = mood;
     this.orb.dataset.mood = mood;
     document.title = talking ? `${name} · ${text}` : "Voice agent";

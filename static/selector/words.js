@@ -6,9 +6,16 @@ const PHASE_WORDS = {
   shaky: "Connection interrupted",
   returning: "Coming back",
   leaving: "Saying goodbye",
-  left: "You have left",
+  left: "You left",
   stopped: "Not connected",
   displaced: "Open in another tab",
+};
+
+/** What became of the assistant's reset after we left. */
+const RESET_WORDS = {
+  done: "Ready for your return",
+  pending: "The assistant is still tidying up",
+  unknown: "The server was not told",
 };
 
 const LIFECYCLE_WORDS = {
@@ -26,7 +33,7 @@ const ACTIVITY_WORDS = { initializing: "Getting ready", listening: "Listening", 
 export function headline({ call, people }) {
   if (call.phase !== "live") {
     const mood = { stopped: "off", left: "off", displaced: "off", idle: "off" }[call.phase] ?? "busy";
-    return { mood, text: PHASE_WORDS[call.phase] ?? "" };
+    return { mood, text: [PHASE_WORDS[call.phase], RESET_WORDS[call.phase === "left" ? call.reset : ""]].filter(Boolean).join(". ") };
   }
   const { assistant } = people;
   if (!assistant) return { mood: "busy", text: "Waiting for the assistant" };
@@ -34,6 +41,13 @@ export function headline({ call, people }) {
   if (lifecycle) return { mood: assistant.state === "failed" ? "bad" : "busy", text: lifecycle };
   if (!assistant.ready) return { mood: "busy", text: "Getting ready" };
   return { mood: assistant.activity || "listening", text: ACTIVITY_WORDS[assistant.activity] ?? "Listening" };
+}
+
+/** What a screen reader is told: comings and goings, but not every turn. The voice is heard already. @param {any} state */
+export function announcement(state) {
+  const { assistant } = state.people;
+  if (state.call.phase === "idle") return "";
+  return state.call.phase === "live" && assistant?.ready ? "Connected. The assistant is here." : headline(state).text;
 }
 
 /** @param {string} memory the attribute va.memory @param {number} now */
@@ -63,7 +77,7 @@ const TRANSITION_WORDS = {
 
 /** Log event → words. A function when fields matter; what is not listed is not shown. */
 const LOG_WORDS = {
-  "lifecycle.transition": (/** @type {any} */ f) => `The assistant ${TRANSITION_WORDS[String(f.to).toLowerCase()] ?? `is ${f.to}`}`,
+  "lifecycle.transition": (/** @type {any} */ f) => (f.from === f.to ? null : `The assistant ${TRANSITION_WORDS[f.to] ?? `is ${f.to}`}`),
   "human.joined": () => "Somebody joined",
   "human.left": () => "Somebody left",
   "reset.done": (/** @type {any} */ f) => `Reset finished in ${Math.round((f.seconds ?? 0) * 1000)} ms`,

@@ -33,7 +33,9 @@ test("coming back keeps what was said; a new conversation does not", () => {
   const said = reduce(live, { type: "caption", piece: { id: "1", who: "me", text: "Hello", final: true } });
   const lost = reduce(said, call("lost", { trouble: { code: "lost", message: "Gone." }, nextTryAt: 5_000 }));
   assert.equal(lost.captions.length, 1);
-  assert.equal(reduce(lost, call("joined")).call.returns, 1);
+  const back = reduce(lost, call("joined"));
+  assert.equal(back.call.returns, 1);
+  assert.deepEqual(codes(back), ["back"]);
   const left = reduce(reduce(said, call("leave")), call("left", { reset: "done" }));
   assert.equal(reduce(left, call("start", { agent: AGENT })).captions.length, 1);
   assert.equal(reduce(left, call("start", { agent: AGENT, fresh: true })).captions.length, 0);
@@ -100,6 +102,12 @@ test("a repeated notice replaces the earlier one and can be closed", () => {
   const twice = [notice, notice].reduce((state, one) => reduce(state, { type: "notice", notice: one }), live);
   assert.equal(twice.notices.length, 1);
   assert.equal(reduce(twice, { type: "notice.closed", code: "tts_failed" }).notices.length, 0);
+});
+
+test("the timeline holds each line once, in order of time", () => {
+  const line = (seq, time) => ({ type: "log.line", line: { pid: 1, seq, time } });
+  const { timeline } = [line(2, "b"), line(1, "a"), line(2, "b"), line(3, "c")].reduce(reduce, live);
+  assert.deepEqual(timeline.lines.map(({ seq }) => seq), [1, 2, 3]);
 });
 
 test("an unknown event is a mistake, not a shrug", () => {
