@@ -1,17 +1,20 @@
-"""Every setting, documented where it is defined. One source: environment, then `.env.local`, then what the
-running stack wrote (generated secrets, its addresses), then the default.
+"""Every setting, documented where it is defined. One source: environment, then `.env.local` in the current folder,
+then the secrets that `voice-agent up` generated, then the default.
 """
 
 from __future__ import annotations
 
+import difflib
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from dotenv.parser import parse_stream
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from voice_agent.errors import Code, Permanent
 
@@ -30,6 +33,11 @@ def _default_home() -> Path:
 
 def _default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voice-agent"
+
+
+def _place(path: str | Path) -> Path:
+    # Absolute: our processes run in other folders than the command that started them.
+    return Path(path).expanduser().absolute()
 
 
 def _setting(
@@ -59,8 +67,12 @@ class Settings(BaseModel):
         "VOICE_ADMIN_SECRET", "Bearer secret for administration; required off loopback.", "", secret=True
     )
     internal_secret: str = _setting("VOICE_INTERNAL_SECRET", "Shared by our own processes; generated.", "", secret=True)
-    cors_origins: str = _setting("VOICE_CORS_ORIGINS", "Origins of other sites that may call the API, by comma; empty: none.", "")
-    sessions_per_minute: int = _setting("VOICE_SESSIONS_PER_MINUTE", "Sessions one address may open per minute.", 30, ge=1)
+    cors_origins: str = _setting(
+        "VOICE_CORS_ORIGINS", "Origins of other sites that may call the API, by comma; empty: none.", ""
+    )
+    sessions_per_minute: int = _setting(
+        "VOICE_SESSIONS_PER_MINUTE", "Sessions one address may open per minute.", 30, ge=1
+    )
     default_agent: str = _setting("VOICE_DEFAULT_AGENT", "Id of the agent for callers who name none.", "")
     database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
 
@@ -107,6 +119,28 @@ class Settings(BaseModel):
     log_spoken_text: bool = _setting(
         "VOICE_LOG_SPOKEN_TEXT", "Write what was said into the reconnect log (else lengths only).", False
     )
+
+    @field_validator("home", "cache", mode="after")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return _place(path)
+
+    def as_environment(self) -> dict[str, str]:
+        """The same settings for a child process, so that it sees exactly what its parent saw."""
+        return {name: str(value) for name, attribute in names().items() if (value := getattr(self, attribute)) != ""}
+
+    @classmethod
+    def secret_names(cls) -> frozenset[str]:
+        return frozenset(
+            str(field.alias)
+            for field in cls.model_fields.values()
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra["secret"]
+        )
+
+    @property
+    def page_url(self) -> str:
+        """Where a person on this machine opens the page."""
+        return f"http://{'127.0.0.1' if self.host in ('', '0.0.0.0', '::') else self.host}:{self.port}"  # noqa: S104
 
     @property
     def effective_database_url(self) -> str:
@@ -163,23 +197,31 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     values: dict[str, str] = {}
     origin: dict[str, str] = {}
 
-    def take(source: str, found: Mapping[str, str | None]) -> None:
+    def take(found: Mapping[str, str], source: Callable[[str], str]) -> None:
         for name in known:
-            value = found.get(name)
-            if value is not None and value != "" and name not in values:
+            value = found.get(name, "")
+            if value != "" and name not in values:
                 values[name] = value
-                origin[name] = source
+                origin[name] = source(name)
 
-    take("environment", environ)
+    _refuse_unknown(environ, known, "the environment")
+    take(environ, lambda name: "environment")
     env_file = (directory or Path.cwd()) / ENV_FILE
     if env_file.is_file():
-        take(ENV_FILE, dotenv_values(env_file))
-    home = Path(values.get("VOICE_HOME") or _default_home())
-    if (home / STACK_FILE).is_file():
-        generated = dotenv_values(home / STACK_FILE)
-        take(STACK_FILE, {name: value for name, value in generated.items() if not _for_another_server(name, values)})
+        written, lines = _read(env_file)
+        _refuse_unknown(written, known, str(env_file))
+        take(written, lambda name: f"{ENV_FILE} line {lines[name]}")
+    stack_file = _place(values.get("VOICE_HOME") or _default_home()) / STACK_FILE
+    if stack_file.is_file():
+        written, _ = _read(stack_file)
+        ours = {name: value for name, value in written.items() if not _for_another_server(name, values)}
+        take(ours, lambda name: STACK_FILE)
+    return Loaded(_validated(values, origin), {name: origin.get(name, "default") for name in known})
+
+
+def _validated(values: Mapping[str, str], origin: Mapping[str, str]) -> Settings:
     try:
-        settings = Settings.model_validate(values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -188,4 +230,38 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
             f"{name} (from {origin.get(name, 'default')}) is not usable: {first['msg']}.",
             f"Correct {name} or remove it to use the default.",
         ) from error
-    return Loaded(settings, {name: origin.get(name, "default") for name in known})
+
+
+def _read(file: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Values and line numbers by name. A line that says nothing is an error: guessing hides typing mistakes."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Permanent(
+            Code.SETTINGS_FILE_MALFORMED, f"{file} cannot be read: {error}.", "It must be UTF-8 text that you may read."
+        ) from error
+    lines: dict[str, int] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        # The parser counts the blank lines before a binding as part of it.
+        string = binding.original.string
+        line = binding.original.line + string[: len(string) - len(string.lstrip())].count("\n")
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise Permanent(
+                Code.SETTINGS_FILE_MALFORMED,
+                f"{file}, line {line}: not a setting: {string.strip().splitlines()[0][:40]!r}.",
+                "Write NAME=value, or start the line with # to make it a comment.",
+            )
+        if binding.key is not None:
+            lines[binding.key] = line
+    return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}, lines
+
+
+def _refuse_unknown(found: Iterable[str], known: Iterable[str], where: str) -> None:
+    for name in found:
+        if name.startswith("VOICE_") and not name.startswith("VOICE_TEST_") and name not in known:
+            nearest = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
+            raise Permanent(
+                Code.SETTING_UNKNOWN,
+                f"{name} (in {where}) is not a setting.",
+                f"Did you mean {nearest}? `voice-agent settings` lists all of them.",
+            )

@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command()(down)
     app.command()(restart)
     app.command()(status)
+    app.command("settings")(show_settings)
     app.command(hidden=True)(supervise)
 
 
@@ -62,6 +63,25 @@ def status(as_json: Json = False) -> None:
         typer.echo(found["url"])
     if not ready:
         sys.exit(1)
+
+
+def show_settings(
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The reference, docs/settings.md.")] = False,
+) -> None:
+    """Every setting, its value and where that comes from; secrets masked."""
+    from voice_agent import settings
+    from voice_agent.stack import settings_view as view
+
+    if markdown:
+        typer.echo(view.markdown(), nl=False)
+        return
+    rows = view.rows(settings.load())
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']:<28} {row['value'] or '-':<44} {row['origin']}")
 
 
 def supervise(report: Annotated[int, typer.Option()]) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 import psutil
 from pydantic import BaseModel, ConfigDict
 
-RUN_MARK: Final = "VOICE_STACK_RUN"
-PART_MARK: Final = "VOICE_STACK_PART"
+RUN_MARK: Final = "_VOICE_STACK_RUN"
+PART_MARK: Final = "_VOICE_STACK_PART"
 """Both are put into the environment of every process we start, and are inherited by whatever it starts."""
 CLOCK_SLACK: Final = 2.0
 """The start time is derived from the boot time, which moves a little when the clock is set."""

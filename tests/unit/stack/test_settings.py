@@ -1,0 +1,109 @@
+"""One source of settings: who wins, what is refused, and that the documentation is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voice_agent import settings
+from voice_agent.errors import Code, Permanent
+from voice_agent.stack import settings_view
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def load(folder: Path, env_file: str = "", **environment: str) -> settings.Loaded:
+    if env_file:
+        (folder / settings.ENV_FILE).write_text(env_file)
+    return settings.load({"VOICE_HOME": str(folder / "home"), **environment}, folder)
+
+
+def test_environment_wins_over_file_wins_over_generated_wins_over_default(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / settings.STACK_FILE).write_text("LETTA_API_KEY=generated\nLIVEKIT_API_KEY=generated\n")
+    loaded = load(tmp_path, "VOICE_PORT=1111\nVOICE_LETTA_PORT=2222\nLETTA_API_KEY=mine\n", VOICE_PORT="3333")
+    found = loaded.settings
+    assert (found.port, found.letta_port, found.models_port) == (3333, 2222, 8290)
+    assert (found.letta_api_key, found.livekit_api_key) == ("mine", "generated")
+    assert loaded.origin["VOICE_PORT"] == "environment"
+    assert loaded.origin["VOICE_LETTA_PORT"] == ".env.local line 2"
+    assert loaded.origin["LIVEKIT_API_KEY"] == settings.STACK_FILE
+    assert loaded.origin["VOICE_MODELS_PORT"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("url", "withheld"),
+    [("LETTA_BASE_URL", "letta_api_key"), ("LIVEKIT_URL", "livekit_api_secret"), ("LIVEKIT_URL", "livekit_api_key")],
+)
+def test_a_generated_secret_is_never_sent_to_somebody_elses_server(tmp_path: Path, url: str, withheld: str) -> None:
+    (tmp_path / "home").mkdir()
+    generated = "LETTA_API_KEY=ours\nLIVEKIT_API_KEY=ours\nLIVEKIT_API_SECRET=ours\n"
+    (tmp_path / "home" / settings.STACK_FILE).write_text(generated)
+    assert getattr(load(tmp_path).settings, withheld) == "ours"
+    assert getattr(load(tmp_path, **{url: "https://example.org"}).settings, withheld) == ""
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    for arguments in ({"VOICE_LIVEKIT_PROT": "1"}, {"env_file": "VOICE_LIVEKIT_PROT=1\n"}):
+        with pytest.raises(Permanent) as refused:
+            load(tmp_path, **arguments)
+        assert refused.value.code is Code.SETTING_UNKNOWN
+        assert "VOICE_LIVEKIT_PORT" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("VOICE_PORT 9000\n", 1),
+        ("# fine\n\n\nVOICE_PORT=1\nVOICE_HOST\n", 5),
+        ("VOICE_PORT=1\r\n\r\n  \r\nthis is not a setting\r\n", 4),
+        ('VOICE_PORT=1\nVOICE_HOST="never closed\n', 2),
+    ],
+)
+def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    with pytest.raises(Permanent) as refused:
+        load(tmp_path, text)
+    assert refused.value.code is Code.SETTINGS_FILE_MALFORMED
+    assert f"{tmp_path / settings.ENV_FILE}, line {line}:" in refused.value.message
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / settings.ENV_FILE).write_bytes(b"VOICE_PORT=\xff\xfe")
+    with pytest.raises(Permanent) as refused:
+        load(tmp_path)
+    assert refused.value.code is Code.SETTINGS_FILE_MALFORMED
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "65536"])
+def test_an_unusable_value_is_named_with_its_origin(tmp_path: Path, value: str) -> None:
+    with pytest.raises(Permanent) as refused:
+        load(tmp_path, f"\nVOICE_PORT={value}\n")
+    assert refused.value.code is Code.SETTING_INVALID
+    assert "VOICE_PORT (from .env.local line 2)" in refused.value.message
+
+
+def test_a_child_process_sees_what_its_parent_saw(tmp_path: Path) -> None:
+    parent = load(
+        tmp_path, VOICE_GREETING="no", VOICE_IDLE_TIMEOUT="2.5", OPENAI_API_KEY="k", VOICE_CACHE="~/x"
+    ).settings
+    assert settings.load(parent.as_environment(), tmp_path).settings == parent
+
+
+def test_the_folders_are_absolute_wherever_a_process_runs(tmp_path: Path) -> None:
+    found = settings.load({"VOICE_HOME": "state", "VOICE_CACHE": "~/cache"}, tmp_path).settings
+    assert found.home == Path.cwd() / "state"
+    assert found.cache == Path.home() / "cache"
+
+
+def test_secrets_are_masked_and_everything_is_shown(tmp_path: Path) -> None:
+    loaded = load(tmp_path, OPENAI_API_KEY="sk-very-secret", LIVEKIT_API_SECRET="also-secret")
+    rows = settings_view.rows(loaded)
+    assert {row["name"] for row in rows} == set(settings.names())
+    assert "secret" not in json.dumps([row["value"] for row in rows])
+
+
+def test_the_documentation_is_what_the_code_says() -> None:
+    written = (REPOSITORY / "docs" / "settings.md").read_text()
+    assert written == settings_view.markdown(), "run: voice-agent settings --markdown > docs/settings.md"
