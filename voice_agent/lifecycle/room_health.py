@@ -57,7 +57,7 @@ class SeenLease:
     quiet_for: float = 0.0
     """Since its beat moved, on the observer's clock, counting only while the observer's own writes succeeded."""
     ended: bool = False
-    """Nobody holds it: released, revoked, or covered by a death certificate. The epoch stays."""
+    """Nobody holds it: released, revoked, or covered by a death certificate."""
     failed: str = ""
     """The health in the last renewal: a failure the agent reported about itself,"""
     silent_for: float = 0.0
@@ -325,7 +325,7 @@ def _silent(case: Case) -> Iterator[Action]:
     lease = case.seen.lease
     assert lease is not None
     yield Fence(case.seen.room, lease.epoch, lease.job_id)
-    yield Look(case.seen.room, case.now)
+    yield Look(case.seen.room, case.now + case.limits.recheck)
 
 
 def _ghosts(case: Case) -> Iterator[Action]:
