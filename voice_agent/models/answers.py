@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final, TypeVar
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from voice_agent.errors import Code, VoiceAgentError
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 STATUS: Final[Mapping[Code, int]] = {
@@ -51,8 +53,12 @@ class OwnedStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # `owned` as well as the source: a source that was never started does not clean up.
-        async with self._owned, aclosing(self._source):
-            await super().__call__(scope, receive, send)
+        try:
+            async with self._owned, aclosing(self._source):
+                await super().__call__(scope, receive, send)
+        except VoiceAgentError as error:
+            # Returning in the middle makes the server cut the connection: the only way to say that this was not all.
+            log.warning("models.answer_broken", path=scope["path"], **error.as_dict())
 
 
 class ClientGoneError(Exception):

@@ -1,0 +1,143 @@
+"""Nobody waits any more: the computing stops. A process dies: its role comes back, the others never notice."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import openai
+import psutil
+import pytest
+
+from tests.support.models import RunningModels, running_models
+from tests.support.speech import say, wav
+
+LLM = "smollm2-135m-instruct"
+STORY = "And then, as far as I remember, we walked along the river for a very long time. " * 60
+
+
+def child(models: RunningModels, name: str) -> psutil.Process:
+    for process in psutil.Process(models.pid).children():
+        if f"{name}_child" in " ".join(process.cmdline()):
+            return process
+    raise AssertionError(f"no {name} child")
+
+
+def until(true: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def assert_idle(process: psutil.Process, within: float) -> None:
+    """Its CPU clock stands still soon, long before the work would have been done."""
+
+    def quiet() -> bool:
+        before = sum(process.cpu_times()[:2])
+        time.sleep(0.3)
+        return sum(process.cpu_times()[:2]) - before < 0.05
+
+    until(quiet, within, f"{process.cmdline()[-1]} computes for a caller that is gone")
+
+
+def test_speech_stops_when_the_listener_goes(models: RunningModels) -> None:
+    wish = {"model": "tts-1", "voice": "alloy", "input": STORY, "response_format": "pcm"}
+    with httpx.stream("POST", f"{models.base_url}/audio/speech", json=wish, timeout=60) as answer:
+        next(answer.iter_raw())
+    assert_idle(child(models, "speech"), within=3)
+
+
+def test_recognition_stops_when_the_caller_goes(models: RunningModels) -> None:
+    clip = np.frombuffer(say("We walked along the river for a long time.", models.base_url, rate=16_000)[44:], "<i2")
+    sound = wav(np.tile(clip.astype(np.float32) / 32768, 40), 16_000)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{models.base_url}/audio/transcriptions",
+            files={"file": ("a.wav", sound)},
+            data={"model": "whisper-1"},
+            timeout=httpx.Timeout(10, read=0.3),
+        )
+    assert_idle(child(models, "speech"), within=3)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_chat_stops_when_the_caller_goes(models: RunningModels, stream: bool) -> None:
+    body = {
+        "model": LLM,
+        "messages": [{"role": "user", "content": "Tell a very long story."}],
+        "max_tokens": 6000,
+        "ignore_eos": True,
+        "stream": stream,
+    }
+    if stream:
+        with httpx.stream("POST", f"{models.base_url}/chat/completions", json=body, timeout=60) as answer:
+            next(answer.iter_raw())
+    else:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{models.base_url}/chat/completions", json=body, timeout=httpx.Timeout(10, read=0.5))
+    assert_idle(child(models, "llm"), within=3)
+
+
+def test_a_killed_child_comes_back(tmp_path: Path) -> None:
+    settings = {"VOICE_LLM_MODEL": LLM}
+    with (
+        running_models(tmp_path, settings) as models,
+        openai.OpenAI(base_url=models.base_url, api_key="any", max_retries=0) as client,
+    ):
+        pieces = client.chat.completions.create(
+            model=LLM,
+            messages=[{"role": "user", "content": "Tell a very long story."}],
+            max_tokens=6000,
+            extra_body={"ignore_eos": True},
+            stream=True,
+        )
+        next(iter(pieces))
+        child(models, "llm").kill()
+        with pytest.raises(openai.APIError, match="stopped in the middle"):
+            list(pieces)
+        # The next request waits for the new child instead of failing.
+        again = client.chat.completions.create(model=LLM, messages=[{"role": "user", "content": "Hi"}], max_tokens=4)
+        assert again.choices[0].message.content
+        roles = models.health().json()["roles"]
+        assert (roles["llm"]["restarts"], roles["stt"]["restarts"]) == (1, 0)
+
+        wish = {"model": "tts-1", "voice": "alloy", "input": STORY, "response_format": "pcm"}
+        with httpx.stream("POST", f"{models.base_url}/audio/speech", json=wish, timeout=60) as answer:
+            sound = answer.iter_raw()
+            next(sound)
+            child(models, "speech").kill()
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(sound)
+        until(lambda: models.health().status_code == 200, 60, "the speech child did not come back")
+        assert "Traceback" not in (tmp_path / "models.log").read_text()
+
+
+def test_children_do_not_outlive_the_front(tmp_path: Path) -> None:
+    with running_models(tmp_path, {"VOICE_LLM_MODEL": LLM}) as models:
+        front = psutil.Process(models.pid)
+        children = front.children(recursive=True)
+        assert len(children) == 2
+        front.kill()
+        gone, alive = psutil.wait_procs(children, timeout=5)
+        assert not alive
+        assert len(gone) == 2
+
+
+def test_health_tells_what_is_loading(tmp_path: Path) -> None:
+    with running_models(tmp_path, {"VOICE_LLM_MODEL": LLM}, wait=False) as models:
+
+        def answers() -> bool:
+            try:
+                health = models.health()
+            except httpx.TransportError:
+                return False
+            assert health.status_code == (200 if health.json()["status"] == "ready" else 503)
+            return True
+
+        until(answers, 30, "no health while loading")
+        assert set(json.loads(models.health().text)["roles"]) == {"stt", "tts", "llm"}
