@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command()(down)
     app.command()(restart)
     app.command()(status)
+    app.command()(doctor)
     app.command("settings")(show_settings)
     app.command(hidden=True)(supervise)
 
@@ -62,6 +63,21 @@ def status(as_json: Json = False) -> None:
             )
         typer.echo(found["url"])
     if not ready:
+        sys.exit(1)
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check everything this needs. Exits 0 only when nothing is wrong."""
+    from voice_agent import settings
+    from voice_agent.stack.doctor import examine
+
+    findings = examine(settings.load().settings)
+    if as_json:
+        typer.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok   ' if finding.ok else 'WRONG'} {finding.check:<15} {finding.message} {finding.remedy}")
+    if not all(finding.ok for finding in findings):
         sys.exit(1)
 
 

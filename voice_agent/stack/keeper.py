@@ -35,6 +35,7 @@ class Run:
     changed: Callable[[], None]
     died: Callable[[Part, int, int | None], None]
     report: Report
+    back_off: Sequence[float] = BACK_OFF
 
 
 class Keeper:
@@ -71,13 +72,13 @@ class Keeper:
                 )
             stable = asyncio.get_running_loop().time() - began > STABLE_AFTER
             failures = 1 if stable else failures + 1
-            if failures > len(BACK_OFF):
+            if failures > len(self._run.back_off):
                 self._set(
-                    Phase.GIVEN_UP, detail=f"{trouble}; given up after {failures} crashes in a row, see {self._log}"
+                    Phase.GIVEN_UP, detail=f"{trouble}; given up after {failures} failures in a row, see {self._log}"
                 )
                 return
             self._set(Phase.RESTARTING, detail=trouble, restarts=self.state.restarts + 1)
-            await asyncio.sleep(BACK_OFF[failures - 1])
+            await asyncio.sleep(self._run.back_off[failures - 1])
 
     async def _live_once(self, began: float) -> str:
         """One life, from start to death; returns what ended it."""
@@ -87,9 +88,11 @@ class Keeper:
         try:
             if self.part.prepare:
                 await self.part.prepare()
+            process = await self._spawn()
         except VoiceAgentError as error:
             return error.message
-        process = await self._spawn()
+        except OSError as error:
+            return f"it cannot be started: {error}"
         exited = asyncio.create_task(process.wait(), name=f"{self.part.name} exit")
         probing = asyncio.create_task(self._until_ready(), name=f"{self.part.name} readiness")
         try:
@@ -99,9 +102,10 @@ class Keeper:
             if not done:
                 return f"not ready within {self.part.ready_within:.0f} s ({self.state.detail or 'no answer'})"
             if exited not in done:
+                probing.result()
                 self._became_ready(began)
                 await exited
-            return f"ended by itself with exit code {process.returncode}"
+            return how_it_ended(process.returncode)
         finally:
             for task in (exited, probing):
                 task.cancel()
@@ -187,6 +191,12 @@ class Keeper:
             return ""
         lines = self._log.read_text(errors="replace").splitlines()[-count:]
         return "\n  | ".join(["\nIts last log lines:", *lines]) + "\n"
+
+
+def how_it_ended(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"killed by {signal.Signals(-exit_code).name}"
+    return f"ended by itself with exit code {exit_code}"
 
 
 def _cancelling() -> bool:

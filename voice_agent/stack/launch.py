@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from typing import IO, Any, Final
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
@@ -54,7 +53,7 @@ async def _supervise(settings: Settings, report: Report, announce_up: Report) ->
     async def settle() -> None:
         await samples.ensure(settings, report)
 
-    supervisor = Supervisor(settings, uuid.uuid4().hex, parts.table(settings), report, settle)
+    supervisor = Supervisor(settings, parts.table(settings), report, settle)
     telling = asyncio.create_task(_tell_when_up(supervisor, settings, announce_up), name="announce")
     try:
         await supervisor.run(stop)

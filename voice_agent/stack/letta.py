@@ -12,11 +12,11 @@ from typing import Final
 
 import asyncpg
 
-from voice_agent.downloads import Artifact, Place, fetch
-from voice_agent.errors import Code
+from voice_agent.downloads import Artifact, Place
+from voice_agent.errors import Code, Temporary
 from voice_agent.settings import Settings
 from voice_agent.stack import postgres, readiness
-from voice_agent.stack.shell import Report, appear, run, uv
+from voice_agent.stack.shell import Report, appear, fetched, run, uv
 
 VERSION: Final = "0.16.8"
 SDIST_SHA256: Final = "363e26989e552c859ce2e7961d484acee6fccfc1e7b16e8f644b1ae1ccd754a3"
@@ -47,7 +47,7 @@ def python(settings: Settings) -> Path:
 async def provision(settings: Settings, report: Report) -> None:
     async def build(work: Path) -> None:
         report(f"letta {VERSION}: installing it into an environment of its own, once (260 packages, 800 MB)")
-        sdist = await asyncio.to_thread(fetch, SDIST, settings.cache)
+        [sdist] = await fetched([SDIST], settings.cache, report)
         await asyncio.to_thread(_unpack, sdist, work)
         await _install(work)
 
@@ -124,6 +124,15 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 async def prepare(settings: Settings) -> None:
     """With Postgres up and Letta not yet: the database exists, is migrated, and names our model server."""
+    try:
+        await _prepare_database(settings)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Temporary(Code.DATABASE_UNAVAILABLE, f"Letta's database: {error}.", "See postgres.log.") from error
+    # Letta lists the models of its providers once, when it starts: the list must be there by then.
+    await readiness.wait(partial(readiness.http, f"{settings.models_url}/models"), MODELS_WITHIN)
+
+
+async def _prepare_database(settings: Settings) -> None:
     await _create_database(settings)
     connection = await asyncpg.connect(postgres.url(settings), timeout=10)
     try:
@@ -135,8 +144,6 @@ async def prepare(settings: Settings) -> None:
         await _reconcile_providers(connection, f"http://127.0.0.1:{settings.models_port}/v1")
     finally:
         await connection.close(timeout=10)
-    # Letta lists the models of its providers once, when it starts: the list must be there by then.
-    await readiness.wait(partial(readiness.http, f"{settings.models_url}/models"), MODELS_WITHIN)
 
 
 async def _create_database(settings: Settings) -> None:

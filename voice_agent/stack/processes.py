@@ -69,15 +69,21 @@ def end(processes: Iterable[psutil.Process], grace: float, first: signal.Signals
             return
 
 
-def holder(port: int) -> str:
-    """Who listens there, as far as we may know."""
-    for connection in psutil.net_connections(kind="inet"):
-        if connection.laddr and connection.laddr.port == port and connection.status in ("LISTEN", "NONE"):
-            try:
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-            except (psutil.Error, TypeError, ValueError):
-                return "a process of another user"
-    return "another process"
+def listener(port: int, *, udp: bool = False) -> int | None:
+    """Its pid, as far as we may know."""
+    for connection in psutil.net_connections(kind="udp4" if udp else "tcp4"):
+        if connection.laddr and connection.laddr.port == port and (udp or connection.status == psutil.CONN_LISTEN):
+            return connection.pid
+    return None
+
+
+def holder(port: int, *, udp: bool = False) -> str:
+    """Who has that port, in words."""
+    pid = listener(port, udp=udp)
+    try:
+        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "a process of another user"
+    except psutil.Error:
+        return "another process"
 
 
 def is_free(host: str, port: int, *, udp: bool = False) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import filecmp
 import shutil
-import sys
 from typing import Final
 
-from voice_agent.downloads import Artifact, Place, fetch
+from voice_agent.downloads import Artifact, Place, is_cached
 from voice_agent.errors import VoiceAgentError
+from voice_agent.models.parts import plans
 from voice_agent.settings import LIVEKIT_CLIENT_VERSION, Settings
 from voice_agent.stack import letta, livekit, postgres
-from voice_agent.stack.shell import Report, run
+from voice_agent.stack.shell import Report, fetched
 
 LIVEKIT_CLIENT: Final = Artifact(
     name=f"livekit-client {LIVEKIT_CLIENT_VERSION}",
@@ -31,7 +32,7 @@ async def provision(settings: Settings, report: Report) -> None:
             if not settings.letta_base_url:
                 group.create_task(postgres.provision(settings, report), name="postgres")
                 group.create_task(letta.provision(settings, report), name="letta")
-            group.create_task(_livekit_client(settings), name="livekit-client")
+            group.create_task(_livekit_client(settings, report), name="livekit-client")
             group.create_task(_models(settings, report), name="models")
     except* VoiceAgentError as failures:
         errors = [error for error in failures.exceptions if isinstance(error, VoiceAgentError)]
@@ -41,22 +42,21 @@ async def provision(settings: Settings, report: Report) -> None:
     raise failure
 
 
-async def _livekit_client(settings: Settings) -> None:
+async def _livekit_client(settings: Settings, report: Report) -> None:
     target = settings.livekit_client
-    if target.is_file():
+    [source] = await fetched([LIVEKIT_CLIENT], settings.cache, report)
+    if target.is_file() and filecmp.cmp(source, target, shallow=False):
         return
-    source = await asyncio.to_thread(fetch, LIVEKIT_CLIENT, settings.cache)
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_suffix(".new")
-    await asyncio.to_thread(shutil.copyfile, source, fresh)
+    shutil.copyfile(source, fresh)
     fresh.replace(target)
 
 
 async def _models(settings: Settings, report: Report) -> None:
-    report("models: checking, and fetching what is missing")
-    await run(
-        *(sys.executable, "-m", "voice_agent.cli", "models", "fetch"),
-        what="Fetching the models",
-        remedy="Run `voice-agent models fetch` to see more.",
-        environment=settings.as_environment(),
-    )
+    # Every byte is checked by the model server when it starts; here it matters only that nothing is missing.
+    files = [file for plan in plans(settings) for model in plan.models for file in model.files.values()]
+    missing = [file for file in files if not is_cached(file, settings.cache)]
+    if missing:
+        report(f"models: fetching {sum(file.size for file in missing) / 1e6:.0f} MB, once")
+        await fetched(missing, settings.cache, report)

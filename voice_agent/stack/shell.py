@@ -8,12 +8,15 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from voice_agent.downloads import Artifact, Progress, fetch_all
 from voice_agent.errors import Code, Permanent, Temporary
 
 Report = Callable[[str], None]
@@ -21,6 +24,7 @@ Report = Callable[[str], None]
 
 LAST_LINES: Final = 12
 LOCK_POLL: Final = 0.5
+PROGRESS_EVERY: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,28 @@ async def _locked(path: Path, report: Report) -> AsyncIterator[None]:
                     told = True
                 await asyncio.sleep(LOCK_POLL)
         yield
+
+
+async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report) -> list[Path]:
+    """Downloads in a thread; told of its progress now and then. When cancelled, the download ends; parts are kept."""
+    stop = threading.Event()
+    last = time.monotonic()
+
+    def progress(now: Progress) -> None:
+        nonlocal last
+        if stop.is_set():
+            raise Temporary(Code.DOWNLOAD_FAILED, "The download was interrupted.")
+        if time.monotonic() - last > PROGRESS_EVERY:
+            last = time.monotonic()
+            report(str(now))
+
+    fetching = asyncio.ensure_future(asyncio.to_thread(fetch_all, artifacts, cache, progress))
+    try:
+        return await asyncio.shield(fetching)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.gather(fetching, return_exceptions=True)
+        raise
 
 
 async def install_wheel(requirement: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
 from voice_agent.errors import VoiceAgentError
 from voice_agent.settings import Settings
 from voice_agent.stack import state
-from voice_agent.stack.keeper import Keeper, Run
+from voice_agent.stack.keeper import BACK_OFF, Keeper, Run, how_it_ended
 from voice_agent.stack.parts import Part
 from voice_agent.stack.processes import Identity, end, marked
 from voice_agent.stack.shell import Report
@@ -28,16 +29,21 @@ class Supervisor:
     """Owns every process of one run."""
 
     def __init__(
-        self, settings: Settings, run: str, parts: Sequence[Part], report: Report, settle: Callable[[], Awaitable[None]]
+        self,
+        settings: Settings,
+        parts: Sequence[Part],
+        report: Report,
+        settle: Callable[[], Awaitable[None]],
+        back_off: Sequence[float] = BACK_OFF,
     ) -> None:
         self._settings = settings
-        self._run = run
+        self._run = uuid.uuid4().hex
         self._report = report
         self._settle = settle
         self._certificates: asyncio.Queue[ProcessExit] = asyncio.Queue()
         self._me = Identity.of(os.getpid())
         self._keepers: list[Keeper] = []
-        shared = Run(run, self.logs, self._changed, self._died, report)
+        shared = Run(self._run, self.logs, self._changed, self._died, report, back_off)
         for part in parts:
             needs = [keeper for keeper in self._keepers if keeper.part.name in part.needs]
             self._keepers.append(Keeper(part, shared, needs))
@@ -88,7 +94,7 @@ class Supervisor:
         state.save(settings.home, saved)
 
     def _died(self, part: Part, pid: int, exit_code: int | None) -> None:
-        self._report(f"{part.name} (pid {pid}) ended with {exit_code}")
+        self._report(f"{part.name} (pid {pid}) {how_it_ended(exit_code)}")
         if part.holds_leases:
             self._certificates.put_nowait(
                 ProcessExit(process=part.name, pid=pid, host=socket.gethostname(), exit_code=exit_code)

@@ -1,0 +1,209 @@
+"""The supervisor with real, small processes: order, readiness, crashes, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support import service
+from tests.support.stack import free_ports
+from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
+from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.settings import Settings
+from voice_agent.stack import readiness, state
+from voice_agent.stack.parts import Part, Port
+from voice_agent.stack.processes import is_free, marked
+from voice_agent.stack.state import PartState, Phase, RunState
+from voice_agent.stack.supervisor import Supervisor
+
+WITHIN = 20.0
+PORTS = free_ports(4)
+
+
+def part(name: str, port: int, *options: str, **more: Any) -> Part:
+    return Part(
+        name=name,
+        version="1",
+        command=(sys.executable, service.__file__, str(port), *options),
+        environment=lambda: dict(os.environ),
+        ports=(Port(port, f"PORT_OF_{name}"),),
+        probe=partial(readiness.http, f"http://127.0.0.1:{port}/"),
+        **more,
+    )
+
+
+class Stage:
+    """A supervisor that runs, and what it wrote down."""
+
+    def __init__(self, home: Path, supervisor: Supervisor, said: list[str], stop: asyncio.Event) -> None:
+        self.home = home
+        self.supervisor = supervisor
+        self.said = said
+        self.stop = stop
+
+    @property
+    def written(self) -> RunState:
+        found = state.load(self.home)
+        assert found
+        return found
+
+    def part(self, name: str) -> PartState:
+        return next(part for part in self.written.parts if part.name == name)
+
+    def pid(self, name: str) -> int:
+        process = self.part(name).process
+        assert process
+        return process.pid
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WITHIN):
+            while not condition():  # noqa: ASYNC110 - what it waits for happens in other processes
+                await asyncio.sleep(0.02)
+
+
+def supervise(home: Path, parts: tuple[Part, ...], said: list[str], **settings: Any) -> Supervisor:
+    (home / "run").mkdir()
+
+    async def settle() -> None:
+        said.append("settled")
+
+    return Supervisor(Settings(home=home, **settings), parts, said.append, settle, back_off=(0.05, 0.05, 0.05))
+
+
+@asynccontextmanager
+async def on_stage(home: Path, *parts: Part, **settings: Any) -> AsyncIterator[Stage]:
+    said: list[str] = []
+    stop = asyncio.Event()
+    supervisor = supervise(home, parts, said, **settings)
+    running = asyncio.create_task(supervisor.run(stop), name="supervisor")
+    stage = Stage(home, supervisor, said, stop)
+    try:
+        await stage.until(lambda: state.load(home) is not None)
+        yield stage
+    finally:
+        stop.set()
+        await running
+
+
+async def failed_start(home: Path, *parts: Part) -> VoiceAgentError:
+    with pytest.raises(VoiceAgentError) as failed:
+        await supervise(home, parts, []).run(asyncio.Event())
+    assert failed.value.code is Code.NOT_READY
+    assert state.load(home) is None
+    assert all(is_free("127.0.0.1", port.number) for part in parts for port in part.ports)
+    return failed.value
+
+
+async def up(stage: Stage) -> None:
+    async with asyncio.timeout(WITHIN):
+        await stage.supervisor.up.wait()
+
+
+async def test_a_part_starts_only_when_what_it_needs_is_ready(tmp_path: Path) -> None:
+    first = part("first", PORTS[0], "--delay", "0.5")
+    second = part("second", PORTS[1], needs=("first",))
+    async with on_stage(tmp_path, first, second) as stage:
+        await stage.until(lambda: stage.part("first").process is not None)
+        assert stage.part("second").phase is Phase.WAITING
+        await up(stage)
+        started = [psutil.Process(stage.pid(name)).create_time() for name in ("first", "second")]
+        assert started[1] - started[0] > 0.5
+        assert [line.split()[0] for line in stage.said] == ["first", "second", "settled"]
+        assert (stage.part("first").ready_after_s or 0) >= 0.5
+    assert state.load(tmp_path) is None
+
+
+async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: Path) -> None:
+    first = part("first", PORTS[0])
+    second = part("second", PORTS[1], "--stubborn", needs=("first",), stop_within=0.3)
+    async with on_stage(tmp_path, first, second) as stage:
+        await up(stage)
+        run = stage.written.run
+        processes = [psutil.Process(stage.pid(name)) for name in ("first", "second")]
+        stage.stop.set()
+        await stage.until(lambda: not processes[1].is_running() or processes[1].status() == psutil.STATUS_ZOMBIE)
+        assert processes[0].is_running()
+        await stage.until(lambda: state.load(tmp_path) is None)
+        assert marked(run) == []
+
+
+async def test_never_ready_names_the_part_and_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:
+    late = part("late", PORTS[1], "--delay", "60", ready_within=0.6)
+    error = await failed_start(tmp_path, part("good", PORTS[0]), late)
+    assert "late did not get ready: not ready within" in error.message
+    assert "service starts" in error.message
+    assert "late.log" in error.remedy
+
+
+async def test_one_that_ends_at_its_first_start_fails_the_start(tmp_path: Path) -> None:
+    (tmp_path / "no").touch()
+    error = await failed_start(tmp_path, part("sick", PORTS[0], "--fail-once-there-is", str(tmp_path / "no")))
+    assert "exit code 3" in error.message
+    assert "service refuses" in error.message
+
+
+async def test_a_program_that_is_not_there_fails_the_start(tmp_path: Path) -> None:
+    error = await failed_start(tmp_path, replace(part("gone", PORTS[0]), command=("/does/not/exist",)))
+    assert "it cannot be started" in error.message
+
+
+async def test_a_killed_part_comes_back_with_everything_it_had_started_gone(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    async with on_stage(tmp_path, part("some", PORTS[0], "--child", str(child)), part("other", PORTS[1])) as stage:
+        await up(stage)
+        old, other, grandchild = stage.pid("some"), stage.pid("other"), psutil.Process(int(child.read_text()))
+        os.kill(old, signal.SIGKILL)
+        await stage.until(lambda: stage.part("some").restarts == 1 and stage.part("some").phase is Phase.READY)
+        assert stage.pid("some") != old
+        assert stage.pid("other") == other
+        assert not grandchild.is_running()
+        assert any("killed by SIGKILL" in line for line in stage.said)
+
+
+async def test_one_that_crashes_again_and_again_is_given_up_and_the_rest_stays(tmp_path: Path) -> None:
+    poison = tmp_path / "poison"
+    sick, fine = part("sick", PORTS[0], "--fail-once-there-is", str(poison)), part("fine", PORTS[1])
+    async with on_stage(tmp_path, sick, fine) as stage:
+        await up(stage)
+        poison.touch()
+        os.kill(stage.pid("sick"), signal.SIGKILL)
+        await stage.until(lambda: stage.part("sick").phase is Phase.GIVEN_UP)
+        assert stage.part("sick").process is None
+        assert "given up after 4 failures" in stage.part("sick").detail
+        assert stage.part("fine").phase is Phase.READY
+
+
+async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path) -> None:
+    received = tmp_path / "received"
+    serve = part("serve", PORTS[0], "--received", str(received))
+    worker = part("worker", PORTS[1], holds_leases=True)
+    async with on_stage(tmp_path, serve, worker, port=PORTS[0], internal_secret="knows") as stage:
+        await up(stage)
+        pid = stage.pid("worker")
+        os.kill(pid, signal.SIGKILL)
+        await stage.until(received.exists)
+        await stage.until(lambda: received.read_text().endswith("\n"))
+    path, scheme, secret, body = received.read_text().split(maxsplit=3)
+    assert (path, scheme, secret) == (PROCESS_EXIT_PATH, "Bearer", "knows")
+    told = ProcessExit.model_validate(json.loads(body))
+    assert (told.process, told.pid, told.exit_code) == ("worker", pid, -9)
+
+
+async def test_secrets_are_not_written_down(tmp_path: Path) -> None:
+    async with on_stage(tmp_path, part("some", PORTS[0]), internal_secret="hidden", letta_api_key="hidden") as stage:
+        await up(stage)
+        text = (tmp_path / "run" / "state.json").read_text()
+        assert "hidden" not in text
+        assert state.as_running(Settings(letta_api_key="known"), stage.written).letta_api_key == "known"

@@ -1,0 +1,216 @@
+"""One line per thing that can be wrong, each with what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+
+from voice_agent.contracts import LEASE_RENEWAL
+from voice_agent.downloads import Artifact, verify
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models.parts import plans
+from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.settings import Settings
+from voice_agent.stack import livekit, parts, state
+from voice_agent.stack.ports import require_free
+from voice_agent.stack.processes import holder, listener, marked
+from voice_agent.stack.provision import LIVEKIT_CLIENT
+from voice_agent.storage.database import Database
+
+MAX_SKEW: Final = 60.0
+MIN_FREE: Final = 2_000_000_000
+UP: Final = "Start it with `voice-agent up`, then look at `voice-agent status` and its log."
+
+Check = Callable[[Settings], Awaitable[str]]
+"""Returns what it found, or raises what is wrong."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    check: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    running = state.load(settings.home)
+    if running:
+        settings = state.as_running(settings, running)
+
+    async def all_checks() -> list[Finding]:
+        return list(await asyncio.gather(*(_examined(name, check, settings) for name, check in CHECKS.items())))
+
+    return asyncio.run(all_checks())
+
+
+async def _examined(name: str, check: Check, settings: Settings) -> Finding:
+    try:
+        return Finding(name, True, await check(settings))
+    except VoiceAgentError as error:
+        return Finding(name, False, error.message, error.remedy)
+
+
+async def _disk(settings: Settings) -> str:
+    for folder in (settings.home, settings.cache):
+        exists = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(exists).free
+        if free < MIN_FREE:
+            raise Temporary(
+                Code.DISK_FULL, f"{free / 1e9:.1f} GB are free for {folder}.", "Free some space, 2 GB at least."
+            )
+    return "more than 2 GB are free for VOICE_HOME and VOICE_CACHE"
+
+
+async def _ports(settings: Settings) -> str:
+    table = parts.table(settings)
+    running = state.load(settings.home)
+    if running is None:
+        require_free(table)
+    else:
+        ours = {process.pid for process in marked(running.run)}
+        for port in (port for part in table for port in part.ports):
+            if listener(port.number, udp=port.udp) not in ours:
+                who = holder(port.number, udp=port.udp)
+                raise Permanent(
+                    Code.PORT_TAKEN,
+                    f"Port {port.number} ({port.setting}) is not held by us but by {who}.",
+                    "Stop that program, then `voice-agent restart`.",
+                )
+    numbers = ", ".join(str(port.number) for part in table for port in part.ports)
+    return f"{'ours' if running else 'free'}: {numbers}"
+
+
+async def _livekit_server(settings: Settings) -> str:
+    if settings.livekit_url:
+        return f"not needed, yours is used: {settings.livekit_url}"
+    program = livekit.binary(settings)
+    found = livekit.version_of(program)
+    if found != livekit.VERSION:
+        raise Permanent(
+            Code.BUILD_FAILED, f"{program} is {found}, not {livekit.VERSION}.", "`voice-agent up` builds it again."
+        )
+    return f"{program} is {found}"
+
+
+async def _livekit(settings: Settings) -> str:
+    url = settings.effective_livekit_url
+    return await _answer("http" + url.removeprefix("ws") if url.startswith("ws") else url, Code.LIVEKIT_UNAVAILABLE)
+
+
+async def _letta(settings: Settings) -> str:
+    base = settings.effective_letta_url.rstrip("/")
+    await _answer(f"{base}/v1/health/", Code.LETTA_UNAVAILABLE)
+    headers = {"Authorization": f"Bearer {settings.letta_api_key}"}
+    answer = await _get(f"{base}/v1/agents/?limit=100", Code.LETTA_UNAVAILABLE, headers)
+    if answer.status_code in (401, 403):
+        raise Permanent(Code.LETTA_REFUSED, f"{base} refuses our key.", "Set LETTA_API_KEY to its password or key.")
+    agents = answer.json() if answer.is_success else []
+    if not agents:
+        raise Permanent(Code.AGENT_NOT_FOUND, f"{base} has no agent to talk to.", "Create one in Letta.")
+    return f"{base} answers and has {'100 agents or more' if len(agents) == 100 else f'{len(agents)} agents'}"
+
+
+async def _models(settings: Settings) -> str:
+    return await _answer(settings.models_url.removesuffix("/v1") + "/health", Code.MODEL_UNREACHABLE)
+
+
+async def _model_files(settings: Settings) -> str:
+    files = [file for plan in plans(settings) for model in plan.models for file in model.files.values()]
+    return await _verified(settings, files, "Run `voice-agent models fetch`.")
+
+
+async def _page_client(settings: Settings) -> str:
+    return await _verified(settings, [LIVEKIT_CLIENT], "`voice-agent up` fetches it again.")
+
+
+async def _verified(settings: Settings, files: list[Artifact], remedy: str) -> str:
+    wrong = [file.name for file in files if not await asyncio.to_thread(verify, file, settings.cache)]
+    if wrong:
+        raise Permanent(Code.MODEL_CORRUPT, f"Missing or damaged: {', '.join(wrong)}.", remedy)
+    return f"{len(files)} files, every byte as it should be"
+
+
+async def _serve(settings: Settings) -> str:
+    return await _answer(f"{settings.page_url}/health", Code.NOT_RUNNING)
+
+
+async def _database(settings: Settings) -> str:
+    database = Database(settings.effective_database_url)
+    try:
+        await database.ping()
+    finally:
+        await database.close()
+    return f"{database.url.render_as_string(hide_password=True)} answers"
+
+
+async def _worker(settings: Settings) -> str:
+    """A worker that LiveKit has registered moves its beat; a row alone may be of one that is gone."""
+    database = Database(settings.effective_database_url)
+    roll = WorkerRoll(database)
+    try:
+        first = {row.name: row.beat for row in await roll.all()}
+        give_up = time.monotonic() + 2 * LEASE_RENEWAL
+        while time.monotonic() < give_up:
+            await asyncio.sleep(LEASE_RENEWAL / 4)
+            alive = [row for row in await roll.all() if row.beat != first.get(row.name, row.beat)]
+            if alive:
+                return ", ".join(f"{row.name}: {row.active} of {row.capacity} conversations" for row in alive)
+    finally:
+        await database.close()
+    raise Temporary(Code.NO_WORKER, "No worker is registered with LiveKit.", UP)
+
+
+async def _clock(settings: Settings) -> str:
+    skews = []
+    for url in (settings.effective_livekit_url.replace("ws", "http", 1), f"{settings.effective_letta_url}/v1/health/"):
+        answer = await _get(url, Code.NOT_READY)
+        if date := answer.headers.get("Date"):
+            skews.append(abs(parsedate_to_datetime(date).timestamp() - time.time()))
+    worst = max(skews, default=0.0)
+    if worst > MAX_SKEW:
+        raise Permanent(
+            Code.NOT_READY, f"The clock here and that of a server differ by {worst:.0f} s.", "Set the clocks (NTP)."
+        )
+    return f"differs by less than {max(2, round(worst) + 1)} s from LiveKit's and Letta's"
+
+
+async def _answer(url: str, code: Code) -> str:
+    answer = await _get(url, code)
+    if not answer.is_success:
+        raise Temporary(code, f"{url} answered {answer.status_code}: {answer.text[:200]}", UP)
+    return f"{url} answers"
+
+
+async def _get(url: str, code: Code, headers: dict[str, str] | None = None) -> httpx.Response:
+    try:
+        async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
+            return await client.get(url, headers=headers)
+    except httpx.HTTPError as error:
+        raise Temporary(code, f"{url} does not answer ({type(error).__name__}).", UP) from error
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "disk": _disk,
+    "ports": _ports,
+    "livekit-server": _livekit_server,
+    "livekit": _livekit,
+    "letta": _letta,
+    "models": _models,
+    "model files": _model_files,
+    "page client": _page_client,
+    "serve": _serve,
+    "database": _database,
+    "worker": _worker,
+    "clock": _clock,
+}
