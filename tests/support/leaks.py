@@ -26,7 +26,8 @@ class Holdings:
     @classmethod
     def now(cls) -> Self:
         return cls(
-            threads=frozenset(threading.enumerate()),
+            # A native library's thread that once called into Python stays listed for ever, alive or not.
+            threads=frozenset(t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)),
             processes=frozenset(_children()),
             files=frozenset(_open_files()),
         )
