@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models import tool_answers
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
 from voice_agent.models.catalog import RECORDER
 from voice_agent.models.child import Child
 from voice_agent.models.endpoints import Endpoint
+from voice_agent.models.tools import as_schema, wanted
 
 EVENTS = "text/event-stream"
 
@@ -25,10 +27,16 @@ EVENTS = "text/event-stream"
 class Brain(Protocol):
     """Something that answers a chat request, as a streamed HTTP response."""
 
+    @property
+    def calls_tools(self) -> bool:
+        """Whether it understands OpenAI's tools itself."""
+
     def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]: ...
 
 
 class LocalBrain:
+    calls_tools = False
+
     def __init__(self, child: Child, model: str) -> None:
         self._child = child
         self._model = model
@@ -46,6 +54,8 @@ class LocalBrain:
 
 class Upstream:
     """Another OpenAI-style server. Its refusals are passed on as they are; only its silence is ours to explain."""
+
+    calls_tools = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._url = endpoint.base_url
@@ -86,19 +96,24 @@ async def complete(request: Request, brain: Brain, body: dict[str, Any]) -> Resp
 
 
 async def _open(brain: Brain, body: dict[str, Any]) -> Response:
+    tools = () if brain.calls_tools else wanted(body)
     async with AsyncExitStack() as stack:
-        answer = await stack.enter_async_context(brain.ask(body))
+        answer = await stack.enter_async_context(brain.ask(as_schema(body, tools) if tools else body))
         media_type = answer.headers.get("content-type", "")
         if answer.status_code < 400 and media_type.startswith(EVENTS):
             owned = stack.pop_all()
-            return OwnedStream(_events(answer, owned), owned, EVENTS)
-        return Response(await answer.aread(), answer.status_code, media_type=media_type or None)
+            source = tool_answers.streamed(answer.aiter_lines()) if tools else answer.aiter_raw()
+            return OwnedStream(_events(source, owned), owned, EVENTS)
+        content = await answer.aread()
+        if tools:
+            return JSONResponse(tool_answers.whole(json.loads(content)))
+        return Response(content, answer.status_code, media_type=media_type or None)
 
 
-async def _events(answer: httpx.Response, owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+async def _events(source: AsyncIterator[bytes], owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:
     try:
         async with owned:  # left here, so that a broken connection becomes one of our errors
-            async for chunk in answer.aiter_raw():
+            async for chunk in source:
                 yield chunk
     except VoiceAgentError as error:
         # The status was sent long ago: OpenAI's clients raise an error event as an APIError.
