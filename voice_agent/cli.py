@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
+import os
 import sys
+from pathlib import Path
 from typing import Final
 
 import typer
 
-from voice_agent.errors import VoiceAgentError
+from voice_agent.errors import Code, VoiceAgentError
 
 PACKAGES: Final = ("stack", "models", "observe", "web", "conversation", "memory")
 
@@ -17,7 +20,7 @@ app = typer.Typer(
     help="A voice assistant with a memory that people can leave and come back to.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
 )
 for _package in PACKAGES:
     if importlib.util.find_spec(f"voice_agent.{_package}.commands"):
@@ -25,11 +28,16 @@ for _package in PACKAGES:
 
 
 def main() -> None:
+    # Our own `uv` (a dependency, so of a known version) is found wherever and however this was called.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     try:
         app()
     except VoiceAgentError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(1)
+        sys.exit(f"Error: {error}")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(f"Error: The disk is full ({error.filename}). [{Code.DISK_FULL}] Free some space and try again.")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from voice_agent.downloads import Artifact, Place
 from voice_agent.errors import Code, Temporary
 from voice_agent.settings import Settings
 from voice_agent.stack import postgres, readiness
-from voice_agent.stack.shell import Report, appear, fetched, run, uv
+from voice_agent.stack.shell import Report, appear, fetched, run
 
 VERSION: Final = "0.16.8"
 SDIST_SHA256: Final = "363e26989e552c859ce2e7961d484acee6fccfc1e7b16e8f644b1ae1ccd754a3"
@@ -82,7 +82,7 @@ async def _install(work: Path) -> None:
     )
     for step in steps:
         await run(
-            *(uv(), *step),
+            *("uv", *step),
             what="Installing Letta",
             remedy=remedy,
             code=Code.DOWNLOAD_FAILED,

@@ -138,8 +138,9 @@ async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report) ->
 
 async def install_wheel(requirement: Path, target: Path) -> None:
     """One pinned wheel, unpacked and checked by its hash; never imported by us."""
+    target.mkdir(exist_ok=True)
     await run(
-        uv(),
+        "uv",
         *("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
         *("--target", target, "--requirement", requirement),
         what=f"Fetching {requirement.stem}",
@@ -156,11 +157,3 @@ def write_private(path: Path, text: str) -> None:
     fresh.touch(mode=0o600)
     fresh.write_text(text)
     fresh.replace(path)
-
-
-def uv() -> str:
-    # `uv run` says where it is; a shim on PATH may refuse in a directory that pins another Python.
-    found = os.environ.get("UV") or shutil.which("uv")
-    if not found:
-        raise Permanent(Code.BUILD_FAILED, "`uv` is not on PATH.", "Install it: python3 -m pip install uv")
-    return found

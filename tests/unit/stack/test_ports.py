@@ -1,0 +1,54 @@
+"""A port that is not free is found before anything is started."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from tests.support.stack import PORTS, free_ports
+from voice_agent.errors import Code, Permanent
+from voice_agent.settings import Settings
+from voice_agent.stack.parts import table
+from voice_agent.stack.ports import require_free
+
+
+def settings(**change: str) -> Settings:
+    ports = zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)
+    return Settings.model_validate(dict(ports) | change)
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_taken_port_is_named_with_its_holder_and_its_setting(kind: socket.SocketKind) -> None:
+    wanted = settings()
+    name = "livekit_udp_port" if kind is socket.SOCK_DGRAM else "port"
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", getattr(wanted, name)))
+        if kind is socket.SOCK_STREAM:
+            taken.listen()
+        with pytest.raises(Permanent) as refused:
+            require_free(table(wanted))
+    assert refused.value.code is Code.PORT_TAKEN
+    assert f"(pid {os.getpid()})" in refused.value.message
+    assert ("VOICE_LIVEKIT_UDP_PORT" if kind is socket.SOCK_DGRAM else "VOICE_PORT") in refused.value.remedy
+    require_free(table(wanted))
+
+
+def test_two_settings_with_one_port_are_refused() -> None:
+    [port] = free_ports(1)
+    with pytest.raises(Permanent) as refused:
+        require_free(table(settings(VOICE_LETTA_PORT=str(port), VOICE_MODELS_PORT=str(port))))
+    assert "VOICE_LETTA_PORT" in refused.value.message
+    assert "VOICE_MODELS_PORT" in refused.value.message
+
+
+def test_what_is_given_by_url_is_not_started() -> None:
+    names = [part.name for part in table(settings()) if part.ours]
+    assert names == ["postgres", "models", "letta", "livekit", "serve", "worker"]
+    theirs = Settings(letta_base_url="https://letta.example", livekit_url="wss://livekit.example")
+    assert [part.name for part in table(theirs) if part.ours] == ["models", "serve", "worker"]
+    assert {part.name: part.where for part in table(theirs) if not part.ours} == {
+        "letta": "https://letta.example",
+        "livekit": "wss://livekit.example",
+    }

@@ -1,0 +1,137 @@
+"""What must be on the machine: used when right, made again when damaged, never half there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.settings import Settings
+from voice_agent.stack import livekit, secret_store
+from voice_agent.stack.shell import appear, run
+
+SERVER = f"#!/bin/sh\necho livekit-server version {livekit.VERSION}\n"
+
+
+def program(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def go(folder: Path, *, version: str = "go1.26.3", build: str = "") -> None:
+    """In place of the toolchain, which takes minutes: `go build … -o FILE …` writes one that tells its version."""
+    script = f"""#!/bin/sh
+if [ "$1" = version ]; then echo "go version {version} linux/amd64"; exit; fi
+{build}
+while [ "$1" != -o ]; do shift; done
+printf '#!/bin/sh\\necho livekit-server version {livekit.VERSION}\\n' > "$2"; chmod +x "$2"
+"""
+    program(folder / "go", script)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """The only folder on PATH besides the shell's own tools."""
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{tmp_path / 'path'}:/bin"
+    yield tmp_path / "path"
+    os.environ["PATH"] = before
+
+
+async def provision(cache: Path) -> tuple[Path, list[str]]:
+    said: list[str] = []
+    settings = Settings(cache=cache)
+    await livekit.provision(settings, said.append)
+    return livekit.binary(settings), said
+
+
+async def test_a_server_of_the_right_version_on_path_is_used_as_it_is(path: Path, tmp_path: Path) -> None:
+    mine = program(path / "livekit-server", SERVER)
+    assert (await provision(tmp_path / "cache"))[0] == mine
+    assert not (tmp_path / "cache").exists()
+
+
+async def test_one_of_another_version_is_not(path: Path, tmp_path: Path) -> None:
+    program(path / "livekit-server", "#!/bin/sh\necho livekit-server version 1.13.4\n")
+    go(path)
+    binary, said = await provision(tmp_path / "cache")
+    assert binary.is_relative_to(tmp_path / "cache")
+    assert "building" in said[0]
+
+
+async def test_it_is_built_once(path: Path, tmp_path: Path) -> None:
+    go(path)
+    binary, _ = await provision(tmp_path / "cache")
+    assert livekit.version_of(binary) == livekit.VERSION
+    (path / "go").unlink()
+    assert await provision(tmp_path / "cache") == (binary, [])
+
+
+async def test_a_damaged_binary_is_never_used_and_built_again(path: Path, tmp_path: Path) -> None:
+    go(path)
+    binary, _ = await provision(tmp_path / "cache")
+    binary.write_bytes(b"\x7fELF truncated")
+    binary, said = await provision(tmp_path / "cache")
+    assert "damaged" in said[0]
+    assert livekit.version_of(binary) == livekit.VERSION
+
+
+@pytest.mark.parametrize(
+    ("printed", "code"),
+    [("dial tcp: lookup proxy: no such host", Code.BUILD_FAILED), ("write: No space left on device", Code.DISK_FULL)],
+)
+async def test_a_failed_build_says_why_and_leaves_nothing(path: Path, tmp_path: Path, printed: str, code: Code) -> None:
+    go(path, build=f"echo '{printed}' >&2; exit 1")
+    with pytest.raises(VoiceAgentError) as failed:
+        await provision(tmp_path / "cache")
+    assert failed.value.code is code
+    assert printed in failed.value.message
+    assert failed.value.remedy
+    left = [entry.name for entry in (tmp_path / "cache" / "livekit-server").iterdir()]
+    assert left == [f".{livekit.VERSION}.lock"]
+
+
+async def test_two_at_once_do_the_work_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    built: list[Path] = []
+
+    async def build(work: Path) -> None:
+        built.append(work)
+        await asyncio.sleep(0.2)
+        (work / "file").write_text("whole")
+
+    target = tmp_path / "thing"
+    await asyncio.gather(*(appear(target, build, said.append) for _ in range(3)))
+    assert len(built) == 1
+    assert (target / "file").read_text() == "whole"
+    assert any("waiting for another start" in line for line in said)
+
+
+async def test_a_cancelled_program_is_gone_with_its_children(tmp_path: Path) -> None:
+    mark = tmp_path / "alive"
+    script = f"import subprocess, time\nsubprocess.Popen(['sleep', '60'])\nopen({str(mark)!r}, 'w')\ntime.sleep(60)\n"
+    running = asyncio.create_task(run(sys.executable, "-c", script, what="it", remedy=""), name="program")
+    while not mark.exists():  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(0.02)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running  # the leak check sees to the children
+
+
+def test_secrets_are_made_once_and_are_for_our_eyes_only(tmp_path: Path) -> None:
+    first = secret_store.ensure(Settings(home=tmp_path))
+    assert secret_store.ensure(Settings(home=tmp_path)) == first
+    assert len({first.livekit_api_secret, first.letta_api_key, first.internal_secret}) == 3
+    assert stat.S_IMODE((tmp_path / "stack.env").stat().st_mode) == 0o600
+    mine = secret_store.ensure(Settings(home=tmp_path, livekit_api_secret="mine"))
+    assert mine.livekit_api_secret == "mine"
+    theirs = secret_store.ensure(Settings(home=tmp_path, letta_base_url="https://example.org"))
+    assert theirs.letta_api_key == ""
