@@ -10,7 +10,6 @@ from typing import Any, Final
 from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.states import Human, Timer
 
-
 EVENTS: Final[Mapping[str, type[ev.Event]]] = {
     name: kind
     for name, kind in vars(ev).items()

@@ -121,6 +121,12 @@ class Machine:
         return self._facts.greeting
 
     @property
+    def greeted(self) -> frozenset[str]:
+        """Who takes part in a visit that has had its greeting. Kept by the driver for a job that may replace this one."""
+        done = self._facts.greeting in (Greeting.SPEAKING, Greeting.DONE)
+        return frozenset(human.sid for human in self._facts.humans) if done else frozenset()
+
+    @property
     def turns(self) -> frozenset[str]:
         return self._facts.turns
 

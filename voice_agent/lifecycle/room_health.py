@@ -305,12 +305,12 @@ def _served(case: Case) -> Iterator[Action]:
     if case.wanted.attempts:
         yield ClearCooldown(case.seen.room)
     yield from _report(case, "")
-    yield Look(case.seen.room, case.now + case.limits.renewal)
+    yield _look(case, case.now + case.limits.renewal)
 
 
 def _coming(case: Case) -> Iterator[Action]:
     yield from _remove(case, (agent for agent in case.seen.agents if agent is not case.holder), "surplus")
-    yield Look(case.seen.room, case.now + case.limits.renewal)
+    yield _look(case, case.now + case.limits.renewal)
 
 
 def _sick(case: Case) -> Iterator[Action]:
@@ -318,41 +318,41 @@ def _sick(case: Case) -> Iterator[Action]:
     assert lease is not None
     why = lease.failed or ("dead_loop" if lease.silent_for >= case.limits.dead_loop_after else "not_ready")
     yield Recycle(case.seen.room, lease.epoch, lease.job_id, why)
-    yield Look(case.seen.room, case.now + case.limits.recheck)
+    yield _look(case, case.now)
 
 
 def _silent(case: Case) -> Iterator[Action]:
     lease = case.seen.lease
     assert lease is not None
     yield Fence(case.seen.room, lease.epoch, lease.job_id)
-    yield Look(case.seen.room, case.now + case.limits.recheck)
+    yield _look(case, case.now)
 
 
 def _ghosts(case: Case) -> Iterator[Action]:
     yield from _remove(case, case.seen.agents, "ghost")
-    yield Look(case.seen.room, case.now + case.limits.recheck)
+    yield _look(case, case.now)
 
 
 def _unleased(case: Case) -> Iterator[Action]:
     by_age = sorted(case.seen.agents, key=lambda agent: (agent.joined_at, agent.sid))
     proves_itself = case.now - case.seen.unserved_since < case.limits.lease_dead_after
     yield from _remove(case, by_age[1:] if proves_itself else by_age, "surplus" if proves_itself else "ghost")
-    yield Look(case.seen.room, case.now + case.limits.recheck)
+    yield _look(case, case.now)
 
 
 def _vacant(case: Case) -> Iterator[Action]:
     room, wanted, limits = case.seen.room, case.wanted, case.limits
     if not case.needed:
         yield from _report(case, "")
-        yield Look(room, case.seen.empty_since + wanted.close_after)
+        yield _look(case, case.seen.empty_since + wanted.close_after)
     elif case.given_up:
         yield from _report(case, Code.AGENT_FAILS)
-        yield Look(room, case.recycles[-limits.recycle_limit] + limits.recycle_window)
+        yield _look(case, case.recycles[-limits.recycle_limit] + limits.recycle_window)
     elif wanted.workers == 0:
         yield from _report(case, Code.NO_WORKER)
     elif wanted.free_slots == 0:
         yield from _report(case, Code.WORKER_FULL)
-        yield Look(room, case.now + limits.cooldown)
+        yield _look(case, case.now + limits.cooldown)
     else:
         # A clock that jumped must not turn a cooldown into an hour: nothing was attempted in the future.
         last = min(wanted.attempted_at, case.now)
@@ -362,10 +362,15 @@ def _vacant(case: Case) -> Iterator[Action]:
             due = case.now + limits.cooldown_of(wanted.attempts + 1)
         if wanted.reported in _CURED_BY_WORKERS:
             yield from _report(case, "")
-        yield Look(room, due)
+        yield _look(case, due)
 
 
 _CURED_BY_WORKERS: Final = frozenset({Code.NO_WORKER, Code.WORKER_FULL, Code.SESSION_EXPIRED})
+
+
+def _look(case: Case, at: float) -> Look:
+    # Never at once: what we just asked for takes a moment, and sums of floats may fall short of their own parts.
+    return Look(case.seen.room, max(at, case.now + case.limits.recheck))
 
 
 def _remove(case: Case, agents: Iterable[SeenAgent], why: str) -> Iterator[Action]:
