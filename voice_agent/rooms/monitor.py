@@ -84,7 +84,8 @@ class Monitor:
         if now >= self._pulse_at:
             await self._observer.pulse(now)
             self._pulse_at = now + LEASE_RENEWAL
-        everything, called = now >= self._resync_at, self._called
+        everything = now >= self._resync_at or await self._observer.workers_changed(now)
+        called = self._called
         self._called = set()
         due = {room for room, at in self._due.items() if at <= now}
         if not (everything or called or due):

@@ -60,6 +60,7 @@ class Observer:
         self._watch = Watch()
         self._claims: dict[str, tuple[int, float]] = {}
         self._beats: dict[str, tuple[int, float]] = {}
+        self._hands: dict[str, bool] = {}
 
     async def pulse(self, now: float) -> None:
         """Whether others can write is judged by whether we can."""
@@ -131,7 +132,7 @@ class Observer:
         )
         return self._watch.look(raw, lease.beat, now)
 
-    def _wanted(self, record: RoomRecord, workers: list[WorkerRow] | None, now: float) -> Wanted:
+    def _wanted(self, record: RoomRecord, workers: list[WorkerRow], now: float) -> Wanted:
         policy, clock = POLICIES[record.policy], self._clock()
         return Wanted(
             room=record.name,
@@ -141,8 +142,8 @@ class Observer:
             attempts=record.attempts,
             attempted_at=self._claimed_at(record, clock, now),
             recycled_at=tuple(now - max(0.0, clock - at) for at in record.recycles),
-            workers=None if workers is None else len(workers),
-            free_slots=None if workers is None else sum(max(0, w.capacity - w.active) for w in workers),
+            workers=len(workers),
+            free_slots=sum(max(0, worker.capacity - worker.active) for worker in workers),
             reported=record.problem.code if record.problem else "",
         )
 
@@ -156,13 +157,18 @@ class Observer:
         self._claims[record.name] = (record.claims, at)
         return at
 
-    def _living(self, rows: list[WorkerRow], now: float) -> list[WorkerRow] | None:
-        """None: no worker has ever signed the roll, so nothing is known about workers."""
+    async def workers_changed(self, now: float) -> bool:
+        """Whether rooms that wait for a worker are worth a look."""
+        living = {worker.name: worker.active < worker.capacity for worker in self._living(await self._roll.all(), now)}
+        before, self._hands = self._hands, living
+        return living != before
+
+    def _living(self, rows: list[WorkerRow], now: float) -> list[WorkerRow]:
         before, self._beats = self._beats, {}
         for row in rows:
             beat, since = before.get(row.name, (row.beat, now))
             self._beats[row.name] = (row.beat, now if beat != row.beat else since)
-        return [row for row in rows if now - self._beats[row.name][1] < LEASE_DEAD_AFTER] if rows else None
+        return [row for row in rows if now - self._beats[row.name][1] < LEASE_DEAD_AFTER]
 
     def _forget(self, names: Iterable[str]) -> None:
         gone = self._claims.keys() - set(names)

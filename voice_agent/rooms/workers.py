@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import delete, select, update
 
@@ -13,6 +14,9 @@ from voice_agent.contracts import LEASE_RENEWAL
 from voice_agent.errors import Temporary
 from voice_agent.rooms.tables import workers
 from voice_agent.storage.database import Database, insert_if_absent
+
+
+_UNREGISTERED_LOOK: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,6 @@ class WorkerRoll:
                 with suppress(Temporary):  # the next beat comes soon; silence is what the monitor should see meanwhile
                     if count is not None:
                         await self.announce(name, capacity, count)
-                await asyncio.sleep(LEASE_RENEWAL)
+                await asyncio.sleep(_UNREGISTERED_LOOK if count is None else LEASE_RENEWAL)
         finally:
             await self.strike(name)

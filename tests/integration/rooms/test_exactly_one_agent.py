@@ -1,0 +1,75 @@
+"""Every room with a human has exactly one ready agent, on a real server with real workers and clients."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.support.control_plane import ControlPlane, eventually, visitor
+from tests.support.light_worker import LightWorker
+
+
+async def test_the_agent_is_there_before_the_visitor(plane: ControlPlane) -> None:
+    async with LightWorker(plane.settings) as worker:
+        session = await plane.open_session()
+        agent = await plane.ready_agent(session["room_name"])
+        async with visitor(session) as room:
+            assert agent.identity in room.remote_participants
+        assert len(worker.agents) == 1
+
+
+async def test_a_worker_that_comes_late_serves_the_room_that_waited(plane: ControlPlane) -> None:
+    session = await plane.open_session()
+    async with visitor(session), LightWorker(plane.settings):
+        await plane.ready_agent(session["room_name"], within=15)
+
+
+async def test_leave_is_acknowledged_and_the_same_agent_is_there_again(plane: ControlPlane) -> None:
+    async with LightWorker(plane.settings) as worker:
+        session = await plane.open_session()
+        first = await plane.ready_agent(session["room_name"])
+        bearer = {"Authorization": f"Bearer {session['resume_secret']}"}
+        async with visitor(session):
+            await worker.meets(session["participant_identity"])
+            left = await plane.http.post(f"/session/{session['session_id']}/leave", headers=bearer)
+        assert left.json() == {"reset": "done", "episode": first.episode + 1}
+        back = await plane.open_session(session_id=session["session_id"], resume_secret=session["resume_secret"])
+        assert back["resumed"]
+        assert back["room_name"] == session["room_name"]
+        assert back["participant_identity"] == session["participant_identity"]
+        async with visitor(back):
+            assert (await plane.ready_agent(session["room_name"])).identity == first.identity
+
+
+async def test_an_outsider_who_dispatches_again_and_again_gets_no_second_agent(plane: ControlPlane) -> None:
+    async with LightWorker(plane.settings) as worker:
+        session = await plane.open_session()
+        incumbent = await plane.ready_agent(session["room_name"])
+        job = worker.agents[incumbent.identity.removeprefix("agent-")].metadata
+        for _ in range(20):
+            await plane.livekit.dispatch(session["room_name"], job)
+
+        async def all_refused() -> bool | None:
+            return worker.refused >= 20 or None
+
+        await eventually(all_refused, 10, "twenty refusals")
+        assert [p.identity for p in await plane.agents(session["room_name"])] == [incumbent.identity]
+
+
+async def test_an_agent_without_a_lease_is_removed_and_the_incumbent_stays(plane: ControlPlane) -> None:
+    from livekit import api, rtc
+
+    async with LightWorker(plane.settings):
+        session = await plane.open_session()
+        room_name = session["room_name"]
+        incumbent = await plane.ready_agent(room_name)
+        token = api.AccessToken(plane.settings.livekit_api_key, plane.settings.livekit_api_secret)
+        token = token.with_identity("agent-intruder").with_kind("agent")
+        token = token.with_grants(api.VideoGrants(room_join=True, room=room_name))
+        intruder = rtc.Room()
+        gone = asyncio.Event()
+        intruder.on("disconnected", lambda *_: gone.set())
+        await intruder.connect(plane.settings.effective_livekit_url, token.to_jwt())
+        async with visitor(session), asyncio.timeout(15):
+            await gone.wait()
+        await intruder.disconnect()
+        assert [p.identity for p in await plane.agents(room_name)] == [incumbent.identity]

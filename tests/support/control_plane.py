@@ -1,0 +1,91 @@
+"""`serve` inside the test process, on its real port, with a client to talk to it and real people in its rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+from livekit import rtc
+
+from voice_agent.rooms.livekit import LiveKit, Participant
+from voice_agent.settings import Settings
+from voice_agent.web.app import create_app
+
+_T = TypeVar("_T")
+
+
+@dataclass
+class ControlPlane:
+    settings: Settings
+    http: httpx.AsyncClient
+    livekit: LiveKit
+
+    async def open_session(self, **body: Any) -> dict[str, Any]:
+        answer = await self.http.post("/session", json={"agent_id": "agent-1", **body})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def agents(self, room: str) -> list[Participant]:
+        return [p for p in await self.livekit.participants(room) if p.is_agent]
+
+    async def ready_agent(self, room: str, within: float = 10.0) -> Participant:
+        async def one() -> Participant | None:
+            ready = [p for p in await self.agents(room) if p.ready]
+            return ready[0] if len(ready) == 1 else None
+
+        return await eventually(one, within, f"a ready agent in {room}")
+
+
+async def eventually(look: Callable[[], Awaitable[_T | None]], within: float, what: str) -> _T:
+    deadline = time.monotonic() + within
+    while (found := await look()) is None:
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        await asyncio.sleep(0.05)
+    return found
+
+
+@asynccontextmanager
+async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
+    """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
+    config = uvicorn.Config(
+        create_app(settings), host="127.0.0.1", port=settings.port, log_level="warning", lifespan="on", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), name="serve")
+    thread.start()
+    livekit = LiveKit(settings)
+    base = f"http://127.0.0.1:{settings.port}"
+    try:
+        async with httpx.AsyncClient(base_url=base, timeout=20, trust_env=False) as client:
+            while not server.started:
+                assert thread.is_alive(), "serve did not start"
+                await asyncio.sleep(0.02)
+            yield ControlPlane(settings, client, livekit)
+    finally:
+        server.should_exit = True
+        await asyncio.to_thread(thread.join)
+        await livekit.close()
+
+
+@asynccontextmanager
+async def visitor(session: dict[str, Any]) -> AsyncIterator[rtc.Room]:
+    """A person with a real LiveKit client and a microphone: LiveKit announces who publishes nothing up to 3 s later."""
+    room = rtc.Room()
+    microphone = rtc.AudioSource(48_000, 1)
+    await room.connect(session["server_url"], session["participant_token"])
+    try:
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", microphone)
+        await room.local_participant.publish_track(
+            track, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        )
+        yield room
+    finally:
+        await room.disconnect()
+        await microphone.aclose()

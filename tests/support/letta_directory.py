@@ -1,0 +1,86 @@
+"""The part of Letta's HTTP interface that lists agents, with pages as the real one has them. It can be away."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+class LettaDirectoryServer:
+    def __init__(self, port: int) -> None:
+        self.agents: list[dict[str, Any]] = []
+        self.away = False
+        directory = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = directory.answer(self.path)
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+
+    def add(self, agent_id: str, name: str) -> str:
+        self.agents.append(
+            {
+                "id": agent_id,
+                "name": name,
+                "description": f"About {name}",
+                "model": "vllm/test",
+                "agent_type": "letta_v1_agent",
+                "system": "",
+                "blocks": [],
+                "tools": [],
+                "sources": [],
+                "tags": [],
+                "memory": {"blocks": []},
+                "llm_config": {"model": "test", "model_endpoint_type": "openai", "context_window": 8192},
+            }
+        )
+        return agent_id
+
+    def answer(self, target: str) -> tuple[int, Any]:
+        address = urlsplit(target)
+        path, query = address.path.rstrip("/"), parse_qs(address.query)
+        if self.away:
+            return 503, {"detail": "away"}
+        if path == "/v1/health":
+            return 200, {"status": "ok"}
+        if path == "/v1/agents":
+            return 200, self._page(query)
+        agent_id = path.removeprefix("/v1/agents/")
+        found = [agent for agent in self.agents if agent["id"] == agent_id]
+        return (200, found[0]) if found else (404, {"detail": "Agent not found"})
+
+    def _page(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        limit = min(int(query.get("limit", ["50"])[0]), 50)
+        after = query.get("after", [""])[0]
+        ids = [agent["id"] for agent in self.agents]
+        start = ids.index(after) + 1 if after in ids else 0
+        return self.agents[start : start + limit]
+
+
+@contextmanager
+def running_letta_directory(port: int) -> Iterator[LettaDirectoryServer]:
+    directory = LettaDirectoryServer(port)
+    thread = threading.Thread(target=directory.server.serve_forever, args=(0.05,), name="letta-directory")
+    thread.start()
+    try:
+        yield directory
+    finally:
+        directory.server.shutdown()
+        thread.join()
+        directory.server.server_close()

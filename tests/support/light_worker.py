@@ -1,0 +1,205 @@
+"""A real worker as LiveKit and our database see one, without speech: it registers, takes leases, joins rooms, is ready.
+
+Small enough to be started and killed by the dozen; `python -m tests.support.light_worker` is one in its own process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from livekit import api, rtc
+from livekit.protocol import agent as wire
+from livekit.protocol.models import ParticipantPermission
+
+from voice_agent.contracts import AgentAttribute, JobMetadata
+from voice_agent.rooms.holder import LeaseHolder
+from voice_agent.rooms.leases import Health, Lease, Leases, worker_name
+from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.settings import Settings
+from voice_agent.storage import Database
+
+
+@dataclass
+class Behaviour:
+    """How the agents of this worker go wrong, when they do."""
+
+    becomes_ready: bool = True
+    health: Health = field(default_factory=Health)
+    fails_with: str = ""
+    """Leaves right after joining, with this error code."""
+
+
+class LightAgent:
+    """One job: an agent in a room."""
+
+    def __init__(self, job_id: str, metadata: JobMetadata, leases: Leases, behaviour: Behaviour) -> None:
+        self.job_id = job_id
+        self.metadata = metadata
+        self.behaviour = behaviour
+        self.room = rtc.Room()
+        self.episode = 1
+        self._gone = asyncio.Event()
+        self._resets: list[asyncio.Task[None]] = []
+        self.room.on("disconnected", lambda *_: self._gone.set())
+        lease = Lease(metadata.room_name, metadata.lease_epoch + 1, job_id)
+        self.holder = LeaseHolder(leases, lease, lambda: self.behaviour.health)
+
+    async def run(self, url: str, token: str) -> None:
+        renewing = asyncio.create_task(self.holder.run(), name=f"lease of {self.job_id}")
+        gone = asyncio.create_task(self._gone.wait(), name=f"stay of {self.job_id}")
+        try:
+            await self.room.connect(url, token)
+            self.room.on("participant_disconnected", lambda _participant: self._reset())
+            if not self.behaviour.fails_with:
+                await self.publish(ready=self.behaviour.becomes_ready)
+                await asyncio.wait([renewing, gone], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _stop(renewing, gone, *self._resets)
+            await self.holder.release(self.behaviour.fails_with)
+            await self.room.disconnect()
+
+    async def publish(self, *, ready: bool, state: str = "ready") -> None:
+        await self.room.local_participant.set_attributes(
+            {
+                AgentAttribute.READY: "1" if ready else "",
+                AgentAttribute.STATE: state,
+                AgentAttribute.EPISODE: str(self.episode),
+                AgentAttribute.PID: str(os.getpid()),
+                AgentAttribute.LEASE_EPOCH: str(self.holder.lease.epoch),
+            }
+        )
+
+    def _reset(self) -> None:
+        self.episode += 1
+        self._resets.append(asyncio.create_task(self.publish(ready=True), name=f"reset of {self.job_id}"))
+
+
+class LightWorker:
+    def __init__(self, settings: Settings, *, name: str = "", capacity: int = 50) -> None:
+        self.name = name or worker_name(socket.gethostname(), os.getpid())
+        self.behaviour = Behaviour()
+        self.agents: dict[str, LightAgent] = {}
+        self.refused = 0
+        self.registered = asyncio.Event()
+        self._settings = settings
+        self._capacity = capacity
+        self._database = Database(settings.effective_database_url)
+        self._leases = Leases(self._database)
+        self._roll = WorkerRoll(self._database)
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._main: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> LightWorker:
+        self._main = asyncio.create_task(self._serve(), name="light-worker")
+        async with asyncio.timeout(10):
+            await self.registered.wait()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._main is not None
+        await _stop(self._main, *self._jobs.values())
+        await self._database.close()
+
+    async def meets(self, identity: str, within: float = 5.0) -> None:
+        """One of this worker's agents has seen this person."""
+        deadline = time.monotonic() + within
+        while not any(identity in agent.room.remote_participants for agent in self.agents.values()):
+            assert time.monotonic() < deadline, f"no agent met {identity} within {within} s"
+            await asyncio.sleep(0.02)
+
+    async def _serve(self) -> None:
+        roll = asyncio.create_task(self._roll.keep(self.name, self._capacity, self._active), name="roll")
+        try:
+            while True:
+                with suppress(aiohttp.ClientError, OSError):
+                    await self._connection()
+                self.registered.clear()
+                await asyncio.sleep(0.2)
+        finally:
+            await _stop(roll)
+
+    def _active(self) -> int | None:
+        return len(self.agents) if self.registered.is_set() else None
+
+    async def _connection(self) -> None:
+        token = api.AccessToken(self._settings.livekit_api_key, self._settings.livekit_api_secret)
+        headers = {"Authorization": "Bearer " + token.with_grants(api.VideoGrants(agent=True)).to_jwt()}
+        url = self._settings.effective_livekit_url + "/agent?protocol=1"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers) as ws:
+            await ws.send_bytes(self._registration().SerializeToString())
+            async for message in ws:
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    await self._handle(ws, wire.ServerMessage.FromString(message.data))
+
+    def _registration(self) -> wire.WorkerMessage:
+        allowed = ParticipantPermission(
+            can_publish=True, can_subscribe=True, can_publish_data=True, can_update_metadata=True, agent=True
+        )
+        return wire.WorkerMessage(
+            register=wire.RegisterWorkerRequest(
+                type=wire.JobType.JT_ROOM,
+                agent_name=self._settings.livekit_agent_name,
+                version="test",
+                allowed_permissions=allowed,
+            )
+        )
+
+    async def _handle(self, ws: aiohttp.ClientWebSocketResponse, message: wire.ServerMessage) -> None:
+        kind = message.WhichOneof("message")
+        if kind == "register":
+            self.registered.set()
+        elif kind == "availability":
+            await ws.send_bytes((await self._offer(message.availability.job)).SerializeToString())
+        elif kind == "assignment":
+            self._begin(message.assignment)
+
+    async def _offer(self, job: wire.Job) -> wire.WorkerMessage:
+        metadata = JobMetadata.model_validate_json(job.metadata)
+        taken = await self._leases.take(job.room.name, job.id, self.name, metadata.lease_epoch)
+        self.refused += taken is None
+        return wire.WorkerMessage(
+            availability=wire.AvailabilityResponse(
+                job_id=job.id, available=taken is not None, participant_identity=f"agent-{job.id}"
+            )
+        )
+
+    def _begin(self, assignment: wire.JobAssignment) -> None:
+        job = assignment.job
+        agent = LightAgent(job.id, JobMetadata.model_validate_json(job.metadata), self._leases, self.behaviour)
+        self.agents[job.id] = agent
+        url = assignment.url or self._settings.effective_livekit_url
+        task = asyncio.create_task(agent.run(url, assignment.token), name=f"job {job.id}")
+        self._jobs[job.id] = task
+        task.add_done_callback(lambda _task: self.agents.pop(job.id, None))
+
+
+async def _stop(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+async def _until_terminated(settings: Settings, say: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with LightWorker(settings):
+        say("registered")
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    told = json.loads(Path(sys.argv[1]).read_text())
+    asyncio.run(_until_terminated(Settings.model_validate(told), lambda line: print(line, flush=True)))
