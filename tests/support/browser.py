@@ -1,0 +1,123 @@
+"""A real Chromium whose microphone says what a test wants, when it wants it, and whose ears can be read.
+
+The microphone is a stream of the page's own audio engine fed from WAV bytes: unlike Chromium's file device it can wait
+for an event (the end of the greeting) instead of for a number of seconds of silence in the file.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+EARS_RATE = 48_000
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+_SHIM = (Path(__file__).parent / "microphone.js").read_text()
+
+
+FAKE_DEVICE = "--use-fake-device-for-media-stream"
+FAKE_CONSENT = "--use-fake-ui-for-media-stream"
+
+
+@contextmanager
+def chromium(*, without: str = "") -> Iterator[Browser]:
+    """`without=FAKE_DEVICE`: a machine that has no microphone. `without=FAKE_CONSENT`: a person who refuses it."""
+    with sync_playwright() as playwright:
+        args = [flag for flag in FLAGS if flag != without]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visitor:
+    """Somebody in front of the page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.add_init_script(_SHIM)
+
+    def element(self, test_id: str) -> str:
+        return f"[data-testid='{test_id}']"
+
+    def find(self, test_id: str) -> Locator:
+        return self.page.locator(self.element(test_id))
+
+    def call(self, url: str, agent: str) -> None:
+        """Open the page, pick the agent, press Talk."""
+        self.page.goto(url)
+        self.find(f"agent-card-{agent}").click()
+        self.find("connect").click()
+
+    def expect_phase(self, phase: str, within: float = 60.0) -> None:
+        expect(self.page.locator("body")).to_have_attribute("data-phase", phase, timeout=within * 1000)
+
+    def expect_answering(self, within: float = 60.0) -> None:
+        """The page is in the room and an assistant says of itself that it is with us."""
+        self.expect_phase("live", within)
+        expect(self.find("badge")).to_have_attribute("data-state", "engaged", timeout=within * 1000)
+
+    def leave(self) -> None:
+        self.find("disconnect").click()
+        self.expect_phase("left", 30.0)
+
+    def expect_notice(self, code: str, within: float = 30.0) -> Locator:
+        notice = self.page.locator(f"{self.element('notice')}[data-code={code}]")
+        expect(notice).to_be_visible(timeout=within * 1000)
+        return notice
+
+    @property
+    def episode(self) -> int:
+        return int(self.find("badge").get_attribute("data-episode") or 0)
+
+    @property
+    def answers(self) -> Locator:
+        """The assistant's finished lines."""
+        return self.page.locator(f"{self.element('captions')} li[data-who=assistant][data-final=true]")
+
+    def ask(self, text: str, within: float = 60.0) -> str:
+        """Type, and wait for the whole answer that follows."""
+        lines = self.page.locator(f"{self.element('captions')} li")
+        before = lines.count()
+        self.find("message").fill(text)
+        self.find("message").press("Enter")
+        mine = self.page.locator(f"{self.element('captions')} li[data-who=me]", has_text=text).last
+        expect(mine).to_be_visible()
+        answer = mine.locator("xpath=following-sibling::li[@data-who='assistant'][1]")
+        expect(answer).to_have_attribute("data-final", "true", timeout=within * 1000)
+        assert lines.count() > before
+        return answer.locator(".line-text").inner_text()
+
+    def speak(self, wav: bytes) -> None:
+        """Returns when the last word is out."""
+        self.page.evaluate("wav => window.__microphone.say(wav)", base64.b64encode(wav).decode())
+
+    def listen(self) -> None:
+        """From here on, keep what the loudspeaker says. Waits for a live voice: an old track may still hang there."""
+        self.page.wait_for_function("voice => window.__ears.live(voice)", arg=self.element("voice"))
+        self.page.evaluate("voice => window.__ears.listen(voice)", self.element("voice"))
+
+    def heard(self) -> NDArray[np.float32]:
+        """Everything since `listen`, mono at EARS_RATE."""
+        data = base64.b64decode(self.page.evaluate("() => window.__ears.take()"))
+        return np.frombuffer(data, "<i2").astype(np.float32) / 32768.0

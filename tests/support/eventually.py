@@ -1,0 +1,19 @@
+"""Waiting for something that offers no event, with a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], good: Callable[[T], bool], *, within: float, every: float = 0.2) -> T:
+    """The first good answer; the last one, whatever it is, when time is up."""
+    deadline = time.monotonic() + within
+    while True:
+        seen = look()
+        if good(seen) or time.monotonic() > deadline:
+            return seen
+        time.sleep(every)

@@ -1,0 +1,60 @@
+// Runs before the page: a microphone that is fed by the test, and ears on the assistant's <audio> element.
+(() => {
+  const RATE = 48000;
+  let context;
+  let microphone;
+  const engine = () => (context ??= new AudioContext({ sampleRate: RATE }));
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const real = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
+  if (!real) return;
+
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (!wanted?.audio) return real(wanted);
+    await real(wanted).then((stream) => stream.getTracks().forEach((track) => track.stop()));
+    microphone ??= engine().createMediaStreamDestination();
+    return microphone.stream.clone();
+  };
+
+  window.__microphone = {
+    async say(wav) {
+      microphone ??= engine().createMediaStreamDestination();
+      const source = engine().createBufferSource();
+      source.buffer = await engine().decodeAudioData(bytes(wav).buffer);
+      source.connect(microphone);
+      const ended = new Promise((resolve) => source.addEventListener("ended", resolve, { once: true }));
+      source.start();
+      await ended;
+    },
+  };
+
+  let chunks = [];
+  let ears;
+  window.__ears = {
+    live(voice) {
+      const tracks = document.querySelector(voice)?.srcObject?.getAudioTracks() ?? [];
+      return tracks.some((track) => track.readyState === "live" && !track.muted);
+    },
+    listen(voice) {
+      chunks = [];
+      const stream = document.querySelector(voice).srcObject;
+      if (ears?.stream === stream) return;
+      const source = engine().createMediaStreamSource(stream);
+      const tap = engine().createScriptProcessor(4096, 1, 1);
+      tap.onaudioprocess = (event) => {
+        const samples = event.inputBuffer.getChannelData(0);
+        chunks.push(Int16Array.from(samples, (v) => Math.max(-1, Math.min(1, v)) * 32767));
+      };
+      source.connect(tap);
+      tap.connect(engine().destination);
+      ears = { stream, source, tap };
+    },
+    take() {
+      let text = "";
+      for (const chunk of chunks) {
+        const view = new Uint8Array(chunk.buffer);
+        for (let i = 0; i < view.length; i += 4096) text += String.fromCharCode(...view.subarray(i, i + 4096));
+      }
+      return btoa(text);
+    },
+  };
+})();
