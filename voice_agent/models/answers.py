@@ -48,13 +48,13 @@ class OwnedStream(StreamingResponse):
 
     def __init__(self, source: AsyncGenerator[bytes, None], owned: AsyncExitStack, media_type: str) -> None:
         super().__init__(source, media_type=media_type)
-        self._source = source
+        self.source = source
         self._owned = owned
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # `owned` as well as the source: a source that was never started does not clean up.
         try:
-            async with self._owned, aclosing(self._source):
+            async with self._owned, aclosing(self.source):
                 await super().__call__(scope, receive, send)
         except VoiceAgentError as error:
             # Returning in the middle makes the server cut the connection: the only way to say that this was not all.

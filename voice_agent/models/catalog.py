@@ -14,6 +14,11 @@ ModelRole = Literal["stt", "tts", "llm"]
 RECORDER: Final = "recorder"
 """A chat model that says nothing: lets a memory server store a turn that was answered elsewhere."""
 
+BACKGROUND_SUFFIX: Final = "-background"
+"""`<chat model>-background` is the same model for work that nobody waits for: it yields to conversations."""
+PRIORITY_HEADER: Final = "x-voice-agent-priority"
+"""The same wish for one request, for callers that can set headers: `background`."""
+
 
 @dataclass(frozen=True)
 class Model:

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import httpx
 from starlette.requests import Request
@@ -15,27 +15,31 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import tool_answers
+from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
-from voice_agent.models.catalog import RECORDER
+from voice_agent.models.catalog import BACKGROUND_SUFFIX, PRIORITY_HEADER, RECORDER
 from voice_agent.models.child import Child
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.tools import as_schema, wanted
 
-EVENTS = "text/event-stream"
+EVENTS: Final = "text/event-stream"
+SLOTS: Final = 3
+"""Prompts whose beginning stays computed: two conversations, and one for background work so that it evicts neither."""
+BACKGROUND_SLOT: Final = SLOTS - 1
 
 
 class Brain(Protocol):
     """Something that answers a chat request, as a streamed HTTP response."""
 
     @property
-    def calls_tools(self) -> bool:
-        """Whether it understands OpenAI's tools itself."""
+    def local(self) -> bool:
+        """Computed on this machine: it competes for the cores, and tools have to be translated for it."""
 
     def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]: ...
 
 
 class LocalBrain:
-    calls_tools = False
+    local = True
 
     def __init__(self, child: Child, model: str) -> None:
         self._child = child
@@ -55,7 +59,7 @@ class LocalBrain:
 class Upstream:
     """Another OpenAI-style server. Its refusals are passed on as they are; only its silence is ours to explain."""
 
-    calls_tools = True
+    local = False
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._url = endpoint.base_url
@@ -89,25 +93,56 @@ def parse(body: Any) -> dict[str, Any]:
     return body
 
 
-async def complete(request: Request, brain: Brain, body: dict[str, Any]) -> Response:
+async def complete(request: Request, brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
     if body["model"] == RECORDER:
         return record(body)
-    return await unless_disconnected(request, _open(brain, body), "chat")
+    waits = request.headers.get(PRIORITY_HEADER) != "background"
+    if body["model"].endswith(BACKGROUND_SUFFIX):
+        waits = False
+        body = {**body, "model": body["model"].removesuffix(BACKGROUND_SUFFIX)}
+        if brain.local:
+            body["id_slot"] = BACKGROUND_SLOT
+    if not brain.local:
+        return await unless_disconnected(request, _upstream(brain, body), "chat")
+    if waits:
+        return await unless_disconnected(request, _live(brain, body, admission), "chat")
+    return await unless_disconnected(request, _background(brain, body, admission), "chat-background")
 
 
-async def _open(brain: Brain, body: dict[str, Any]) -> Response:
-    tools = () if brain.calls_tools else wanted(body)
+async def _upstream(brain: Brain, body: dict[str, Any]) -> Response:
     async with AsyncExitStack() as stack:
-        answer = await stack.enter_async_context(brain.ask(as_schema(body, tools) if tools else body))
-        media_type = answer.headers.get("content-type", "")
-        if answer.status_code < 400 and media_type.startswith(EVENTS):
-            owned = stack.pop_all()
-            source = tool_answers.streamed(answer.aiter_lines()) if tools else answer.aiter_raw()
-            return OwnedStream(_events(source, owned), owned, EVENTS)
-        content = await answer.aread()
-        if tools:
-            return JSONResponse(tool_answers.whole(json.loads(content)))
-        return Response(content, answer.status_code, media_type=media_type or None)
+        return await _answer(brain, body, stack)
+
+
+async def _live(brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(admission.live())
+        return await _answer(brain, body, stack)
+
+
+async def _background(brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
+    """Collected before it is sent: nobody listens, and what is aborted then fails with a status."""
+    async with admission.background(), AsyncExitStack() as stack:
+        answer = await _answer(brain, body, stack)
+        if not isinstance(answer, OwnedStream):
+            return answer
+        content = b"".join([part async for part in answer.source])
+        return Response(content, media_type=EVENTS)
+
+
+async def _answer(brain: Brain, body: dict[str, Any], stack: AsyncExitStack) -> Response:
+    """A stream takes over everything that the stack holds."""
+    tools = wanted(body) if brain.local else ()
+    answer = await stack.enter_async_context(brain.ask(as_schema(body, tools) if tools else body))
+    media_type = answer.headers.get("content-type", "")
+    if answer.status_code < 400 and media_type.startswith(EVENTS):
+        owned = stack.pop_all()
+        source = tool_answers.streamed(answer.aiter_lines()) if tools else answer.aiter_raw()
+        return OwnedStream(_events(source, owned), owned, EVENTS)
+    content = await answer.aread()
+    if tools:
+        return JSONResponse(tool_answers.whole(json.loads(content)))
+    return Response(content, answer.status_code, media_type=media_type or None)
 
 
 async def _events(source: AsyncIterator[bytes], owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:

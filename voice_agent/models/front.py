@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from voice_agent.errors import Code, Permanent
 from voice_agent.models import chat, endpoints, speech
+from voice_agent.models.admission import Admission
 from voice_agent.models.answers import HANDLERS, error_response
-from voice_agent.models.catalog import RECORDER
+from voice_agent.models.catalog import BACKGROUND_SUFFIX, RECORDER
 from voice_agent.models.child import Child, State
 from voice_agent.models.limits import LimitBody
 from voice_agent.models.parts import LLM_CONTEXT, Part, plans
@@ -34,22 +35,28 @@ class Front:
     def __init__(self, settings: Settings, run_directory: Path) -> None:
         self.parts = tuple(Part(plan, settings.cache, run_directory) for plan in plans(settings))
         self._by_role = {role: part.child for part in self.parts for role in part.roles}
+        self._admission = Admission()
         self._llm = endpoints.llm(settings)
         self._upstream = None if self._llm.local else chat.Upstream(self._llm)
         self._brain: chat.Brain = self._upstream or chat.LocalBrain(self._by_role["llm"], self._llm.model)
 
     async def transcriptions(self, request: Request) -> Response:
-        return await speech.transcriptions(request, self._child("stt"))
+        return await speech.transcriptions(request, self._child("stt"), self._admission)
 
     async def speech(self, request: Request) -> Response:
-        return await speech.speech(request, self._child("tts"), await _json(request))
+        return await speech.speech(request, self._child("tts"), await _json(request), self._admission)
 
     async def chat(self, request: Request) -> Response:
-        return await chat.complete(request, self._brain, chat.parse(await _json(request)))
+        return await chat.complete(request, self._brain, chat.parse(await _json(request)), self._admission)
 
     async def models(self, _: Request) -> Response:
         context = LLM_CONTEXT if self._llm.local else UPSTREAM_CONTEXT
-        names = [RECORDER, self._llm.model, *(name for part in self.parts for name in part.roles.values())]
+        names = [
+            RECORDER,
+            self._llm.model,
+            self._llm.model + BACKGROUND_SUFFIX,
+            *(name for part in self.parts for name in part.roles.values()),
+        ]
         entries = [
             # Letta reads max_model_len of every entry.
             {"id": name, "object": "model", "created": 0, "owned_by": "voice-agent", "max_model_len": context}

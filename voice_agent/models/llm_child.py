@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Final
 
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
+
+NICENESS: Final = 5
 
 
 def main() -> None:
     import xllamacpp
 
     order = orders()
+    # Speech is short and somebody waits for it: it goes first whenever both want a core.
+    os.nice(NICENESS)
     socket = Path(order["socket"])
     socket.unlink(missing_ok=True)
     params = xllamacpp.CommonParams()

@@ -16,13 +16,12 @@ from voice_agent.downloads import Progress, fetch_all
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import endpoints
 from voice_agent.models.catalog import KOKORO, MOONSHINE, Model, ModelRole, local_llm
+from voice_agent.models.chat import SLOTS
 from voice_agent.models.child import Child, State
 from voice_agent.settings import Settings
 
 log = structlog.get_logger()
 
-LLM_SLOTS: Final = 3
-"""Prompts whose prefix stays computed: two conversations and the memory server's."""
 LLM_CONTEXT: Final = 8192
 LLM_CACHE_MB: Final = 512
 RETRY_FETCH: Final = 15.0
@@ -54,7 +53,7 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
         order = {
             "name": model.name,
             "threads": threads,
-            "slots": LLM_SLOTS,
+            "slots": SLOTS,
             "context": LLM_CONTEXT,
             "cache_mb": LLM_CACHE_MB,
         }

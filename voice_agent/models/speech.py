@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from voice_agent.errors import Code, Permanent
+from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, unless_disconnected
 from voice_agent.models.catalog import DEFAULT_VOICE, KOKORO, KOKORO_VOICES, MOONSHINE, VOICE_ALIASES
 from voice_agent.models.child import Child
@@ -26,7 +27,7 @@ MODEL_SLOWEST, MODEL_FASTEST = 0.5, 2.0
 """Beyond these Kokoro's speech falls apart; OpenAI's wider range is accepted and clipped."""
 
 
-async def transcriptions(request: Request, child: Child) -> Response:
+async def transcriptions(request: Request, child: Child, admission: Admission) -> Response:
     async with request.form(max_files=1, max_fields=32) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):
@@ -49,7 +50,8 @@ async def transcriptions(request: Request, child: Child) -> Response:
                 param="response_format",
             )
         data = await upload.read()
-    heard = await unless_disconnected(request, _transcribe(child, data), "transcribe")
+    with admission.live():
+        heard = await unless_disconnected(request, _transcribe(child, data), "transcribe")
     if form_of_answer == "text":
         return PlainTextResponse(heard["text"] + "\n")
     if form_of_answer == "verbose_json":
@@ -65,9 +67,10 @@ async def _transcribe(child: Child, data: bytes) -> dict[str, Any]:
     return heard
 
 
-async def speech(request: Request, child: Child, wish: Any) -> Response:
+async def speech(request: Request, child: Child, wish: Any, admission: Admission) -> Response:
     order, form_of_answer = _order(wish)
     async with AsyncExitStack() as stack:
+        stack.enter_context(admission.live())
         asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
         answer = await unless_disconnected(request, asking, "speak")
         owned = stack.pop_all()
