@@ -122,7 +122,7 @@ class Machine:
 
     @property
     def greeted(self) -> frozenset[str]:
-        """Who takes part in a visit that has had its greeting. Kept by the driver for a job that may replace this one."""
+        """Who shares a visit that has had its greeting. The driver keeps it for a job that may replace this one."""
         done = self._facts.greeting in (Greeting.SPEAKING, Greeting.DONE)
         return frozenset(human.sid for human in self._facts.humans) if done else frozenset()
 
