@@ -182,6 +182,16 @@ PROCESS_EXIT_PATH: Final = "/internal/process-exit"
 """Supervisor → serve: POST a `ProcessExit` with `Authorization: Bearer <VOICE_INTERNAL_SECRET>`; answered 204."""
 
 
+CONTROL_TOPIC: Final = "va.control"
+"""Data that only the server's API can send to an agent: no participant stands behind it. A `ControlMessage`."""
+
+
+class ControlMessage(_Wire):
+    act: Literal["reset", "switch_agent", "drain"]
+    agent: AgentBinding | None = None
+    """With switch_agent: who answers from now on."""
+
+
 class ProcessExit(_Wire):
     """A death certificate: this process and its children are gone, whatever they held is free."""
 
@@ -224,6 +234,8 @@ class LogEvent(StrEnum):
     JOB_STARTED = "job.started"
     JOB_ENDED = "job.ended"
     NOTICE = "notice"
+    AUDIT = "audit"
+    """fields: action, target, by (admin|session|anyone), address"""
     PROCESS_STARTED = "process.started"
     PROCESS_EXITED = "process.exited"
     SERVICE_STOPPED = "service.stopped"

@@ -7,17 +7,25 @@ told to the machine (`tell`); each effect it answers with is performed by one me
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
 from livekit import rtc
 from livekit.agents import AgentStateChangedEvent, ErrorEvent
 
-from voice_agent.contracts import RESET_DEADLINE, AgentAttribute, JobMetadata, LogEvent, Notice, StatusAnswer
+from voice_agent.contracts import (
+    RESET_DEADLINE,
+    AgentAttribute,
+    AgentBinding,
+    JobMetadata,
+    LogEvent,
+    Notice,
+    StatusAnswer,
+)
 from voice_agent.conversation.announcer import Announcer
+from voice_agent.conversation.driver import Driver
+from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import greeting_text
+from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
 from voice_agent.conversation.tasks import OwnedTasks
@@ -27,7 +35,7 @@ from voice_agent.conversation.voice import Voice
 from voice_agent.errors import Code
 from voice_agent.lifecycle import effects as fx
 from voice_agent.lifecycle import events as ev
-from voice_agent.lifecycle.machine import IllegalTransition, Machine
+from voice_agent.lifecycle.machine import Machine
 from voice_agent.lifecycle.states import Memory as MemoryState
 from voice_agent.lifecycle.states import State
 from voice_agent.lifecycle.timing import Timing
@@ -63,8 +71,15 @@ class VoiceAssistant:
         self._voice = voice
         self._memory = memory
         self._journal = Journal(log, self.machine)
+        self._driver = Driver(self._journal, self._leave)
+        self.tell = self._driver.tell
         self._greet = greet
+        self._agent = job.agent
         self._thread = continuity_key(job)
+        self._bindings = {job.agent.agent_id: job.agent}
+        self._greeter = Greeter(voice.tts)
+        self._instructions = ""
+        self._summary = ""
         self._persona = Persona(self._heard)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
@@ -72,31 +87,29 @@ class VoiceAssistant:
         self._episode_tasks = OwnedTasks("episode", self.job_task_failed)
         self._turn_tasks = OwnedTasks("turns", self.job_task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
-        self._timers: dict[Any, asyncio.TimerHandle] = {}
-        self._untold: deque[ev.Event] = deque()
-        self._telling = False
         self._snapshot: Snapshot | None = None
         self._earlier: list[Turn] = []
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._perform: dict[type[fx.Effect], Callable[[Any], None]] = {
-            fx.LoadMemory: lambda e: self._begin(e, self._load_memory(e), self._episode_tasks),
-            fx.StopSpeech: lambda e: self._begin(e, self._stop_speech(e)),
-            fx.CancelEpisodeTasks: lambda e: self._begin(e, self._cancel_episode_tasks(e)),
-            fx.ClearHistory: lambda e: self._begin(e, self._clear_history(e)),
-            fx.AcknowledgeReset: self._acknowledge_reset,
-            fx.StartTimer: self._start_timer,
-            fx.CancelTimer: lambda e: self._cancel_timer(e.timer),
-            fx.LinkTo: lambda e: self._voice.listen_to(e.human.identity),
-            fx.Greet: lambda e: self._begin(e, self._say_greeting(e), self._episode_tasks),
-            fx.AcknowledgeArrival: self._acknowledge_arrival,
-            fx.Rescan: lambda e: self.tell(ev.HumansScanned(humans_in(self._room))),
-            fx.AnnounceState: self._announce_state,
-            fx.LeaveRoom: lambda e: self._leave(e.reason),
-            fx.RebindAgent: self._log_only,
-            fx.Maintain: self._log_only,
-            fx.Dropped: self._log_only,
-        }
+        begin = self._driver.begin
+        self._driver.performs(
+            {
+                fx.LoadMemory: lambda e: begin(e, self._episode_tasks, self._load_memory(e)),
+                fx.StopSpeech: lambda e: begin(e, self._job_tasks, self._stop_speech(e)),
+                fx.CancelEpisodeTasks: lambda e: begin(e, self._job_tasks, self._cancel_episode_tasks(e)),
+                fx.ClearHistory: lambda e: begin(e, self._job_tasks, self._clear_history(e)),
+                fx.Greet: lambda e: begin(e, self._episode_tasks, self._say_greeting(e)),
+                fx.AcknowledgeReset: self._acknowledge_reset,
+                fx.LinkTo: lambda e: self._voice.listen_to(e.human.identity),
+                fx.AcknowledgeArrival: self._acknowledge_arrival,
+                fx.Rescan: lambda _: self.tell(ev.HumansScanned(humans_in(self._room))),
+                fx.AnnounceState: self._announce_state,
+                fx.LeaveRoom: lambda e: self._leave(e.reason),
+                fx.RebindAgent: self._rebind,
+                fx.Maintain: self._log_only,
+                fx.Dropped: self._log_only,
+            }
+        )
 
     # --- life ---
 
@@ -131,6 +144,11 @@ class VoiceAssistant:
         async with asyncio.timeout(_RESET_ANSWER):
             return await waiter
 
+    def switch_agent(self, agent: AgentBinding) -> None:
+        """Another assistant shall answer in this room, as soon as that is safe. It is echoed before it is ready."""
+        self._bindings[agent.agent_id] = agent
+        self.tell(ev.SwitchAgentRequested(agent.agent_id))
+
     def status(self) -> StatusAnswer:
         return StatusAnswer(
             state=self.machine.state,
@@ -156,53 +174,18 @@ class VoiceAssistant:
         if await self._begin_turn(text, identity):
             self._voice.session.generate_reply(user_input=text)
 
-    def tell(self, event: ev.Event) -> None:
-        """Hand an event to the machine and perform what it asks for. What effects tell in turn waits its turn."""
-        self._untold.append(event)
-        if self._telling:
-            return
-        self._telling = True
-        try:
-            while self._untold:
-                self._handle(self._untold.popleft())
-        finally:
-            self._telling = False
-
-    def _handle(self, event: ev.Event) -> None:
-        try:
-            effects = self._journal.handle(event, time.monotonic())
-        except IllegalTransition:
-            return  # written down by the journal; nothing has changed
-        for effect in effects:
-            self._perform[type(effect)](effect)
-        if self.machine.state in (State.CLOSED, State.FAILED):
-            self._leave(type(event).__name__)
-
     # --- effects ---
 
-    def _begin(self, effect: fx.Effect, work: Coroutine[Any, Any, None], owner: OwnedTasks | None = None) -> None:
-        (owner or self._job_tasks).start(type(effect).__name__, self._timed(effect, work))
-
-    async def _timed(self, effect: fx.Effect, work: Coroutine[Any, Any, None]) -> None:
-        started = time.monotonic()
-        outcome = "failed"
-        try:
-            await work
-            outcome = "ok"
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
-            self._journal.performed(effect, outcome, time.monotonic() - started)
-
     async def _load_memory(self, effect: fx.LoadMemory) -> None:
-        result = await self._memory.load(self._job.agent.letta_agent_id, _LOAD_DEADLINE)
-        self._earlier = await self._memory.begin_episode(self._thread, effect.episode)
+        result = await self._memory.load(self._agent.letta_agent_id, _LOAD_DEADLINE)
+        self._earlier = await self._memory.begin_episode(self._thread, self._agent.letta_agent_id, effect.episode)
         self._snapshot = result.snapshot
         prompt = build_prompt(self._job.agent, result.snapshot, user_name=self._job.user_name, last_turns=self._earlier)
         await self._persona.update_instructions(prompt.text)
         for label in prompt.truncated:
             self.notify(truncated_block(label, effect.episode))
+        if greeting := self._greeting(self._job.user_name):
+            self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
         if result.error is None:
             self.tell(ev.MemoryLoaded(effect.episode))
         elif result.error.code is Code.AGENT_NOT_FOUND:
@@ -223,7 +206,8 @@ class VoiceAssistant:
         await self._turns.end_unanswered()
         await self._turn_tasks.finish()
         await self._persona.forget()
-        self._voice.session.history.items.clear()
+        self._voice.forget()
+        self._summary = ""
         self.tell(ev.HistoryCleared(effect.episode))
 
     def _acknowledge_reset(self, _: fx.AcknowledgeReset) -> None:
@@ -232,26 +216,25 @@ class VoiceAssistant:
             if not waiter.done():
                 waiter.set_result(self.status())
 
-    def _start_timer(self, effect: fx.StartTimer) -> None:
-        self._cancel_timer(effect.timer)
-        loop = asyncio.get_running_loop()
-        self._timers[effect.timer] = loop.call_later(effect.seconds, lambda: self.tell(effect.fired()))
-
-    def _cancel_timer(self, timer: Any) -> None:
-        if handle := self._timers.pop(timer, None):
-            handle.cancel()
-
     async def _say_greeting(self, effect: fx.Greet) -> None:
-        user_name = self._job.user_name or effect.human.name
         await self._memory.remember_greeted(self._thread, [human.sid for human in self.machine.humans])
-        text = greeting_text(self._job.agent, user_name=user_name, returning=bool(self._earlier), enabled=self._greet)
-        if text:
-            handle = self._voice.session.say(text)
+        if text := self._greeting(self._job.user_name or effect.human.name):
+            handle = self._greeter.speak(self._voice.session, text)
             await handle
             if not handle.chat_items and not handle.interrupted:
                 self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
                 return
         self.tell(ev.GreetingFinished(effect.episode))
+
+    def _greeting(self, user_name: str) -> str:
+        return greeting_text(self._agent, user_name=user_name, returning=bool(self._earlier), enabled=self._greet)
+
+    def _rebind(self, effect: fx.RebindAgent) -> None:
+        """From here on another assistant answers; nothing of the one before it is left."""
+        self._agent = self._bindings[effect.agent_id]
+        self._thread = continuity_key(self._job, self._agent)
+        self._snapshot, self._earlier, self._instructions = None, [], ""
+        self._voice.use(self._agent.voice)
 
     def _acknowledge_arrival(self, effect: fx.AcknowledgeArrival) -> None:
         who = effect.human.name or "Somebody"
@@ -265,8 +248,8 @@ class VoiceAssistant:
                 AgentAttribute.READY: "1" if effect.ready else "",
                 AgentAttribute.MEMORY: self._memory_text(effect.memory),
                 AgentAttribute.AGENT_ID: effect.agent_id,
-                AgentAttribute.LETTA_AGENT_ID: self._job.agent.letta_agent_id,
-                AgentAttribute.AGENT_NAME: self._job.agent.name,
+                AgentAttribute.LETTA_AGENT_ID: self._agent.letta_agent_id,
+                AgentAttribute.AGENT_NAME: self._agent.name,
                 AgentAttribute.SESSION_ID: self._job.session_id,
                 AgentAttribute.LEASE_EPOCH: str(effect.lease_epoch),
                 AgentAttribute.ERROR: effect.error,
@@ -293,8 +276,8 @@ class VoiceAssistant:
         context = TurnContext(
             thread=self._thread,
             session_id=self._job.session_id,
-            letta_agent_id=self._job.agent.letta_agent_id,
-            scope=self._job.agent.memory_scope,
+            letta_agent_id=self._agent.letta_agent_id,
+            scope=self._agent.memory_scope,
         )
         turn = await self._turns.begin(context, self.machine.episode, words, speaker)
         self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
@@ -302,6 +285,20 @@ class VoiceAssistant:
 
     def _turn_ended(self, turn: Turn) -> None:
         self.tell(ev.TurnFinished(turn.episode, turn.turn_id))
+        self._episode_tasks.start("compact", self._compact())
+
+    async def _compact(self) -> None:
+        """Between turns: keep the history within its budget, whatever the length of the episode."""
+        cut = compact(self._persona.said(), self._summary)
+        if cut.drop:
+            self._summary = cut.summary
+            await self._persona.drop_oldest(cut.drop)
+            self._voice.forget()
+            await self._instruct()
+
+    async def _instruct(self) -> None:
+        earlier = f"\n\n<earlier_in_this_conversation>\n{self._summary}\n</earlier_in_this_conversation>"
+        await self._persona.update_instructions(self._instructions + (earlier if self._summary else ""))
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
         if event.new_state == "speaking":
@@ -333,8 +330,7 @@ class VoiceAssistant:
 
     async def _close(self) -> None:
         self._events.detach()
-        for handle in self._timers.values():
-            handle.cancel()
+        self._driver.close()
         await self._episode_tasks.stop()
         await self._turns.end_unanswered()
         await self._voice.close()

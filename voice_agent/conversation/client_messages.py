@@ -1,43 +1,56 @@
-"""What people in the room may ask of the agent: typed words and two remote calls. All of it is untrusted."""
+"""What reaches the agent from outside: typed words and remote calls of people (untrusted), orders of our own server."""
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from livekit import rtc
+from pydantic import ValidationError
 
-from voice_agent.contracts import Notice, Rpc, Topic
+from voice_agent.contracts import CONTROL_TOPIC, ControlMessage, Notice, Rpc, Topic
 from voice_agent.conversation.assistant import VoiceAssistant
 from voice_agent.conversation.room_events import as_human
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Code
+from voice_agent.lifecycle.events import DrainRequested, ResetRequested
 
 MAX_TEXT: Final = 4_000
 """Characters of one typed message."""
-_MAX_WAITING: Final = 4
+MAX_WAITING: Final = 4
 """Typed messages that may wait at once; more are refused."""
+_REFUSAL_EVERY: Final = 1.0
+"""A flood is answered once a second, not a thousand times."""
 
 
 class ClientMessages:
+    """Nothing here can end an agent: people may talk and start over, only the server may send it away."""
+
     def __init__(self, room: rtc.Room, assistant: VoiceAssistant, tasks: OwnedTasks) -> None:
         self._room = room
         self._assistant = assistant
         self._tasks = tasks
+        self._refused_at = float("-inf")
 
     def attach(self) -> None:
         self._room.register_text_stream_handler(Topic.CHAT, self._on_text)
+        self._room.on("data_received", self._on_data)
         participant = self._room.local_participant
         participant.register_rpc_method(Rpc.STATUS, self._status)
         participant.register_rpc_method(Rpc.RESET, self._reset)
 
     def detach(self) -> None:
         self._room.unregister_text_stream_handler(Topic.CHAT)
+        self._room.off("data_received", self._on_data)
+        participant = self._room.local_participant
+        participant.unregister_rpc_method(Rpc.STATUS)
+        participant.unregister_rpc_method(Rpc.RESET)
 
     def _on_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
         sender = self._room.remote_participants.get(identity)
         if sender is None or as_human(sender) is None:
             return
-        if len(self._tasks) >= _MAX_WAITING:
+        if len(self._tasks) >= MAX_WAITING:
             self._refuse("Too many messages at once.", "Wait for the answer.")
             return
         self._tasks.start("typed", self._take_text(reader, identity))
@@ -53,7 +66,27 @@ class ClientMessages:
             await self._assistant.hear_text(text.strip(), identity)
 
     def _refuse(self, message: str, remedy: str) -> None:
+        if time.monotonic() - self._refused_at < _REFUSAL_EVERY:
+            return
+        self._refused_at = time.monotonic()
         self._assistant.notify(Notice(level="warning", code=Code.BAD_CLIENT_MESSAGE, message=message, remedy=remedy))
+
+    def _on_data(self, packet: rtc.DataPacket) -> None:
+        """Orders come from the server's API and so from no participant; what people send on any topic is not for us."""
+        if packet.participant is not None or packet.topic != CONTROL_TOPIC:
+            return
+        try:
+            order = ControlMessage.model_validate_json(packet.data)
+        except ValidationError:
+            self._refuse("An order of the server could not be understood.", "Are server and worker of one version?")
+            return
+        match order.act:
+            case "reset":
+                self._assistant.tell(ResetRequested("ordered"))
+            case "drain":
+                self._assistant.tell(DrainRequested())
+            case "switch_agent" if order.agent is not None:
+                self._assistant.switch_agent(order.agent)
 
     async def _status(self, _: Any) -> str:
         return self._assistant.status().model_dump_json()

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from livekit.agents import Agent, ChatContext, StopResponse, llm
 
+from voice_agent.conversation.history import Said
+
 
 class Persona(Agent):
     def __init__(self, on_words: Callable[[str], Awaitable[bool]]) -> None:
@@ -19,6 +21,18 @@ class Persona(Agent):
             raise StopResponse
         if not await self._on_words(words):
             raise StopResponse
+
+    def said(self) -> list[Said]:
+        return [Said(item.role, item.text_content or "") for item in self._messages()]
+
+    async def drop_oldest(self, count: int) -> None:
+        """With what stands between them: a tool's answer without its question confuses every LLM."""
+        kept = self._messages()[count:]
+        first = self.chat_ctx.items.index(kept[0]) if kept else len(self.chat_ctx.items)
+        await self.update_chat_ctx(ChatContext(self.chat_ctx.items[first:]))
+
+    def _messages(self) -> list[llm.ChatMessage]:
+        return [i for i in self.chat_ctx.items if isinstance(i, llm.ChatMessage) and i.role in ("user", "assistant")]
 
     async def forget(self) -> None:
         await self.update_chat_ctx(ChatContext.empty())

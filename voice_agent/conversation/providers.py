@@ -17,6 +17,7 @@ class Providers:
     stt: openai.STT
     llm: openai.LLM
     tts: openai.TTS
+    default_voice: str
 
     async def aclose(self) -> None:
         await self.stt.aclose()
@@ -37,6 +38,7 @@ def build_providers(settings: Settings, loaded_vad: vad.VAD, voice: str | None) 
             api_key=mouth.api_key,
             response_format="pcm",
         ),
+        default_voice=mouth.voice,
     )
 
 

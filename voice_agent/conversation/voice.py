@@ -11,6 +11,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 
 # The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
+from livekit.plugins import openai
 
 from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.conversation.providers import Providers
@@ -48,6 +49,8 @@ class Voice:
     def __init__(self, room: rtc.Room, providers: Providers, may_speak: Callable[[], bool]) -> None:
         self._room = room
         self._providers = providers
+        self._listening = False
+        self._linked = ""
         self._track = _OwnersTrack(room, may_speak)
         self.session: AgentSession[Any] = AgentSession(
             vad=providers.vad,
@@ -74,6 +77,14 @@ class Voice:
         """Publish the track and wait for a first listener. Runs as a task beside the session."""
         await self._track.start()
 
+    @property
+    def tts(self) -> openai.TTS:
+        return self._providers.tts
+
+    def use(self, voice: str | None) -> None:
+        """Speak with another voice from the next sentence on."""
+        self._providers.tts.update_options(voice=voice or self._providers.default_voice)
+
     async def start(self, agent: Agent) -> None:
         self.session.output.audio = self._track
         await self.session.start(
@@ -85,9 +96,19 @@ class Voice:
             session_host=False,
             record=False,
         )
+        self._listening = True
+        if self._linked:
+            self.listen_to(self._linked)
 
     def listen_to(self, identity: str) -> None:
-        self.session.room_io.set_participant(identity)
+        self._linked = identity
+        if self._listening:
+            self.session.room_io.set_participant(identity)
+
+    def forget(self) -> None:
+        """The session keeps a history and a list of events of its own, for reports nobody asks for."""
+        self.session.history.items.clear()
+        self.session._recorded_events.clear()
 
     async def hush(self) -> None:
         """Stop what is said or about to be said, and wait until it has stopped."""

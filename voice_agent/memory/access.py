@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from voice_agent.contracts import JobMetadata
+from voice_agent.contracts import AgentBinding, JobMetadata
 from voice_agent.memory.loader import LoadResult, MemoryLoader
 from voice_agent.memory.model import LettaPort, Turn
 from voice_agent.memory.outbox import Outbox, Threads, ThreadState
@@ -13,10 +13,10 @@ from voice_agent.storage.database import Database
 _QUOTED_TURNS: Final = 6
 
 
-def continuity_key(job: JobMetadata) -> str:
+def continuity_key(job: JobMetadata, agent: AgentBinding | None = None) -> str:
     """An authenticated user meets the same conversation in every session; anybody else only in their own."""
     who = f"user:{job.user_id}" if job.user_id else f"session:{job.session_id}"
-    return f"{job.agent.agent_id}/{who}"
+    return f"{(agent or job.agent).agent_id}/{who}"
 
 
 class Memory:
@@ -35,8 +35,9 @@ class Memory:
     async def load(self, letta_agent_id: str, deadline: float) -> LoadResult:
         return await self._loader.load(letta_agent_id, deadline)
 
-    async def begin_episode(self, thread: str, episode: int) -> list[Turn]:
+    async def begin_episode(self, thread: str, letta_agent_id: str, episode: int) -> list[Turn]:
         """Remember the count; give back what was said last in earlier episodes."""
+        await self._threads.ensure(thread, letta_agent_id)
         await self._threads.set_episode(thread, episode)
         return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS)
 

@@ -1,0 +1,47 @@
+"""Keeps an endless conversation flat: pure. What no longer fits is reduced to a bounded line of what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+CHARS_PER_TOKEN: Final = 4
+HISTORY_TOKENS: Final = 2_000
+"""Of the exchange itself; memory and rules come on top."""
+SUMMARY_CHARS: Final = 1_200
+_LINE_CHARS: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    drop: int
+    """So many of the oldest messages leave the history."""
+    summary: str
+
+
+def compact(history: Sequence[Said], summary: str, budget: int = HISTORY_TOKENS) -> Compacted:
+    """Once over the budget, cut down to half of it: cutting at every turn would spoil the LLM's prefix cache."""
+    sizes = [len(said.text) // CHARS_PER_TOKEN + 4 for said in history]
+    if sum(sizes) <= budget:
+        return Compacted(0, summary)
+    left, drop = sum(sizes), 0
+    while drop < len(history) - 1 and (left > budget // 2 or history[drop].role != "user"):
+        left -= sizes[drop]
+        drop += 1
+    asked = [_line(said.text) for said in history[:drop] if said.role == "user"]
+    lines = [*summary.splitlines(), *asked]
+    while lines and sum(map(len, lines)) + len(lines) > SUMMARY_CHARS:
+        lines.pop(0)
+    return Compacted(drop, "\n".join(lines))
+
+
+def _line(text: str) -> str:
+    flat = " ".join(text.split())
+    return f"They said: {flat if len(flat) <= _LINE_CHARS else flat[: _LINE_CHARS - 1] + '…'}"
