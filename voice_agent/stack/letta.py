@@ -14,6 +14,8 @@ import asyncpg
 
 from voice_agent.downloads import Artifact, Place
 from voice_agent.errors import Code, Temporary
+from voice_agent.models import endpoints
+from voice_agent.models.catalog import RECORDER
 from voice_agent.settings import Settings
 from voice_agent.stack import postgres, readiness
 from voice_agent.stack.shell import Report, appear, fetched, run
@@ -29,6 +31,19 @@ SDIST: Final = Artifact(
 MODELS_WITHIN: Final = 60.0
 LETTA_WHEEL: Final = Path(__file__).parent / "pinned" / "letta.txt"
 LAUNCHER: Final = Path(__file__).parent / "letta_launcher.py"
+
+
+# Letta stores the address and the model when it first sees them, copies both into every agent, and updates neither.
+PROVIDER_ADDRESS: Final = "UPDATE providers SET base_url = $1 WHERE name = 'vllm'"
+AGENT_ADDRESS: Final = """
+    UPDATE agents SET llm_config = (llm_config::jsonb || jsonb_build_object('model_endpoint', $1::text))::json
+    WHERE llm_config ->> 'handle' LIKE 'vllm/%' AND llm_config ->> 'model_endpoint' <> $1
+"""
+AGENT_MODEL: Final = """
+    UPDATE agents SET llm_config =
+        (llm_config::jsonb || jsonb_build_object('model', $1::text, 'handle', 'vllm/' || $1::text))::json
+    WHERE llm_config ->> 'handle' LIKE 'vllm/%' AND llm_config ->> 'handle' <> ALL($2::text[])
+"""
 
 
 def directory(settings: Settings) -> Path:
@@ -124,26 +139,27 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 async def prepare(settings: Settings) -> None:
     """With Postgres up and Letta not yet: the database exists, is migrated, and names our model server."""
-    try:
-        await _prepare_database(settings)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Temporary(Code.DATABASE_UNAVAILABLE, f"Letta's database: {error}.", "See postgres.log.") from error
     # Letta lists the models of its providers once, when it starts: the list must be there by then.
     await readiness.wait(partial(readiness.http, f"{settings.models_url}/models"), MODELS_WITHIN)
-
-
-async def _prepare_database(settings: Settings) -> None:
-    await _create_database(settings)
-    connection = await asyncpg.connect(postgres.url(settings), timeout=10)
     try:
+        await _create_database(settings)
+        connection = await asyncpg.connect(postgres.url(settings), timeout=10)
+        try:
+            await _migrate_if_needed(connection, settings)
+            await _reconcile(connection, settings)
+        finally:
+            await connection.close(timeout=10)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Temporary(Code.DATABASE_UNAVAILABLE, f"Letta's database: {error}.", "See postgres.log.") from error
+
+
+async def _migrate_if_needed(connection: asyncpg.Connection, settings: Settings) -> None:
+    # Alembic needs ten seconds to find out that there is nothing to do.
+    marker = directory(settings) / "migrated"
+    if not marker.is_file() or marker.read_text() != await _revision(connection):
         await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        marker = directory(settings) / "migrated"
-        if not marker.is_file() or marker.read_text() != await _revision(connection):
-            await _migrate(settings)
-            marker.write_text(await _revision(connection))
-        await _reconcile_providers(connection, f"http://127.0.0.1:{settings.models_port}/v1")
-    finally:
-        await connection.close(timeout=10)
+        await _migrate(settings)
+        marker.write_text(await _revision(connection))
 
 
 async def _create_database(settings: Settings) -> None:
@@ -171,13 +187,9 @@ async def _migrate(settings: Settings) -> None:
     )
 
 
-async def _reconcile_providers(connection: asyncpg.Connection, base_url: str) -> None:
-    # Letta stores the address when it first sees a provider and copies it into every agent; it never updates either.
-    await connection.execute(
-        "UPDATE providers SET base_url = $1 WHERE name = 'vllm' AND base_url IS DISTINCT FROM $1", base_url
-    )
-    await connection.execute(
-        """UPDATE agents SET llm_config = jsonb_set(llm_config::jsonb, '{model_endpoint}', to_jsonb($1::text))::json
-           WHERE llm_config ->> 'handle' LIKE 'vllm/%' AND llm_config ->> 'model_endpoint' IS DISTINCT FROM $1""",
-        base_url,
-    )
+async def _reconcile(connection: asyncpg.Connection, settings: Settings) -> None:
+    model = endpoints.llm(settings).model
+    known = [f"vllm/{name}" for name in (model, RECORDER)]
+    await connection.execute(PROVIDER_ADDRESS, settings.models_url)
+    await connection.execute(AGENT_ADDRESS, settings.models_url)
+    await connection.execute(AGENT_MODEL, model, known)

@@ -88,7 +88,7 @@ def _letta(settings: Settings) -> Part:
         needs=("postgres",),
         prepare=partial(letta.prepare, settings),
         probe=partial(readiness.http, f"{settings.effective_letta_url}/v1/health/"),
-        ready_within=180.0,
+        ready_within=300.0,
     )
 
 

@@ -117,14 +117,14 @@ async def _locked(path: Path, report: Report) -> AsyncIterator[None]:
 async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report) -> list[Path]:
     """Downloads in a thread; told of its progress now and then. When cancelled, the download ends; parts are kept."""
     stop = threading.Event()
-    last = time.monotonic()
+    told = (time.monotonic(), 0)
 
     def progress(now: Progress) -> None:
-        nonlocal last
+        nonlocal told
         if stop.is_set():
             raise Temporary(Code.DOWNLOAD_FAILED, "The download was interrupted.")
-        if time.monotonic() - last > PROGRESS_EVERY:
-            last = time.monotonic()
+        if time.monotonic() - told[0] > PROGRESS_EVERY and now.done not in (told[1], now.total):
+            told = (time.monotonic(), now.done)
             report(str(now))
 
     fetching = asyncio.ensure_future(asyncio.to_thread(fetch_all, artifacts, cache, progress))
