@@ -73,6 +73,9 @@ class Settings(BaseModel):
     sessions_per_minute: int = _setting(
         "VOICE_SESSIONS_PER_MINUTE", "Sessions one address may open per minute.", 30, ge=1
     )
+    assertion_secret: str = _setting(
+        "VOICE_ASSERTION_SECRET", "Key (HS256) with which your own site vouches for its users.", "", secret=True
+    )
     default_agent: str = _setting("VOICE_DEFAULT_AGENT", "Id of the agent for callers who name none.", "")
     database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
 

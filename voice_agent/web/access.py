@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from voice_agent.errors import Code, Permanent
+from voice_agent.contracts import LogEvent
+from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.settings import Settings
 from voice_agent.web.services import Services, services
 
@@ -65,3 +67,20 @@ def admin(who: Annotated[Caller, Depends(caller)]) -> Caller:
 AnyCaller = Annotated[Caller, Depends(caller)]
 Admin = Annotated[Caller, Depends(admin)]
 Parts = Annotated[Services, Depends(services)]
+
+
+def limited(parts: Parts, who: AnyCaller) -> None:
+    wait = 0.0 if who.is_admin else parts.rate.take(who.address, time.monotonic())
+    if wait:
+        raise Temporary(
+            Code.RATE_LIMITED,
+            "Too many sessions were opened from this address.",
+            f"Try again in {wait:.0f} s.",
+            retry_after=int(wait) + 1,
+        )
+
+
+def audit(parts: Services, who: Caller, action: str, target: str) -> None:
+    """One line for every change, with who did it; never with what would open anything."""
+    by = "admin" if who.is_admin else "session" if who.secret else "anyone"
+    parts.log.write(LogEvent.AUDIT, action=action, target=target, by=by, address=who.address)

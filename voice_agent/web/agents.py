@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from voice_agent.errors import Code, Permanent
 from voice_agent.registry.model import Agent, AgentDraft
-from voice_agent.web.access import Admin, AnyCaller, Parts
+from voice_agent.web.access import Admin, AnyCaller, Parts, audit
 from voice_agent.web.errors import ErrorBody, documented
 from voice_agent.web.schemas import (
     AgentBody,
@@ -34,8 +34,9 @@ async def list_agents(parts: Parts, _who: AnyCaller, q: Annotated[str, Query(max
 
 
 @router.post("", status_code=201, responses=documented(401, 404))
-async def create_agent(parts: Parts, _who: Admin, body: AgentBody, response: Response) -> AgentDetail:
+async def create_agent(parts: Parts, who: Admin, body: AgentBody, response: Response) -> AgentDetail:
     created = await parts.agents.create(_draft(body))
+    audit(parts, who, "agent.create", created.id)
     response.headers["Location"] = f"/agents/{created.id}"
     return _shown(parts, created, response)
 
@@ -47,18 +48,21 @@ async def read_agent(parts: Parts, _who: Admin, agent_id: Id, response: Response
 
 @router.put("/{agent_id}", responses=documented(401, 404, 409, 412, 428))
 async def replace_agent(
-    parts: Parts, _who: Admin, agent_id: Id, body: AgentBody, response: Response, if_match: IfMatch = None
+    parts: Parts, who: Admin, agent_id: Id, body: AgentBody, response: Response, if_match: IfMatch = None
 ) -> AgentDetail:
     if if_match is None:
         raise Permanent(
             Code.VERSION_REQUIRED, "Which version is to be replaced was not said.", 'Send If-Match with the "ETag".'
         )
-    return _shown(parts, await parts.agents.update(agent_id, _draft(body), _version(if_match)), response)
+    changed = await parts.agents.update(agent_id, _draft(body), _version(if_match))
+    audit(parts, who, "agent.update", agent_id)
+    return _shown(parts, changed, response)
 
 
 @router.delete("/{agent_id}", status_code=204, responses=documented(401, 404, 409, 412))
-async def delete_agent(parts: Parts, _who: Admin, agent_id: Id, if_match: IfMatch = None) -> None:
+async def delete_agent(parts: Parts, who: Admin, agent_id: Id, if_match: IfMatch = None) -> None:
     await parts.agents.delete(agent_id, None if if_match is None else _version(if_match))
+    audit(parts, who, "agent.delete", agent_id)
 
 
 def _draft(body: AgentBody) -> AgentDraft:

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from voice_agent.settings import Settings
-from voice_agent.web import agents, errors, events, health, hooks, pages, sessions
+from voice_agent.web import agents, errors, events, health, hooks, live, pages, sessions, tokens, transcripts
 from voice_agent.web.access import require_safe_binding
-from voice_agent.web.guard import Guard
+from voice_agent.web.assertion import HEADER
+from voice_agent.web.guard import Guard, allowed_origins
 from voice_agent.web.services import running
 
 
@@ -32,7 +34,15 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    for module in (agents, sessions, events, health, hooks, pages):
+    for module in (agents, sessions, tokens, transcripts, live, events, health, hooks, pages):
         app.include_router(module.router)
+    if origins := allowed_origins(settings):
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", HEADER],
+            expose_headers=["ETag", "Location"],
+        )
     app.add_middleware(Guard, settings=settings)
     return app

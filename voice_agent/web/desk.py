@@ -25,6 +25,7 @@ from voice_agent.lifecycle.states import State
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig, deep_merge
 from voice_agent.registry.model import Agent, Person, Session
+from voice_agent.registry.roles import RoleWords
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.livekit import LiveKit, Participant
@@ -47,6 +48,9 @@ class Wish:
     person: Person
     memory_scope: MemoryScope
     """Unless the agent's configuration says otherwise."""
+    proved: bool = False
+    """The caller may enter rooms that several people share."""
+    role_words: RoleWords | None = None
     agent_id: str | None = None
     overrides: Mapping[str, Any] | None = None
     session_id: str | None = None
@@ -154,11 +158,15 @@ class SessionDesk:
         opened = self._sessions.draft(agent, wish.person, config.document(), f"va-{secrets.token_hex(10)}")
         session = opened.session
         policy = config.room_policy or BY_ROLE[wish.person.role]
+        if policy is not RoomPolicy.SESSION and not wish.proved:
+            raise Permanent(
+                Code.FORBIDDEN, "This agent's room is shared.", "Prove who you are with a signed assertion."
+            )
         job = JobMetadata(
             room_name=session.room_name,
             session_id=session.id,
             policy=policy,
-            agent=_binding(agent, config, wish.memory_scope),
+            agent=_binding(agent, config, wish),
             role=wish.person.role,
             business_id=wish.person.business_id,
             user_id=wish.person.user_id,
@@ -192,15 +200,16 @@ def _first_agent(participants: list[Participant]) -> Participant | None:
     return min((p for p in participants if p.is_agent), key=lambda p: p.joined_at_ms, default=None)
 
 
-def _binding(agent: Agent, config: AgentConfig, scope: MemoryScope) -> AgentBinding:
+def _binding(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
+    words = wish.role_words or RoleWords("", "")
     voice = config.providers.tts.voice if config.providers and config.providers.tts else None
     return AgentBinding(
         agent_id=agent.id,
         letta_agent_id=agent.letta_agent_id,
         name=agent.name,
-        greeting=config.greeting,
-        instructions=config.instructions or "",
-        memory_scope=config.memory_scope or scope,
+        greeting=config.greeting if config.greeting is not None else words.greeting or None,
+        instructions="\n\n".join(text for text in (words.instructions, config.instructions) if text),
+        memory_scope=config.memory_scope or wish.memory_scope,
         reply_path=config.reply_path or ReplyPath.HYBRID,
         voice=voice,
     )

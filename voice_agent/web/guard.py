@@ -22,7 +22,7 @@ class Guard:
         self._app = app
         self._headers = security_headers(settings)
         self._only_loopback_names = not settings.admin_secret
-        self._origins = frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
+        self._origins = allowed_origins(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,6 +74,10 @@ def _bounded(receive: Receive) -> Receive:
 
 def _too_large() -> Permanent:
     return Permanent(Code.TOO_LARGE, f"The request is larger than {MAX_BODY // 1024} KiB.", "Send less.")
+
+
+def allowed_origins(settings: Settings) -> frozenset[str]:
+    return frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
 
 
 def security_headers(settings: Settings) -> dict[str, str]:

@@ -7,7 +7,7 @@ import mimetypes
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from voice_agent.errors import Code, Permanent, Temporary
@@ -57,11 +57,11 @@ def static(path: str) -> Response:
 
 
 @router.get("/vendor/livekit-client.esm.mjs")
-def livekit_client(request: Request, parts: Parts) -> Response:
-    found = sorted((parts.settings.cache / "vendor").glob("livekit-client-*/livekit-client.esm.mjs"))
-    if not found:
+def livekit_client(parts: Parts) -> Response:
+    file = parts.settings.livekit_client
+    if not file.is_file():
         raise Temporary(Code.NOT_READY, "livekit-client is not downloaded yet.", "Run 'voice-agent up' once.")
-    return FileResponse(found[-1], media_type="text/javascript", headers={"Cache-Control": _ASK_AGAIN})
+    return FileResponse(file, media_type="text/javascript", headers={"Cache-Control": _ASK_AGAIN})
 
 
 mimetypes.add_type("text/javascript", ".mjs")

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
-from voice_agent.contracts import Problem, Role
+from voice_agent.contracts import Problem, Role, RoomPolicy
 from voice_agent.registry.config import AgentConfig
 from voice_agent.registry.model import Agent
 from voice_agent.web.errors import ErrorBody
@@ -97,6 +98,16 @@ def _shown(agent: Agent, default_id: str) -> dict[str, Any]:
 # --- sessions ---
 
 
+class Vouched(_Asked):
+    """What a signed assertion says about a person."""
+
+    user_id: Id
+    role: Role
+    business_id: Id | Literal[""]
+    user_name: Line
+    user_email: Annotated[str, StringConstraints(max_length=320)]
+
+
 class SessionBody(_Asked):
     user_identity: Id | None = None
     user_name: Line | None = None
@@ -136,6 +147,73 @@ class TokenAnswer(BaseModel):
     expires_at: str
 
 
+class TokenSourceBody(BaseModel):
+    """LiveKit's TokenSource contract, in its snake_case and its camelCase spelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, alias_generator=to_camel)
+
+    room_name: Annotated[str, StringConstraints(max_length=200)] | None = None
+    """Accepted and not used: the server decides which room belongs to whom."""
+    participant_identity: Annotated[str, StringConstraints(max_length=200)] | None = None
+    """As `room_name`."""
+    participant_name: Line | None = None
+    participant_metadata: Annotated[str, StringConstraints(max_length=0)] | None = None
+    participant_attributes: TokenSourceAttributes | None = None
+    room_config: TokenSourceRoom | None = None
+
+
+class TokenSourceAttributes(_Asked):
+    """All that a client may say about itself here; what the agent reads is set by the server."""
+
+    agent_id: Id | None = None
+    session_id: Id | None = None
+    resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class TokenSourceRoom(_Asked):
+    name: Annotated[str, StringConstraints(max_length=200)] | None = None
+    agents: Annotated[list[dict[str, Any]], Field(max_length=1)] = []
+    """LiveKit's starters name the agent worker here; which one serves a room is the monitor's decision."""
+
+
+class TokenSourceAnswer(BaseModel):
+    server_url: str
+    participant_token: str
+    room_name: str
+    participant_name: str
+
+
+class SessionItem(BaseModel):
+    session_id: str
+    room_name: str
+    agent: BoundAgent
+    role: Role
+    business_id: str
+    user_id: str
+    user_name: str
+    created_at: str
+    expires_at: str
+    ended: bool
+
+
+class SessionList(BaseModel):
+    sessions: list[SessionItem]
+
+
+class Message(BaseModel):
+    turn_id: str
+    episode: int
+    role: Literal["user", "assistant"]
+    speaker: str
+    text: str
+    interrupted: bool
+
+
+class Transcript(BaseModel):
+    session_id: str
+    messages: list[Message]
+
+
 class LeaveAnswer(BaseModel):
     reset: Literal["done", "pending", "not_needed"]
     episode: int
@@ -146,6 +224,20 @@ class AgentPresence(BaseModel):
     ready: bool
     state: str
     episode: int
+
+
+class RoomItem(BaseModel):
+    name: str
+    policy: RoomPolicy
+    session_id: str
+    agent_id: str
+    humans: int
+    agents: list[AgentPresence]
+    problem: Problem | None
+
+
+class RoomList(BaseModel):
+    rooms: list[RoomItem]
 
 
 class SessionStanding(BaseModel):

@@ -25,6 +25,7 @@ from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
+from voice_agent.web.rate import RateLimit
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Services:
     leases: Leases
     monitor: Monitor
     desk: SessionDesk
+    rate: RateLimit
 
 
 @asynccontextmanager
@@ -77,7 +79,20 @@ def _wire(settings: Settings, database: Database, livekit: LiveKit, letta: Letta
     acts = Acts(livekit, book, leases, log, settings.session_validity)
     monitor = Monitor(observer, acts, book, store, log, clock)
     desk = SessionDesk(agents, sessions, book, livekit, monitor.wake)
-    return Services(settings, database, livekit, letta, log, agents, sessions, book, leases, monitor, desk)
+    return Services(
+        settings,
+        database,
+        livekit,
+        letta,
+        log,
+        agents,
+        sessions,
+        book,
+        leases,
+        monitor,
+        desk,
+        RateLimit(settings.sessions_per_minute),
+    )
 
 
 def services(request: Request) -> Services:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 
 from voice_agent.contracts import Role
 from voice_agent.registry.model import Person, Session
-from voice_agent.web.access import AnyCaller, Caller, Parts
+from voice_agent.registry.roles import WORDS
+from voice_agent.web.access import AnyCaller, Caller, Parts, audit, limited
+from voice_agent.web.assertion import HEADER, verified
 from voice_agent.web.desk import Wish, memory_scope_for
 from voice_agent.web.errors import ErrorBody, documented, forbidden
+from voice_agent.web.live import presences
 from voice_agent.web.schemas import (
-    AgentPresence,
     BoundAgent,
     Id,
     LeaveAnswer,
@@ -20,6 +22,7 @@ from voice_agent.web.schemas import (
     SessionBody,
     SessionStanding,
     TokenAnswer,
+    Vouched,
     iso,
 )
 
@@ -27,6 +30,9 @@ router = APIRouter(tags=["sessions"])
 
 ANYBODY_MAY_SET: Final = frozenset({"greeting", "providers"})
 """Overrides a stranger may send. The rest decides what the agent does and whose memory it writes."""
+
+
+Assertion = Annotated[str | None, Header(alias=HEADER, max_length=4096)]
 
 
 def not_cached(response: Response) -> None:
@@ -42,9 +48,16 @@ async def held_session(parts: Parts, who: AnyCaller, session_id: Id) -> Session:
 Held = Annotated[Session, Depends(held_session)]
 
 
-@router.post("/session", status_code=201, dependencies=[Depends(not_cached)], responses=documented(404, 429))
-async def open_session(parts: Parts, who: AnyCaller, body: SessionBody) -> SessionAnswer:
-    admission = await parts.desk.admit(_wish(who, body))
+@router.post(
+    "/session",
+    status_code=201,
+    dependencies=[Depends(not_cached), Depends(limited)],
+    responses=documented(401, 404, 429),
+)
+async def open_session(parts: Parts, who: AnyCaller, body: SessionBody, assertion: Assertion = None) -> SessionAnswer:
+    vouched = verified(assertion, parts.settings.assertion_secret) if assertion else None
+    admission = await parts.desk.admit(wish_of(who, body, vouched))
+    audit(parts, who, "session.resume" if admission.resumed else "session.open", admission.session.id)
     session, refusal = admission.session, admission.refusal
     return SessionAnswer(
         session_id=session.id,
@@ -55,7 +68,7 @@ async def open_session(parts: Parts, who: AnyCaller, body: SessionBody) -> Sessi
         participant_identity=session.identity,
         expires_at=iso(parts.sessions.expires_at(session)),
         resumed=admission.resumed,
-        agent=_agent(session),
+        agent=bound_agent(session),
         config=session.config,
         notice=ErrorBody(**refusal.as_dict()) if refusal else None,
     )
@@ -70,13 +83,9 @@ async def read_session(parts: Parts, session: Held) -> SessionStanding:
         room_name=session.room_name,
         expires_at=iso(parts.sessions.expires_at(session)),
         ended=session.ended_at is not None,
-        agent=_agent(session),
+        agent=bound_agent(session),
         humans=sum(p.is_human for p in present),
-        agents=[
-            AgentPresence(identity=p.identity, ready=p.ready, state=p.state, episode=p.episode)
-            for p in present
-            if p.is_agent
-        ],
+        agents=presences(present),
         problem=room.problem if room else None,
     )
 
@@ -84,7 +93,7 @@ async def read_session(parts: Parts, session: Held) -> SessionStanding:
 @router.post(
     "/session/{session_id}/token",
     status_code=201,
-    dependencies=[Depends(not_cached)],
+    dependencies=[Depends(not_cached), Depends(limited)],
     responses=documented(404, 410, 429),
 )
 async def renew_token(parts: Parts, session: Held) -> TokenAnswer:
@@ -104,29 +113,25 @@ async def leave_session(parts: Parts, session: Held) -> LeaveAnswer:
 
 
 @router.delete("/session/{session_id}", status_code=204, responses=documented(404))
-async def end_session(parts: Parts, session: Held) -> None:
+async def end_session(parts: Parts, who: AnyCaller, session: Held) -> None:
     await parts.desk.end(session)
+    audit(parts, who, "session.end", session.id)
 
 
-def _wish(who: Caller, body: SessionBody) -> Wish:
+def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None) -> Wish:
     """Rights are decided here; behind this line what is asked for is granted."""
-    if body.role is Role.OWNER and not who.is_admin:
+    if body.role is Role.OWNER and not (who.is_admin or vouched):
         raise forbidden("The role owner has to be proved.", "Send the admin secret or a signed assertion.")
     overrides: dict[str, Any] = body.agent_config or {}
     refused = sorted(overrides.keys() - ANYBODY_MAY_SET)
     if refused and not who.is_admin:
         raise forbidden(f"These parts of agent_config need administration rights: {', '.join(refused)[:200]}.")
-    person = Person(
-        role=body.role or Role.GENERAL,
-        business_id=body.business_id or "",
-        # Nobody becomes a known user by saying so.
-        user_id=(body.user_identity or "") if who.is_admin else "",
-        user_name=body.user_name or "",
-        user_email=body.user_email or "",
-    )
+    role = vouched.role if vouched else body.role
     return Wish(
-        person=person,
-        memory_scope=memory_scope_for(body.role, who.is_admin),
+        person=_vouched_person(vouched) if vouched else _person(who, body),
+        memory_scope=memory_scope_for(role, who.is_admin or vouched is not None),
+        proved=who.is_admin or vouched is not None,
+        role_words=WORDS[role] if role else None,
         agent_id=body.agent_id,
         overrides=overrides,
         session_id=body.session_id,
@@ -134,5 +139,20 @@ def _wish(who: Caller, body: SessionBody) -> Wish:
     )
 
 
-def _agent(session: Session) -> BoundAgent:
+def _person(who: Caller, body: SessionBody) -> Person:
+    return Person(
+        role=body.role or Role.GENERAL,
+        business_id=body.business_id or "",
+        # Nobody becomes a known user by saying so.
+        user_id=(body.user_identity or "") if who.is_admin else "",
+        user_name=body.user_name or "",
+        user_email=body.user_email or "",
+    )
+
+
+def _vouched_person(vouched: Vouched) -> Person:
+    return Person(vouched.role, vouched.business_id, vouched.user_id, vouched.user_name, vouched.user_email)
+
+
+def bound_agent(session: Session) -> BoundAgent:
     return BoundAgent(id=session.agent_id, name=session.agent_name, letta_agent_id=session.letta_agent_id)

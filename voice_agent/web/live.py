@@ -1,0 +1,57 @@
+"""What is going on now: rooms for an administrator, numbers for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from voice_agent.rooms.livekit import Participant
+from voice_agent.web.access import Admin, Parts
+from voice_agent.web.errors import documented
+from voice_agent.web.schemas import AgentPresence, RoomItem, RoomList
+
+router = APIRouter(tags=["live"])
+
+_AT_ONCE: Final = 16
+
+
+@router.get("/rooms", responses=documented(401))
+async def list_rooms(parts: Parts, _who: Admin) -> RoomList:
+    records = await parts.book.open_records(await parts.book.open_names())
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def present(name: str) -> list[Participant]:
+        async with gate:
+            return await parts.livekit.participants(name)
+
+    found = await asyncio.gather(*(present(name) for name in records))
+    return RoomList(
+        rooms=[
+            RoomItem(
+                name=record.name,
+                policy=record.policy,
+                session_id=record.job.session_id,
+                agent_id=record.job.agent.agent_id,
+                humans=sum(p.is_human for p in people),
+                agents=presences(people),
+                problem=record.problem,
+            )
+            for record, people in zip(records.values(), found, strict=True)
+        ]
+    )
+
+
+def presences(people: list[Participant]) -> list[AgentPresence]:
+    return [
+        AgentPresence(identity=p.identity, ready=p.ready, state=p.state, episode=p.episode)
+        for p in people
+        if p.is_agent
+    ]
+
+
+@router.get("/metrics", response_class=Response, responses=documented(401) | {200: {"content": {"text/plain": {}}}})
+async def metrics(_who: Admin) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,84 @@
+"""Which sessions there were, and what was said in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import PlainTextResponse
+
+from voice_agent.memory.model import Turn
+from voice_agent.memory.outbox import Outbox
+from voice_agent.web.access import Admin, Parts
+from voice_agent.web.errors import documented
+from voice_agent.web.schemas import Message, SessionItem, SessionList, Transcript, iso
+from voice_agent.web.sessions import Held, bound_agent, not_cached
+
+router = APIRouter(tags=["transcripts"])
+
+
+@router.get("/sessions", responses=documented(401))
+async def list_sessions(
+    parts: Parts,
+    _who: Admin,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    before: Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)] = None,
+) -> SessionList:
+    """Newest first; `before`: only those created before this time (seconds since the epoch)."""
+    sessions = await parts.sessions.list(limit, before)
+    return SessionList(
+        sessions=[
+            SessionItem(
+                session_id=session.id,
+                room_name=session.room_name,
+                agent=bound_agent(session),
+                role=session.person.role,
+                business_id=session.person.business_id,
+                user_id=session.person.user_id,
+                user_name=session.person.user_name,
+                created_at=iso(session.created_at),
+                expires_at=iso(parts.sessions.expires_at(session)),
+                ended=session.ended_at is not None,
+            )
+            for session in sessions
+        ]
+    )
+
+
+@router.get(
+    "/session/{session_id}/transcript",
+    dependencies=[Depends(not_cached)],
+    response_model=Transcript,
+    responses=documented(404) | {200: {"content": {"text/plain": {}}}},
+)
+async def read_transcript(
+    parts: Parts, session: Held, style: Annotated[Literal["json", "text"], Query(alias="format")] = "json"
+) -> Transcript | Response:
+    turns = await Outbox(parts.database).of_session(session.id)
+    messages = [message for turn in turns for message in _messages(turn, session.agent_name)]
+    if style == "text":
+        lines = (f"{m.speaker or m.role}: {m.text}{' …' if m.interrupted else ''}\n" for m in messages)
+        return PlainTextResponse("".join(lines))
+    return Transcript(session_id=session.id, messages=messages)
+
+
+def _messages(turn: Turn, agent_name: str) -> Iterator[Message]:
+    if turn.user_text:
+        yield Message(
+            turn_id=turn.turn_id,
+            episode=turn.episode,
+            role="user",
+            speaker=turn.speaker,
+            text=turn.user_text,
+            interrupted=False,
+        )
+    if turn.assistant_text:
+        yield Message(
+            turn_id=turn.turn_id,
+            episode=turn.episode,
+            role="assistant",
+            speaker=agent_name,
+            text=turn.assistant_text,
+            interrupted=turn.interrupted,
+        )
