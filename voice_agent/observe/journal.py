@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Final
@@ -13,6 +14,7 @@ from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.facts import Facts
 from voice_agent.lifecycle.machine import IllegalTransition, Machine
 from voice_agent.lifecycle.states import State
+from voice_agent.lifecycle.table import Trigger
 from voice_agent.observe.log import BoundLog
 
 Lines = Iterator[tuple[LogEvent, dict[str, Any]]]
@@ -23,6 +25,7 @@ class Journal:
 
     def __init__(self, log: BoundLog, machine: Machine) -> None:
         self._log = log
+        self._life = uuid.uuid4().hex[:12]
         self.machine = machine
 
     def handle(self, event: ev.Event, now: float) -> tuple[ef.Effect, ...]:
@@ -39,7 +42,7 @@ class Journal:
             self._write(LogEvent.STALE_RESULT, reason=late.reason, of_episode=late.of_episode, cause=codec.dump(event))
         if machine.last_trigger is not None:
             self._write(LogEvent.TRANSITION, **self._transition(before, after, event, effects))
-        for name, details in _story(before, after, event, effects):
+        for name, details in _story(before, after, event, effects, machine.last_trigger):
             self._write(name, **details)
         return effects
 
@@ -62,7 +65,9 @@ class Journal:
         self._write(event, **details)
 
     def _write(self, event: LogEvent, **details: Any) -> None:
-        self._log.bind(episode=self.machine.episode, agent=self.machine.agent_id).write(event, **details)
+        self._log.bind(episode=self.machine.episode, agent=self.machine.agent_id).write(
+            event, life=self._life, **details
+        )
 
     def _transition(
         self, before: Facts, after: Facts, event: ev.Event, effects: tuple[ef.Effect, ...]
@@ -81,7 +86,9 @@ class Journal:
         return line
 
 
-def _story(before: Facts, after: Facts, event: ev.Event, effects: tuple[ef.Effect, ...]) -> Lines:
+def _story(
+    before: Facts, after: Facts, event: ev.Event, effects: tuple[ef.Effect, ...], trigger: Trigger | None
+) -> Lines:
     """The same in the words of people who wonder what happened."""
     were, are = {human.sid for human in before.humans}, {human.sid for human in after.humans}
     for human in after.humans:
@@ -95,7 +102,7 @@ def _story(before: Facts, after: Facts, event: ev.Event, effects: tuple[ef.Effec
         name, tell = _TOLD[type(event)]
         yield name, tell(event)
     if after.state is State.RESETTING and before.state is not State.RESETTING:
-        yield LogEvent.RESET_STARTED, {"reason": getattr(event, "reason", "") or type(event).__name__}
+        yield LogEvent.RESET_STARTED, {"reason": event.reason if isinstance(event, ev.ResetRequested) else trigger}
     for effect in effects:
         if isinstance(effect, ef.AcknowledgeReset):
             yield LogEvent.RESET_DONE, {"outcome": effect.outcome, "seconds": round(effect.seconds, 3)}
