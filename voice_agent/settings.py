@@ -110,6 +110,15 @@ class Settings(BaseModel):
 
     worker_port: int = _setting("VOICE_WORKER_PORT", "Health port of the worker.", 8291, ge=0, le=65535)
     worker_capacity: int = _setting("VOICE_WORKER_CAPACITY", "Conversations one worker takes at once.", 8, ge=1)
+    worker_roles: str = _setting(
+        "VOICE_WORKER_ROLES", "Roles this worker serves (owner, customer, general), comma-separated; empty: all.", ""
+    )
+    worker_businesses: str = _setting(
+        "VOICE_WORKER_BUSINESSES", "Business ids this worker serves, comma-separated; empty: all.", ""
+    )
+    worker_drain: float = _setting(
+        "VOICE_WORKER_DRAIN", "Seconds a stopping worker lets conversations finish; 0: it leaves at once.", 0.0, ge=0
+    )
     worker_prewarm: int = _setting("VOICE_WORKER_PREWARM", "Job processes kept ready.", 1, ge=0)
 
     idle_timeout: float = _setting("VOICE_IDLE_TIMEOUT", "Seconds an agent waits in an empty room.", 300.0, gt=0)

@@ -6,14 +6,14 @@ import time
 from typing import Any, Final
 
 from livekit import rtc
-from pydantic import ValidationError
 
-from voice_agent.contracts import CONTROL_TOPIC, ControlMessage, Notice, Rpc, Topic
+from voice_agent.contracts import CONTROL_TOPIC, AgentBinding, ControlMessage, Notice, Rpc, Topic
 from voice_agent.conversation.assistant import VoiceAssistant
 from voice_agent.conversation.room_events import as_human
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Code
 from voice_agent.lifecycle.events import DrainRequested, ResetRequested
+from voice_agent.rooms.orders import unseal
 
 MAX_TEXT: Final = 4_000
 """Characters of one typed message."""
@@ -26,10 +26,11 @@ _REFUSAL_EVERY: Final = 1.0
 class ClientMessages:
     """Nothing here can end an agent: people may talk and start over, only the server may send it away."""
 
-    def __init__(self, room: rtc.Room, assistant: VoiceAssistant, tasks: OwnedTasks) -> None:
+    def __init__(self, room: rtc.Room, assistant: VoiceAssistant, tasks: OwnedTasks, secret: str) -> None:
         self._room = room
         self._assistant = assistant
         self._tasks = tasks
+        self._secret = secret
         self._refused_at = float("-inf")
 
     def attach(self) -> None:
@@ -72,21 +73,17 @@ class ClientMessages:
         self._assistant.notify(Notice(level="warning", code=Code.BAD_CLIENT_MESSAGE, message=message, remedy=remedy))
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
-        """Orders come from the server's API and so from no participant; what people send on any topic is not for us."""
+        """What people send on any topic is not for us, and orders are sealed."""
         if packet.participant is not None or packet.topic != CONTROL_TOPIC:
             return
-        try:
-            order = ControlMessage.model_validate_json(packet.data)
-        except ValidationError:
-            self._refuse("An order of the server could not be understood.", "Are server and worker of one version?")
-            return
-        match order.act:
-            case "reset":
+        order = unseal(packet.data, self._room.name, self._secret)
+        match order:
+            case ControlMessage(act="reset"):
                 self._assistant.tell(ResetRequested("ordered"))
-            case "drain":
+            case ControlMessage(act="drain"):
                 self._assistant.tell(DrainRequested())
-            case "switch_agent" if order.agent is not None:
-                self._assistant.switch_agent(order.agent)
+            case ControlMessage(act="switch_agent", agent=AgentBinding() as agent):
+                self._assistant.switch_agent(agent)
 
     async def _status(self, _: Any) -> str:
         return self._assistant.status().model_dump_json()

@@ -1,4 +1,4 @@
-"""Feeds the machine and hands out its effects: in order, one event at a time, each effect with its outcome on record."""
+"""Feeds the machine and hands out its effects: in order, one event at a time, each with its outcome on record."""
 
 from __future__ import annotations
 

@@ -13,11 +13,12 @@ import aiohttp
 import jwt
 from google.protobuf.json_format import ParseError
 from livekit import api
-from livekit.protocol.models import ParticipantInfo
+from livekit.protocol.models import DataPacket, ParticipantInfo
 from pydantic import ValidationError
 
-from voice_agent.contracts import ROOM_LIFETIME, AgentAttribute, JobMetadata, RoomMark
+from voice_agent.contracts import CONTROL_TOPIC, ROOM_LIFETIME, AgentAttribute, ControlMessage, JobMetadata, RoomMark
 from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.rooms.orders import seal
 from voice_agent.settings import Settings
 
 _REQUEST_TIMEOUT: Final = 5.0
@@ -123,6 +124,20 @@ class LiveKit:
         request = api.CreateAgentDispatchRequest(agent_name=self._agent_name, room=room, metadata=job.model_dump_json())
         with _translated():
             return (await self._api.agent_dispatch.create_dispatch(request)).id
+
+    async def order(self, room: str, order: ControlMessage) -> None:
+        """To the agents of the room only."""
+        agents = [one.identity for one in await self.participants(room) if one.is_agent]
+        request = api.SendDataRequest(
+            room=room,
+            data=seal(order, room, self._secret),
+            kind=DataPacket.Kind.RELIABLE,
+            destination_identities=agents,
+            topic=CONTROL_TOPIC,
+        )
+        if agents:
+            with _translated(), _absent_is_fine():
+                await self._api.room.send_data(request)
 
     async def delete_room(self, room: str) -> None:
         with _translated(), _absent_is_fine():

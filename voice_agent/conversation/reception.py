@@ -1,0 +1,76 @@
+"""Decides in the worker's own process which jobs to take: meant for it, making sense, and their room free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from livekit.agents import JobRequest
+from pydantic import ValidationError
+
+from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent
+from voice_agent.errors import Code
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.rooms.leases import Leases
+from voice_agent.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Dedication:
+    """Whom a worker is there for. Empty sets: everybody."""
+
+    roles: frozenset[str]
+    businesses: frozenset[str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Dedication:
+        return cls(_names(settings.worker_roles), _names(settings.worker_businesses))
+
+    def serves(self, job: JobMetadata) -> bool:
+        return (not self.roles or job.role in self.roles) and (
+            not self.businesses or job.business_id in self.businesses
+        )
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+class Reception:
+    def __init__(self, leases: Leases, worker: str, dedication: Dedication, log: ReconnectLog) -> None:
+        self._leases = leases
+        self._worker = worker
+        self._dedication = dedication
+        self._log = log
+
+    async def on_request(self, request: JobRequest) -> None:
+        try:
+            job = JobMetadata.model_validate_json(request.job.metadata)
+        except ValidationError as error:
+            mistakes = f"The job's metadata has {error.error_count()} mistakes."
+            await self._refuse(request, Code.BAD_JOB_METADATA, mistakes)
+            return
+        if not self._dedication.serves(job):
+            await request.reject(terminate=False)  # another worker is there for them
+            return
+        lease = await self._leases.take(job.room_name, request.id, self._worker, job.lease_epoch)
+        if lease is None:
+            await self._refuse(request, Code.LEASE_LOST, "The room belongs to another agent, or the dispatch is old.")
+            return
+        try:
+            await request.accept(
+                name=job.agent.name,
+                attributes={
+                    AgentAttribute.SESSION_ID: job.session_id,
+                    AgentAttribute.AGENT_ID: job.agent.agent_id,
+                    AgentAttribute.AGENT_NAME: job.agent.name,
+                    AgentAttribute.BUILD: version("voice-agent"),
+                },
+            )
+        except BaseException:
+            await self._leases.release(lease)  # LiveKit gave the job to nobody: the room must not wait for us
+            raise
+
+    async def _refuse(self, request: JobRequest, code: Code, message: str) -> None:
+        self._log.bind(room=request.room.name).write(LogEvent.DISPATCH_FAILED, code=code, message=message)
+        await request.reject()
