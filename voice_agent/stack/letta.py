@@ -74,8 +74,8 @@ async def provision(settings: Settings, report: Report) -> None:
 def _unpack(sdist: Path, work: Path) -> None:
     # The wheel has no migrations; the lock file beside them is the only set of versions that works together.
     with tarfile.open(sdist) as archive:
-        # Python before 3.11.4 has no filter. These bytes are known, the filter is the second lock on the door.
-        archive.extractall(work, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # noqa: S202
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python before 3.11.4 has none
+        archive.extractall(work)  # noqa: S202 - these bytes are known; the filter is a second lock on the door
     (work / f"letta-{VERSION}").rename(work / "source")
 
 
