@@ -104,5 +104,5 @@ export function logWords(line) {
 
 /** @param {string} id a short form that tells equal names apart */
 export function shortId(id) {
-  return id.replace(/^agent-/, "").slice(0, 8);
+  return id.replace(/^[a-z]+[-_]/, "").slice(0, 8);
 }
