@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from typing import Final
 
 import av
@@ -16,7 +15,6 @@ from voice_agent.errors import Code, Permanent
 Samples = NDArray[np.float32]
 
 RECOGNITION_RATE: Final = 16_000
-SYNTHESIS_RATE: Final = 24_000
 LONGEST_SECONDS: Final = 30 * 60.0
 
 
@@ -61,11 +59,3 @@ def _append(blocks: list[NDArray[np.int16]], frames: list[av.AudioFrame]) -> int
 
 def pcm16(samples: Samples) -> bytes:
     return (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
-
-
-def wav_header(rate: int, data_bytes: int | None = None) -> bytes:
-    """A header for 16-bit mono. Without a length it announces the longest possible file, as streaming servers do."""
-    size = 0xFFFF_FFFF - 36 if data_bytes is None else data_bytes
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", size + 36, b"WAVE", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16, b"data", size
-    )

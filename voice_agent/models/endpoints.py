@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from voice_agent.models.catalog import DEFAULT_VOICE, KOKORO, MOONSHINE, ModelRole, local_llm
+from voice_agent.models.catalog import KOKORO, MOONSHINE, QWEN, ModelRole, local
 from voice_agent.settings import Settings
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
@@ -36,7 +36,7 @@ def stt(settings: Settings) -> Endpoint:
     base, key = _remote(settings, settings.stt_base_url, "")
     if base:
         return Endpoint("stt", base, key, settings.stt_model or OPENAI_STT, local=False)
-    return Endpoint("stt", settings.models_url, NO_KEY, settings.stt_model or MOONSHINE.name, local=True)
+    return Endpoint("stt", settings.models_url, NO_KEY, local(settings.stt_model, MOONSHINE).name, local=True)
 
 
 def tts(settings: Settings) -> Endpoint:
@@ -44,8 +44,9 @@ def tts(settings: Settings) -> Endpoint:
     if base:
         voice = settings.tts_voice or OPENAI_VOICE
         return Endpoint("tts", base, key, settings.tts_model or OPENAI_TTS, local=False, voice=voice)
-    voice = settings.tts_voice or DEFAULT_VOICE
-    return Endpoint("tts", settings.models_url, NO_KEY, settings.tts_model or KOKORO.name, local=True, voice=voice)
+    model = local(settings.tts_model, KOKORO)
+    voice = settings.tts_voice or model.voices[0]
+    return Endpoint("tts", settings.models_url, NO_KEY, model.name, local=True, voice=voice)
 
 
 def llm(settings: Settings) -> Endpoint:
@@ -53,7 +54,7 @@ def llm(settings: Settings) -> Endpoint:
     base, key = _remote(settings, settings.llm_base_url, settings.llm_api_key)
     if base:
         return Endpoint("llm", base, key, settings.llm_model or OPENAI_LLM, local=False)
-    return Endpoint("llm", settings.models_url, NO_KEY, local_llm(settings.llm_model).name, local=True)
+    return Endpoint("llm", settings.models_url, NO_KEY, local(settings.llm_model, QWEN).name, local=True)
 
 
 def _remote(settings: Settings, own_base: str, own_key: str) -> tuple[str, str]:

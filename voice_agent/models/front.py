@@ -21,7 +21,7 @@ from voice_agent.errors import Code, Permanent
 from voice_agent.models import chat, endpoints, speech
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import HANDLERS, error_response
-from voice_agent.models.catalog import BACKGROUND_SUFFIX, RECORDER
+from voice_agent.models.catalog import BACKGROUND_SUFFIX, RECORDER, Model
 from voice_agent.models.child import Child, State
 from voice_agent.models.limits import LimitBody
 from voice_agent.models.parts import LLM_CONTEXT, Part, plans
@@ -34,17 +34,17 @@ UPSTREAM_CONTEXT: Final = 32_768
 class Front:
     def __init__(self, settings: Settings, run_directory: Path) -> None:
         self.parts = tuple(Part(plan, settings.cache, run_directory) for plan in plans(settings))
-        self._by_role = {role: part.child for part in self.parts for role in part.roles}
+        self._by_role = {role: (part.child, model) for part in self.parts for role, model in part.models.items()}
         self._admission = Admission()
         self._llm = endpoints.llm(settings)
         self._upstream = None if self._llm.local else chat.Upstream(self._llm)
-        self._brain: chat.Brain = self._upstream or chat.LocalBrain(self._by_role["llm"], self._llm.model)
+        self._brain: chat.Brain = self._upstream or chat.LocalBrain(self._by_role["llm"][0], self._llm.model)
 
     async def transcriptions(self, request: Request) -> Response:
-        return await speech.transcriptions(request, self._child("stt"), self._admission)
+        return await speech.transcriptions(request, *self._local("stt"), self._admission)
 
     async def speech(self, request: Request) -> Response:
-        return await speech.speech(request, self._child("tts"), await _json(request), self._admission)
+        return await speech.speech(request, *self._local("tts"), await _json(request), self._admission)
 
     async def chat(self, request: Request) -> Response:
         return await chat.complete(request, self._brain, chat.parse(await _json(request)), self._admission)
@@ -55,7 +55,7 @@ class Front:
             RECORDER,
             self._llm.model,
             self._llm.model + BACKGROUND_SUFFIX,
-            *(name for part in self.parts for name in part.roles.values()),
+            *(model.name for _, model in self._by_role.values()),
         ]
         entries = [
             # Letta reads max_model_len of every entry.
@@ -66,14 +66,8 @@ class Front:
 
     async def health(self, _: Request) -> Response:
         roles = {
-            role: {
-                "state": part.child.state,
-                "model": model,
-                "detail": part.child.detail,
-                "restarts": part.child.restarts,
-            }
-            for part in self.parts
-            for role, model in part.roles.items()
+            role: {"state": child.state, "model": model.name, "detail": child.detail, "restarts": child.restarts}
+            for role, (child, model) in self._by_role.items()
         }
         if self._upstream:
             roles["llm"] = {"state": State.READY, "model": self._llm.model, "detail": "upstream", "restarts": 0}
@@ -82,7 +76,7 @@ class Front:
         status = "ready" if ready else State.FAILED if State.FAILED in states else "starting"
         return JSONResponse({"status": status, "roles": roles}, 200 if ready else 503)
 
-    def _child(self, role: str) -> Child:
+    def _local(self, role: str) -> tuple[Child, Model]:
         if role not in self._by_role:
             raise Permanent(
                 Code.NOT_FOUND,

@@ -15,7 +15,7 @@ import structlog
 from voice_agent.downloads import Progress, fetch_all
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import endpoints
-from voice_agent.models.catalog import KOKORO, MOONSHINE, Model, ModelRole, local_llm
+from voice_agent.models.catalog import Model, ModelRole, find
 from voice_agent.models.chat import SLOTS
 from voice_agent.models.child import Child, State
 from voice_agent.settings import Settings
@@ -40,24 +40,16 @@ class Plan:
 
 def plans(settings: Settings) -> tuple[Plan, ...]:
     threads = settings.models_threads
-    speech = [
-        model
-        for model, endpoint in ((MOONSHINE, endpoints.stt(settings)), (KOKORO, endpoints.tts(settings)))
-        if endpoint.local
-    ]
+    speech = [find(endpoint.model) for endpoint in (endpoints.stt(settings), endpoints.tts(settings)) if endpoint.local]
     found = []
     if speech:
-        found.append(Plan("speech", "voice_agent.models.speech_child", tuple(speech), {"threads": threads}))
-    if endpoints.llm(settings).local:
-        model = local_llm(settings.llm_model)
-        order = {
-            "name": model.name,
-            "threads": threads,
-            "slots": SLOTS,
-            "context": LLM_CONTEXT,
-            "cache_mb": LLM_CACHE_MB,
-        }
-        found.append(Plan("llm", "voice_agent.models.llm_child", (model,), order))
+        order = {"threads": threads, "names": {model.role: model.name for model in speech}}
+        found.append(Plan("speech", "voice_agent.models.speech_child", tuple(speech), order))
+    llm = endpoints.llm(settings)
+    if llm.local:
+        shape = {"slots": SLOTS, "context": LLM_CONTEXT, "cache_mb": LLM_CACHE_MB}
+        order = {"threads": threads, "name": llm.model, **shape}
+        found.append(Plan("llm", "voice_agent.models.llm_child", (find(llm.model),), order))
     return tuple(found)
 
 
@@ -70,8 +62,8 @@ class Part:
         self._cache = cache
 
     @property
-    def roles(self) -> dict[str, str]:
-        return {model.role: model.name for model in self.plan.models}
+    def models(self) -> dict[str, Model]:
+        return {model.role: model for model in self.plan.models}
 
     async def run(self) -> None:
         """Runs until cancelled, or until something is wrong that no retry changes."""

@@ -13,12 +13,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from voice_agent.errors import Code, Permanent
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, unless_disconnected
-from voice_agent.models.catalog import DEFAULT_VOICE, KOKORO, KOKORO_VOICES, MOONSHINE, VOICE_ALIASES
+from voice_agent.models.catalog import VOICE_ALIASES, Model, voice_of
 from voice_agent.models.child import Child
 from voice_agent.models.encode import MEDIA_TYPES, Encoder, encoder
 
-STT_NAMES: Final = frozenset({MOONSHINE.name, "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
-TTS_NAMES: Final = frozenset({KOKORO.name, "tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
+OPENAI_STT: Final = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
+OPENAI_TTS: Final = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
 """OpenAI's names mean ours, so that a client written for OpenAI works without a change."""
 LARGEST_UPLOAD: Final = 25_000_000
 LONGEST_TEXT: Final = 20_000
@@ -27,12 +27,12 @@ MODEL_SLOWEST, MODEL_FASTEST = 0.5, 2.0
 """Beyond these Kokoro's speech falls apart; OpenAI's wider range is accepted and clipped."""
 
 
-async def transcriptions(request: Request, child: Child, admission: Admission) -> Response:
+async def transcriptions(request: Request, child: Child, model: Model, admission: Admission) -> Response:
     async with request.form(max_files=1, max_fields=32) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):
             raise Permanent(Code.BAD_REQUEST, "The form has no file.", "Send multipart/form-data.", param="file")
-        _known(str(form.get("model", "")), STT_NAMES, MOONSHINE.name)
+        _known(str(form.get("model", "")), OPENAI_STT, model)
         language = str(form.get("language") or "en").lower()
         if not language.startswith("en"):
             raise Permanent(
@@ -67,8 +67,8 @@ async def _transcribe(child: Child, data: bytes) -> dict[str, Any]:
     return heard
 
 
-async def speech(request: Request, child: Child, wish: Any, admission: Admission) -> Response:
-    order, form_of_answer = _order(wish)
+async def speech(request: Request, child: Child, model: Model, wish: Any, admission: Admission) -> Response:
+    order, form_of_answer = _order(wish, model)
     async with AsyncExitStack() as stack:
         stack.enter_context(admission.live())
         asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
@@ -85,7 +85,7 @@ async def _sound(source: AsyncIterator[bytes], to: Encoder, owned: AsyncExitStac
         yield to.finish()
 
 
-def _order(wish: Any) -> tuple[dict[str, Any], str]:
+def _order(wish: Any, model: Model) -> tuple[dict[str, Any], str]:
     """The child's order and the format of the answer."""
     if not isinstance(wish, dict):
         raise Permanent(Code.BAD_REQUEST, "The request body is not a JSON object.")
@@ -99,7 +99,7 @@ def _order(wish: Any) -> tuple[dict[str, Any], str]:
             "Send it in parts.",
             param="input",
         )
-    _known(wish.get("model"), TTS_NAMES, KOKORO.name)
+    _known(wish.get("model"), OPENAI_TTS, model)
     speed = wish.get("speed", 1.0)
     if not isinstance(speed, int | float) or isinstance(speed, bool) or not SLOWEST <= speed <= FASTEST:
         raise Permanent(Code.BAD_REQUEST, f"speed must be between {SLOWEST} and {FASTEST}.", param="speed")
@@ -112,19 +112,20 @@ def _order(wish: Any) -> tuple[dict[str, Any], str]:
             param="response_format",
         )
     clipped = min(max(float(speed), MODEL_SLOWEST), MODEL_FASTEST)
-    return {"text": text, "voice": _voice(wish.get("voice")), "speed": clipped}, wanted
+    return {"text": text, "voice": _voice(wish.get("voice"), model), "speed": clipped}, wanted
 
 
-def _known(name: Any, known: frozenset[str], ours: str) -> None:
-    if name not in known:
-        raise Permanent(Code.MODEL_UNKNOWN, f"The model {name!r} does not exist here.", f"Use {ours!r}.", param="model")
+def _known(name: Any, of_openai: frozenset[str], model: Model) -> None:
+    if name != model.name and name not in of_openai:
+        raise Permanent(
+            Code.MODEL_UNKNOWN, f"The model {name!r} does not exist here.", f"Use {model.name!r}.", param="model"
+        )
 
 
-def _voice(wanted: Any) -> str:
-    if isinstance(wanted, dict):
-        wanted = wanted.get("id")
-    name = VOICE_ALIASES.get(wanted, wanted) if isinstance(wanted, str) else wanted or DEFAULT_VOICE
-    if name not in KOKORO_VOICES:
-        known = ", ".join([*KOKORO_VOICES, *VOICE_ALIASES])
+def _voice(wanted: Any, model: Model) -> str:
+    name = wanted.get("id") if isinstance(wanted, dict) else wanted
+    voice = voice_of(model, name) if isinstance(name, str) else voice_of(model, "") if name is None else None
+    if voice is None:
+        known = ", ".join([*model.voices, *VOICE_ALIASES])
         raise Permanent(Code.BAD_REQUEST, f"There is no voice {wanted!r}.", f"Known voices: {known}.", param="voice")
-    return str(name)
+    return voice

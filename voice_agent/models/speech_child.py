@@ -19,6 +19,7 @@ from voice_agent.models.answers import HANDLERS, OwnedStream, unless_disconnecte
 from voice_agent.models.audio import RECOGNITION_RATE, decode, pcm16
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
 from voice_agent.models.stt import Moonshine
+from voice_agent.models.tts import open_engine, speak
 from voice_agent.models.turnstile import Priority, Turnstile, pieces
 
 LIVE_SECONDS = 45.0
@@ -35,10 +36,8 @@ class Speech:
         if stt := self._order.get("stt"):
             self._stt = Moonshine({name: Path(path) for name, path in stt.items()}, threads)
         if tts := self._order.get("tts"):
-            # Imported here: the phonemiser is an optional, separately licensed part.
-            from voice_agent.models.tts import Kokoro
-
-            self._tts = Kokoro({name: Path(path) for name, path in tts.items()}, threads)
+            name = self._order["names"]["tts"]
+            self._voice = open_engine(name, {part: Path(path) for part, path in tts.items()}, threads)
 
     async def transcribe(self, request: Request) -> Response:
         samples = await asyncio.to_thread(decode, await request.body())
@@ -56,7 +55,7 @@ class Speech:
         wish = await request.json()
         sound = pieces(
             self._turnstile,
-            lambda stop: self._tts.speak(wish["text"], wish["voice"], wish["speed"], stop),
+            lambda stop: speak(self._voice, wish["text"], wish["voice"], wish["speed"], stop),
             Priority.FIRST_CLAUSE,
             Priority.LATER_CLAUSE,
         )

@@ -1,70 +1,53 @@
-"""Kokoro: text to speech, one clause at a time. Knows onnxruntime and the phonemiser, knows nothing of HTTP."""
+"""Text to speech, one clause at a time, whichever voice model speaks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
-from kokoro_onnx.chunker import split_phonemes
-from kokoro_onnx.tokenizer import Tokenizer
-from kokoro_onnx.trim import trim
-from numpy.typing import NDArray
 
-from voice_agent.models.audio import SYNTHESIS_RATE, Samples
-from voice_agent.models.onnx import Cancellation, open_session, run
+from voice_agent.models.audio import Samples
+from voice_agent.models.catalog import KOKORO, PIPER
+from voice_agent.models.onnx import Cancellation
+from voice_agent.models.sound import SYNTHESIS_RATE
 from voice_agent.models.speakable import clauses
 
-LANGUAGES: Final[Mapping[str, str]] = {
-    "a": "en-us",
-    "b": "en-gb",
-    "e": "es",
-    "f": "fr-fr",
-    "i": "it",
-    "p": "pt-br",
-}
 PAUSES: Final[Mapping[str, float]] = {".": 0.25, "!": 0.25, "?": 0.25, "…": 0.25, ",": 0.1, ";": 0.15, ":": 0.15}
 SILENCE_FOR_NOTHING: Final = 0.2
 """Seconds of silence for a text with nothing to say (an emoji): a caller that waits for audio gets some."""
 
 
-class Kokoro:
-    def __init__(self, files: Mapping[str, Path], threads: int) -> None:
-        self._session = open_session(files["model"], threads)
-        self._tokenizer = Tokenizer()
-        self._voices: dict[str, NDArray[np.float32]] = {
-            name: np.fromfile(path, np.float32).reshape(-1, 1, 256) for name, path in files.items() if name != "model"
-        }
+class Engine(Protocol):
+    def clause(self, text: str, voice: str, speed: float, cancellation: Cancellation) -> Iterator[Samples]:
+        """24 kHz speech; nothing when the text has no sound."""
 
-    def speak(self, text: str, voice: str, speed: float, cancellation: Cancellation) -> Iterator[Samples]:
-        """Pieces of 24 kHz speech, each as soon as it exists."""
-        style = self._voices[voice]
-        said = False
-        for clause in clauses(text):
-            phonemes = " ".join(self._tokenizer.phonemize(clause, LANGUAGES[voice[0]]).split())
-            for batch in split_phonemes(phonemes):
-                tokens = self._tokenizer.tokenize(batch)
-                if tokens:
-                    said = True
-                    yield self._infer(tokens, style, speed, cancellation)
-            pause = PAUSES.get(clause[-1], 0.0)
-            if pause:
-                yield _silence(pause / speed)
-        if not said:
-            yield _silence(SILENCE_FOR_NOTHING)
 
-    def _infer(
-        self, tokens: list[int], style: NDArray[np.float32], speed: float, cancellation: Cancellation
-    ) -> Samples:
-        inputs = {
-            "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": style[min(len(tokens), len(style)) - 1],
-            "speed": np.array([speed], np.float32),
-        }
-        audio = np.asarray(run(self._session, inputs, cancellation)[0], np.float32).ravel()
-        trimmed: Samples = trim(audio)[0]
-        return trimmed
+def open_engine(name: str, files: Mapping[str, Path], threads: int) -> Engine:
+    # Imported here: the phonemiser is an optional, separately licensed part.
+    if name == KOKORO.name:
+        from voice_agent.models.kokoro import Kokoro
+
+        return Kokoro(files, threads)
+    if name == PIPER.name:
+        from voice_agent.models.piper import Piper
+
+        return Piper(files, threads)
+    raise ValueError(name)
+
+
+def speak(engine: Engine, text: str, voice: str, speed: float, cancellation: Cancellation) -> Iterator[Samples]:
+    """Pieces of speech, each as soon as it exists."""
+    said = False
+    for clause in clauses(text):
+        for piece in engine.clause(clause, voice, speed, cancellation):
+            said = True
+            yield piece
+        if pause := PAUSES.get(clause[-1], 0.0):
+            yield _silence(pause / speed)
+    if not said:
+        yield _silence(SILENCE_FOR_NOTHING)
 
 
 def _silence(seconds: float) -> Samples:

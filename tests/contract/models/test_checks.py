@@ -1,0 +1,75 @@
+"""The checks against servers that really refuse, and ours that really works."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.models import RunningModels, free_port
+from tests.support.scripted_llm import Failure, ScriptedLLM
+from voice_agent.errors import Code
+from voice_agent.models.checks import check_all
+from voice_agent.settings import Settings
+
+
+@pytest.fixture
+def llm() -> Iterator[ScriptedLLM]:
+    with ScriptedLLM() as running:
+        yield running
+
+
+def settings(tmp_path: Path, models_port: int, **more: Any) -> Settings:
+    return Settings.model_validate({"VOICE_HOME": tmp_path, "VOICE_MODELS_PORT": models_port, **more})
+
+
+async def outcome(chosen: Settings) -> dict[str, Code | None]:
+    return {check.role: check.error.code if check.error else None for check in await check_all(chosen)}
+
+
+async def test_our_own_models_work(models: RunningModels, tmp_path: Path) -> None:
+    port = int(models.url.rsplit(":", 1)[1])
+    chosen = settings(tmp_path, port, VOICE_LLM_MODEL="smollm2-135m-instruct")
+    assert await outcome(chosen) == {"tts": None, "stt": None, "llm": None}
+    wrong = settings(tmp_path, port, VOICE_LLM_MODEL="smollm2-135m-instruct", VOICE_TTS_VOICE="bob")
+    assert await outcome(wrong) == {"tts": Code.TTS_FAILED, "stt": None, "llm": None}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("401", Code.UNAUTHORIZED),
+        ("429", Code.RATE_LIMITED),
+        ("500", Code.LLM_FAILED),
+        ("garbage", Code.LLM_FAILED),
+        ("drop", Code.LLM_FAILED),
+        ("half", Code.MODEL_UNREACHABLE),
+    ],
+)
+async def test_a_brain_that_refuses(llm: ScriptedLLM, tmp_path: Path, kind: Any, code: Code | None) -> None:
+    llm.script(failures=(Failure(kind),))
+    found = await outcome(settings(tmp_path, free_port(), VOICE_LLM_BASE_URL=llm.base_url))
+    assert found["llm"] is code
+
+
+async def test_nothing_listens(tmp_path: Path) -> None:
+    found = await outcome(settings(tmp_path, free_port()))
+    assert set(found.values()) == {Code.MODEL_UNREACHABLE}
+
+
+async def test_a_server_that_never_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        checks = await check_all(settings(tmp_path, port), deadline=0.3)
+    assert {check.error.code for check in checks if check.error} == {Code.MODEL_UNREACHABLE}
+
+
+async def test_the_key_is_never_told(llm: ScriptedLLM, tmp_path: Path) -> None:
+    llm.script(failures=(Failure("401"),))
+    chosen = settings(tmp_path, free_port(), OPENAI_API_KEY="sk-secret", OPENAI_BASE_URL=llm.base_url)
+    checks = await check_all(chosen)
+    assert "sk-secret" not in "".join(f"{check} {check!r}" for check in checks)
+    assert not any(check.ok for check in checks)

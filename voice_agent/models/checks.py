@@ -1,0 +1,160 @@
+"""Does every role really work? Asked of the providers themselves, before somebody talks into silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models import endpoints
+from voice_agent.models.catalog import PRIORITY_HEADER, ModelRole
+from voice_agent.models.endpoints import Endpoint
+from voice_agent.models.sound import SYNTHESIS_RATE, wav_file
+from voice_agent.settings import Settings
+
+WORD: Final = "Hello."
+SHORTEST_SOUND: Final = SYNTHESIS_RATE * 2 // 10
+"""Bytes of a tenth of a second: less is not a word."""
+DEADLINE: Final = 30.0
+FAILED: Final[Mapping[ModelRole, Code]] = {"stt": Code.STT_FAILED, "tts": Code.TTS_FAILED, "llm": Code.LLM_FAILED}
+NAMES: Final[Mapping[ModelRole, str]] = {"stt": "speech recognition", "tts": "the voice", "llm": "the language model"}
+
+
+@dataclass(frozen=True)
+class Check:
+    role: ModelRole
+    endpoint: Endpoint
+    error: VoiceAgentError | None
+    """None: it works."""
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    def __str__(self) -> str:
+        where = "this machine" if self.endpoint.local else self.endpoint.base_url
+        return f"{NAMES[self.role]}: {self.endpoint.model} on {where}: {self.error or 'works'}"
+
+
+async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Check, ...]:
+    """One check for each role. Never raises for what a provider does."""
+    voice, ears, brain = endpoints.tts(settings), endpoints.stt(settings), endpoints.llm(settings)
+    async with httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=5.0)) as client:
+        heard: list[bytes] = []
+
+        async def speak() -> None:
+            heard.append(await _synthesise(client, voice))
+
+        async def listen() -> None:
+            await _recognise(client, ears, heard[0] if heard else b"")
+
+        async def think() -> None:
+            await _complete(client, brain)
+
+        # One after the other: on few cores they would only wait for each other, and the word is made by the voice.
+        return (
+            await _checked("tts", voice, speak, deadline),
+            await _checked("stt", ears, listen, deadline),
+            await _checked("llm", brain, think, deadline),
+        )
+
+
+async def _checked(role: ModelRole, endpoint: Endpoint, work: Callable[[], Awaitable[None]], deadline: float) -> Check:
+    try:
+        async with asyncio.timeout(deadline):
+            await work()
+    except VoiceAgentError as error:
+        return Check(role, endpoint, error)
+    except (httpx.TransportError, TimeoutError) as error:
+        message = f"{endpoint.base_url} gave no answer ({type(error).__name__})."
+        remedy = "Check its address and that it runs."
+        return Check(role, endpoint, Temporary(Code.MODEL_UNREACHABLE, message, remedy))
+    return Check(role, endpoint, None)
+
+
+async def _synthesise(client: httpx.AsyncClient, endpoint: Endpoint) -> bytes:
+    wish = {"model": endpoint.model, "voice": endpoint.voice, "input": WORD, "response_format": "pcm"}
+    answer = await client.post(f"{endpoint.base_url}/audio/speech", json=wish, headers=_headers(endpoint))
+    _require(answer, endpoint)
+    if len(answer.content) < SHORTEST_SOUND:
+        raise Temporary(Code.TTS_FAILED, f"{endpoint.model} made no sound.", "Try another voice or model.")
+    return answer.content
+
+
+async def _recognise(client: httpx.AsyncClient, endpoint: Endpoint, word: bytes) -> None:
+    # Without a voice a second of silence still shows whether the key, the model and the server are right.
+    sound = wav_file(word or bytes(2 * SYNTHESIS_RATE), SYNTHESIS_RATE)
+    answer = await client.post(
+        f"{endpoint.base_url}/audio/transcriptions",
+        files={"file": ("word.wav", sound, "audio/wav")},
+        data={"model": endpoint.model, "language": "en"},
+        headers=_headers(endpoint),
+    )
+    _require(answer, endpoint)
+    text = _field(answer, endpoint, "text")
+    if word and not str(text).strip():
+        raise Temporary(Code.STT_FAILED, f"{endpoint.model} heard nothing in {WORD!r}.", "Try another model.")
+
+
+async def _complete(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    # Streamed, as conversations are. Proves key, model and quota for the price of a word.
+    body = {"model": endpoint.model, "messages": [{"role": "user", "content": "Say hello."}], "stream": True}
+    url = f"{endpoint.base_url}/chat/completions"
+    async with client.stream("POST", url, json=body, headers=_headers(endpoint)) as answer:
+        if answer.status_code >= 400:
+            await answer.aread()
+        _require(answer, endpoint)
+        chunks = [line async for line in answer.aiter_lines() if line.startswith("data: ") and '"choices"' in line]
+    if not chunks:
+        raise Temporary(Code.LLM_FAILED, f"{endpoint.model} answered without a word.", "Try another model.")
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    # A check must not push a conversation aside.
+    return {
+        "Authorization": f"Bearer {endpoint.api_key}",
+        **({PRIORITY_HEADER: "background"} if endpoint.local else {}),
+    }
+
+
+def _require(answer: httpx.Response, endpoint: Endpoint) -> None:
+    status, where = answer.status_code, endpoint.base_url
+    if status < 400:
+        return
+    said = _said(answer)
+    match status:
+        case 401 | 403:
+            raise Permanent(
+                Code.UNAUTHORIZED, f"{where} does not accept the key.", "Check OPENAI_API_KEY or the role's key."
+            )
+        case 404:
+            raise Permanent(
+                Code.MODEL_UNKNOWN,
+                f"{where} has no model {endpoint.model!r}{said}.",
+                f"Set VOICE_{endpoint.role.upper()}_MODEL to one it has.",
+            )
+        case 429:
+            raise Temporary(Code.RATE_LIMITED, f"{where} refuses more requests{said}.", "Check the account's quota.")
+        case _ if status < 500:
+            raise Permanent(FAILED[endpoint.role], f"{where} refuses the request{said}.", "Check model and voice.")
+    raise Temporary(FAILED[endpoint.role], f"{where} answered {status}{said}.", "Try again in a moment.")
+
+
+def _said(answer: httpx.Response) -> str:
+    try:
+        error = answer.json()["error"]
+        return f" ({str(error['message'] if isinstance(error, dict) else error)[:200]})"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _field(answer: httpx.Response, endpoint: Endpoint, name: str) -> Any:
+    try:
+        return answer.json()[name]
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{endpoint.base_url} did not answer like an OpenAI server."
+        raise Permanent(FAILED[endpoint.role], message, "Check the base URL; it usually ends with /v1.") from error
