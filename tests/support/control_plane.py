@@ -55,7 +55,12 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], within: float, wh
 async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
     """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
     config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=settings.port, log_level="warning", lifespan="on", ws="none"
+        create_app(settings, lambda: None),
+        host="127.0.0.1",
+        port=settings.port,
+        log_level="warning",
+        lifespan="on",
+        ws="none",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), name="serve")

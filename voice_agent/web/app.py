@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -17,12 +17,13 @@ from voice_agent.web.guard import Guard, allowed_origins
 from voice_agent.web.services import running
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, stop: Callable[[], None]) -> FastAPI:
+    """`stop` ends the process: it is called when the monitor ends, which it never should."""
     require_safe_binding(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings) as app.state.services:
+        async with running(settings, stop) as app.state.services:
             yield
 
     app = FastAPI(

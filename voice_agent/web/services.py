@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
 from voice_agent.web.rate import RateLimit
+from voice_agent.web.rotation import keep_small
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Services:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
+async def running(settings: Settings, stop: Callable[[], None]) -> AsyncIterator[Services]:
     """The services with the monitor at work; leaving stops it and closes every connection."""
     database = Database(settings.effective_database_url)
     livekit = LiveKit(settings)
@@ -53,14 +54,21 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     try:
         await upgrade(database)
         parts = _wire(settings, database, livekit, letta)
-        monitor = asyncio.create_task(parts.monitor.run(), name="room-health-monitor")
+        tasks = [
+            asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
+            asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
+        ]
+        for task in tasks:
+            task.add_done_callback(lambda _task: stop())
         try:
             yield parts
         finally:
-            monitor.cancel()
-            await asyncio.wait([monitor])
-            if not monitor.cancelled():
-                monitor.result()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.result()
     finally:
         await letta.close()
         await livekit.close()

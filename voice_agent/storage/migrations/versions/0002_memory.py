@@ -22,7 +22,7 @@ def upgrade() -> None:
     op.create_table(
         "memory_turns",
         sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("turn_id", sa.String(64), nullable=False, unique=True),
+        sa.Column("turn_id", sa.String(64), nullable=False),
         sa.Column("thread", sa.String(300), nullable=False),
         sa.Column("session_id", sa.String(64), nullable=False),
         sa.Column("letta_agent_id", sa.String(128), nullable=False),
@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
         sa.Column("note", sa.Text, nullable=False, server_default=""),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.UniqueConstraint("turn_id", name=op.f("uq_memory_turns_turn_id")),
     )
     op.create_index("ix_memory_turns_state", "memory_turns", ["state", "seq"])
     op.create_index("ix_memory_turns_thread", "memory_turns", ["thread", "seq"])

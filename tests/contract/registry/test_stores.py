@@ -1,0 +1,76 @@
+"""Saved agents and sessions, the same on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from voice_agent.contracts import Role
+from voice_agent.registry.model import AgentDraft, Person, Session
+from voice_agent.registry.store import SqlAgentStore, SqlSessionStore
+from voice_agent.storage import Database
+
+DRAFT = AgentDraft("Ada", "agent-1", "of the register", Role.CUSTOMER, {"providers": {"tts": {"voice": "x"}}, "a": [1]})
+SESSION = Session(
+    "s1", "hash", "room-1", "human-1", "va-1", "Ada", "agent-1", Person(user_name="Ann"), {"a": 1}, 1.0, 1.0
+)
+
+
+async def test_a_saved_agent_comes_back_as_it_was(database: Database) -> None:
+    store = SqlAgentStore(database)
+    added = await store.add("va-1", DRAFT, 10.0)
+    assert added.config == DRAFT.config
+    assert await store.get("va-1") == added
+    assert await store.list() == [added]
+
+
+async def test_only_the_current_version_can_be_replaced(database: Database) -> None:
+    store = SqlAgentStore(database)
+    await store.add("va-1", DRAFT, 10.0)
+    changed = await store.replace("va-1", replace(DRAFT, name="Bea"), 1, 20.0)
+    assert changed is not None
+    assert (changed.name, changed.version, changed.created_at, changed.updated_at) == ("Bea", 2, 10.0, 20.0)
+    assert await store.replace("va-1", replace(DRAFT, name="Cleo"), 1, 30.0) is None
+
+
+async def test_of_many_who_replace_the_same_version_one_succeeds(database: Database) -> None:
+    store = SqlAgentStore(database)
+    await store.add("va-1", DRAFT, 10.0)
+    tries = (store.replace("va-1", replace(DRAFT, name=f"n{i}"), 1, 20.0) for i in range(8))
+    assert sum(done is not None for done in await asyncio.gather(*tries)) == 1
+
+
+async def test_a_removed_agent_is_gone_but_its_id_stays_taken(database: Database) -> None:
+    store = SqlAgentStore(database)
+    await store.add("va-1", DRAFT, 10.0)
+    assert not await store.remove("va-1", 7, 20.0)
+    assert await store.remove("va-1", 1, 20.0)
+    assert not await store.remove("va-1", None, 20.0)
+    assert await store.get("va-1") is None
+    assert await store.list() == []
+
+
+async def test_names_may_repeat(database: Database) -> None:
+    store = SqlAgentStore(database)
+    for number in range(3):
+        await store.add(f"va-{number}", DRAFT, 10.0)
+    assert [agent.name for agent in await store.list()] == ["Ada"] * 3
+
+
+async def test_a_session_comes_back_as_it_was_and_ends_once(database: Database) -> None:
+    store = SqlSessionStore(database)
+    await store.add(SESSION)
+    await store.touch("s1", 5.0)
+    assert await store.get("s1") == replace(SESSION, last_human_at=5.0)
+    assert await store.end("s1", 6.0)
+    assert not await store.end("s1", 7.0)
+    await store.touch("s1", 8.0)
+    assert await store.get("s1") == replace(SESSION, last_human_at=5.0, ended_at=6.0)
+
+
+async def test_sessions_are_listed_newest_first_and_in_pages(database: Database) -> None:
+    store = SqlSessionStore(database)
+    for number in range(5):
+        await store.add(replace(SESSION, id=f"s{number}", created_at=float(number)))
+    assert [s.id for s in await store.list(limit=2, before=None)] == ["s4", "s3"]
+    assert [s.id for s in await store.list(limit=2, before=3.0)] == ["s2", "s1"]

@@ -1,0 +1,194 @@
+"""Who may act on a room and who may speak in it: one winner each time, among real processes too."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+
+from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
+from voice_agent.rooms.book import EXPECTED_FOR, RoomBook
+from voice_agent.rooms.leases import Health, Lease, Leases
+from voice_agent.rooms.policy import RoomKeyParts
+from voice_agent.storage import Database
+
+PARTS = RoomKeyParts("s1", "agent-1", "business-1", "user-1")
+
+RACE = """
+import asyncio, json, sys
+from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.leases import Leases
+from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.storage import Database
+async def main(url, name, racers, rounds):
+    database = Database(url)
+    roll = WorkerRoll(database)
+    await roll.announce(name, 1, 0)
+    while len(await roll.all()) < racers:
+        await asyncio.sleep(0.01)
+    book, leases = RoomBook(database, lambda: 0.0), Leases(database)
+    claims, taken = 0, []
+    while True:
+        record = (await book.open_records(["room-1"]))["room-1"]
+        if record.claims >= rounds:
+            break
+        claims += await book.claim_dispatch(record)
+        row = (await leases.of(["room-1"]))["room-1"]
+        if row.job is None:
+            lease = await leases.take("room-1", f"{name}-{row.epoch}", name, row.epoch)
+            if lease is not None:
+                taken.append(lease.epoch)
+                assert await leases.release(lease)
+    await database.close()
+    print(json.dumps([claims, taken]))
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def job(name: str = "room-1") -> JobMetadata:
+    agent = AgentBinding(agent_id="agent-1", letta_agent_id="agent-1", name="Ada")
+    return JobMetadata(room_name=name, session_id="s1", agent=agent)
+
+
+async def test_of_concurrent_requests_for_one_purpose_all_get_one_room(database: Database) -> None:
+    book = RoomBook(database, Clock())
+    opened = await asyncio.gather(*(book.open(RoomPolicy.SHARED, PARTS, job(f"room-{n}")) for n in range(20)))
+    assert len({record.name for record in opened}) == 1
+    assert len(await book.open_names()) == 1
+
+
+async def test_the_key_of_each_policy_tells_rooms_apart(database: Database) -> None:
+    book = RoomBook(database, Clock())
+    names = set()
+    for number, (policy, parts) in enumerate(
+        [
+            (RoomPolicy.SESSION, PARTS),
+            (RoomPolicy.SESSION, RoomKeyParts("s2", "agent-1", "business-1", "user-1")),
+            (RoomPolicy.SHARED, PARTS),
+            (RoomPolicy.SHARED, RoomKeyParts("s2", "agent-1", "business-2", "user-1")),
+            (RoomPolicy.RESIDENT, PARTS),
+            (RoomPolicy.RESIDENT, RoomKeyParts("s2", "agent-1", "business-1", "user-2")),
+        ]
+    ):
+        names.add((await book.open(policy, parts, job(f"room-{number}"))).name)
+    assert len(names) == 6
+
+
+async def test_one_observation_gives_one_dispatch(database: Database) -> None:
+    book = RoomBook(database, Clock())
+    seen = await book.open(RoomPolicy.SESSION, PARTS, job())
+    claims = await asyncio.gather(*(book.claim_dispatch(seen) for _ in range(10)))
+    assert sum(claims) == 1
+    again = (await book.open_records(["room-1"]))["room-1"]
+    assert (again.claims, again.attempts) == (1, 1)
+    await book.agent_is_ready("room-1")
+    assert not await book.claim_dispatch(seen), "a stale observation may not dispatch after the count was cleared"
+
+
+async def test_a_room_closes_only_when_nobody_is_or_will_be_there(database: Database) -> None:
+    clock = Clock()
+    book = RoomBook(database, clock)
+    await book.open(RoomPolicy.SESSION, PARTS, job())
+    assert not await book.close_if_unused("room-1", 30.0), "somebody is expected"
+    clock.now += EXPECTED_FOR + 1
+    assert await book.expect("room-1") is not None
+    clock.now += 10
+    await book.human_seen("room-1")
+    clock.now += EXPECTED_FOR - 9
+    assert not await book.close_if_unused("room-1", 60.0), "somebody was here a moment ago"
+    clock.now += 30
+    assert await book.close_if_unused("room-1", 60.0)
+    assert await book.expect("room-1") is None, "closed is closed"
+    assert (await book.open(RoomPolicy.SESSION, PARTS, job("room-2"))).name == "room-2"
+
+
+async def test_failures_are_counted_and_old_ones_forgotten(database: Database) -> None:
+    clock = Clock()
+    book = RoomBook(database, clock)
+    await book.open(RoomPolicy.SESSION, PARTS, job())
+    await asyncio.gather(*(book.agent_failed("room-1") for _ in range(3)))
+    assert len((await book.open_records(["room-1"]))["room-1"].recycles) == 3
+    clock.now += 601
+    await book.agent_failed("room-1")
+    assert (await book.open_records(["room-1"]))["room-1"].recycles == (clock.now,)
+
+
+async def test_a_lease_is_taken_once_renewed_and_released(database: Database) -> None:
+    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    leases = Leases(database)
+    taken = await asyncio.gather(*(leases.take("room-1", f"job-{n}", "worker", 0) for n in range(10)))
+    (lease,) = [lease for lease in taken if lease]
+    assert lease.epoch == 1
+    assert await leases.renew(lease, Health(silent_for=2.5))
+    row = (await leases.of(["room-1"]))["room-1"]
+    assert (row.job, row.beat, row.health.silent_for) == (lease.job, 1, 2.5)
+    assert await leases.release(lease)
+    assert not await leases.renew(lease, Health())
+    assert await leases.take("room-1", "late", "worker", 0) is None, "a dispatch from before is out of date"
+
+
+async def test_whoever_is_fenced_can_neither_renew_nor_release(database: Database) -> None:
+    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    leases = Leases(database)
+    old = await leases.take("room-1", "old", "worker", 0)
+    assert old is not None
+    assert not await leases.fence("room-1", 0), "an observation from before the lease fences nobody"
+    assert await leases.fence("room-1", 1)
+    new = await leases.take("room-1", "new", "worker", 2)
+    assert new == Lease("room-1", 3, "new")
+    assert not await leases.renew(old, Health())
+    assert not await leases.release(old)
+    assert await leases.renew(new, Health())
+
+
+async def test_death_certificates_free_at_once(database: Database) -> None:
+    book, leases = RoomBook(database, Clock()), Leases(database)
+    for number in range(3):
+        parts = RoomKeyParts(f"s{number}", "agent-1", "", "")
+        await book.open(RoomPolicy.SESSION, parts, job(f"room-{number}"))
+        assert await leases.take(f"room-{number}", f"job-{number}", f"worker-{number % 2}", 0)
+    assert await leases.worker_died("worker-0")
+    assert await leases.job_died("job-1")
+    rows = await leases.of(["room-0", "room-1", "room-2"])
+    assert [rows[f"room-{n}"].job for n in range(3)] == [None] * 3
+    assert not await leases.worker_died("worker-0")
+
+
+async def test_a_failure_reported_at_the_end_is_counted_by_one(database: Database) -> None:
+    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    leases = Leases(database)
+    lease = await leases.take("room-1", "job", "worker", 0)
+    assert lease is not None
+    await leases.release(lease, "tts_failed")
+    row = (await leases.of(["room-1"]))["room-1"]
+    assert row.health.failed == "tts_failed"
+    assert sum(await asyncio.gather(*(leases.settle_failure("room-1", row.epoch) for _ in range(5)))) == 1
+    assert (await leases.of(["room-1"]))["room-1"].health.failed == ""
+
+
+async def test_among_real_processes_every_claim_and_every_epoch_has_one_owner(
+    database: Database, database_url: str
+) -> None:
+    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    racers, rounds = 4, 40
+
+    def race(number: int) -> tuple[int, list[int]]:
+        command = [sys.executable, "-c", RACE, database_url, f"racer-{number}", str(racers), str(rounds)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0, done.stderr
+        claims, taken = json.loads(done.stdout)
+        return claims, taken
+
+    outcomes = await asyncio.gather(*(asyncio.to_thread(race, number) for number in range(racers)))
+    assert sum(claims for claims, _ in outcomes) == rounds
+    epochs = [epoch for _, taken in outcomes for epoch in taken]
+    assert len(epochs) == len(set(epochs)), "an epoch was taken twice"
+    assert sum(claims > 0 for claims, _ in outcomes) > 1, "nobody raced"

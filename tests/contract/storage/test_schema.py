@@ -1,0 +1,49 @@
+"""The migrations build what the code expects, and any number of processes may run them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+import voice_agent.memory.tables
+import voice_agent.registry.tables
+import voice_agent.rooms.tables  # noqa: F401 - all three fill the metadata
+from voice_agent.storage import Database, metadata, upgrade
+
+UPGRADE = """
+import asyncio, sys
+from voice_agent.storage import Database, upgrade
+async def main():
+    database = Database(sys.argv[1])
+    await upgrade(database)
+    await database.close()
+asyncio.run(main())
+"""
+
+
+async def test_the_migrated_schema_is_the_one_the_code_names(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    await upgrade(database)
+    async with database.read() as connection:
+        assert len((await connection.execute(text("SELECT * FROM alembic_version"))).all()) == 1
+
+
+async def test_processes_that_start_at_once_share_one_upgrade(database_url: str) -> None:
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-c", UPGRADE, database_url], capture_output=True, text=True, timeout=60)
+
+    for done in await asyncio.gather(*(asyncio.to_thread(run) for _ in range(3))):
+        assert done.returncode == 0, done.stderr

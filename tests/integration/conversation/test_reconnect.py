@@ -1,0 +1,184 @@
+"""Leaving and coming back, on a real server with real clients: the seed's four tests, and what else may happen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from livekit import rtc
+
+from tests.support.caller import Caller, front_door
+from tests.support.eventually import eventually
+from tests.support.letta_agents import make_agent, spoken_turns
+from tests.support.stack import Stack
+from voice_agent.contracts import AgentAttribute, AgentBinding, ControlMessage, Rpc, Topic
+from voice_agent.rooms.livekit import LiveKit
+
+BOAT = "The person's sailing boat is called Marigold."
+QUESTION = "What is the name of my sailing boat?"
+
+
+async def test_basic_reconnection(stack: Stack) -> None:
+    agent = make_agent(stack, "Basic", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        assert "Basic" in await caller.greeting()
+        assert "Marigold" in await caller.ask(QUESTION)
+        first = caller.episode
+        assert await caller.leave() == {"reset": "done", "episode": first + 1}
+
+        back = await door.come_back(caller)
+        assert (await back.greeting()).startswith("Welcome back")
+        assert "Marigold" in await back.ask(QUESTION)
+        assert back.episode == first + 1
+
+
+async def test_rapid_reconnection_before_the_agent_has_joined(stack: Stack) -> None:
+    agent = make_agent(stack, "Rapid", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.hang_up()
+        back = await door.come_back(caller)
+        await back.answered()
+        assert "Marigold" in await back.ask(QUESTION)
+        assert len(back.agents) == 1
+
+
+async def test_many_cycles_in_one_room_with_the_same_agent(stack: Stack) -> None:
+    agent = make_agent(stack, "Cycles", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.answered()
+        who = (caller.agents[0].identity, caller.attribute(AgentAttribute.PID))
+        for cycle in range(1, 6):
+            assert caller.episode == cycle
+            assert "Marigold" in await caller.ask(QUESTION)
+            assert (await caller.leave())["reset"] == "done"
+            caller = await door.come_back(caller)
+            await caller.answered()
+            assert (caller.agents[0].identity, caller.attribute(AgentAttribute.PID)) == who
+            assert len(caller.agents[0].track_publications) == 1
+
+
+async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> None:
+    agent = make_agent(stack, "Sync", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.answered()
+        asked = [f"{QUESTION} Number {number}." for number in range(3)]
+        for text in asked:
+            await caller.ask(text)
+        await caller.hang_up()
+        back = await door.come_back(caller)
+        await back.answered()
+        await back.ask(QUESTION)
+        await back.leave()
+    stored = await asyncio.to_thread(
+        eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 8, within=60
+    )
+    users = [text for role, text in stored if role == "user_message"]
+    assert users == [*asked, QUESTION]
+    assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 4
+
+
+async def test_ten_rejoins_during_the_reset_lose_nobody_and_greet_each_once(stack: Stack) -> None:
+    agent = make_agent(stack, "Rejoin", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.greeting()
+        for pause in range(10):
+            await caller.hang_up()
+            await asyncio.sleep(pause * 0.02)  # another moment of the reset each time
+            caller = await door.come_back(caller)
+            await caller.answered()
+            await caller.greeting()
+        assert "Marigold" in await caller.ask(QUESTION)
+        assert len(caller.seen.captions) == 2, caller.seen
+
+
+async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
+    agent = make_agent(stack, "Next", BOAT)
+    async with front_door(stack) as door:
+        first = await door.come_in(agent_id=agent)
+        await first.answered()
+        second = await door.join_as(first, "somebody-else")
+        await second.answered()
+        await first.leave()
+        assert "Marigold" in await second.ask(QUESTION)
+        assert second.episode == 1, "one human stayed: no reset"
+        await second.hang_up()
+        third = await door.join_as(first, "a-third")
+        await third.answered()
+        assert "Marigold" in await third.ask(QUESTION)
+        assert third.episode == 2
+
+
+async def test_a_reset_asked_for_in_mid_call_does_not_greet_again(stack: Stack) -> None:
+    agent = make_agent(stack, "Manual", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.greeting()
+        await call(caller, Rpc.RESET)
+        await caller.until(lambda: caller.episode == 2, "the next episode")
+        await caller.answered()
+        assert "Marigold" in await caller.ask(QUESTION)
+        assert len(caller.seen.captions) == 2, caller.seen
+
+
+async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> None:
+    before = make_agent(stack, "Before", BOAT)
+    after = make_agent(stack, "After", "The person's sailing boat was sold; the new one is called Pelican.")
+    livekit = LiveKit(stack.settings)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=before)
+        await caller.greeting()
+        assert "Marigold" in await caller.ask(QUESTION)
+        stack.llm.forget()
+        binding = AgentBinding(agent_id=after, letta_agent_id=after, name="After")
+        await livekit.order(caller.session["room_name"], ControlMessage(act="switch_agent", agent=binding))
+        await caller.until(lambda: caller.attribute(AgentAttribute.AGENT_ID) == after, "the new binding")
+        await caller.answered()
+        assert "Pelican" in await caller.ask("What is my new sailing boat called?")
+        prompts = stack.llm.prompts()
+    await livekit.close()
+    assert prompts
+    assert all("Marigold" not in prompt.system and "Before" not in prompt.system for prompt in prompts)
+
+
+async def test_a_connection_that_breaks_on_the_callers_side_is_no_goodbye(stack: Stack) -> None:
+    agent = make_agent(stack, "Broken", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.greeting()
+        for scenario in (
+            rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT,
+            rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT,
+        ):
+            again = asyncio.Event()
+            caller.room.once("reconnected", lambda *_, done=again: done.set())
+            await caller.room.simulate_scenario(scenario)
+            await asyncio.wait_for(again.wait(), 30)
+            await caller.answered()
+            assert "Marigold" in await caller.ask(QUESTION)
+
+
+async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:
+    agent = make_agent(stack, "Tough", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.greeting()
+        me = caller.room.local_participant
+        await me.publish_data(b'{"type": "room_cleanup"}', reliable=True)
+        await me.publish_data(b'{"act": "drain"}', reliable=True, topic="va.control")
+        await me.publish_data(b"\xff\x00not json", reliable=True, topic="va.control")
+        await caller.type("x" * 1_000_000)
+        for _ in range(1_000):
+            await me.publish_data(b"{}", reliable=False, topic=Topic.CHAT)
+        await caller.until(lambda: any(n.code == "bad_client_message" for n in caller.seen.notices), "a refusal")
+        assert "Marigold" in await caller.ask(QUESTION)
+
+
+async def call(caller: Caller, method: Rpc) -> Any:
+    return await caller.room.local_participant.perform_rpc(
+        destination_identity=caller.agents[0].identity, method=method, payload="", response_timeout=20
+    )
