@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import EARS_RATE, Visitor, chromium
 from tests.support.eventually import eventually
+from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.speech import recognise, say, words
 from tests.support.stack import Stack
 
 QUESTION = "What is the name of my sailing boat?"
 FACT = "The person's sailing boat is called Marigold."
 SECOND = 1000
-
-
-def make_agent(stack: Stack) -> str:
-    """An assistant whose memory, and nothing else in the world, knows the boat."""
-    agent = stack.letta(
-        "POST",
-        "/v1/agents/",
-        json={
-            "name": "Captain",
-            "model": "vllm/scripted",
-            "include_base_tools": False,
-            "memory_blocks": [
-                {"label": "persona", "value": "I am a calm sailor and I answer briefly."},
-                {"label": "human", "value": FACT},
-            ],
-        },
-    )
-    return str(agent["id"])
-
-
-def turns_in_letta(stack: Stack, agent: str) -> list[tuple[str, str]]:
-    """Role and text of everything in the agent's conversations, read from Letta itself."""
-    found: list[tuple[str, str]] = []
-    for conversation in stack.letta("GET", "/v1/conversations/", params={"agent_id": agent}):
-        messages: list[dict[str, Any]] = stack.letta(
-            "GET", f"/v1/conversations/{conversation['id']}/messages", params={"order": "asc", "limit": 100}
-        )
-        for message in messages:
-            if message["message_type"] in ("user_message", "assistant_message"):
-                content = message["content"]
-                text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-                found.append((message["message_type"], text))
-    return found
 
 
 def answers_on(visitor: Visitor) -> Locator:
@@ -88,7 +55,7 @@ def state_of(page: Page, visitor: Visitor, name: str) -> str | None:
 
 
 def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
-    agent = make_agent(stack)
+    agent = make_agent(stack, "Captain", FACT)
     question = say(QUESTION, stack.settings.models_url, before=0.2, after=1.0)
 
     with chromium() as browser:
@@ -112,7 +79,7 @@ def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
         page.locator(visitor.element("disconnect")).click()
         expect(page.locator("body")).to_have_attribute("data-phase", "left", timeout=30 * SECOND)
 
-    stored = eventually(lambda: turns_in_letta(stack, agent), lambda turns: len(turns) >= 4, within=60)
+    stored = eventually(lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 4, within=60)
     assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 2
     assert all("boat" in text for role, text in stored if role == "user_message")
     assert all("Marigold" in text for role, text in stored if role == "assistant_message")

@@ -71,7 +71,7 @@ class VoiceAssistant:
         self._voice = voice
         self._memory = memory
         self._journal = Journal(log, self.machine)
-        self._driver = Driver(self._journal, self._leave)
+        self._driver = Driver(self._journal, self._leave, self._greeted_changed)
         self.tell = self._driver.tell
         self._greet = greet
         self._agent = job.agent
@@ -217,7 +217,6 @@ class VoiceAssistant:
                 waiter.set_result(self.status())
 
     async def _say_greeting(self, effect: fx.Greet) -> None:
-        await self._memory.remember_greeted(self._thread, [human.sid for human in self.machine.humans])
         if text := self._greeting(self._job.user_name or effect.human.name):
             handle = self._greeter.speak(self._voice.session, text)
             await handle
@@ -225,6 +224,11 @@ class VoiceAssistant:
                 self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
                 return
         self.tell(ev.GreetingFinished(effect.episode))
+
+    def _greeted_changed(self) -> None:
+        """A job that replaces this one must not greet the same visit again."""
+        remember = self._memory.remember_greeted(self._thread, sorted(self.machine.greeted))
+        self._job_tasks.start("remember-greeted", remember)
 
     def _greeting(self, user_name: str) -> str:
         return greeting_text(self._agent, user_name=user_name, returning=bool(self._earlier), enabled=self._greet)

@@ -19,9 +19,10 @@ Perform = Mapping[type[fx.Effect], Callable[[Any], None]]
 
 
 class Driver:
-    def __init__(self, journal: Journal, on_end: Callable[[str], None]) -> None:
+    def __init__(self, journal: Journal, on_end: Callable[[str], None], on_greeted: Callable[[], None]) -> None:
         self._journal = journal
         self._on_end = on_end
+        self._on_greeted = on_greeted
         self._perform: Perform = {}
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._untold: deque[ev.Event] = deque()
@@ -53,13 +54,17 @@ class Driver:
         self._timers.clear()
 
     def _handle(self, event: ev.Event) -> None:
+        machine = self._journal.machine
+        greeted = machine.greeted
         try:
             effects = self._journal.handle(event, time.monotonic())
         except IllegalTransition:
             return  # written down by the journal; nothing has changed
+        if machine.greeted != greeted:
+            self._on_greeted()
         for effect in effects:
             self._perform[type(effect)](effect)
-        if self._journal.machine.state in (State.CLOSED, State.FAILED):
+        if machine.state in (State.CLOSED, State.FAILED):
             self._on_end(type(event).__name__)
 
     async def _timed(self, effect: fx.Effect, work: Coroutine[Any, Any, None]) -> None:

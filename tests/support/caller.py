@@ -1,0 +1,178 @@
+"""A person in a room, as a real rtc client: comes in by the HTTP API, types, reads captions, leaves, comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from livekit import api, rtc
+
+from tests.support.stack import Stack
+from voice_agent.contracts import AgentAttribute, Notice, Topic
+
+PATIENCE = 60.0
+
+
+@dataclass
+class Seen:
+    """What the agent did, in order, as one person in the room saw it."""
+
+    captions: list[str] = field(default_factory=list)
+    heard_of_me: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+class Caller:
+    """One stay in a room."""
+
+    def __init__(self, room: rtc.Room, session: dict[str, Any], http: httpx.AsyncClient) -> None:
+        self.room = room
+        self.session = session
+        self.seen = Seen()
+        self._http = http
+        self._changed = asyncio.Event()
+        self._reading: set[asyncio.Task[None]] = set()
+        room.register_text_stream_handler(Topic.TRANSCRIPTION, self._on_caption)
+        room.register_text_stream_handler(Topic.NOTICE, self._on_notice)
+        for event in ("participant_attributes_changed", "participant_connected", "participant_disconnected"):
+            room.on(event, lambda *_: self._changed.set())  # type: ignore[arg-type]
+
+    # --- what is there ---
+
+    @property
+    def agents(self) -> list[rtc.RemoteParticipant]:
+        kind = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        return [one for one in self.room.remote_participants.values() if one.kind == kind]
+
+    def attribute(self, key: AgentAttribute) -> str:
+        return self.agents[0].attributes.get(key, "") if self.agents else ""
+
+    @property
+    def episode(self) -> int:
+        return int(self.attribute(AgentAttribute.EPISODE) or 0)
+
+    async def until(self, good: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
+        try:
+            async with asyncio.timeout(within):
+                while not good():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            attributes = self.agents[0].attributes if self.agents else "no agent"
+            raise AssertionError(f"not within {within:g} s: {what}; {self.seen}; {attributes}") from None
+
+    async def answered(self) -> None:
+        """An agent is here, ready and engaged."""
+        await self.until(
+            lambda: self.attribute(AgentAttribute.READY) == "1" and self.attribute(AgentAttribute.STATE) == "engaged",
+            "a ready agent",
+        )
+
+    async def greeting(self) -> str:
+        await self.until(lambda: bool(self.seen.captions), "a greeting")
+        return self.seen.captions[0]
+
+    # --- what one does ---
+
+    async def type(self, text: str) -> None:
+        await self.room.local_participant.send_text(text, topic=Topic.CHAT)
+
+    async def ask(self, text: str) -> str:
+        """Type it, and wait for the next whole caption of the agent."""
+        already = len(self.seen.captions)
+        await self.type(text)
+        await self.until(lambda: len(self.seen.captions) > already, f"an answer to {text!r}")
+        return self.seen.captions[-1]
+
+    async def leave(self) -> dict[str, Any]:
+        """As the page does: the server removes us and waits for the agent's reset."""
+        answer = await self._http.post(
+            f"/session/{self.session['session_id']}/leave",
+            headers={"Authorization": f"Bearer {self.session['resume_secret']}"},
+        )
+        answer.raise_for_status()
+        await self.hang_up()
+        return dict(answer.json())
+
+    async def hang_up(self) -> None:
+        await self.room.disconnect()
+        for task in self._reading:
+            task.cancel()
+        await asyncio.gather(*self._reading, return_exceptions=True)
+
+    # --- what one hears ---
+
+    def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        self._read(reader, lambda text: self._caption(reader, identity, text))
+
+    def _on_notice(self, reader: rtc.TextStreamReader, _identity: str) -> None:
+        self._read(reader, lambda text: self.seen.notices.append(Notice.model_validate_json(text)))
+
+    def _caption(self, reader: rtc.TextStreamReader, identity: str, text: str) -> None:
+        if identity == self.room.local_participant.identity:
+            if (reader.info.attributes or {}).get("lk.transcription_final") == "true":
+                self.seen.heard_of_me.append(text)
+        else:
+            self.seen.captions.append(text)
+
+    def _read(self, reader: rtc.TextStreamReader, take: Callable[[str], None]) -> None:
+        async def whole() -> None:
+            take(await reader.read_all())
+            self._changed.set()
+
+        task = asyncio.get_running_loop().create_task(whole(), name="caller:read")
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+
+@contextlib.asynccontextmanager
+async def front_door(stack: Stack) -> AsyncIterator[FrontDoor]:
+    async with httpx.AsyncClient(base_url=stack.url, timeout=PATIENCE) as http:
+        door = FrontDoor(stack, http)
+        try:
+            yield door
+        finally:
+            for caller in door.inside:
+                await caller.hang_up()
+
+
+class FrontDoor:
+    """Where callers come in."""
+
+    def __init__(self, stack: Stack, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self.inside: list[Caller] = []
+        self._stack = stack
+
+    async def session(self, **body: Any) -> dict[str, Any]:
+        answer = await self.http.post("/session", json=body)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def come_in(self, **body: Any) -> Caller:
+        session = await self.session(**body)
+        return await self.join(session, session["participant_token"])
+
+    async def come_back(self, caller: Caller) -> Caller:
+        known = {key: caller.session[key] for key in ("session_id", "resume_secret")}
+        back = await self.come_in(**known)
+        assert back.session["resumed"], back.session
+        return back
+
+    async def join_as(self, caller: Caller, identity: str) -> Caller:
+        """Somebody else in the same room."""
+        settings = self._stack.settings
+        grants = api.VideoGrants(room_join=True, room=caller.session["room_name"])
+        token = api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret)
+        minted = token.with_identity(identity).with_name(identity).with_grants(grants).to_jwt()
+        return await self.join(caller.session, minted)
+
+    async def join(self, session: dict[str, Any], token: str) -> Caller:
+        caller = Caller(rtc.Room(), session, self.http)
+        await caller.room.connect(session["server_url"], token)
+        self.inside.append(caller)
+        return caller
