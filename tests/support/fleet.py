@@ -102,6 +102,8 @@ class Fleet:
         """Rooms with a human and without a ready agent."""
         self.jobs_ever = 0
         self.visitors: list[Any] = []
+        self.observe: Callable[[str, Session, str], None] = lambda _event, _session, _sid: None
+        """Told what an independent client in each room would see and hear."""
         self.observers = [Observer(self) for _ in range(observers)]
 
     # --- time ---
@@ -302,6 +304,7 @@ class Fleet:
         job.in_room = False
         job.ready = False
         if job.session.agents.pop(job.sid, None) is not None:
+            self.observe("agent.left", job.session, job.sid)
             self.service_changed(job.session)
             self.wake(job.session)
 
@@ -326,6 +329,7 @@ class Fleet:
         human = self.core.states.Human(sid, identity)
         session.expected_until = self.now + 30.0
         session.humans[sid] = human
+        self.observe("human.joined", session, sid)
         self.count("visits")
         first = next(iter(session.humans))
         # Nobody who is alive saw them come: whoever serves the room next cannot know that the visit is an old one.
@@ -347,6 +351,7 @@ class Fleet:
             self.after(self.draw.uniform(15, 25), lambda: self.depart(session, sid))
             return
         del session.humans[sid]
+        self.observe("human.left", session, sid)
         session.last_left = self.now
         for job in list(session.agents.values()):
             if self.now >= job.deaf_until:

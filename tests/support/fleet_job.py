@@ -168,6 +168,9 @@ def _cancel_tasks(job: Job, effect: Any) -> None:
 def _greet(job: Job, effect: Any) -> None:
     fleet, session, sid = job.fleet, job.session, effect.human.sid
     fleet.speaks(job)
+    if job.may_speak(fleet.now):
+        fleet.observe("audio.began", session, job.sid)
+        fleet.after(0.5, lambda: fleet.observe("audio.ended", session, job.sid))
     job.later(1.5, lambda: fleet.core.events.GreetingFinished(effect.episode), effect.episode)
     if job.flushing or fleet.now < job.deaf_until + 1.0:
         return  # it could not know who came and left meanwhile
@@ -180,6 +183,8 @@ def _greet(job: Job, effect: Any) -> None:
 
 
 def _announce(job: Job, effect: Any) -> None:
+    if effect.ready != job.ready and job.in_room:
+        job.fleet.observe("agent.ready" if effect.ready else "agent.unready", job.session, job.sid)
     job.ready = effect.ready
     job.session.episode = max(job.session.episode, effect.episode)
     job.failed = effect.error

@@ -161,6 +161,8 @@ def kill_server(fleet: Fleet) -> None:
             fleet.unlist(job)
             if not job.stranger and not job.dead and job.paused_until is None:
                 fleet.after(fleet.draw.uniform(0.5, 3), lambda job=job: fleet._kicked(job, "server gone"))
+        for sid in session.humans:
+            fleet.observe("human.left", session, sid)
         session.humans.clear()
         fleet.service_changed(session)
 

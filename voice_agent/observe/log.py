@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +30,11 @@ class ReconnectLog:
     """Never raises into a conversation: what could not be written is counted, and the next line that can be written
     says how many are missing (`lost`)."""
 
-    def __init__(self, path: Path, process: str, *, spoken_text: bool = False) -> None:
+    def __init__(
+        self, path: Path, process: str, *, spoken_text: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.path = path
+        self._clock = clock
         self.process = process
         self.spoken_text = spoken_text
         self._lock = threading.Lock()
@@ -59,7 +62,7 @@ class ReconnectLog:
         stamp = datetime.now(UTC).isoformat(timespec="microseconds")
         return {
             "time": stamp,
-            "mono": round(time.monotonic(), 6),
+            "mono": round(self._clock(), 6),
             "pid": os.getpid(),
             "process": self.process,
             "event": str(event),

@@ -25,8 +25,6 @@ from voice_agent.observe.replay import Breach, Replay
 
 TAIL: Final = 1.0
 """Audio that is already on its way is still heard for a moment after its cause is gone."""
-NOTICED_WITHIN: Final = 5.0
-"""A ready agent writes down an arrival within this."""
 
 
 @dataclass(slots=True)
@@ -137,7 +135,7 @@ class Record:
         for sid, arrived in list(room.unnoticed.items()):
             if sid in self._replay.joined:
                 del room.unnoticed[sid]
-            elif entry.mono - arrived > NOTICED_WITHIN:
+            elif entry.mono - arrived > self._bound:
                 del room.unnoticed[sid]
                 yield self._breach("2", entry, f"Human {sid} came to a ready agent, and the log does not know of it.")
 

@@ -54,6 +54,8 @@ class Life:
     machine: Machine | None
     """None: the log begins in the middle of this life."""
     epoch: int = 0
+    counted: bool = True
+    """We know who is here: not when the log begins in the middle."""
     humans: frozenset[str] = frozenset()
     greetings: int = 0
     """In the visit that is going on."""
@@ -133,7 +135,7 @@ class Replay:
         if life is None:
             begins = cause["name"] == "JobStarted"
             self.partial += not begins
-            life = Life(line["room"], Machine(Timing(**fields["timing"])) if begins else None)
+            life = Life(line["room"], Machine(Timing(**fields["timing"])) if begins else None, counted=begins)
             _remember(self.lives, name, life, MOST_LIVES)
         life.last_seen = entry.mono
         if cause["name"] == "JobStarted":
@@ -168,6 +170,7 @@ class Replay:
     def _visits(self, entry: Entry, life: Life, fields: Mapping[str, Any]) -> Iterator[Breach]:
         cause = fields["cause"]
         present = _present(life.humans, cause)
+        life.counted = life.counted or cause["name"] in ("RoomConnected", "HumansScanned")
         if not life.humans & present:
             life.greetings = 0
         life.humans = present
@@ -175,7 +178,7 @@ class Replay:
             _remember(self.joined, sid, entry.mono, MOST_LIVES)
         if "Greet" in fields["effects"]:
             life.greetings += 1
-            if not present:
+            if life.counted and not present:
                 yield _breach("6", entry, "A greeting is spoken although nobody is in the room.")
             if life.greetings > 1:
                 yield _breach("6", entry, f"This is greeting {life.greetings} of one visit.")
@@ -220,7 +223,7 @@ class Replay:
         holder = self.lives.get(self.rooms.get(life.room, ""))
         if holder is not None and holder is not life and holder.epoch > life.epoch and holder.ready:
             yield _breach("1", entry, f"Epoch {life.epoch} speaks although epoch {holder.epoch} is ready in this room.")
-        if not life.humans and line["event"] != LogEvent.TURN_FINISHED:
+        if life.counted and not life.humans:
             yield _breach("6", entry, "Something is said although nobody is in the room.")
 
     def turn_finished(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:

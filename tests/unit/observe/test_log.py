@@ -1,0 +1,162 @@
+"""The reconnect log: what a line holds, who may write at once, what happens when the disk does not."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from voice_agent.cli import app
+from voice_agent.contracts import LogEvent
+from voice_agent.observe.following import follow
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.observe.rendering import render
+from voice_agent.observe.rotation import parts, rotate
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
+
+
+def test_a_line_says_who_where_and_what(tmp_path: Path) -> None:
+    log = ReconnectLog(tmp_path / "logs" / "log", "job")
+    log.bind(room="r", session="s", agent="a", episode=3).bind(episode=4).write(LogEvent.TURN_STARTED, turn_id="t1")
+    log.write(LogEvent.PROCESS_STARTED)
+    first, second = lines(log.path)
+    assert first.keys() == {
+        *("time", "mono", "pid", "process", "event", "room", "session", "agent", "episode", "fields", "seq")
+    }
+    assert (first["event"], first["room"], first["episode"], first["pid"]) == ("turn.started", "r", 4, os.getpid())
+    assert first["fields"] == {"turn_id": "t1"}
+    assert (first["seq"], second["seq"], second["room"]) == (1, 2, "")
+
+
+def test_neither_secrets_nor_words_are_written(tmp_path: Path) -> None:
+    log = ReconnectLog(tmp_path / "log", "job")
+    log.write(LogEvent.NOTICE, text="hello", api_key="sk-1", access_token="x", code="y")
+    assert lines(log.path)[0]["fields"] == {"text_length": 5, "api_key": "***", "access_token": "***", "code": "y"}
+    told = ReconnectLog(tmp_path / "told", "job", spoken_text=True)
+    told.write(LogEvent.NOTICE, text="hello")
+    assert lines(told.path)[0]["fields"] == {"text": "hello"}
+
+
+def test_a_place_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="rom"):
+        ReconnectLog(tmp_path / "log", "job").bind().bind(rom="r")
+
+
+def _write_many(path: Path, count: int) -> None:
+    log = ReconnectLog(path, "job").bind(room="r" * 500)
+    for _ in range(count):
+        log.write(LogEvent.NOTICE)
+
+
+def test_many_processes_write_whole_lines_through_a_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_write_many, args=(path, 300)) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        rotate(path, most_bytes=100_000, keep=50)
+    for writer in writers:
+        writer.join()
+        writer.close()
+    written = [line for part in parts(path) for line in lines(part)]
+    assert len(parts(path)) > 2
+    assert len({(line["pid"], line["seq"]) for line in written}) == 900
+
+
+def test_lines_that_could_not_be_written_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = ReconnectLog(path, "job")
+    path.mkdir()
+    log.write(LogEvent.NOTICE)
+    log.write(LogEvent.NOTICE)
+    path.rmdir()
+    log.write(LogEvent.NOTICE)
+    log.write(LogEvent.NOTICE)
+    first, second = lines(path)
+    assert (first["seq"], first["lost"], "lost" in second) == (3, 2, False)
+
+
+def test_rotation_keeps_so_many_parts(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    assert not rotate(path)
+    for number in range(5):
+        path.write_text(str(number))
+        assert rotate(path, most_bytes=1, keep=2)
+    path.write_text("5")
+    assert not rotate(path, most_bytes=100)
+    assert [part.read_text() for part in parts(path)] == ["3", "4", "5"]
+
+
+def test_following_goes_on_through_growth_and_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+
+    def append(where: Path, text: str) -> None:
+        with where.open("a") as handle:
+            handle.write(text)
+
+    happenings = iter(
+        [
+            lambda: path.write_text('{"n": 1}\n{"n": '),
+            lambda: append(path, "2}\nnonsense\n"),
+            lambda: path.rename(tmp_path / "log.1"),
+            lambda: append(tmp_path / "log.1", '{"n": 3}\n'),
+            lambda: path.write_text('{"n": 4}\n'),
+        ]
+    )
+
+    def wait() -> bool:
+        happening = next(happenings, None)
+        if happening is not None:
+            happening()
+        return happening is not None
+
+    assert [line["n"] for line in follow(path, wait)] == [1, 2, 3, 4]
+    assert list(follow(path, lambda: False, from_start=False)) == []
+
+
+def test_people_see_aligned_lines_and_colour_only_on_a_terminal() -> None:
+    line = {
+        "time": "2026-01-02T03:04:05.678+00:00",
+        "process": "job",
+        "room": "a-room-with-a-very-long-name",
+        "episode": 7,
+        "event": "lifecycle.transition",
+        "fields": {"trigger": "quiet", "from": "ready", "to": "engaged", "humans": 1, "memory": "fresh", "life": "x"},
+    }
+    plain = render(line, colour=False)
+    assert "a-room-with-a-ver…    7  lifecycle.transition" in plain
+    assert plain.endswith("ready → engaged  quiet, humans 1, memory fresh")
+    assert "\x1b[" in render(line, colour=True)
+    assert "\x1b[" not in plain
+    odd = render({"event": "x", "time": "?", "fields": {"a": 1, "b": "c", "life": "y"}}, colour=True)
+    assert odd.endswith("a=1  b=c")
+
+
+def test_logs_filters_and_passes_on(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = ReconnectLog(path, "job")
+    for room, session in (("r1", "s1"), ("r2", "s2"), ("r1", "s3")):
+        log.bind(room=room, session=session).write(LogEvent.TURN_STARTED, turn_id=session)
+        log.bind(room=room, session=session).write(LogEvent.NOTICE)
+    path.rename(tmp_path / "log.1")
+    log.bind(room="r1", session="s4").write(LogEvent.TURN_FINISHED, turn_id="s4")
+
+    def shown(*options: str) -> list[str]:
+        result = CliRunner().invoke(app, ["logs", "--file", str(path), *options])
+        assert result.exit_code == 0, result.output
+        return result.output.splitlines()
+
+    assert len(shown()) == 7
+    assert [json.loads(line)["session"] for line in shown("--room", "r1", "--event", "turn.", "--json")] == [
+        *("s1", "s3", "s4")
+    ]
+    assert len(shown("--session", "s2")) == 2
+    assert "\x1b[" not in "".join(shown())
