@@ -109,8 +109,8 @@ def test_of_two_starts_at_once_one_wins(small: dict[str, str]) -> None:
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120)[0] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 1], said
+    said = [process.communicate(timeout=300)[0] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], "\n---\n".join(said)
     loser = said[[process.returncode for process in both].index(1)]
     assert "already running or starting" in loser
     assert run_command(small, "status").returncode == 0

@@ -39,7 +39,8 @@ class Part:
     needs: tuple[str, ...] = ()
     prepare: Callable[[], Awaitable[None]] | None = None
     """Runs before each start, when everything in `needs` is ready."""
-    ready_within: float = 60.0
+    ready_within: float = 180.0
+    """Generous: a busy machine is slow, and one that hangs is found all the same."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within: float = 10.0
     holds_leases: bool = False
@@ -99,7 +100,7 @@ def _their_letta(settings: Settings) -> Part:
         version="yours",
         probe=partial(readiness.http, f"{base}/v1/health/"),
         where=base,
-        ready_within=20.0,
+        ready_within=30.0,
     )
 
 
@@ -123,7 +124,7 @@ def _livekit(settings: Settings) -> Part:
 def _their_livekit(settings: Settings) -> Part:
     url = settings.livekit_url
     http = "http" + url.removeprefix("ws") if url.startswith("ws") else url
-    return Part(name="livekit", version="yours", probe=partial(readiness.http, http), where=url, ready_within=20.0)
+    return Part(name="livekit", version="yours", probe=partial(readiness.http, http), where=url, ready_within=30.0)
 
 
 def _own(settings: Settings, name: str, *command: str, port: Port, path: str, **more: object) -> Part:
@@ -141,7 +142,7 @@ def _own(settings: Settings, name: str, *command: str, port: Port, path: str, **
 
 def _models(settings: Settings) -> Part:
     port = Port(settings.models_port, "VOICE_MODELS_PORT")
-    return _own(settings, "models", "models", "serve", port=port, path="/health", ready_within=120.0)
+    return _own(settings, "models", "models", "serve", port=port, path="/health")
 
 
 def _serve(settings: Settings) -> Part:
