@@ -90,6 +90,22 @@ class Settings(BaseModel):
 
     letta_base_url: str = _setting("LETTA_BASE_URL", "A Letta server of yours; empty: ours is started.", "")
     letta_api_key: str = _setting("LETTA_API_KEY", "Letta key or password.", "", secret=True)
+    letta_recorder: str = _setting(
+        "VOICE_LETTA_RECORDER",
+        "Handle of our recorder model in a Letta of yours; empty: vllm/recorder. A Letta that does not list it gets "
+        "finished turns in front of a note, which its own model answers.",
+        "",
+    )
+    memory_refresh: float = _setting(
+        "VOICE_MEMORY_REFRESH",
+        "Seconds after which a change made in Letta is known in a running conversation.",
+        30.0,
+        gt=0,
+    )
+    outbox_limit: int = _setting(
+        "VOICE_OUTBOX_LIMIT", "Turns that may wait for Letta; a warning comes at four fifths.", 50_000, ge=10
+    )
+    transcript_days: int = _setting("VOICE_TRANSCRIPT_DAYS", "Days for which we keep what was said.", 365, ge=1)
     letta_port: int = _setting("VOICE_LETTA_PORT", "Port of our Letta server.", 8283, ge=1, le=65535)
     postgres_port: int = _setting("VOICE_POSTGRES_PORT", "Port of Letta's embedded Postgres.", 54329, ge=1, le=65535)
 
