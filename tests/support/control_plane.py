@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -51,8 +51,8 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], within: float, wh
     return found
 
 
-@asynccontextmanager
-async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
     """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
     config = uvicorn.Config(
         create_app(settings, lambda: None),
@@ -65,17 +65,24 @@ async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), name="serve")
     thread.start()
-    livekit = LiveKit(settings)
-    base = f"http://127.0.0.1:{settings.port}"
     try:
-        async with httpx.AsyncClient(base_url=base, timeout=20, trust_env=False) as client:
-            while not server.started:
-                assert thread.is_alive(), "serve did not start"
-                await asyncio.sleep(0.02)
-            yield ControlPlane(settings, client, livekit)
+        while not server.started:
+            assert thread.is_alive(), "serve did not start"
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{settings.port}"
     finally:
         server.should_exit = True
-        await asyncio.to_thread(thread.join)
+        thread.join()
+
+
+@asynccontextmanager
+async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
+    livekit = LiveKit(settings)
+    try:
+        with serving(settings) as base:
+            async with httpx.AsyncClient(base_url=base, timeout=20, trust_env=False) as client:
+                yield ControlPlane(settings, client, livekit)
+    finally:
         await livekit.close()
 
 
