@@ -18,7 +18,7 @@ from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models.parts import plans
 from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
-from voice_agent.stack import livekit, parts, state
+from voice_agent.stack import livekit, parts, readiness, state
 from voice_agent.stack.ports import require_free
 from voice_agent.stack.processes import holder, listener, marked
 from voice_agent.stack.provision import LIVEKIT_CLIENT
@@ -104,8 +104,7 @@ async def _livekit_server(settings: Settings) -> str:
 
 
 async def _livekit(settings: Settings) -> str:
-    url = settings.effective_livekit_url
-    return await _answer("http" + url.removeprefix("ws") if url.startswith("ws") else url, Code.LIVEKIT_UNAVAILABLE)
+    return await _answer(readiness.as_http(settings.effective_livekit_url), Code.LIVEKIT_UNAVAILABLE)
 
 
 async def _letta(settings: Settings) -> str:
@@ -173,7 +172,8 @@ async def _worker(settings: Settings) -> str:
 
 async def _clock(settings: Settings) -> str:
     skews = []
-    for url in (settings.effective_livekit_url.replace("ws", "http", 1), f"{settings.effective_letta_url}/v1/health/"):
+    servers = (readiness.as_http(settings.effective_livekit_url), f"{settings.effective_letta_url}/v1/health/")
+    for url in servers:
         answer = await _get(url, Code.NOT_READY)
         if date := answer.headers.get("Date"):
             skews.append(abs(parsedate_to_datetime(date).timestamp() - time.time()))

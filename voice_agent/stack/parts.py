@@ -123,8 +123,8 @@ def _livekit(settings: Settings) -> Part:
 
 def _their_livekit(settings: Settings) -> Part:
     url = settings.livekit_url
-    http = "http" + url.removeprefix("ws") if url.startswith("ws") else url
-    return Part(name="livekit", version="yours", probe=partial(readiness.http, http), where=url, ready_within=30.0)
+    probe = partial(readiness.http, readiness.as_http(url))
+    return Part(name="livekit", version="yours", probe=probe, where=url, ready_within=30.0)
 
 
 def _own(settings: Settings, name: str, *command: str, port: Port, path: str, **more: object) -> Part:

@@ -29,6 +29,11 @@ async def wait(probe: Probe, within: float) -> None:
         ) from None
 
 
+def as_http(url: str) -> str:
+    """LiveKit's address is given for WebSockets; the same place answers HTTP."""
+    return "http" + url.removeprefix("ws") if url.startswith("ws") else url
+
+
 async def http(url: str, headers: Mapping[str, str] | None = None, timeout: float = 3.0) -> str:
     try:
         async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
