@@ -81,13 +81,16 @@ function* ofAssistant(/** @type {any} */ { call, people, now }) {
   if (people.assistants > 1) yield problem("warning", "surplus", "More than one assistant is in the room.", "The surplus one leaves by itself.");
 }
 
-function* ofSound(/** @type {any} */ { call, sound, now }) {
+/** Who types does not want to be told that nothing is heard. */
+const typed = (/** @type {{typed?: boolean}} */ line) => line.typed;
+
+function* ofSound(/** @type {any} */ { call, sound, captions, now }) {
   if (call.phase !== "live") return;
   if (sound.blocked) yield problem("warning", "audio_blocked", "The browser holds the sound back until you click.", "", { action: "unblock" });
   if (sound.micTrouble) {
     const [message, remedy] = MICROPHONE[sound.micTrouble] ?? MICROPHONE.busy;
     yield problem("error", `microphone_${sound.micTrouble}`, message, remedy, { action: "microphone" });
-  } else if (!sound.heard && !sound.muted && call.connectedAt !== null && now - call.connectedAt > HEAR_PATIENCE_MS) {
+  } else if (!sound.heard && !sound.muted && !captions.some(typed) && call.connectedAt !== null && now - call.connectedAt > HEAR_PATIENCE_MS) {
     yield problem("warning", "unheard", "We can't hear you.", "Speak, or choose another microphone under Sound.", { action: "sound" });
   }
 }

@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, V
 
 from tests.support.axe import violations
 from tests.support.browser import Visitor, chromium
+from tests.support.scripted_llm import Rule
 from tests.support.stack import REPOSITORY, Stack
 
 PICTURES = REPOSITORY / "build" / "screenshots"
@@ -63,7 +64,11 @@ def test_every_state(stack: Stack, context: BrowserContext, show: Show) -> None:
     visitor.expect_phase("live")
     show("3-waiting")
     visitor.expect_answering()
-    visitor.ask("Which instrument does Robin play, and what is the name of the cat?")
+    expect(visitor.answers).not_to_have_count(0, timeout=60_000)  # the greeting is over
+    stack.llm.script(
+        Rule(user="Lisbon", reply="You wanted to see it in May, Robin. Who will look after Pepper meanwhile?")
+    )
+    visitor.ask("What was my plan for Lisbon?")
     show("4-talking")
     visitor.find("mute").click()
     show("5-muted")

@@ -85,6 +85,7 @@ test("microphone troubles have words of their own; silence is told, mute is not 
   assert.deepEqual(codes(quiet), ["unheard"]);
   assert.deepEqual(codes(reduce(quiet, { type: "sound", muted: true })), []);
   assert.deepEqual(codes(reduce(quiet, { type: "sound", heard: true })), []);
+  assert.deepEqual(codes(reduce(quiet, { type: "caption", piece: { id: "1", who: "me", text: "Hi", final: true, typed: true } })), []);
   const messages = ["denied", "missing", "busy", "insecure"].map((micTrouble) => problems(reduce(quiet, { type: "sound", micTrouble }))[0]);
   assert.equal(new Set(messages.map(({ message }) => message)).size, 4);
   assert.ok(messages.every(({ remedy }) => remedy));
