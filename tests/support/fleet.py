@@ -98,7 +98,7 @@ class Fleet:
         self.gaps: list[float] = []
         self.visit_of: dict[str, int] = {}
         self.greeted_visits: set[int] = set()
-        self.waiting: set[str] = set()
+        self.waiting: dict[str, None] = {}
         """Rooms with a human and without a ready agent."""
         self.jobs_ever = 0
         self.visitors: list[Any] = []
@@ -261,7 +261,7 @@ class Fleet:
         worker = max(candidates, key=lambda candidate: candidate.free)
         self.jobs_ever += 1
         job = Job(self, session, worker, self.jobs_ever)
-        worker.jobs.add(job)
+        worker.jobs[job] = None
         self.after(self.draw.uniform(0.05, 0.4), lambda: self._accept(job, after_epoch))
 
     def _accept(self, job: Job, after_epoch: int) -> None:
@@ -270,7 +270,7 @@ class Fleet:
             return
         if self.locked_at(self.now) or lease.epoch != after_epoch or lease.job is not None or job.session.ended:
             self.count("jobs declined")
-            job.worker.jobs.discard(job)
+            job.worker.jobs.pop(job, None)
             return
         lease.epoch += 1
         lease.job, job.epoch, job.taken_at = job, lease.epoch, self.now
@@ -390,10 +390,10 @@ class Fleet:
             if session.unserved_since is not None and session.humans:
                 self.gaps.append(self.now - session.unserved_since - session.excused)
             session.unserved_since = None
-            self.waiting.discard(session.name)
+            self.waiting.pop(session.name, None)
         elif session.unserved_since is None:
             session.unserved_since, session.excused = self.now, 0.0
-            self.waiting.add(session.name)
+            self.waiting[session.name] = None
 
     def check_bound(self, bound: float) -> None:
         """No room with a human has waited longer than `bound`, unless it was told that agents fail here."""

@@ -134,7 +134,7 @@ class Job:
         """The process is gone; with `release` its lease goes too."""
         if not self.ended:
             self.ended = True
-            self.worker.jobs.discard(self)
+            self.worker.jobs.pop(self, None)
             self.cancel_tasks(10**9)
         if release:
             self.fleet.release(self)
@@ -143,7 +143,7 @@ class Job:
         self.dead = True
         self.frozen_at = min(self.frozen_at or self.fleet.now, self.fleet.now)
         self.cancel_tasks(10**9)
-        self.worker.jobs.discard(self)
+        self.worker.jobs.pop(self, None)
 
 
 def _load_memory(job: Job, effect: Any) -> None:
@@ -172,7 +172,7 @@ def _greet(job: Job, effect: Any) -> None:
         fleet.observe("audio.began", session, job.sid)
         fleet.after(0.5, lambda: fleet.observe("audio.ended", session, job.sid))
     job.later(1.5, lambda: fleet.core.events.GreetingFinished(effect.episode), effect.episode)
-    if job.flushing or fleet.now < job.deaf_until + 1.0:
+    if job.flushing or fleet.now < job.deaf_until + 1.0 or not job.in_room:
         return  # it could not know who came and left meanwhile
     require(sid in session.humans, "nothing is spoken to an empty room", f"{session.name} {effect}")
     visit = fleet.visit_of[sid]
@@ -233,7 +233,7 @@ PERFORM: dict[str, Callable[[Job, Any], None]] = {
 class Worker:
     def __init__(self, number: int, capacity: int) -> None:
         self.number, self.capacity = number, capacity
-        self.jobs: set[Job] = set()
+        self.jobs: dict[Job, None] = {}
         self.alive = True
 
     @property

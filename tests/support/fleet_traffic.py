@@ -177,6 +177,8 @@ def kill_server(fleet: Fleet) -> None:
 
 
 def kill_observer(fleet: Fleet) -> None:
+    if not fleet.observers:
+        return
     observer = fleet.draw.choice(fleet.observers)
     observer.alive = False
     fleet.observers.remove(observer)

@@ -51,6 +51,13 @@ class Facts:
     """Running timers and the serial of their start."""
     serial: int = 0
 
+    def draft(self) -> Facts:
+        """A copy to write on. By hand: this is done for every event, and `copy` takes five times as long."""
+        fresh = object.__new__(Facts)
+        for name in Facts.__slots__:
+            setattr(fresh, name, getattr(self, name))
+        return fresh
+
     @property
     def serving(self) -> bool:
         """Somebody is here and is being talked to: engaged, or a visit that a draining agent still finishes."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 from voice_agent.errors import Code, Permanent
 from voice_agent.lifecycle import effects as ef
 from voice_agent.lifecycle import events as ev
@@ -49,7 +47,7 @@ class Machine:
         if late is not None:
             self.last_trigger = None
             return (late,)
-        draft = copy.copy(before)
+        draft = before.draft()
         trigger = note(draft, event)
         target = TRANSITIONS[before.state].get(trigger)
         if target is None:
@@ -81,7 +79,7 @@ class Machine:
     @property
     def facts(self) -> Facts:
         """A copy of everything known."""
-        return copy.copy(self._facts)
+        return self._facts.draft()
 
     @property
     def state(self) -> State:

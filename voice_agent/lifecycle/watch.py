@@ -7,9 +7,9 @@ database or a suspended observer starts the count anew and kills nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from voice_agent.lifecycle.room_health import SeenRoom
+from voice_agent.lifecycle.room_health import SeenLease, SeenRoom
 
 
 @dataclass(slots=True)
@@ -62,9 +62,17 @@ class Watch:
         if served:
             known.unserved_since = None
         if lease:
-            lease = replace(lease, quiet_for=self._quiet_for(known.moved_at, now))
-        return replace(
-            seen, lease=lease, empty_since=known.empty_since or now, unserved_since=known.unserved_since or now
+            quiet = self._quiet_for(known.moved_at, now)
+            lease = SeenLease(lease.epoch, lease.job_id, quiet, lease.ended, lease.failed, lease.silent_for)
+        return SeenRoom(
+            seen.room,
+            seen.exists,
+            seen.ours,
+            seen.humans,
+            seen.agents,
+            lease,
+            empty_since=known.empty_since or now,
+            unserved_since=known.unserved_since or now,
         )
 
     def _quiet_for(self, moved_at: float, now: float) -> float:
