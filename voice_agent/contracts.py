@@ -220,6 +220,8 @@ class LogEvent(StrEnum):
     RESET_DONE = "reset.done"
     MEMORY_LOADED = "memory.loaded"
     MEMORY_FAILED = "memory.failed"
+    MEMORY_TENDED = "memory.tended"
+    """An agent worked on its blocks with its own tools; fields: turns, changed"""
     GREETING = "greeting.spoken"
     TURN_STARTED = "turn.started"
     TURN_FINISHED = "turn.finished"

@@ -1,4 +1,4 @@
-"""A Letta in memory behind `LettaPort`. tests/contract/test_letta_port.py holds it and the real one to the same words.
+"""A Letta in memory behind `LettaPort`, held to the same words as the real one by tests/contract/memory.
 
 It can be told to fail the next recording in each of the ways the real one was seen to fail.
 """
@@ -6,13 +6,14 @@ It can be told to fail the next recording in each of the ways the real one was s
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 
 from voice_agent.errors import Code, Permanent, Temporary
-from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, turn_mark
+from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, Turn, turn_mark
 
 
 class Mishap(Enum):
@@ -21,6 +22,7 @@ class Mishap(Enum):
     LOST_ANSWER = "stored, but the answer was lost"
     TORN = "stored in the agent's list only"
     POISON = "refused for good"
+    REFUSED_KEY = "nothing is taken from us at all"
 
 
 class FakeLetta:
@@ -30,6 +32,11 @@ class FakeLetta:
         self._numbers = itertools.count(1)
         self.conversations: dict[str, list[StoredMessage]] = {}
         self.torn_marks: dict[str, set[str]] = defaultdict(set)
+        self.archive: dict[str, list[str]] = defaultdict(list)
+        self.reflections: list[tuple[str, str]] = []
+        self.recompiled: list[str] = []
+        self.recordings = 0
+        self.answer: Sequence[str] = ("I ", "do not ", "know.")
         self.mishaps: list[Mishap] = []
 
     async def add_agent(self, name: str, blocks: Sequence[Block]) -> str:
@@ -57,18 +64,20 @@ class FakeLetta:
 
     async def record(self, recording: Recording) -> None:
         mishap = self.mishaps.pop(0) if self.mishaps else Mishap.NONE
+        self.recordings += 1
         if mishap is Mishap.POISON:
-            raise Permanent(Code.LETTA_REFUSED, "refused for good")
+            raise Permanent(Code.BAD_REQUEST, "refused for good")
+        if mishap is Mishap.REFUSED_KEY:
+            raise Permanent(Code.LETTA_REFUSED, "wrong key")
+        if recording.conversation_id not in self.conversations:
+            raise Permanent(Code.AGENT_NOT_FOUND, f"no conversation {recording.conversation_id}")
         if mishap is Mishap.REFUSED_BEFORE:
             raise Temporary(Code.LETTA_UNAVAILABLE, "away")
         if mishap is Mishap.TORN:
             self.torn_marks[recording.conversation_id].update(turn_mark(turn.turn_id) for turn in recording.turns)
             raise Temporary(Code.LETTA_UNAVAILABLE, "died between two writes")
-        stored = self.conversations[recording.conversation_id]
         for turn in recording.turns:
-            stored.append(StoredMessage("user", turn.user_text, turn_mark(turn.turn_id)))
-            if turn.assistant_text:
-                stored.append(StoredMessage("assistant", turn.assistant_text, turn_mark(turn.turn_id)))
+            self._store(recording.conversation_id, turn)
         if mishap is Mishap.LOST_ANSWER:
             raise Temporary(Code.LETTA_UNAVAILABLE, "the answer was lost")
 
@@ -76,7 +85,7 @@ class FakeLetta:
         return False
 
     async def messages_after(self, conversation_id: str, mark: str | None) -> list[StoredMessage]:
-        found = self.conversations[conversation_id]
+        found = self.conversations.get(conversation_id, [])
         if mark is None:
             return list(found)
         last = max((index for index, message in enumerate(found) if message.mark == mark), default=-1)
@@ -85,7 +94,46 @@ class FakeLetta:
     async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
         if mark in self.torn_marks[conversation_id]:
             return True
-        return any(message.mark == mark for message in self.conversations[conversation_id])
+        return any(message.mark == mark for message in self.conversations.get(conversation_id, []))
+
+    async def has_archive(self, agent_id: str) -> bool:
+        return bool(self.archive[agent_id])
+
+    async def search(self, agent_id: str, query: str) -> list[str]:
+        words = set(re.findall(r"\w{3,}", query.lower()))
+        return [text for text in self.archive[agent_id] if words & set(re.findall(r"\w{3,}", text.lower()))]
+
+    async def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
+        """Keeps both or, when closed early, nothing."""
+        if conversation_id not in self.conversations:
+            raise Permanent(Code.AGENT_NOT_FOUND, f"no conversation {conversation_id}")
+        yield ""
+        for words in self.answer:
+            yield words
+        stored = self.conversations[conversation_id]
+        stored.append(StoredMessage("user", text, turn_mark(turn_id)))
+        stored.append(StoredMessage("assistant", "".join(self.answer)))
+
+    async def recompile(self, conversation_id: str) -> None:
+        self.recompiled.append(conversation_id)
+
+    async def reflect(self, agent_id: str, instruction: str) -> None:
+        self._known(agent_id)
+        mishap = self.mishaps.pop(0) if self.mishaps else Mishap.NONE
+        if mishap is not Mishap.NONE:
+            raise Temporary(Code.MODEL_BUSY, "a conversation needed the models")
+        self.reflections.append((agent_id, instruction))
+
+    async def set_block(self, agent_id: str, label: str, value: str) -> None:
+        summary, blocks = self._known(agent_id)
+        changed = (Block(b.label, value if b.label == label else b.value) for b in blocks)
+        self._agents[agent_id] = (summary, tuple(changed))
+
+    def _store(self, conversation_id: str, turn: Turn) -> None:
+        mark = turn_mark(turn.turn_id)
+        self.conversations[conversation_id].append(StoredMessage("user", turn.user_text, mark))
+        if turn.assistant_text:
+            self.conversations[conversation_id].append(StoredMessage("assistant", turn.assistant_text, mark))
 
     def _known(self, agent_id: str) -> tuple[AgentSummary, tuple[Block, ...]]:
         known = self._agents.get(agent_id)

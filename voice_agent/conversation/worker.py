@@ -13,9 +13,8 @@ from livekit.agents import AgentServer
 from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job import entrypoint, prewarm
 from voice_agent.conversation.reception import Dedication, Reception
-from voice_agent.memory.drainer import Drainer
 from voice_agent.memory.letta import LettaClient
-from voice_agent.memory.outbox import Outbox, Threads
+from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
@@ -57,7 +56,7 @@ async def run(settings: Settings) -> None:
     log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
     server = build_server(settings, Reception(Leases(database), name, Dedication.of(settings), log))
     letta = LettaClient(settings)
-    drainer = Drainer(Outbox(database), Threads(database), letta, settings.home / "drainer.lock", log)
+    upkeep = Upkeep(settings, database, letta, log, Leases(database).sessions_alive)
     stop = _stop_signal()
     registered = asyncio.Event()
     server.on("worker_registered", lambda *_: registered.set())
@@ -68,7 +67,7 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     tasks = {
         loop.create_task(server.run(), name="worker:server"),
-        loop.create_task(drainer.run(), name="worker:drainer"),
+        loop.create_task(upkeep.run(), name="worker:memory-upkeep"),
         loop.create_task(WorkerRoll(database).keep(name, settings.worker_capacity, active), name="worker:roll"),
         loop.create_task(stop.wait(), name="worker:stop"),
     }

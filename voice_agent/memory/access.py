@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from voice_agent.contracts import AgentBinding, JobMetadata
+from voice_agent.errors import Code, Temporary
 from voice_agent.memory.loader import LoadResult, MemoryLoader
-from voice_agent.memory.model import LettaPort, Turn
-from voice_agent.memory.outbox import Outbox, Threads, ThreadState
+from voice_agent.memory.model import LettaPort, Snapshot, Turn
+from voice_agent.memory.outbox import DEFAULT_LIMIT, Outbox
+from voice_agent.memory.threads import Threads, ThreadState
 from voice_agent.storage.database import Database
 
 _QUOTED_TURNS: Final = 6
+_SETTLED_WITHIN: Final = 5.0
+_LOOK_AGAIN: Final = 0.1
 
 
 def continuity_key(job: JobMetadata, agent: AgentBinding | None = None) -> str:
@@ -20,10 +26,12 @@ def continuity_key(job: JobMetadata, agent: AgentBinding | None = None) -> str:
 
 
 class Memory:
-    def __init__(self, database: Database, letta: LettaPort) -> None:
-        self.outbox = Outbox(database)
+    def __init__(self, database: Database, letta: LettaPort, outbox_limit: int = DEFAULT_LIMIT) -> None:
+        self.outbox = Outbox(database, outbox_limit)
         self._threads = Threads(database)
+        self._letta = letta
         self._loader = MemoryLoader(letta)
+        self._compiled: dict[str, str] = {}
 
     async def open(self, job: JobMetadata) -> ThreadState:
         """Make the thread known, take over what a dead job left, and say where the last job stopped."""
@@ -35,12 +43,74 @@ class Memory:
     async def load(self, letta_agent_id: str, deadline: float) -> LoadResult:
         return await self._loader.load(letta_agent_id, deadline)
 
+    async def next_change(self, letta_agent_id: str, every: float) -> Snapshot:
+        """Wait until somebody changed the agent's memory: a person in Letta, another conversation, maintenance."""
+        return await self._loader.next_change(letta_agent_id, every)
+
     async def begin_episode(self, thread: str, letta_agent_id: str, episode: int) -> list[Turn]:
-        """Remember the count; give back what was said last in earlier episodes."""
+        """Remember the count; give back what was said last in earlier episodes, which may now settle."""
         await self._threads.ensure(thread, letta_agent_id)
         await self._threads.set_episode(thread, episode)
+        await self._threads.request_settling(thread)
         return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS)
+
+    async def settle(self, thread: str) -> None:
+        """A quiet moment: what was said so far may be worked into the agent's blocks."""
+        await self._threads.request_settling(thread)
 
     async def remember_greeted(self, thread: str, sids: list[str]) -> None:
         """So that a job that replaces this one does not greet the same people again in mid-call."""
         await self._threads.set_greeted(thread, sids)
+
+    async def has_archive(self, letta_agent_id: str) -> bool:
+        """Whether there is anything to search."""
+        return await self._letta.has_archive(letta_agent_id)
+
+    async def search(self, letta_agent_id: str, query: str) -> list[str]:
+        return await self._letta.search(letta_agent_id, query)
+
+    async def reply(self, thread: str, letta_agent_id: str, turn_id: str, text: str) -> AsyncIterator[str]:
+        """Letta's own answer to an open turn of path `letta`, as it comes.
+
+        What was said before reaches Letta first. Closed early (an interruption), Letta is asked back later for what
+        it kept, and gets what is missing: `finish_turn` says what was really heard.
+        """
+        await self._in_order(thread, turn_id)
+        conversation = await self._conversation(thread, letta_agent_id)
+        answer = self._letta.reply(conversation, turn_id, text)
+        try:
+            began = False
+            async for words in answer:
+                if not began:
+                    began = True
+                    await self.outbox.arrived(turn_id)
+                if words:
+                    yield words
+        finally:
+            await answer.aclose()
+
+    async def _in_order(self, thread: str, turn_id: str) -> None:
+        try:
+            async with asyncio.timeout(_SETTLED_WITHIN):
+                # Another process brings it there, and the database tells nobody.
+                while True:
+                    if await self.outbox.is_next(thread, turn_id):
+                        return
+                    await asyncio.sleep(_LOOK_AGAIN)
+        except TimeoutError:
+            raise Temporary(
+                Code.LETTA_UNAVAILABLE,
+                "Letta has not taken what was said before.",
+                "It is brought there by itself; then the agent answers again.",
+            ) from None
+
+    async def _conversation(self, thread: str, letta_agent_id: str) -> str:
+        conversation, _, _ = await self._threads.conversation(thread)
+        if conversation is None:
+            conversation = await self._letta.create_conversation(letta_agent_id)
+            conversation = await self._threads.set_conversation(thread, conversation)
+        snapshot = self._loader.last_good(letta_agent_id)
+        if snapshot is not None and self._compiled.get(thread) != snapshot.version:
+            await self._letta.recompile(conversation)
+            self._compiled[thread] = snapshot.version
+        return conversation

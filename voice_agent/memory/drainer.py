@@ -2,152 +2,184 @@
 
 A batch is marked SENDING before it is posted. If the post did not end cleanly, nobody knows what Letta holds:
 then nothing is sent until Letta's run is over and the conversation has been read back. One drainer works at a
-time (an OS lock, because Letta cannot fence a late sender); any process of ours may be it.
+time (see `exclusive`); any process of ours may be it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import os
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+import time
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
-from voice_agent.contracts import LogEvent
-from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.contracts import LogEvent, ReplyPath
+from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.memory.model import LettaPort, Recording, StoredMessage, Turn, TurnState, turn_mark
-from voice_agent.memory.outbox import Outbox, Threads
+from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.threads import Threads
 from voice_agent.observe.log import ReconnectLog
 
 _BATCH: Final = 20
-_LOOK_AGAIN: Final = 0.5
-"""The outbox is filled by other processes, and SQLite tells nobody: look this often."""
-_AFTER_FAILURE: Final = 1.0
-_AFTER_FAILURES: Final = 30.0
-"""The wait doubles from the first to the second while Letta stays away."""
+_GRACE: Final = 8.0
+"""So long after we first doubted a post, its request can no longer be on its way into Letta."""
+_POISON_AFTER: Final = 8
+"""A turn that failed alone so often, while others went through, is parked."""
+
+
+class AgentLocks:
+    """Writes to one agent are serialised: Letta does not do it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def of(self, letta_agent_id: str) -> asyncio.Lock:
+        return self._locks[letta_agent_id]
 
 
 class Drainer:
-    def __init__(self, outbox: Outbox, threads: Threads, letta: LettaPort, lock: Path, log: ReconnectLog) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        threads: Threads,
+        letta: LettaPort,
+        log: ReconnectLog,
+        locks: AgentLocks | None = None,
+        grace: float = _GRACE,
+    ) -> None:
         self._outbox = outbox
         self._threads = threads
         self._letta = letta
-        self._lock = lock
         self._log = log
-        self._wake = asyncio.Event()
+        self._locks = locks or AgentLocks()
+        self._grace = grace
+        self._doubted: dict[str, float] = {}
+        self._recorded = 0
+        self._recorded_before: dict[str, int] = {}
 
-    def wake(self) -> None:
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Until cancelled: wait for the lock, then drain whenever there is something."""
-        failures = 0
-        async with _exclusive(self._lock):
-            while True:
-                trouble = await self.drain_once()
-                if trouble is not None and failures == 0:
-                    self._log.write(LogEvent.MEMORY_FAILED, **trouble.as_dict())
-                failures = failures + 1 if trouble else 0
-                await self._pause(
-                    min(_AFTER_FAILURE * 2 ** (failures - 1), _AFTER_FAILURES) if failures else _LOOK_AGAIN
-                )
-
-    async def _pause(self, seconds: float) -> None:
-        self._wake.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-
-    async def drain_once(self) -> Temporary | None:
+    async def drain_once(self) -> VoiceAgentError | None:
         """One pass over all threads. Returns why Letta could not take everything, if it could not."""
-        trouble: Temporary | None = None
+        trouble: VoiceAgentError | None = None
         for thread in await self._outbox.threads_with_work():
             try:
                 await self._drain_thread(thread)
-            except Temporary as error:
+            except VoiceAgentError as error:
                 trouble = error
         return trouble
 
     async def _drain_thread(self, thread: str) -> None:
-        conversation, letta_agent_id, confirmed = await self._threads.conversation(thread)
-        if conversation is None:
-            conversation = await self._letta.create_conversation(letta_agent_id)
-            await self._threads.set_conversation(thread, conversation)
-        while batch := await self._outbox.unsent(thread, _BATCH):
-            unknown = [turn for turn in batch if turn.state is TurnState.SENDING]
+        _, letta_agent_id, _ = await self._threads.conversation(thread)
+        async with self._locks.of(letta_agent_id):
+            while batch := await self._outbox.unsent(thread, _BATCH):
+                if not await self._advance(thread, letta_agent_id, batch):
+                    return
+
+    async def _advance(self, thread: str, letta_agent_id: str, batch: list[Turn]) -> bool:
+        """One step with the oldest unsent turns; False: there is something to wait for."""
+        conversation, _, confirmed = await self._threads.conversation(thread)
+        unknown = [turn for turn in batch if turn.state is TurnState.SENDING]
+        try:
+            if conversation is None:
+                conversation = await self._letta.create_conversation(letta_agent_id)
+                conversation = await self._threads.set_conversation(thread, conversation)
             if unknown:
                 if await self._letta.run_is_active(conversation):
-                    return  # never cancelled: a cancelled run may still store its messages
-                await self._reconcile(unknown, conversation, confirmed)
-            else:
-                await self._send(batch, conversation)
-            _, _, confirmed = await self._threads.conversation(thread)
+                    return False  # never cancelled: a cancelled run may still store its messages
+                return await self._reconcile(unknown, conversation, confirmed)
+            # What failed once goes alone, so that a poisoned turn takes no other with it.
+            await self._send(batch[:1] if batch[0].attempts else batch, conversation)
+        except Permanent as error:
+            await self._refused(thread, letta_agent_id, batch, error)
+        return True
 
     async def _send(self, batch: Sequence[Turn], conversation: str) -> None:
         await self._outbox.mark(batch, TurnState.SENDING)
         try:
             await self._letta.record(Recording(conversation, tuple(batch)))
-        except Permanent as error:
-            await self._park(batch, error)
-            return
+        except VoiceAgentError:
+            for turn in batch:
+                self._doubted[turn.turn_id] = time.monotonic()
+                self._recorded_before.setdefault(turn.turn_id, self._recorded)
+            raise
         await self._confirm(batch)
 
-    async def _reconcile(self, unknown: Sequence[Turn], conversation: str, confirmed: str | None) -> None:
+    async def _refused(self, thread: str, letta_agent_id: str, batch: list[Turn], error: Permanent) -> None:
+        """For good. Whose fault it is decides who is parked; a wrong key is nobody's in the outbox."""
+        if error.code is Code.AGENT_NOT_FOUND and await self._letta.get_agent(letta_agent_id) is not None:
+            await self._threads.forget_conversation(thread)  # somebody removed it: another one is opened
+            await self._outbox.mark(batch, TurnState.PENDING)
+        elif error.code is Code.BAD_REQUEST and len(batch) > 1 and not batch[0].attempts:
+            await self._outbox.mark(batch, TurnState.PENDING)
+        elif error.code is Code.AGENT_NOT_FOUND:
+            await self._park(batch, error)
+        elif error.code is Code.BAD_REQUEST:
+            await self._park(batch[:1], error)
+        else:
+            raise error
+
+    async def _reconcile(self, unknown: Sequence[Turn], conversation: str, confirmed: str | None) -> bool:
         """Ask Letta what it holds of a batch whose post did not end cleanly."""
-        mark = turn_mark(confirmed) if confirmed else None
-        held = await self._letta.messages_after(conversation, mark)
+        held = await self._letta.messages_after(conversation, turn_mark(confirmed) if confirmed else None)
         whole = [turn for turn in unknown if _is_whole(turn, held)]
         missing = [turn for turn in unknown if not any(message.mark == turn_mark(turn.turn_id) for message in held)]
         torn = [turn for turn in unknown if turn not in whole and turn not in missing]
-        for turn in list(missing):
-            if await self._letta.agent_holds_mark(turn.letta_agent_id, conversation, turn_mark(turn.turn_id)):
-                missing.remove(turn)
-                torn.append(turn)
         if whole:
             await self._confirm(whole)
         if torn:
             half = "Letta holds a part of this turn only; it died between two of its own writes."
             await self._park(torn, Permanent(Code.MEMORY_TORN, half, "See 'voice-agent memory pending'."))
-        if missing:
-            await self._outbox.mark(missing, TurnState.PENDING)
+        return await self._send_again(missing, conversation) if missing else True
+
+    async def _send_again(self, missing: Sequence[Turn], conversation: str) -> bool:
+        now = time.monotonic()
+        # A turn that Letta was asked to answer, and began to, is not on its way any more.
+        doubts = [self._doubted.setdefault(turn.turn_id, now) for turn in missing if not _has_arrived(turn)]
+        if doubts and now - max(doubts) < self._grace:
+            return False  # the request may still be on its way into Letta
+        for turn in missing:
+            if await self._letta.agent_holds_mark(turn.letta_agent_id, conversation, turn_mark(turn.turn_id)):
+                half = "Letta holds this turn outside its conversation; it died between two of its own writes."
+                await self._park([turn], Permanent(Code.MEMORY_TORN, half, "See 'voice-agent memory pending'."))
+            elif self._is_poison(turn):
+                failing = f"Letta failed {turn.attempts} times to take this turn, and took others."
+                await self._park([turn], Permanent(Code.BAD_REQUEST, failing, "See Letta's log."))
+            else:
+                await self._outbox.mark([turn], TurnState.PENDING)
+        return True
+
+    def _is_poison(self, turn: Turn) -> bool:
+        return turn.attempts >= _POISON_AFTER and self._recorded > self._recorded_before.get(
+            turn.turn_id, self._recorded
+        )
 
     async def _confirm(self, batch: Sequence[Turn]) -> None:
         await self._outbox.mark(batch, TurnState.DONE)
+        self._recorded += 1
+        self._forget(batch)
         for turn in batch:
             line = self._log.bind(session=turn.session_id, agent=turn.letta_agent_id, episode=turn.episode)
             line.write(LogEvent.TURN_STORED, turn_id=turn.turn_id)
 
     async def _park(self, batch: Sequence[Turn], error: Permanent) -> None:
         await self._outbox.mark(batch, TurnState.PARKED, note=str(error))
+        self._forget(batch)
         self._log.write(LogEvent.MEMORY_FAILED, parked=[turn.turn_id for turn in batch], **error.as_dict())
 
+    def _forget(self, batch: Sequence[Turn]) -> None:
+        for turn in batch:
+            self._doubted.pop(turn.turn_id, None)
+            self._recorded_before.pop(turn.turn_id, None)
 
-def _pause_after(failures: int) -> float:
-    if not failures:
-        return _LOOK_AGAIN
-    return float(min(_AFTER_FAILURE * 2 ** min(failures - 1, 8), _AFTER_FAILURES))
+
+def _has_arrived(turn: Turn) -> bool:
+    return turn.path is ReplyPath.LETTA and turn.attempts > 0
 
 
 def _is_whole(turn: Turn, held: Sequence[StoredMessage]) -> bool:
+    """The user's words, and an answer behind them: ours carries the mark, one that Letta gave itself does not."""
     mark = turn_mark(turn.turn_id)
-    roles = {message.role for message in held if message.mark == mark}
-    return "user" in roles and ("assistant" in roles or not turn.assistant_text)
-
-
-@contextlib.asynccontextmanager
-async def _exclusive(path: Path) -> AsyncIterator[None]:
-    """An OS lock: it ends with the process that holds it, however that dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(1.0)  # flock offers no event to wait for without blocking a thread
-        yield
-    finally:
-        os.close(handle)
+    place = next((index for index, message in enumerate(held) if message.mark == mark and message.role == "user"), None)
+    if place is None:
+        return False
+    following = held[place + 1] if place + 1 < len(held) else None
+    return not turn.assistant_text or (following is not None and following.role == "assistant")

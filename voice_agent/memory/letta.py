@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
-from letta_client import (
-    APIConnectionError,
-    APIError,
-    APIStatusError,
-    AsyncLetta,
-    ConflictError,
-    InternalServerError,
-    NotFoundError,
-    RateLimitError,
-    UnprocessableEntityError,
-)
+from letta_client import APIError, APIStatusError, AsyncLetta
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.memory.breaker import CircuitBreaker
 from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, turn_mark
 from voice_agent.settings import Settings
 
 RECORDER_MODEL: Final = "vllm/recorder"
 """An endpoint of ours that answers with nothing, so that Letta stores what it is given and adds no reply."""
+_BACKGROUND: Final = "-background"
+"""Our model server's name for the same model when nobody waits: it yields to conversations."""
 _PAGE: Final = 100
-_TRANSIENT: Final = (APIConnectionError, InternalServerError, RateLimitError, ConflictError)
+_PASSAGES: Final = 5
+_STEPS: Final = 6
+_CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
+_NOT_TAKEN: Final = (Code.CONFLICT, Code.RATE_LIMITED)
+_BUSY_PATIENCE: Final = 5.0
+_REFLECTION: Final = 120.0
+_NOTE: Final = {
+    "role": "user",
+    "sender_id": "va:note",
+    "content": "(What stands above was said in a voice conversation and has been answered. Reply with 'Noted.' only.)",
+}
+"""For a Letta without our recorder: its own model has to answer something."""
 
 
 class LettaClient:
     """Adapter of `LettaPort` to a Letta V1 server."""
 
-    def __init__(self, settings: Settings, *, timeout: float = 10.0) -> None:
+    def __init__(self, settings: Settings, *, timeout: float = 10.0, page: int = _PAGE) -> None:
         self._url = settings.effective_letta_url
+        self._recorder = settings.letta_recorder or RECORDER_MODEL
+        self._recorder_known = not settings.letta_base_url and not settings.letta_recorder
+        self._page = page
+        self.breaker = CircuitBreaker(f"Letta at {self._url}")
         self._client = AsyncLetta(
             base_url=self._url,
             api_key=settings.letta_api_key or "unset",
@@ -46,13 +59,15 @@ class LettaClient:
     async def close(self) -> None:
         await self._client.close()
 
+    # --- reading ---
+
     async def list_agents(self) -> list[AgentSummary]:
-        with self._translated("list agents"):
-            return [_summary(agent) async for agent in self._client.agents.list(limit=_PAGE)]
+        with self._asking("list agents"):
+            return [_summary(agent) async for agent in self._client.agents.list(limit=self._page)]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
         try:
-            with self._translated("read an agent"):
+            with self._asking("read an agent"):
                 return _summary(await self._client.agents.retrieve(agent_id))
         except Permanent as error:
             if error.code in (Code.AGENT_NOT_FOUND, Code.BAD_REQUEST):
@@ -60,97 +75,226 @@ class LettaClient:
             raise
 
     async def load_blocks(self, agent_id: str) -> Snapshot:
-        with self._translated("load memory"):
+        with self._asking("load memory"):
             agent = await self._client.agents.retrieve(agent_id, include=["agent.blocks"])
-            blocks = [block async for block in self._client.agents.blocks.list(agent_id, limit=_PAGE)]
-        if not blocks and agent.blocks:
+            blocks = agent.blocks or []
+            name = agent.name
+            # No block at all is rare enough to ask a second time, elsewhere.
+            hidden = not blocks and bool((await self._client.agents.blocks.list(agent_id, limit=1)).items)
+        if hidden:
             raise Temporary(
                 Code.MEMORY_EMPTY,
-                f"Letta listed no memory block for agent {agent_id}, though it has {len(agent.blocks)}.",
+                f"Letta gave no memory block for agent {agent_id}, though it has some.",
                 "It is tried again; if it stays, check the agent in Letta.",
             )
         return Snapshot(
             letta_agent_id=agent_id,
-            persona_name=agent.name,
+            persona_name=name,
             blocks=tuple(Block(b.label or "unnamed", b.value, b.description or "") for b in blocks),
             loaded_at=datetime.now(UTC),
         )
 
-    async def create_conversation(self, agent_id: str) -> str:
-        with self._translated("open a conversation"):
-            return (await self._client.conversations.create(agent_id=agent_id)).id
-
-    async def record(self, recording: Recording) -> None:
-        with self._translated("record turns"):
-            stream = await self._client.conversations.messages.create(
-                recording.conversation_id,
-                messages=_as_messages(recording),
-                override_model=RECORDER_MODEL,
-                streaming=True,
-            )
-            async with stream:
-                async for chunk in stream:
-                    if chunk.message_type == "error_message":
-                        raise Temporary(Code.LETTA_UNAVAILABLE, f"Letta failed while recording: {chunk.message}")
-
     async def run_is_active(self, conversation_id: str) -> bool:
-        with self._translated("list runs"):
+        with self._asking("list runs"):
             page = await self._client.runs.list(conversation_id=conversation_id, active=True, limit=1)
             return bool(page.items)
 
     async def messages_after(self, conversation_id: str, mark: str | None) -> list[StoredMessage]:
         newest_first: list[StoredMessage] = []
-        with self._translated("list messages"):
-            pages = self._client.conversations.messages.list(conversation_id, order="desc", limit=_PAGE)
-            async for message in pages:
-                stored = _stored(message)
-                if stored is None:
-                    continue
-                if mark is not None and stored.mark == mark:
-                    break
-                newest_first.append(stored)
+        with self._asking("list messages"):
+            # The client's own paging goes on with `after`, which turns back when the newest come first.
+            more: dict[str, Any] = {}
+            while page := (
+                await self._client.conversations.messages.list(conversation_id, order="desc", limit=self._page, **more)
+            ).items:
+                for stored in filter(None, map(_stored, page)):
+                    if mark is not None and stored.mark == mark:
+                        return newest_first[::-1]
+                    newest_first.append(stored)
+                more = {"before": page[-1].id}
         return newest_first[::-1]
 
     async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
-        with self._translated("list messages"):
+        with self._asking("list messages"):
             pages = self._client.agents.messages.list(
-                agent_id, conversation_id=conversation_id, order="desc", limit=_PAGE
+                agent_id, conversation_id=conversation_id, order="asc", limit=self._page
             )
             async for message in pages:
                 if getattr(message, "sender_id", None) == mark:
                     return True
         return False
 
+    async def has_archive(self, agent_id: str) -> bool:
+        with self._asking("look into archival memory"):
+            return bool(await self._client.agents.passages.list(agent_id, limit=1))
+
+    async def search(self, agent_id: str, query: str) -> list[str]:
+        with self._asking("search archival memory"):
+            found = (await self._client.agents.passages.search(agent_id, query=query, top_k=_PASSAGES)).results
+            if found:
+                return [result.content for result in found]
+            # Without an embedding model Letta looks for the query letter by letter: try its words.
+            hits: Counter[str] = Counter()
+            for word in _keywords(query):
+                passages = await self._client.agents.passages.list(agent_id, search=word, limit=self._page)
+                hits.update({passage.text for passage in passages})
+            return [text for text, _ in hits.most_common(_PASSAGES)]
+
+    # --- writing ---
+
+    async def create_conversation(self, agent_id: str) -> str:
+        with self._asking("open a conversation"):
+            return (await self._client.conversations.create(agent_id=agent_id)).id
+
+    async def record(self, recording: Recording) -> None:
+        messages = _as_messages(recording)
+        options: dict[str, Any] = {"override_model": self._recorder}
+        if not await self._records():
+            messages, options = [*messages, _NOTE], {"max_steps": 1}
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_was_not_taken),
+            stop=stop_after_delay(_BUSY_PATIENCE),
+            wait=wait_exponential_jitter(initial=0.2, max=1.0, jitter=0.1),
+            reraise=True,
+        ):
+            with attempt:
+                async for _ in self._run("record turns", recording.conversation_id, messages, **options):
+                    pass
+
+    async def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
+        message = {"role": "user", "content": text, "sender_id": turn_mark(turn_id)}
+        run = self._run("answer", conversation_id, [message], stream_tokens=True, timeout=DEAD_LOOP_AFTER - 2.0)
+        complete = False
+        try:
+            async for chunk in run:
+                yield _text(chunk.content) if chunk.message_type == "assistant_message" else ""
+            complete = True
+        finally:
+            if not complete:
+                # While we still listen: of a client that is gone already, Letta was seen to keep the whole answer.
+                await self._cancel(conversation_id)
+            await run.aclose()
+
+    async def recompile(self, conversation_id: str) -> None:
+        with self._asking("refresh a conversation"):
+            await self._client.conversations.recompile(conversation_id)
+
+    async def reflect(self, agent_id: str, instruction: str) -> None:
+        agent = await self.get_agent(agent_id)
+        quiet = f"{agent.model}{_BACKGROUND}" if agent else ""
+        options: dict[str, Any] = {"override_model": quiet} if quiet in await self._models() else {}
+        conversation = await self.create_conversation(agent_id)
+        message = {"role": "user", "content": instruction, "sender_id": "va:note"}
+        try:
+            async for _ in self._run(
+                "work on its memory", conversation, [message], max_steps=_STEPS, timeout=_REFLECTION, **options
+            ):
+                pass
+        finally:
+            # A conversation that stays behind harms nobody.
+            with contextlib.suppress(VoiceAgentError), self._asking("close a conversation"):
+                await self._client.conversations.delete(conversation)
+
+    async def _run(
+        self, doing: str, conversation_id: str, messages: list[Any], **options: Any
+    ) -> AsyncGenerator[Any, None]:
+        """One run of Letta's, chunk by chunk. A stream without its proper end is a failure."""
+        reason = "none"
+        with self._asking(doing):
+            stream = await self._client.conversations.messages.create(
+                conversation_id, messages=messages, streaming=True, **options
+            )
+            async with stream:
+                async for chunk in stream:
+                    if chunk.message_type == "stop_reason":
+                        reason = chunk.stop_reason
+                    yield chunk
+        if reason not in _CLEAN_ENDS:
+            raise Temporary(
+                Code.LETTA_UNAVAILABLE, f"Letta did not end properly when asked to {doing} (stop reason: {reason})."
+            )
+
+    async def _cancel(self, conversation_id: str) -> None:
+        # What Letta kept is asked for later in any case.
+        with contextlib.suppress(VoiceAgentError), self._asking("stop answering"):
+            await self._client.conversations.cancel(conversation_id, timeout=2.0)
+
+    async def _records(self) -> bool:
+        """Whether this Letta knows our recorder. Ours does; another one says so in its list of models."""
+        if not self._recorder_known:
+            self._recorder_known = self._recorder in await self._models()
+        return self._recorder_known
+
+    async def _models(self) -> frozenset[str]:
+        with self._asking("list models"):
+            return frozenset(model.handle or "" for model in await self._client.models.list())
+
+    # --- errors ---
+
     @contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
+    def _asking(self, doing: str) -> Iterator[None]:
+        self.breaker.check()
         try:
             yield
-        except APIError as error:
-            raise self._translate(error, doing) from error
-        except httpx.HTTPError as error:
-            raise self._away(doing, error) from error
+        except APIStatusError as error:
+            if error.status_code >= 500:
+                self.breaker.failed()
+            raise _of_status(error, self._url, doing) from error
+        except (APIError, httpx.HTTPError) as error:
+            self.breaker.failed()
+            raise _away(self._url, doing, type(error).__name__) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # Not JSON, or JSON of another shape: a proxy's error page, a body cut in half.
+            self.breaker.failed()
+            raise _away(self._url, doing, f"an answer that makes no sense: {type(error).__name__}") from error
+        self.breaker.succeeded()
 
-    def _translate(self, error: APIError, doing: str) -> VoiceAgentError:
-        if isinstance(error, NotFoundError):
-            return Permanent(Code.AGENT_NOT_FOUND, f"Letta does not know what was asked for: could not {doing}.")
-        if isinstance(error, UnprocessableEntityError):
-            return Permanent(Code.BAD_REQUEST, f"Letta found an id or a field malformed: could not {doing}.")
-        # An error inside a stream arrives as a plain APIStatusError on a 200 answer: Letta's LLM failed.
-        in_stream = isinstance(error, APIStatusError) and error.status_code < 400
-        if isinstance(error, _TRANSIENT) or in_stream or not isinstance(error, APIStatusError):
-            return self._away(doing, error)
-        return Permanent(
-            Code.LETTA_REFUSED,
-            f"Letta at {self._url} refused to {doing} (HTTP {error.status_code}).",
-            "Check LETTA_API_KEY and the server's log.",
-        )
 
-    def _away(self, doing: str, error: Exception) -> Temporary:
-        return Temporary(
-            Code.LETTA_UNAVAILABLE,
-            f"Letta at {self._url} could not {doing} ({type(error).__name__}).",
-            "It is tried again; see whether Letta is up with 'voice-agent status'.",
-        )
+def _of_status(error: APIStatusError, url: str, doing: str) -> VoiceAgentError:
+    status = error.status_code
+    if status < 400:
+        # Inside a stream that began well: Letta lives, its language model failed.
+        return Temporary(Code.LLM_FAILED, f"Letta's language model failed: could not {doing}.", "It is tried again.")
+    if status == 404 and "Handle" in str(error):
+        return _away(url, doing, "it does not list the language model")
+    if status in _BY_STATUS:
+        kind, code, why = _BY_STATUS[status]
+        return kind(code, f"{why}: could not {doing}.")
+    if status >= 500:
+        return _away(url, doing, f"HTTP {status}")
+    return Permanent(
+        Code.LETTA_REFUSED,
+        f"Letta at {url} refused to {doing} (HTTP {status}).",
+        "Check LETTA_API_KEY and the server's log.",
+    )
+
+
+_BY_STATUS: Final[dict[int, tuple[type[VoiceAgentError], Code, str]]] = {
+    400: (Permanent, Code.BAD_REQUEST, "Letta found the request malformed"),
+    404: (Permanent, Code.AGENT_NOT_FOUND, "Letta does not know what was asked for"),
+    409: (Temporary, Code.CONFLICT, "Letta is busy with the same conversation"),
+    413: (Permanent, Code.BAD_REQUEST, "Letta found the request too large"),
+    422: (Permanent, Code.BAD_REQUEST, "Letta found an id or a field malformed"),
+    429: (Temporary, Code.RATE_LIMITED, "Letta asked for patience"),
+}
+
+
+def _away(url: str, doing: str, why: str) -> Temporary:
+    return Temporary(
+        Code.LETTA_UNAVAILABLE,
+        f"Letta at {url} could not {doing} ({why}).",
+        "It is tried again; see whether Letta is up with 'voice-agent status'.",
+    )
+
+
+def _was_not_taken(error: BaseException) -> bool:
+    return isinstance(error, Temporary) and error.code in _NOT_TAKEN
+
+
+def _keywords(query: str) -> list[str]:
+    """The longest words say most."""
+    words = sorted(set(re.findall(r"\w{3,}", query.lower())), key=lambda word: (-len(word), word))
+    return words[:_PASSAGES]
 
 
 def _summary(agent: Any) -> AgentSummary:
@@ -171,6 +315,8 @@ def _stored(message: Any) -> StoredMessage | None:
     if message.message_type not in ("user_message", "assistant_message"):
         return None
     role = "user" if message.message_type == "user_message" else "assistant"
-    content = message.content
-    text = content if isinstance(content, str) else "".join(getattr(part, "text", "") for part in content)
-    return StoredMessage(role, text, getattr(message, "sender_id", None) or "")
+    return StoredMessage(role, _text(message.content), getattr(message, "sender_id", None) or "")
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(getattr(part, "text", "") for part in content or ())

@@ -44,6 +44,22 @@ class MemoryLoader:
         self._last_good[agent_id] = snapshot
         return LoadResult(snapshot)
 
+    def last_good(self, agent_id: str) -> Snapshot | None:
+        return self._last_good.get(agent_id)
+
+    async def next_change(self, agent_id: str, every: float) -> Snapshot:
+        """Wait until Letta's memory differs from what was loaded last. Each look is one cheap call."""
+        while True:
+            await asyncio.sleep(every)
+            try:
+                snapshot = await self._letta.load_blocks(agent_id)
+            except Temporary:
+                continue  # whoever loads says that Letta is away; a look that fails is made again
+            known = self._last_good.get(agent_id)
+            self._last_good[agent_id] = snapshot
+            if known is None or known.version != snapshot.version:
+                return snapshot
+
     async def _load_with_retries(self, agent_id: str, deadline: float) -> Snapshot:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Temporary),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from voice_agent.contracts import MemoryScope
+from voice_agent.contracts import MemoryScope, ReplyPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Snapshot:
     persona_name: str
     blocks: tuple[Block, ...]
     loaded_at: datetime
+
+    @property
+    def version(self) -> str:
+        """Changes whenever something that reaches the prompt does."""
+        return hashlib.sha256(repr((self.persona_name, self.blocks)).encode()).hexdigest()[:16]
 
 
 class TurnState(StrEnum):
@@ -65,6 +72,8 @@ class Turn:
     interrupted: bool = False
     speaker: str = ""
     scope: MemoryScope = MemoryScope.PERSONAL
+    path: ReplyPath = ReplyPath.HYBRID
+    """`letta`: Letta was asked for the answer, so it may hold the turn already."""
     seq: int = 0
     state: TurnState = TurnState.OPEN
     attempts: int = 0
@@ -99,7 +108,8 @@ class LettaPort(Protocol):
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None: ...
 
-    async def load_blocks(self, agent_id: str) -> Snapshot: ...
+    async def load_blocks(self, agent_id: str) -> Snapshot:
+        """One cheap call, so that it may be repeated to see whether anything has changed."""
 
     async def create_conversation(self, agent_id: str) -> str: ...
 
@@ -113,3 +123,20 @@ class LettaPort(Protocol):
 
     async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
         """Whether the agent's own message list has it although the conversation has not (a torn write)."""
+
+    async def has_archive(self, agent_id: str) -> bool: ...
+
+    async def search(self, agent_id: str, query: str) -> list[str]:
+        """Passages of archival memory, the most fitting first."""
+
+    def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
+        """Letta's own answer as it comes; an empty text says that it has begun.
+
+        Closing it early cancels Letta's run; what Letta kept is then unknown.
+        """
+
+    async def recompile(self, conversation_id: str) -> None:
+        """Take changed blocks into a conversation that exists; Letta does not do so by itself."""
+
+    async def reflect(self, agent_id: str, instruction: str) -> None:
+        """Let the agent work on its memory with its own tools, in a conversation that is thrown away."""

@@ -2,72 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import itertools
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, case, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, RowMapping, Select, case, delete, func, insert, select, update
 
-from voice_agent.contracts import MemoryScope
+from voice_agent.contracts import MemoryScope, ReplyPath
+from voice_agent.errors import Code, Permanent
 from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.tables import threads, turns
 from voice_agent.storage.database import Database
 
-_GREETED_CHARS = 1000
-_UNSENT = (TurnState.PENDING, TurnState.SENDING)
+DEFAULT_LIMIT: Final = 50_000
+_UNSENT: Final = (TurnState.PENDING, TurnState.SENDING)
+_WAITING: Final = (TurnState.OPEN, *_UNSENT, TurnState.PARKED)
+_FINISHED: Final = (TurnState.DONE, TurnState.KEPT)
 
 
 class Outbox:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limit: int = DEFAULT_LIMIT) -> None:
         self._database = database
+        self._limit = limit
 
     async def open_turn(self, turn: Turn) -> None:
         """Before the assistant says a word about it, so that no crash loses what the user said."""
         values = asdict(turn) | {"state": TurnState.OPEN}
         values.pop("seq")
         async with self._database.begin() as connection:
+            bounded = select(turns.c.seq).where(turns.c.state.in_(_WAITING)).limit(self._limit).subquery()
+            if (await connection.scalar(select(func.count()).select_from(bounded)) or 0) >= self._limit:
+                raise Permanent(
+                    Code.OUTBOX_FULL,
+                    f"{self._limit} turns wait for Letta; no more can be kept.",
+                    "Bring Letta back, or look at 'voice-agent memory pending'.",
+                )
             await connection.execute(insert(turns).values(values))
 
-    async def finish_turn(self, turn_id: str, assistant_text: str, *, interrupted: bool) -> None:
+    async def arrived(self, turn_id: str) -> None:
+        """Letta has begun to answer this turn."""
         async with self._database.begin() as connection:
-            scope = await connection.scalar(select(turns.c.scope).where(turns.c.turn_id == turn_id))
-            kept = scope == MemoryScope.READ_ONLY
+            await connection.execute(update(turns).where(turns.c.turn_id == turn_id).values(attempts=1))
+
+    async def finish_turn(self, turn_id: str, assistant_text: str, *, interrupted: bool) -> None:
+        """What was really heard. A turn that Letta answered itself is asked back before anything is sent."""
+        async with self._database.begin() as connection:
             await connection.execute(
                 update(turns)
                 .where(turns.c.turn_id == turn_id, turns.c.state == TurnState.OPEN)
                 .values(
                     assistant_text=assistant_text,
                     interrupted=interrupted,
-                    state=TurnState.KEPT if kept else TurnState.PENDING,
+                    state=_unless_read_only(
+                        case((turns.c.path == ReplyPath.LETTA, TurnState.SENDING.value), else_=TurnState.PENDING.value)
+                    ),
                 )
             )
 
     async def adopt_abandoned(self, session_id: str) -> int:
-        """Turns that a dead job of this session left open: what it had planned to say is kept, marked interrupted."""
+        """Turns that a dead job of this session left open, now that another one takes over."""
+        return await self._adopt(turns.c.session_id == session_id)
+
+    async def open_turns(self) -> dict[str, str]:
+        """Turn → session, of all turns that some job still works on, or did when it died."""
+        query = select(turns.c.turn_id, turns.c.session_id).where(turns.c.state == TurnState.OPEN)
+        async with self._database.read() as connection:
+            return {row.turn_id: row.session_id for row in await connection.execute(query)}
+
+    async def adopt(self, turn_ids: Collection[str]) -> int:
+        return await self._adopt(turns.c.turn_id.in_(turn_ids)) if turn_ids else 0
+
+    async def _adopt(self, which: ColumnElement[bool]) -> int:
+        """Nobody knows what the dead job had asked Letta for: as SENDING, Letta is asked before anything is sent."""
         async with self._database.begin() as connection:
             result = await connection.execute(
                 update(turns)
-                .where(turns.c.session_id == session_id, turns.c.state == TurnState.OPEN)
-                .values(
-                    interrupted=True,
-                    state=case(
-                        (turns.c.scope == MemoryScope.READ_ONLY, TurnState.KEPT.value), else_=TurnState.PENDING.value
-                    ),
-                )
+                .where(which, turns.c.state == TurnState.OPEN)
+                .values(interrupted=True, state=_unless_read_only(TurnState.SENDING.value))
             )
             return result.rowcount
 
     async def threads_with_work(self) -> list[str]:
         query = select(turns.c.thread).where(turns.c.state.in_(_UNSENT)).distinct()
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             return list((await connection.scalars(query)).all())
 
     async def unsent(self, thread: str, limit: int) -> list[Turn]:
-        """The oldest turns of a thread that Letta is not known to hold, in the order they were spoken."""
-        return await self._read(
-            select(turns).where(turns.c.thread == thread, turns.c.state.in_(_UNSENT)).order_by(turns.c.seq).limit(limit)
+        """The oldest turns of a thread that Letta is not known to hold, in the order they were spoken.
+
+        A turn that is still spoken holds back those behind it.
+        """
+        found = await self._read(
+            select(turns)
+            .where(turns.c.thread == thread, turns.c.state.in_((TurnState.OPEN, *_UNSENT)))
+            .order_by(turns.c.seq)
+            .limit(limit)
         )
+        return list(itertools.takewhile(lambda turn: turn.state is not TurnState.OPEN, found))
+
+    async def is_next(self, thread: str, turn_id: str) -> bool:
+        """Whether Letta holds everything that was said in the thread before this turn."""
+        number = select(turns.c.seq).where(turns.c.turn_id == turn_id).scalar_subquery()
+        query = select(turns.c.seq).where(
+            turns.c.thread == thread, turns.c.state.in_((TurnState.OPEN, *_UNSENT)), turns.c.seq < number
+        )
+        async with self._database.read() as connection:
+            return (await connection.scalar(query.limit(1))) is None
 
     async def mark(self, batch: Sequence[Turn], state: TurnState, note: str = "") -> None:
         attempt = 1 if state is TurnState.SENDING else 0
@@ -82,8 +124,26 @@ class Outbox:
                     update(threads).where(threads.c.thread == batch[-1].thread).values(confirmed_turn=batch[-1].turn_id)
                 )
 
+    async def unpark(self, letta_agent_id: str) -> int:
+        """Try again what was given up. Letta is asked first, so nothing is doubled."""
+        async with self._database.begin() as connection:
+            result = await connection.execute(
+                update(turns)
+                .where(turns.c.letta_agent_id == letta_agent_id, turns.c.state == TurnState.PARKED)
+                .values(state=TurnState.SENDING, attempts=0, note="")
+            )
+            return result.rowcount
+
     async def of_session(self, session_id: str) -> list[Turn]:
         return await self._read(select(turns).where(turns.c.session_id == session_id).order_by(turns.c.seq))
+
+    async def between(self, thread: str, after: int, upto: int) -> list[Turn]:
+        """Finished turns of a thread by their numbers, oldest first."""
+        return await self._read(
+            select(turns)
+            .where(turns.c.thread == thread, turns.c.seq > after, turns.c.seq <= upto, turns.c.state != TurnState.OPEN)
+            .order_by(turns.c.seq)
+        )
 
     async def before_episode(self, thread: str, episode: int, limit: int) -> list[Turn]:
         """The newest turns of earlier episodes, oldest first: what a returning user last heard."""
@@ -95,68 +155,40 @@ class Outbox:
         )
         return newest[::-1]
 
+    async def waiting(self, letta_agent_id: str) -> list[Turn]:
+        """Everything of an agent that Letta is not known to hold, parked turns included."""
+        return await self._read(
+            select(turns)
+            .where(turns.c.letta_agent_id == letta_agent_id, turns.c.state.in_(_WAITING))
+            .order_by(turns.c.seq)
+        )
+
     async def counts(self) -> dict[TurnState, int]:
-        async with self._database.begin() as connection:
+        async with self._database.read() as connection:
             rows = await connection.execute(select(turns.c.state, func.count()).group_by(turns.c.state))
             return {TurnState(state): count for state, count in rows.all()}
 
-    async def _read(self, query: Select[Any]) -> list[Turn]:
+    async def fill(self) -> float:
+        """How full the outbox is; 1.0 is the bound."""
+        counts = await self.counts()
+        return sum(counts.get(state, 0) for state in _WAITING) / self._limit
+
+    async def forget_older_than(self, days: int) -> int:
+        """What Letta holds, or never gets, is kept here as a transcript for so long only."""
+        limit = datetime.now(UTC) - timedelta(days=days)
         async with self._database.begin() as connection:
+            result = await connection.execute(
+                delete(turns).where(turns.c.state.in_(_FINISHED), turns.c.created_at < limit)
+            )
+            return result.rowcount
+
+    async def _read(self, query: Select[Any]) -> list[Turn]:
+        async with self._database.read() as connection:
             return [_turn(row) for row in (await connection.execute(query)).mappings()]
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadState:
-    """Where the last job of a thread stopped."""
-
-    episode: int
-    greeted: frozenset[str]
-
-
-class Threads:
-    """One Letta conversation, and one episode count, per continuity key."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def ensure(self, thread: str, letta_agent_id: str) -> None:
-        async with self._database.begin() as connection:
-            if await connection.scalar(select(threads.c.thread).where(threads.c.thread == thread)):
-                return
-        try:
-            async with self._database.begin() as connection:
-                await connection.execute(
-                    insert(threads).values(thread=thread, letta_agent_id=letta_agent_id, episode=0)
-                )
-        except IntegrityError:
-            return  # another process was first with the same row
-
-    async def state(self, thread: str) -> ThreadState:
-        async with self._database.begin() as connection:
-            row = (await connection.execute(select(threads).where(threads.c.thread == thread))).mappings().one()
-        return ThreadState(row["episode"], frozenset(row["greeted"].split()))
-
-    async def set_greeted(self, thread: str, sids: Sequence[str]) -> None:
-        async with self._database.begin() as connection:
-            await connection.execute(
-                update(threads).where(threads.c.thread == thread).values(greeted=" ".join(sids)[:_GREETED_CHARS])
-            )
-
-    async def set_episode(self, thread: str, episode: int) -> None:
-        async with self._database.begin() as connection:
-            await connection.execute(update(threads).where(threads.c.thread == thread).values(episode=episode))
-
-    async def conversation(self, thread: str) -> tuple[str | None, str, str | None]:
-        """Conversation id if one was opened, the Letta agent, and the last confirmed turn."""
-        async with self._database.begin() as connection:
-            row = (await connection.execute(select(threads).where(threads.c.thread == thread))).mappings().one()
-        return row["conversation_id"], row["letta_agent_id"], row["confirmed_turn"]
-
-    async def set_conversation(self, thread: str, conversation_id: str) -> None:
-        async with self._database.begin() as connection:
-            await connection.execute(
-                update(threads).where(threads.c.thread == thread).values(conversation_id=conversation_id)
-            )
+def _unless_read_only(otherwise: Any) -> Any:
+    return case((turns.c.scope == MemoryScope.READ_ONLY, TurnState.KEPT.value), else_=otherwise)
 
 
 def _turn(row: RowMapping) -> Turn:
@@ -171,6 +203,7 @@ def _turn(row: RowMapping) -> Turn:
         interrupted=row["interrupted"],
         speaker=row["speaker"],
         scope=MemoryScope(row["scope"]),
+        path=ReplyPath(row["path"]),
         seq=row["seq"],
         state=TurnState(row["state"]),
         attempts=row["attempts"],

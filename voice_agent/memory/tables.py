@@ -15,6 +15,9 @@ threads = Table(
     Column("episode", Integer, nullable=False, server_default="0"),
     Column("confirmed_turn", String(64)),
     Column("greeted", String(1000), nullable=False, server_default=""),
+    # The agent is to work on its memory with what was said up to here; and has done so up to there.
+    Column("settle_upto", Integer, nullable=False, server_default="0"),
+    Column("settled_upto", Integer, nullable=False, server_default="0"),
 )
 
 turns = Table(
@@ -31,6 +34,7 @@ turns = Table(
     Column("interrupted", Boolean, nullable=False),
     Column("speaker", String(200), nullable=False),
     Column("scope", String(16), nullable=False),
+    Column("path", String(16), nullable=False, server_default="hybrid"),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("note", Text, nullable=False, server_default=""),

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select, update
 
-from voice_agent.rooms.tables import leases
+from voice_agent.rooms.tables import leases, rooms
 from voice_agent.storage.database import Database
 
 
@@ -90,6 +90,12 @@ class Leases:
         async with self._database.read() as connection:
             found = await connection.execute(select(leases).where(leases.c.room.in_(list(rooms))))
             return {row.room: _row(row) for row in found}
+
+    async def sessions_alive(self) -> frozenset[str]:
+        """Sessions whose room some job holds."""
+        query = select(rooms.c.job).join(leases, leases.c.room == rooms.c.name).where(leases.c.job.is_not(None))
+        async with self._database.read() as connection:
+            return frozenset(job["session_id"] for job in await connection.scalars(query))
 
     async def _change(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
         async with self._database.begin() as connection:

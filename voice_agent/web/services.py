@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from voice_agent.memory.letta import LettaClient
+from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.sessions import SessionRegistry
@@ -57,6 +58,7 @@ async def running(settings: Settings, stop: Callable[[], None]) -> AsyncIterator
         tasks = [
             asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
+            asyncio.create_task(_upkeep(parts).run(), name="memory-upkeep"),
         ]
         for task in tasks:
             task.add_done_callback(lambda _task: stop())
@@ -73,6 +75,10 @@ async def running(settings: Settings, stop: Callable[[], None]) -> AsyncIterator
         await letta.close()
         await livekit.close()
         await database.close()
+
+
+def _upkeep(parts: Services) -> Upkeep:
+    return Upkeep(parts.settings, parts.database, parts.letta, parts.log, parts.leases.sessions_alive)
 
 
 def _wire(settings: Settings, database: Database, livekit: LiveKit, letta: LettaClient) -> Services:

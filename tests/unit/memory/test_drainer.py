@@ -13,7 +13,8 @@ from tests.support.fake_letta import FakeLetta, Mishap
 from voice_agent.contracts import MemoryScope
 from voice_agent.memory.drainer import Drainer
 from voice_agent.memory.model import Block, Turn, TurnState, turn_mark
-from voice_agent.memory.outbox import Outbox, Threads
+from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.threads import Threads
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.storage.database import Database, metadata
 
@@ -27,7 +28,7 @@ class World:
         self.outbox = Outbox(self.database)
         self.threads = Threads(self.database)
         self.log = ReconnectLog(directory / "reconnect.jsonl", "test")
-        self.drainer = Drainer(self.outbox, self.threads, self.letta, directory / "lock", self.log)
+        self.drainer = Drainer(self.outbox, self.threads, self.letta, self.log, grace=0.0)
 
     async def open(self) -> None:
         async with self.database.begin() as connection:

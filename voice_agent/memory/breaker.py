@@ -1,0 +1,52 @@
+"""A Letta that does not answer is left alone for a while, so that no turn waits for a timeout that is known to come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from voice_agent.errors import Code, Temporary
+
+_FAILURES: Final = 5
+_REST: Final = 5.0
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    """Calls go through."""
+    OPEN = "open"
+    """Calls fail at once; after the rest one is let through to see."""
+
+
+class CircuitBreaker:
+    def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._what = what
+        self._clock = clock
+        self._failures = 0
+        self._closed_until = 0.0
+
+    @property
+    def state(self) -> BreakerState:
+        return BreakerState.OPEN if self._failures >= _FAILURES else BreakerState.CLOSED
+
+    def check(self) -> None:
+        """Before a call: raises while the other side rests."""
+        if self.state is BreakerState.CLOSED:
+            return
+        now = self._clock()
+        if now < self._closed_until:
+            raise Temporary(
+                Code.LETTA_UNAVAILABLE,
+                f"{self._what} failed {self._failures} times in a row and is left alone for a moment.",
+                "It is tried again by itself; see 'voice-agent status'.",
+            )
+        self._closed_until = now + _REST  # this call is the one that looks; the others go on waiting
+
+    def failed(self) -> None:
+        self._failures += 1
+        self._closed_until = self._clock() + _REST
+
+    def succeeded(self) -> None:
+        self._failures = 0

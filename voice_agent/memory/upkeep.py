@@ -1,0 +1,99 @@
+"""What must be done about memory whoever is talking: drain, adopt, maintain, warn, forget. One process does it at a
+time; every long-lived process of ours (`serve`, each worker) offers to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from voice_agent.contracts import LogEvent
+from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.memory.drainer import AgentLocks, Drainer
+from voice_agent.memory.exclusive import StillMine, exclusive
+from voice_agent.memory.maintenance import Maintenance
+from voice_agent.memory.model import LettaPort
+from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.threads import Threads
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.settings import Settings
+from voice_agent.storage.database import Database
+
+_LOOK_AGAIN: Final = 0.5
+"""The outbox is filled by other processes, and SQLite tells nobody: look this often."""
+_AFTER_FAILURES: Final = 30.0
+"""The wait doubles up to this while Letta stays away."""
+_ADOPT_EVERY: Final = 5.0
+_TIDY_EVERY: Final = 60.0
+_WARN_AT: Final = 0.8
+
+AliveSessions = Callable[[], Awaitable[Collection[str]]]
+"""Sessions whose job lives. Asked after the open turns were read, so a job that began meanwhile loses nothing."""
+
+
+class Upkeep:
+    def __init__(
+        self, settings: Settings, database: Database, letta: LettaPort, log: ReconnectLog, alive: AliveSessions
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._outbox = Outbox(database, settings.outbox_limit)
+        threads, locks = Threads(database), AgentLocks()
+        self._drainer = Drainer(self._outbox, threads, letta, log, locks)
+        self._maintenance = Maintenance(self._outbox, threads, letta, log, locks)
+        self._log = log
+        self._alive = alive
+        self._warned = False
+
+    async def run(self) -> None:
+        """Until cancelled. A database that goes away ends nothing: it is waited for."""
+        while True:
+            try:
+                path = self._settings.home / "drainer.lock"
+                async with exclusive(self._database, path, self._settings.effective_letta_url) as still_mine:
+                    await self._work(still_mine)
+            except* VoiceAgentError as errors:
+                self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(errors.exceptions[0]))
+                await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _work(self, still_mine: StillMine) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._drain(still_mine), name="upkeep:drain")
+            group.create_task(_every(_ADOPT_EVERY, self.adopt_orphans), name="upkeep:adopt")
+            group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
+            group.create_task(_every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")
+
+    async def _drain(self, still_mine: StillMine) -> None:
+        failures = 0
+        while True:
+            await still_mine()
+            trouble = await self._drainer.drain_once()
+            if trouble is not None and failures == 0:
+                self._log.write(LogEvent.MEMORY_FAILED, what="drain", **trouble.as_dict())
+            failures = failures + 1 if trouble else 0
+            await asyncio.sleep(min(_LOOK_AGAIN * 2 ** min(failures, 10), _AFTER_FAILURES))
+
+    async def adopt_orphans(self) -> None:
+        """Turns that were open when their job died, and whose session nobody has taken over."""
+        if open_turns := await self._outbox.open_turns():
+            alive = await self._alive()
+            await self._outbox.adopt([turn for turn, session in open_turns.items() if session not in alive])
+
+    async def tidy(self) -> None:
+        await self._outbox.forget_older_than(self._settings.transcript_days)
+        fill = await self._outbox.fill()
+        if fill >= _WARN_AT and not self._warned:
+            self._log.write(
+                LogEvent.NOTICE,
+                severity="warning",
+                code=Code.OUTBOX_FULL,
+                message=f"{fill:.0%} of the turns that may wait for Letta are waiting.",
+                remedy="Bring Letta back, or look at 'voice-agent memory pending'.",
+            )
+        self._warned = fill >= _WARN_AT
+
+
+async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await act()
+        await asyncio.sleep(seconds)
