@@ -1,6 +1,7 @@
 """scripts/bench.sh simulation: machines, monitors and leases under faults, in virtual time, seeded.
 
-Defaults are the full size: 1,000 rooms until 100,000 visits, 20,000 faults and a million events have happened. broken law ends the run with an error. Some of the rooms write a reconnect log, which is replayed at the end.
+Defaults are the full size: 1,000 rooms until 100,000 visits, 20,000 faults and a million events have happened. Any
+broken law ends the run with an error. Some of the rooms write a reconnect log, which is replayed at the end.
 """
 
 from __future__ import annotations

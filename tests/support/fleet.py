@@ -408,6 +408,10 @@ class Fleet:
             require(
                 waited <= bound, "a room with a human has a ready agent", f"{session.name} waits for {waited:.1f} s"
             )
+        for session in self.sessions.values():
+            if session.exists or session.ended or not self.server_up:
+                session.missing_since = self.now
+            require(self.now - session.missing_since <= bound, "rooms come back", session.name)
 
     # --- rooms ---
 

@@ -12,8 +12,9 @@ from tests.support.fleet_job import Job, Session
 class Visitor:
     """Comes back to one place again and again; a session that expired is followed by another."""
 
-    def __init__(self, fleet: Fleet, place: str, *, resident: bool, pause: float) -> None:
+    def __init__(self, fleet: Fleet, place: str, *, resident: bool, pause: float, long_stays: float) -> None:
         self.fleet, self.place, self.resident, self.pause = fleet, place, resident, pause
+        self.long_stays = long_stays
         self.generation = 0
         self.sid = ""
         self.session = fleet.open(f"{place}#0", resident=resident)
@@ -30,7 +31,7 @@ class Visitor:
         session = self.session
         session.expected_until = fleet.now + 30.0
         fleet.wake(session, by_us=True)
-        self.enter(draw.uniform(5, 25))
+        self.enter(150.0 if draw.random() < self.long_stays else draw.uniform(5, 25))
 
     def enter(self, stay: float) -> None:
         """Connect; a room that is not there yet is tried again."""
@@ -273,10 +274,13 @@ def break_something(fleet: Fleet) -> str:
     return fault.__name__
 
 
-def populate(fleet: Fleet, rooms: int, *, pause: float, fault_every: float, bound: float) -> None:
-    """People in `rooms` rooms, something broken every so often, and an eye on the bound."""
+def populate(
+    fleet: Fleet, rooms: int, *, pause: float, fault_every: float, bound: float, long_stays: float = 0.03
+) -> None:
+    """People in `rooms` rooms, something broken every so often, and an eye on the bound: some stay longer than that."""
     fleet.visitors = [
-        Visitor(fleet, f"room-{number}", resident=number % 5 == 0, pause=pause) for number in range(rooms)
+        Visitor(fleet, f"room-{number}", resident=number % 5 == 0, pause=pause, long_stays=long_stays)
+        for number in range(rooms)
     ]
 
     def resync() -> None:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.support import core
 from tests.support.fleet import Fleet
-from tests.support.fleet_traffic import FAULTS, populate
+from tests.support.fleet_traffic import FAULTS, kill_server, populate
 from tests.support.machine_world import LawBrokenError
 
 SOAK = os.environ.get("VOICE_TEST_PROFILE") == "soak"
@@ -28,8 +28,10 @@ def trouble(which: Any, seeds: range) -> Fleet:
     fleet = Fleet()
     for seed in seeds:
         fleet = Fleet(seed, core=which, workers=2, capacity=20)
-        populate(fleet, 10, pause=10, fault_every=3, bound=BOUND)
-        fleet.run(240)
+        populate(fleet, 10, pause=10, fault_every=3, bound=BOUND, long_stays=0.3)
+        fleet.run(100)
+        kill_server(fleet)
+        fleet.run(140)
     return fleet
 
 
@@ -45,7 +47,7 @@ class RoomsAndWorkers(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 999), observers=st.integers(1, 3))
     def begin(self, seed: int, observers: int) -> None:
         self.fleet = Fleet(seed, workers=2, capacity=4, observers=observers)
-        populate(self.fleet, 3, pause=5, fault_every=1e9, bound=BOUND)
+        populate(self.fleet, 3, pause=5, fault_every=1e9, bound=BOUND, long_stays=0.3)
         self.fleet.run(5)
 
     @rule(fault=st.sampled_from(sorted(FAULTS, key=lambda fault: fault.__name__)))
