@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from voice_agent.errors import Code, VoiceAgentError
@@ -116,14 +117,19 @@ async def test_two_at_once_do_the_work_once(tmp_path: Path) -> None:
 
 
 async def test_a_cancelled_program_is_gone_with_its_children(tmp_path: Path) -> None:
-    mark = tmp_path / "alive"
-    script = f"import subprocess, time\nsubprocess.Popen(['sleep', '60'])\nopen({str(mark)!r}, 'w')\ntime.sleep(60)\n"
+    mark = tmp_path / "child"
+    script = (
+        "import os, subprocess, sys, time\nchild = subprocess.Popen(['sleep', '60'])\n"
+        f"open('{mark}.new', 'w').write(str(child.pid))\nos.rename('{mark}.new', '{mark}')\ntime.sleep(60)\n"
+    )
     running = asyncio.create_task(run(sys.executable, "-c", script, what="it", remedy=""), name="program")
     while not mark.exists():  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(0.02)
+    child = psutil.Process(int(mark.read_text()))
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await running  # the leak check sees to the children
+        await running
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
 def test_secrets_are_made_once_and_are_for_our_eyes_only(tmp_path: Path) -> None:
