@@ -154,7 +154,7 @@ class LettaClient:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_was_not_taken),
             stop=stop_after_delay(_BUSY_PATIENCE),
-            wait=wait_exponential_jitter(initial=0.2, max=1.0, jitter=0.1),
+            wait=wait_exponential_jitter(multiplier=0.2, max=1.0, jitter=0.1),
             reraise=True,
         ):
             with attempt:

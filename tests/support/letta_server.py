@@ -1,0 +1,52 @@
+"""A real Letta for the memory tests, with what a person would do to it past our code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.support.scripted_llm import MODEL
+from tests.support.stack import Stack
+from voice_agent.settings import Settings
+
+NO_SUCH_AGENT = "agent-00000000-0000-4000-8000-000000000000"
+
+
+class RealLetta:
+    """The stack's own server, by its REST interface."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @property
+    def settings(self) -> Settings:
+        return self._stack.settings
+
+    def add_agent(self, name: str, blocks: Mapping[str, str]) -> str:
+        memory = [{"label": label, "value": value} for label, value in blocks.items()]
+        body = {"name": name, "agent_type": "letta_v1_agent", "model": f"vllm/{MODEL}", "memory_blocks": memory}
+        return str(self._stack.letta("POST", "/v1/agents/", json=body)["id"])
+
+    def set_block(self, agent_id: str, label: str, value: str) -> None:
+        self._stack.letta("PATCH", f"/v1/agents/{agent_id}/core-memory/blocks/{label}", json={"value": value})
+
+    def add_passage(self, agent_id: str, text: str) -> None:
+        self._stack.letta("POST", f"/v1/agents/{agent_id}/archival-memory", json={"text": text})
+
+    def conversations(self, agent_id: str) -> list[str]:
+        return [str(c["id"]) for c in self._stack.letta("GET", "/v1/conversations/", params={"agent_id": agent_id})]
+
+    def messages(self, conversation_id: str) -> list[tuple[str, str, str]]:
+        """Role, text and mark of everything said in a conversation, oldest first."""
+        path = f"/v1/conversations/{conversation_id}/messages"
+        found: list[Any] = []
+        after: dict[str, str] = {}
+        while page := self._stack.letta("GET", path, params={"order": "asc", "limit": 100} | after):
+            found += page
+            after = {"after": page[-1]["id"]}
+        kinds = {"user_message": "user", "assistant_message": "assistant"}
+        return [
+            (kinds[m["message_type"]], m["content"], m.get("sender_id") or "")
+            for m in found
+            if m["message_type"] in kinds
+        ]
