@@ -34,7 +34,7 @@ def as_http(url: str) -> str:
     return "http" + url.removeprefix("ws") if url.startswith("ws") else url
 
 
-async def http(url: str, headers: Mapping[str, str] | None = None, timeout: float = 3.0) -> str:
+async def http(url: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> str:
     try:
         async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
             answer = await client.get(url, headers=dict(headers or {}))
