@@ -29,10 +29,10 @@ from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.trouble import trouble_of, truncated_block
+from voice_agent.conversation.trouble import CANNOT_TAKE_NOTE, notice_of, slow_answer, trouble_of, truncated_block
 from voice_agent.conversation.turns import TurnContext, TurnRecorder
 from voice_agent.conversation.voice import Voice
-from voice_agent.errors import Code
+from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import effects as fx
 from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.machine import Machine
@@ -49,6 +49,10 @@ from voice_agent.rooms.leases import Health
 _RESET_ANSWER: Final = RESET_DEADLINE + 10.0
 _LOAD_DEADLINE: Final = RESET_DEADLINE * 0.75
 """A load must leave time for the rest of a reset."""
+_RETRY_DEADLINE: Final = 10.0
+_SOMEBODY_WAITS_FOR_MEMORY: Final = (State.STARTING, State.LOADING_MEMORY, State.RESETTING)
+_SLOW_AFTER: Final = 8.0
+"""Who waits this long for a first sound is told that it takes longer."""
 
 
 class VoiceAssistant:
@@ -64,6 +68,7 @@ class VoiceAssistant:
         *,
         timing: Timing,
         greet: bool,
+        memory_refresh: float,
     ) -> None:
         self.machine = Machine(timing)
         self._room = room
@@ -74,6 +79,7 @@ class VoiceAssistant:
         self._driver = Driver(self._journal, self._leave, self._greeted_changed)
         self.tell = self._driver.tell
         self._greet = greet
+        self._memory_refresh = memory_refresh
         self._agent = job.agent
         self._thread = continuity_key(job)
         self._bindings = {job.agent.agent_id: job.agent}
@@ -106,17 +112,20 @@ class VoiceAssistant:
                 fx.AnnounceState: self._announce_state,
                 fx.LeaveRoom: lambda e: self._leave(e.reason),
                 fx.RebindAgent: self._rebind,
-                fx.Maintain: self._log_only,
+                fx.Maintain: lambda e: begin(e, self._job_tasks, self._memory.settle(self._thread)),
                 fx.Dropped: self._log_only,
             }
         )
 
     # --- life ---
 
-    async def run(self) -> str:
-        """From an already connected room until the assistant has left it. Returns why."""
+    async def open(self) -> None:
+        """Where the last job of this thread stopped. Before anything else is told to the machine."""
         known = await self._memory.open(self._job)
         self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
+
+    async def run(self) -> str:
+        """From an already connected room until the assistant has left it. Returns why."""
         self._events.attach()
         self._job_tasks.start("announce", self._announcer.run())
         self._voice.session.on("speech_created", self._turns.speech_created)
@@ -177,7 +186,8 @@ class VoiceAssistant:
     # --- effects ---
 
     async def _load_memory(self, effect: fx.LoadMemory) -> None:
-        result = await self._memory.load(self._agent.letta_agent_id, _LOAD_DEADLINE)
+        awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
+        result = await self._memory.load(self._agent.letta_agent_id, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         self._earlier = await self._memory.begin_episode(self._thread, self._agent.letta_agent_id, effect.episode)
         self._snapshot = result.snapshot
         prompt = build_prompt(self._job.agent, result.snapshot, user_name=self._job.user_name, last_turns=self._earlier)
@@ -187,11 +197,30 @@ class VoiceAssistant:
         if greeting := self._greeting(self._job.user_name):
             self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
         if result.error is None:
+            self._episode_tasks.start("follow-memory", self._follow_memory(effect.episode))
+        if result.error is None:
             self.tell(ev.MemoryLoaded(effect.episode))
         elif result.error.code is Code.AGENT_NOT_FOUND:
             self.tell(ev.Failure(result.error.code, result.error.message))
         else:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
+
+    async def _take_memory(self, snapshot: Snapshot | None) -> None:
+        self._snapshot = snapshot
+        prompt = build_prompt(self._agent, snapshot, user_name=self._job.user_name, last_turns=self._earlier)
+        self._instructions = prompt.text
+        await self._instruct()
+        for label in prompt.truncated:
+            self.notify(truncated_block(label, self.machine.episode))
+
+    async def _follow_memory(self, episode: int) -> None:
+        """What somebody else changes in Letta reaches a running episode, too."""
+        changed = await self._memory.next_change(self._agent.letta_agent_id, self._memory_refresh)
+        if self.machine.state is State.READY:
+            self.tell(ev.SyncFinished(changed=True))  # a whole load follows, and with it the next watch
+            return
+        await self._take_memory(changed)
+        self._episode_tasks.start("follow-memory", self._follow_memory(episode))
 
     async def _stop_speech(self, effect: fx.StopSpeech) -> None:
         await self._voice.hush()
@@ -283,9 +312,21 @@ class VoiceAssistant:
             letta_agent_id=self._agent.letta_agent_id,
             scope=self._agent.memory_scope,
         )
-        turn = await self._turns.begin(context, self.machine.episode, words, speaker)
+        try:
+            turn = await self._turns.begin(context, self.machine.episode, words, speaker)
+        except VoiceAgentError as error:
+            # What could not be written down would be forgotten: say so instead of pretending.
+            self.notify(notice_of(error, self.machine.episode))
+            self._voice.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
+            return False
         self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
+        self._episode_tasks.start("reassure", self._reassure(turn))
         return self.machine.serving and turn.episode == self.machine.episode
+
+    async def _reassure(self, turn: Turn) -> None:
+        await asyncio.sleep(_SLOW_AFTER)
+        if self._turns.reassured(turn):
+            self.notify(slow_answer(turn.episode))
 
     def _turn_ended(self, turn: Turn) -> None:
         self.tell(ev.TurnFinished(turn.episode, turn.turn_id))

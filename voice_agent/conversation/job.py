@@ -47,7 +47,14 @@ async def entrypoint(context: JobContext) -> None:
                 AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
             }
         )
-        await _converse(context, settings, job, Memory(database, letta, settings.outbox_limit), Leases(database), log)
+        await _converse(
+            context,
+            settings,
+            job,
+            Memory(database, letta, settings.outbox_limit, settings.memory_refresh),
+            Leases(database),
+            log,
+        )
     finally:
         await letta.close()
         await database.close()
@@ -71,6 +78,7 @@ async def _converse(
             quiet=settings.quiet_after,
         ),
         greet=settings.greeting,
+        memory_refresh=settings.memory_refresh,
     )
     beside = OwnedTasks("beside", assistant.job_task_failed)
     typed = OwnedTasks("typed", assistant.job_task_failed)
@@ -81,6 +89,7 @@ async def _converse(
         await holder.run()
         assistant.tell(LeaseLost("another agent owns the room"))
 
+    await assistant.open()
     beside.start("lease", hold())
     messages.attach()
     try:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any
 
-from livekit.agents import Agent, ChatContext, StopResponse, llm
+from livekit.agents import Agent, ChatContext, ModelSettings, StopResponse, llm
 
 from voice_agent.conversation.history import Said
 
 
 class Persona(Agent):
-    def __init__(self, on_words: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(
+        self, on_words: Callable[[str], Awaitable[bool]], own_answer: Callable[[], AsyncIterable[str] | None]
+    ) -> None:
         super().__init__(instructions="")
         self._on_words = on_words
+        self._own_answer = own_answer
+
+    def llm_node(self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings) -> Any:
+        """Letta's own answer where it is the one that answers."""
+        own = self._own_answer()
+        return Agent.default.llm_node(self, chat_ctx, tools, model_settings) if own is None else own
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
         """Before anything is generated: what was said is durable; a blank transcript is not a turn."""

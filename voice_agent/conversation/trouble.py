@@ -8,7 +8,7 @@ from typing import Final
 from livekit.agents import ErrorEvent
 
 from voice_agent.contracts import Notice
-from voice_agent.errors import Code
+from voice_agent.errors import Code, VoiceAgentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,9 @@ _TROUBLES: Final = {
 }
 
 
+CANNOT_TAKE_NOTE: Final = "Sorry, I cannot write down what you say just now. Please try again soon."
+
+
 def trouble_of(event: ErrorEvent) -> Trouble | None:
     """None while the provider is still trying."""
     if getattr(event.error, "recoverable", False):
@@ -58,5 +61,19 @@ def truncated_block(label: str, episode: int) -> Notice:
         code=Code.MEMORY_TRUNCATED,
         message=f"The memory block '{label}' is too long for the prompt; its end was cut.",
         remedy="Shorten the block in Letta.",
+        episode=episode,
+    )
+
+
+def notice_of(error: VoiceAgentError, episode: int) -> Notice:
+    return Notice(level="error", code=error.code, message=error.message, remedy=error.remedy, episode=episode)
+
+
+def slow_answer(episode: int) -> Notice:
+    return Notice(
+        level="info",
+        code=Code.MODEL_BUSY,
+        message="The answer takes longer than usual.",
+        remedy="It is still being worked on; a small machine needs time.",
         episode=episode,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from livekit.agents import SpeechCreatedEvent, llm
 from livekit.agents.voice import SpeechHandle
 
-from voice_agent.contracts import MemoryScope
+from voice_agent.contracts import MemoryScope, ReplyPath
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
@@ -24,6 +24,7 @@ class TurnContext:
     session_id: str
     letta_agent_id: str
     scope: MemoryScope
+    path: ReplyPath
 
 
 class TurnRecorder:
@@ -38,6 +39,8 @@ class TurnRecorder:
         self._tasks = tasks
         self._on_ended = on_ended
         self._waiting: Turn | None = None
+        self.answering: Turn | None = None
+        """The turn that the speech now being made belongs to."""
         self._unanswered_since: dict[str, float] = {}
 
     async def begin(self, context: TurnContext, episode: int, text: str, speaker: str) -> Turn:
@@ -51,6 +54,7 @@ class TurnRecorder:
             user_text=text,
             speaker=speaker,
             scope=context.scope,
+            path=context.path,
         )
         await self._outbox.open_turn(turn)
         self._waiting = turn
@@ -63,6 +67,13 @@ class TurnRecorder:
         oldest = min(self._unanswered_since.values(), default=None)
         return 0.0 if oldest is None else time.monotonic() - oldest
 
+    def reassured(self, turn: Turn) -> bool:
+        """The person was told to wait: the clock of this turn starts again, once. False: it was answered meanwhile."""
+        if turn.turn_id not in self._unanswered_since:
+            return False
+        self._unanswered_since[turn.turn_id] = time.monotonic()
+        return True
+
     def answered(self) -> None:
         self._unanswered_since.clear()
 
@@ -71,6 +82,7 @@ class TurnRecorder:
         if event.source != "generate_reply" or self._waiting is None:
             return
         turn, self._waiting = self._waiting, None
+        self.answering = turn
 
         def ended(handle: SpeechHandle) -> None:
             self._tasks.start(f"turn-{turn.turn_id}", self._finish(turn, handle))

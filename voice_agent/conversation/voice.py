@@ -112,6 +112,8 @@ class Voice:
 
     async def hush(self) -> None:
         """Stop what is said or about to be said, and wait until it has stopped."""
+        if not self._listening:
+            return
         await self.session.interrupt(force=True)
         self.session.clear_user_turn()
 
