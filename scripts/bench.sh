@@ -8,7 +8,7 @@ if [ $# -eq 0 ]; then
     exit 2
 fi
 . scripts/ensure_uv.sh
-uv sync --quiet --frozen --extra local
+sync_environment --extra local
 module="$1"
 shift
 exec uv run --no-sync python -m "tests.bench.$module" "$@"

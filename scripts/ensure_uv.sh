@@ -1,4 +1,4 @@
-# Sourced by the other scripts: puts `uv` on PATH, from PyPI when this machine has none.
+# Sourced by the other scripts: puts `uv` on PATH, from PyPI when this machine has none, and defines sync_environment.
 if ! uv --version >/dev/null 2>&1; then
     uv_home="${VOICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/voice-agent}/uv"
     if [ ! -x "$uv_home/bin/uv" ]; then
@@ -16,3 +16,8 @@ if ! uv --version >/dev/null 2>&1; then
     fi
     export PATH="$uv_home/bin:$PATH"
 fi
+
+sync_environment() {
+    # What is on this machine already is enough after the first run: no network is asked, and none is needed.
+    uv sync --quiet --frozen --offline "$@" 2>/dev/null || uv sync --quiet --frozen "$@"
+}

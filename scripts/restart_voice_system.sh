@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure_uv.sh
-uv sync --quiet --frozen --inexact --no-dev --extra local
+sync_environment --inexact --no-dev --extra local
 exec uv run --no-sync voice-agent restart

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure_uv.sh
-uv sync --quiet --frozen --extra local
+sync_environment --extra local
 
 need_chromium() {
     command -v chromium >/dev/null && return

@@ -179,7 +179,7 @@ def in_a_world_without_network(told: dict[str, str], *command: str) -> subproces
         env=told,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 

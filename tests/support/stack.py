@@ -89,7 +89,7 @@ class Stack:
     def url(self) -> str:
         return self.settings.page_url
 
-    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """`voice-agent …` for this system."""
         return run_command(self.environment, *arguments, timeout=timeout)
 
@@ -104,7 +104,7 @@ class Stack:
         return (self.home / "logs" / f"{part}.log").read_text(errors="replace")
 
 
-def run_command(environment: dict[str, str], *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def run_command(environment: dict[str, str], *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "voice_agent.cli", *arguments],
         cwd=environment["VOICE_HOME"],

@@ -148,11 +148,11 @@ def command(settings: Settings) -> tuple[str, ...]:
 async def answers(settings: Settings) -> str:
     """Empty when a query is answered, else what is wrong."""
     try:
-        connection = await asyncpg.connect(url(settings, "postgres"), timeout=3)
+        connection = await asyncpg.connect(url(settings, "postgres"), timeout=10)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         return str(error) or type(error).__name__
     try:
         await connection.execute("SELECT 1")
     finally:
-        await connection.close(timeout=3)
+        await connection.close(timeout=10)
     return ""
