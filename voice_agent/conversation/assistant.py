@@ -7,6 +7,7 @@ told to the machine (`tell`); each effect it answers with is performed by one me
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterable
 from typing import Final
 
 from livekit import rtc
@@ -19,6 +20,7 @@ from voice_agent.contracts import (
     JobMetadata,
     LogEvent,
     Notice,
+    ReplyPath,
     StatusAnswer,
 )
 from voice_agent.conversation.announcer import Announcer
@@ -27,9 +29,17 @@ from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import greeting_text
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
+from voice_agent.conversation.replies import letta_answer, offer_search, reply_path
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.trouble import CANNOT_TAKE_NOTE, notice_of, slow_answer, trouble_of, truncated_block
+from voice_agent.conversation.trouble import (
+    CANNOT_TAKE_NOTE,
+    NO_ANSWER,
+    notice_of,
+    slow_answer,
+    trouble_of,
+    truncated_block,
+)
 from voice_agent.conversation.turns import TurnContext, TurnRecorder
 from voice_agent.conversation.voice import Voice
 from voice_agent.errors import Code, VoiceAgentError
@@ -86,7 +96,7 @@ class VoiceAssistant:
         self._greeter = Greeter(voice.tts)
         self._instructions = ""
         self._summary = ""
-        self._persona = Persona(self._heard)
+        self._persona = Persona(self._heard, self._own_answer)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
         self._job_tasks = OwnedTasks("job", self.job_task_failed)
@@ -189,16 +199,13 @@ class VoiceAssistant:
         awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
         result = await self._memory.load(self._agent.letta_agent_id, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         self._earlier = await self._memory.begin_episode(self._thread, self._agent.letta_agent_id, effect.episode)
-        self._snapshot = result.snapshot
-        prompt = build_prompt(self._job.agent, result.snapshot, user_name=self._job.user_name, last_turns=self._earlier)
-        await self._persona.update_instructions(prompt.text)
-        for label in prompt.truncated:
-            self.notify(truncated_block(label, effect.episode))
+        await self._take_memory(result.snapshot)
+        search = offer_search(self._memory, self._persona, self._agent.letta_agent_id)
+        self._episode_tasks.start("offer-search", search)
         if greeting := self._greeting(self._job.user_name):
             self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
         if result.error is None:
             self._episode_tasks.start("follow-memory", self._follow_memory(effect.episode))
-        if result.error is None:
             self.tell(ev.MemoryLoaded(effect.episode))
         elif result.error.code is Code.AGENT_NOT_FOUND:
             self.tell(ev.Failure(result.error.code, result.error.message))
@@ -311,6 +318,7 @@ class VoiceAssistant:
             session_id=self._job.session_id,
             letta_agent_id=self._agent.letta_agent_id,
             scope=self._agent.memory_scope,
+            path=reply_path(self._agent),
         )
         try:
             turn = await self._turns.begin(context, self.machine.episode, words, speaker)
@@ -327,6 +335,16 @@ class VoiceAssistant:
         await asyncio.sleep(_SLOW_AFTER)
         if self._turns.reassured(turn):
             self.notify(slow_answer(turn.episode))
+
+    def _own_answer(self) -> AsyncIterable[str] | None:
+        turn = self._turns.answering
+        if turn is None or turn.path is not ReplyPath.LETTA:
+            return None
+        return letta_answer(self._memory, turn, self._letta_failed)
+
+    def _letta_failed(self, error: VoiceAgentError) -> str:
+        self.notify(notice_of(error, self.machine.episode))
+        return NO_ANSWER
 
     def _turn_ended(self, turn: Turn) -> None:
         self.tell(ev.TurnFinished(turn.episode, turn.turn_id))

@@ -47,14 +47,7 @@ async def entrypoint(context: JobContext) -> None:
                 AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
             }
         )
-        await _converse(
-            context,
-            settings,
-            job,
-            Memory(database, letta, settings.outbox_limit, settings.memory_refresh),
-            Leases(database),
-            log,
-        )
+        await _converse(context, settings, job, Memory(database, letta, settings.outbox_limit), Leases(database), log)
     finally:
         await letta.close()
         await database.close()

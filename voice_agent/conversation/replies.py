@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
-from livekit.agents import FunctionTool, function_tool
+from livekit.agents import Agent, FunctionTool, function_tool
 
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
@@ -26,7 +26,7 @@ def reply_path(agent: AgentBinding) -> ReplyPath:
     return agent.reply_path if agent.memory_scope is MemoryScope.PERSONAL else ReplyPath.HYBRID
 
 
-def search_tool(search: Callable[[str], Awaitable[list[str]]]) -> FunctionTool[Any, Any, Any]:
+def search_tool(search: Callable[[str], Awaitable[list[str]]]) -> FunctionTool[Any, Any]:
     @function_tool(name="search_memory", description=_SEARCH)
     async def search_memory(query: str) -> str:
         try:
@@ -35,6 +35,16 @@ def search_tool(search: Callable[[str], Awaitable[list[str]]]) -> FunctionTool[A
             return _NOT_NOW
 
     return search_memory
+
+
+async def offer_search(memory: Memory, persona: Agent, letta_agent_id: str) -> None:
+    """A small language model is not bothered with a tool that has nothing to find."""
+    try:
+        archive = await memory.has_archive(letta_agent_id)
+    except VoiceAgentError:
+        return  # that Letta is away is reported by whoever loads; the archive waits for the next episode
+    tool = search_tool(lambda query: memory.search(letta_agent_id, query))
+    await persona.update_tools([tool] if archive else [])
 
 
 async def letta_answer(memory: Memory, turn: Turn, apologise: Callable[[VoiceAgentError], str]) -> AsyncIterator[str]:

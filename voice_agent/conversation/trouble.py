@@ -23,12 +23,14 @@ class Trouble:
         return Notice(level="error", code=self.code, message=self.message, remedy=self.remedy, episode=episode)
 
 
+NO_ANSWER: Final = "Sorry, I could not think of an answer just now. Please say that again."
+
 _TROUBLES: Final = {
     "llm_error": Trouble(
         Code.LLM_FAILED,
         "The language model did not answer.",
         "Say it again in a moment; 'voice-agent doctor' shows whether the model can be reached.",
-        "Sorry, I could not think of an answer just now. Please say that again.",
+        NO_ANSWER,
     ),
     "stt_error": Trouble(
         Code.STT_FAILED,

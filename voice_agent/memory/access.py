@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from voice_agent.contracts import AgentBinding, JobMetadata
@@ -69,7 +69,7 @@ class Memory:
     async def search(self, letta_agent_id: str, query: str) -> list[str]:
         return await self._letta.search(letta_agent_id, query)
 
-    async def reply(self, thread: str, letta_agent_id: str, turn_id: str, text: str) -> AsyncIterator[str]:
+    async def reply(self, thread: str, letta_agent_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
         """Letta's own answer to an open turn of path `letta`, as it comes.
 
         What was said before reaches Letta first. Closed early (an interruption), Letta is asked back later for what
