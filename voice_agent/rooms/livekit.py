@@ -103,9 +103,10 @@ class LiveKit:
                 api.UpdateRoomMetadataRequest(room=name, metadata=mark.model_dump_json())
             )
 
-    async def rooms(self) -> list[LiveRoom]:
+    async def rooms(self, names: Iterable[str] = ()) -> list[LiveRoom]:
+        """These, or without names all there are."""
         with _translated():
-            answer = await self._api.room.list_rooms(api.ListRoomsRequest())
+            answer = await self._api.room.list_rooms(api.ListRoomsRequest(names=list(names)))
         return [LiveRoom(room.name, room.sid, _mark(room.metadata)) for room in answer.rooms]
 
     async def participants(self, room: str) -> list[Participant]:

@@ -92,7 +92,10 @@ class Monitor:
             return
         if everything:
             self._resync_at = now + RESYNC
-        views = await self._observer.look(lambda room: everything or room in called or room in due, now)
+        if everything:
+            views = await self._observer.look_at_all(now)
+        else:
+            views = await self._observer.look_at(called | due, now)
         for room in due:
             del self._due[room]
         for view in views:

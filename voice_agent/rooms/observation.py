@@ -58,6 +58,7 @@ class Observer:
         self._clock = clock
         self._validity = validity
         self._watch = Watch()
+        self._known: set[str] = set()
         self._claims: dict[str, tuple[int, float]] = {}
         self._beats: dict[str, tuple[int, float]] = {}
         self._hands: dict[str, bool] = {}
@@ -72,18 +73,29 @@ class Observer:
             raise
         self._watch.wrote(now)
 
-    async def look(self, wanted: Callable[[str], bool], now: float) -> list[View]:
-        """The rooms that `wanted` picks. Participants first, the database second: room_health says why."""
-        live = {room.name: room for room in await self._livekit.rooms()}
-        ours = {name for name, room in live.items() if await self._is_ours(room)}
+    async def look_at_all(self, now: float) -> list[View]:
+        live = await self._livekit.rooms()
+        ours = {room.name for room in live if await self._is_ours(room)}
         names = await self._book.open_names() | ours
-        present = await self._present([name for name in names if wanted(name)], live)
+        self._forget(names)
+        return await self._views(names, live, now)
+
+    async def look_at(self, names: set[str], now: float) -> list[View]:
+        return await self._views(names, await self._livekit.rooms(names), now)
+
+    async def _views(self, names: set[str], listed: list[LiveRoom], now: float) -> list[View]:
+        """Participants first, the database second: room_health says why."""
+        live = {room.name: room for room in listed}
+        ours = {room.name for room in listed if await self._is_ours(room)}
+        present = await self._present(sorted(names), live)
         records = await self._book.open_records(present)
         leases = await self._leases.of(present)
         workers = self._living(await self._roll.all(), now)
-        self._forget(names)
         views = []
         for name, found in present.items():
+            if name not in ours and name not in records:
+                continue  # somebody else's
+            self._known.add(name)
             lease = leases.get(name, _NO_LEASE)
             seen = self._seen(name, live.get(name), name in ours, found, lease, records.get(name), now)
             record = records.get(name)
@@ -171,10 +183,11 @@ class Observer:
         return [row for row in rows if now - self._beats[row.name][1] < LEASE_DEAD_AFTER]
 
     def _forget(self, names: Iterable[str]) -> None:
-        gone = self._claims.keys() - set(names)
+        gone = self._known - set(names)
+        self._known -= gone
         self._watch.forget(gone)
         for name in gone:
-            del self._claims[name]
+            self._claims.pop(name, None)
 
 
 def _agent(participant: Participant) -> SeenAgent:

@@ -15,7 +15,6 @@ from voice_agent.errors import Temporary
 from voice_agent.rooms.tables import workers
 from voice_agent.storage.database import Database, insert_if_absent
 
-
 _UNREGISTERED_LOOK: Final = 0.25
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ metadata = MetaData(
     }
 )
 
+_POSTGRES_WRITERS = 1024  # the pool is the limit
 _READ = {"voice_agent_read": True}
 
 
@@ -37,13 +39,15 @@ class Database:
         if self.url.database and self.is_sqlite:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine: AsyncEngine = create_async_engine(self.url, pool_pre_ping=True)
+        # SQLite has one writer. Ours queue here, in order; in SQLite itself they would wake each other up in a race.
+        self._writers = asyncio.Semaphore(1 if self.is_sqlite else _POSTGRES_WRITERS)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _sqlite_pragmas)
             event.listen(self.engine.sync_engine, "begin", _sqlite_begin)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        async with _translated(), self.engine.begin() as connection:
+        async with _translated(), self._writers, self.engine.begin() as connection:
             yield connection
 
     @asynccontextmanager

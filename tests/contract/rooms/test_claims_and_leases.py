@@ -97,7 +97,8 @@ async def test_a_room_closes_only_when_nobody_is_or_will_be_there(database: Data
     clock = Clock()
     book = RoomBook(database, clock)
     await book.open(RoomPolicy.SESSION, PARTS, job())
-    assert not await book.close_if_unused("room-1", 30.0), "somebody is expected"
+    clock.now += 1
+    assert not await book.close_if_unused("room-1", 0.5), "somebody is expected"
     clock.now += EXPECTED_FOR + 1
     assert await book.expect("room-1") is not None
     clock.now += 10
@@ -127,6 +128,7 @@ async def test_a_lease_is_taken_once_renewed_and_released(database: Database) ->
     taken = await asyncio.gather(*(leases.take("room-1", f"job-{n}", "worker", 0) for n in range(10)))
     (lease,) = [lease for lease in taken if lease]
     assert lease.epoch == 1
+    assert await leases.take("room-1", "thief", "worker", lease.epoch) is None, "what is held is not for taking"
     assert await leases.renew(lease, Health(silent_for=2.5))
     row = (await leases.of(["room-1"]))["room-1"]
     assert (row.job, row.beat, row.health.silent_for) == (lease.job, 1, 2.5)
