@@ -27,7 +27,7 @@ class Mishap(Enum):
 
 class FakeLetta:
     def __init__(self) -> None:
-        self._agents: dict[str, tuple[AgentSummary, tuple[Block, ...]]] = {}
+        self.agents: dict[str, tuple[AgentSummary, tuple[Block, ...]]] = {}
         self._owner: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self.conversations: dict[str, list[StoredMessage]] = {}
@@ -36,19 +36,20 @@ class FakeLetta:
         self.reflections: list[tuple[str, str]] = []
         self.recompiled: list[str] = []
         self.recordings = 0
+        self.fails_on: set[str] = set()
         self.answer: Sequence[str] = ("I ", "do not ", "know.")
         self.mishaps: list[Mishap] = []
 
     async def add_agent(self, name: str, blocks: Sequence[Block]) -> str:
         agent_id = f"agent-{next(self._numbers)}"
-        self._agents[agent_id] = (AgentSummary(agent_id, name, "", ""), tuple(blocks))
+        self.agents[agent_id] = (AgentSummary(agent_id, name, "", ""), tuple(blocks))
         return agent_id
 
     async def list_agents(self) -> list[AgentSummary]:
-        return [summary for summary, _ in self._agents.values()]
+        return [summary for summary, _ in self.agents.values()]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
-        known = self._agents.get(agent_id)
+        known = self.agents.get(agent_id)
         return known[0] if known else None
 
     async def load_blocks(self, agent_id: str) -> Snapshot:
@@ -65,6 +66,8 @@ class FakeLetta:
     async def record(self, recording: Recording) -> None:
         mishap = self.mishaps.pop(0) if self.mishaps else Mishap.NONE
         self.recordings += 1
+        if self.fails_on & {turn.turn_id for turn in recording.turns}:
+            raise Temporary(Code.LETTA_UNAVAILABLE, "an internal error, every time")
         if mishap is Mishap.POISON:
             raise Permanent(Code.BAD_REQUEST, "refused for good")
         if mishap is Mishap.REFUSED_KEY:
@@ -127,7 +130,7 @@ class FakeLetta:
     async def set_block(self, agent_id: str, label: str, value: str) -> None:
         summary, blocks = self._known(agent_id)
         changed = (Block(b.label, value if b.label == label else b.value) for b in blocks)
-        self._agents[agent_id] = (summary, tuple(changed))
+        self.agents[agent_id] = (summary, tuple(changed))
 
     def _store(self, conversation_id: str, turn: Turn) -> None:
         mark = turn_mark(turn.turn_id)
@@ -136,7 +139,7 @@ class FakeLetta:
             self.conversations[conversation_id].append(StoredMessage("assistant", turn.assistant_text, mark))
 
     def _known(self, agent_id: str) -> tuple[AgentSummary, tuple[Block, ...]]:
-        known = self._agents.get(agent_id)
+        known = self.agents.get(agent_id)
         if known is None:
             raise Permanent(Code.AGENT_NOT_FOUND, f"no agent {agent_id}")
         return known

@@ -6,72 +6,31 @@ import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.fake_letta import FakeLetta, Mishap
+from tests.support.fake_letta import Mishap
+from tests.support.memory_world import MemoryWorld
 from voice_agent.contracts import MemoryScope
-from voice_agent.memory.drainer import Drainer
-from voice_agent.memory.model import Block, Turn, TurnState, turn_mark
-from voice_agent.memory.outbox import Outbox
-from voice_agent.memory.threads import Threads
-from voice_agent.observe.log import ReconnectLog
-from voice_agent.storage.database import Database, metadata
+from voice_agent.errors import Code, Permanent
+from voice_agent.memory.model import TurnState, turn_mark
 
-
-class World:
-    """An outbox, a drainer and a Letta that can be told to fail."""
-
-    def __init__(self, directory: Path) -> None:
-        self.database = Database(f"sqlite+aiosqlite:///{directory / 'voice.db'}")
-        self.letta = FakeLetta()
-        self.outbox = Outbox(self.database)
-        self.threads = Threads(self.database)
-        self.log = ReconnectLog(directory / "reconnect.jsonl", "test")
-        self.drainer = Drainer(self.outbox, self.threads, self.letta, self.log, grace=0.0)
-
-    async def open(self) -> None:
-        async with self.database.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-        self.agent = await self.letta.add_agent("Ada", [Block("persona", "I am Ada")])
-        await self.threads.ensure("thread", self.agent)
-
-    async def speak(self, number: int) -> str:
-        turn_id = f"t{number}"
-        turn = Turn(turn_id, "thread", "session", self.agent, 1, f"question {number}")
-        await self.outbox.open_turn(turn)
-        await self.outbox.finish_turn(turn_id, f"answer {number}", interrupted=False)
-        return turn_id
-
-    async def drain_until_quiet(self, most: int = 30) -> None:
-        for _ in range(most):
-            if await self.drainer.drain_once() is None and not await self.outbox.threads_with_work():
-                return
-        raise AssertionError("the outbox never became empty")
-
-    def marks(self) -> list[tuple[str, str]]:
-        return [(m.mark, m.role) for messages in self.letta.conversations.values() for m in messages]
+RECOVERABLE = st.sampled_from([Mishap.NONE, Mishap.REFUSED_BEFORE, Mishap.LOST_ANSWER])
 
 
 async def _play(directory: Path, script: list[tuple[int, Mishap]]) -> None:
-    world = World(directory)
-    await world.open()
-    spoken: list[str] = []
-    for turns, mishap in script:
-        for _ in range(turns):
-            spoken.append(await world.speak(len(spoken)))
-        world.letta.mishaps = [mishap]
-        await world.drainer.drain_once()
-    world.letta.mishaps = []
-    await world.drain_until_quiet()
-    counts = await world.outbox.counts()
-    expected = [(turn_mark(turn), role) for turn in spoken for role in ("user", "assistant")]
-    await world.database.close()
-    assert world.marks() == expected
-    assert counts == ({TurnState.DONE: len(spoken)} if spoken else {})
-
-
-RECOVERABLE = st.sampled_from([Mishap.NONE, Mishap.REFUSED_BEFORE, Mishap.LOST_ANSWER])
+    async with MemoryWorld.open(directory) as world:
+        spoken: list[str] = []
+        for turns, mishap in script:
+            for _ in range(turns):
+                spoken.append(await world.speak(len(spoken)))
+            world.letta.mishaps = [mishap]
+            await world.drainer.drain_once()
+        world.letta.mishaps = []
+        await world.drain_until_quiet()
+        assert world.marks() == [(turn_mark(turn), role) for turn in spoken for role in ("user", "assistant")]
+        assert await world.outbox.counts() == ({TurnState.DONE: len(spoken)} if spoken else {})
 
 
 @settings(max_examples=25, deadline=None)
@@ -82,54 +41,133 @@ def test_every_turn_reaches_letta_exactly_once_and_in_order(script: list[tuple[i
 
 
 async def test_a_torn_write_is_parked_and_reported_and_blocks_nothing(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    await world.open()
-    await world.speak(0)
-    world.letta.mishaps = [Mishap.TORN]
-    await world.drainer.drain_once()
-    await world.speak(1)
-    await world.drain_until_quiet()
-    counts = await world.outbox.counts()
-    await world.database.close()
-    assert counts == {TurnState.PARKED: 1, TurnState.DONE: 1}
-    assert world.marks() == [("va:t1", "user"), ("va:t1", "assistant")]
-    assert "memory_torn" in world.log.path.read_text()
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.speak(0)
+        world.letta.mishaps = [Mishap.TORN]
+        await world.drainer.drain_once()
+        await world.speak(1)
+        await world.drain_until_quiet()
+        assert await world.outbox.counts() == {TurnState.PARKED: 1, TurnState.DONE: 1}
+        assert world.marks() == [("va:t1", "user"), ("va:t1", "assistant")]
+        assert "memory_torn" in world.log.path.read_text()
 
 
-async def test_a_poisoned_turn_is_parked_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    await world.open()
-    await world.speak(0)
-    world.letta.mishaps = [Mishap.POISON]
-    await world.drain_until_quiet()
-    await world.speak(1)
-    await world.drain_until_quiet()
-    counts = await world.outbox.counts()
-    await world.database.close()
-    assert counts == {TurnState.PARKED: 1, TurnState.DONE: 1}
+async def test_a_poisoned_turn_takes_no_other_of_its_batch_with_it(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        for number in range(3):
+            await world.speak(number)
+        world.letta.mishaps = [Mishap.POISON, Mishap.POISON]  # the batch, then its first turn alone
+        await world.drain_until_quiet()
+        assert [turn.state for turn in await world.outbox.of_session("session")] == ["parked", "done", "done"]
+        assert {mark for mark, _ in world.marks()} == {"va:t1", "va:t2"}
+
+
+async def test_what_letta_fails_on_for_ever_is_parked_once_others_went_through(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        world.letta.fails_on = {"t0"}
+        await world.speak(0)
+        await world.speak(1)
+        for _ in range(30):
+            await world.drainer.drain_once()
+        assert TurnState.PARKED not in await world.outbox.counts(), "it may be Letta that fails, not the turn"
+        await world.threads.ensure("other", world.agent)
+        await world.speak(2, thread="other")
+        await world.drain_until_quiet()
+        assert [turn.state for turn in await world.outbox.of_session("session")] == ["parked", "done", "done"]
+
+
+async def test_nothing_is_sent_again_while_the_first_post_may_still_arrive(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path, grace=60.0) as world:
+        await world.speak(0)
+        world.letta.mishaps = [Mishap.REFUSED_BEFORE]
+        for _ in range(5):
+            await world.drainer.drain_once()
+        assert world.letta.recordings == 1
+        assert await world.outbox.counts() == {TurnState.SENDING: 1}
+
+
+async def test_a_wrong_key_costs_no_turn(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.speak(0)
+        world.letta.mishaps = [Mishap.REFUSED_KEY]
+        trouble = await world.drainer.drain_once()
+        assert isinstance(trouble, Permanent)
+        assert trouble.code is Code.LETTA_REFUSED
+        await world.drain_until_quiet()
+        assert await world.outbox.counts() == {TurnState.DONE: 1}
+
+
+async def test_a_conversation_that_somebody_removed_is_replaced(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.speak(0)
+        await world.drain_until_quiet()
+        world.letta.conversations.clear()
+        await world.speak(1)
+        await world.drain_until_quiet()
+        assert world.marks() == [("va:t1", "user"), ("va:t1", "assistant")]
+
+
+async def test_turns_of_an_agent_that_is_gone_are_parked_and_come_back_by_hand(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        agents = dict(world.letta.agents)
+        world.letta.agents.clear()
+        await world.speak(0)
+        await world.drain_until_quiet()
+        assert await world.outbox.counts() == {TurnState.PARKED: 1}
+        world.letta.agents.update(agents)
+        assert await world.outbox.unpark(world.agent) == 1
+        await world.drain_until_quiet()
+        assert world.marks() == [("va:t0", "user"), ("va:t0", "assistant")]
+
+
+async def test_a_turn_that_is_still_spoken_holds_back_those_behind_it(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.outbox.open_turn(world.turn(0))
+        await world.speak(1)
+        await world.drainer.drain_once()
+        assert world.marks() == []
+        await world.outbox.finish_turn("t0", "answer 0", interrupted=False)
+        await world.drain_until_quiet()
+        assert [mark for mark, role in world.marks() if role == "user"] == ["va:t0", "va:t1"]
 
 
 async def test_what_a_dead_job_left_open_is_sent_as_interrupted(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    await world.open()
-    await world.outbox.open_turn(Turn("t0", "thread", "session", world.agent, 1, "are you there?"))
-    assert await world.outbox.adopt_abandoned("session") == 1
-    await world.drain_until_quiet()
-    turns = await world.outbox.of_session("session")
-    await world.database.close()
-    assert [(turn.state, turn.interrupted) for turn in turns] == [(TurnState.DONE, True)]
-    assert world.marks() == [("va:t0", "user")]
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.outbox.open_turn(world.turn(0))
+        assert await world.outbox.adopt_abandoned("session") == 1
+        await world.drain_until_quiet()
+        [turn] = await world.outbox.of_session("session")
+        assert (turn.state, turn.interrupted) == (TurnState.DONE, True)
+        assert world.marks() == [("va:t0", "user")]
 
 
 async def test_read_only_turns_never_reach_letta(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.speak(0, scope=MemoryScope.READ_ONLY)
+        await world.outbox.open_turn(world.turn(1, scope=MemoryScope.READ_ONLY))
+        await world.outbox.adopt_abandoned("session")
+        await world.drain_until_quiet()
+        assert await world.outbox.counts() == {TurnState.KEPT: 2}
+        assert world.marks() == []
 
-    world = World(tmp_path)
-    await world.open()
-    turn = Turn("t0", "thread", "session", world.agent, 1, "my secret", scope=MemoryScope.READ_ONLY)
-    await world.outbox.open_turn(turn)
-    await world.outbox.finish_turn("t0", "kept", interrupted=False)
-    await world.drain_until_quiet()
-    counts = await world.outbox.counts()
-    await world.database.close()
-    assert counts == {TurnState.KEPT: 1}
-    assert world.marks() == []
+
+async def test_the_outbox_has_a_bound_and_says_so(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path, limit=2) as world:
+        await world.speak(0)
+        await world.speak(1)
+        with pytest.raises(Permanent) as caught:
+            await world.speak(2)
+        assert caught.value.code is Code.OUTBOX_FULL
+        assert await world.outbox.fill() == 1.0
+        await world.drain_until_quiet()
+        await world.speak(3)
+
+
+async def test_transcripts_are_forgotten_by_age_but_never_what_letta_does_not_hold(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.speak(0)
+        await world.drain_until_quiet()
+        await world.speak(1)
+        assert await world.outbox.forget_older_than(1) == 0
+        assert await world.outbox.forget_older_than(-1) == 1
+        assert await world.outbox.counts() == {TurnState.PENDING: 1}
