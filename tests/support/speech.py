@@ -19,13 +19,14 @@ def say(
     text: str,
     base_url: str,
     *,
+    model: str = "kokoro-82m",
     voice: str = "am_michael",
     rate: int = 48_000,
     before: float = 0.5,
     after: float = 2.0,
 ) -> bytes:
     """A 16-bit mono WAV of somebody saying `text` between two silences. `base_url` ends with /v1."""
-    wish = {"model": "kokoro-82m", "voice": voice, "input": text, "response_format": "pcm"}
+    wish = {"model": model, "voice": voice, "input": text, "response_format": "pcm"}
     answer = httpx.post(f"{base_url}/audio/speech", json=wish, timeout=120).raise_for_status()
     samples = np.frombuffer(answer.content, "<i2").astype(np.float32) / 32768.0
     spoken = np.asarray(soxr.resample(samples, TTS_RATE, rate), np.float32)

@@ -8,7 +8,7 @@ from typing import Final
 
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
 
-NICENESS: Final = 5
+NICENESS: Final = 2
 
 
 def main() -> None:
