@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.support.browser import Visitor, chromium
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
 SESSION = "voice-agent.session"
@@ -52,6 +53,13 @@ def kill(stack: Stack, part: str) -> None:
     parts = json.loads(stack.command("status", "--json").stdout)["parts"]
     pid = next(one["pid"] for one in parts if one["name"] == part)
     os.kill(pid, signal.SIGKILL)
+
+
+def healthy(stack: Stack) -> bool:
+    try:
+        return httpx.get(f"{stack.url}/health", trust_env=False, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 # --- the four tests of the reconnection note ---
@@ -142,7 +150,9 @@ def test_the_control_plane_dies_in_mid_call(stack: Stack, browser: Browser) -> N
     visitor = visit(stack, browser)
     kill(stack, "serve")
     assert visitor.ask("Do you still hear me?")  # the call does not need it
-    visitor.page.reload()
+    visitor.leave()
+    assert eventually(lambda: healthy(stack), bool, within=120)
+    visitor.find("reconnect").click()
     visitor.expect_answering(120)
     assert visitor.ask("Hello again.")
     visitor.leave()
