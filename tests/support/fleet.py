@@ -397,8 +397,9 @@ class Fleet:
 
     def check_bound(self, bound: float) -> None:
         """No room with a human has waited longer than `bound`, unless it was told that agents fail here."""
-        for name in self.waiting:
+        for name in list(self.waiting):
             session = self.sessions[name]
+            self.service_changed(session)  # a holder may speak again as soon as a renewal goes through
             since = session.unserved_since
             if since is None or session.ended:
                 continue

@@ -104,7 +104,8 @@ class Job:
             effects = self.fleet.handle(self, event)
         except self.fleet.core.machine.IllegalTransition as error:
             raise LawBrokenError("nothing illegal happens", f"{self.session.name}: {error}") from error
-        self.session.greeted = self.machine.greeted
+        if self.session.lease.job is self:  # one that was fenced has no say in what is kept
+            self.session.greeted = self.machine.greeted
         for effect in effects:
             PERFORM[type(effect).__name__](self, effect)
 

@@ -248,7 +248,7 @@ def by_hand(fleet: Fleet) -> None:
         fleet.draw.choice(jobs).tell(fleet.draw.choice([ev.ResetRequested(), ev.SwitchAgentRequested("a2")]))
 
 
-FAULTS: dict[Callable[[Fleet], Any], float] = {
+LOCAL: dict[Callable[[Fleet], Any], float] = {
     kill_some_job: 8,
     pause_job: 4,
     wedge_job: 4,
@@ -257,17 +257,23 @@ FAULTS: dict[Callable[[Fleet], Any], float] = {
     our_reconnect: 8,
     by_hand: 8,
     drain_job: 4,
-    lose_webhooks: 0.3,
-    letta_down: 0.3,
-    lock_database: 0.3,
-    kill_observer: 0.3,
-    kill_worker: 0.3,
-    kill_server: 0.03,
 }
+GLOBAL: dict[Callable[[Fleet], Any], float] = {
+    lose_webhooks: 1,
+    letta_down: 1,
+    lock_database: 1,
+    kill_observer: 1,
+    kill_worker: 1,
+    kill_server: 0.2,
+}
+FAULTS = {**LOCAL, **GLOBAL}
 
 
 def break_something(fleet: Fleet) -> str:
-    (fault,) = fleet.draw.choices(list(FAULTS), list(FAULTS.values()))
+    # What hits everybody comes as often in a large fleet as in a small one.
+    share = 5 / max(5, len(fleet.visitors))
+    weights = [*LOCAL.values(), *(weight * share for weight in GLOBAL.values())]
+    (fault,) = fleet.draw.choices(list(FAULTS), weights)
     fault(fleet)
     fleet.counts["faults"] += 1
     fleet.counts[f"fault: {fault.__name__}"] += 1

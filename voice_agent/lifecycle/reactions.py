@@ -159,6 +159,8 @@ def _face(facts: Facts) -> tuple[object, ...]:
 
 
 def _job_started(step: Step) -> None:
+    if step.facts.leaving:
+        return
     step.start(Timer.START_DEADLINE, step.timing.start_deadline)
     step.load()
 

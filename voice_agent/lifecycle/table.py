@@ -126,6 +126,8 @@ _PASSING: Final = (
 _LATE: Final = (
     # What an agent on its way out may still be told without anything coming of it.
     *_PASSING,
+    _T.JOB_STARTED,
+    _T.ROOM_CONNECTED,
     _T.ROOM_RECONNECTED,
     _T.SPEAKER_CHANGED,
     _T.GREETING_ENDED,

@@ -223,7 +223,8 @@ class Replay:
         holder = self.lives.get(self.rooms.get(life.room, ""))
         if holder is not None and holder is not life and holder.epoch > life.epoch and holder.ready:
             yield _breach("1", entry, f"Epoch {life.epoch} speaks although epoch {holder.epoch} is ready in this room.")
-        if life.counted and not life.humans:
+        # A greeting that a reset cut short also ends, with nobody there.
+        if life.counted and not life.humans and life.reset_since is None:
             yield _breach("6", entry, "Something is said although nobody is in the room.")
 
     def turn_finished(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.support import core
 from tests.support.fleet import Fleet
-from tests.support.fleet_traffic import FAULTS, kill_server, populate
+from tests.support.fleet_traffic import FAULTS, kill_server, lock_database, populate
 from tests.support.machine_world import LawBrokenError
 
 SOAK = os.environ.get("VOICE_TEST_PROFILE") == "soak"
@@ -29,7 +29,9 @@ def trouble(which: Any, seeds: range) -> Fleet:
     for seed in seeds:
         fleet = Fleet(seed, core=which, workers=2, capacity=20)
         populate(fleet, 10, pause=10, fault_every=3, bound=BOUND, long_stays=0.3)
-        fleet.run(100)
+        fleet.run(60)
+        lock_database(fleet)
+        fleet.run(40)
         kill_server(fleet)
         fleet.run(140)
     return fleet

@@ -427,6 +427,14 @@ def test_leaving_is_always_possible(begin: Any, event: ev.Event, state: State, r
     assert "LeaveRoom" not in names(life.tell(ev.RoomDisconnected(reason)))
 
 
+def test_a_job_told_to_go_before_it_was_up_just_goes() -> None:
+    life = Life()
+    assert of(ef.LeaveRoom, life.tell(ev.ShutdownRequested("deploy"))).reason == "deploy"
+    assert names(life.tell(ev.JobStarted(0, "a1"), ev.RoomConnected((ANN,)))) == ["AnnounceState"]
+    assert life.machine.state is State.DRAINING
+    assert life.machine.facts.timers == {}
+
+
 def test_whoever_waits_for_a_reset_is_told_when_the_agent_leaves_instead() -> None:
     life = engaged()
     life.tell(ev.ResetRequested())
