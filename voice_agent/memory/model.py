@@ -77,6 +77,8 @@ class Turn:
     seq: int = 0
     state: TurnState = TurnState.OPEN
     attempts: int = 0
+    note: str = ""
+    """Why it is parked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,4 +207,5 @@ def _turn(row: RowMapping) -> Turn:
         seq=row["seq"],
         state=TurnState(row["state"]),
         attempts=row["attempts"],
+        note=row["note"],
     )
