@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.browser import EARS_RATE, Visitor, chromium
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
+from tests.support.scripted_llm import Rule
 from tests.support.speech import recognise, say, words
 from tests.support.stack import Stack
 
@@ -56,6 +57,8 @@ def state_of(page: Page, visitor: Visitor, name: str) -> str | None:
 
 def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
     agent = make_agent(stack, "Captain", FACT)
+    # The name comes from the prompt that the assistant sent, not from the rule.
+    stack.llm.script(Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1."))
     question = say(QUESTION, stack.settings.models_url, before=0.2, after=1.0)
 
     with chromium() as browser:
