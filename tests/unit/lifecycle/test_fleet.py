@@ -20,7 +20,7 @@ from tests.support.fleet_traffic import FAULTS, kill_server, lock_database, popu
 from tests.support.machine_world import LawBrokenError
 
 SOAK = os.environ.get("VOICE_TEST_PROFILE") == "soak"
-BOUND = 75.0
+BOUND = 50.0
 """Virtual seconds: the longest wait under faults that come on top of each other."""
 
 
