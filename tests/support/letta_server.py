@@ -33,8 +33,10 @@ class RealLetta:
     def add_passage(self, agent_id: str, text: str) -> None:
         self._stack.letta("POST", f"/v1/agents/{agent_id}/archival-memory", json={"text": text})
 
-    def conversations(self, agent_id: str) -> list[str]:
-        return [str(c["id"]) for c in self._stack.letta("GET", "/v1/conversations/", params={"agent_id": agent_id})]
+    def everything_said_to(self, agent_id: str) -> list[Any]:
+        """In any of the agent's conversations."""
+        found: list[Any] = self._stack.letta("GET", f"/v1/agents/{agent_id}/messages", params={"limit": 100})
+        return found
 
     def messages(self, conversation_id: str) -> list[tuple[str, str, str]]:
         """Role, text and mark of everything said in a conversation, oldest first."""

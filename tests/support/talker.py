@@ -1,0 +1,44 @@
+"""A process that talks and syncs until it is killed: `python -m tests.support.talker NUMBER AGENT`.
+
+Prints the number of each turn once it is durable, as an independent client would have seen its last word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+
+from voice_agent import settings as settings_module
+from voice_agent.memory.letta import LettaClient
+from voice_agent.memory.model import Turn
+from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.threads import Threads
+from voice_agent.memory.upkeep import Upkeep
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.storage import Database, upgrade
+
+
+async def talk(life: str, agent: str) -> None:
+    settings = settings_module.load().settings
+    database, letta = Database(settings.effective_database_url), LettaClient(settings)
+    await upgrade(database)
+    outbox = Outbox(database)
+    await Threads(database).ensure("thread", agent)
+
+    async def alive() -> list[str]:
+        return [f"session-{life}"]
+
+    log = ReconnectLog(settings.reconnect_log, "talker")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Upkeep(settings, database, letta, log, alive).run())
+        for number in itertools.count():
+            turn_id = f"{life}-{number}"
+            await outbox.open_turn(Turn(turn_id, "thread", f"session-{life}", agent, 1, f"question {turn_id}"))
+            await outbox.finish_turn(turn_id, f"answer {turn_id}", interrupted=False)
+            print(turn_id, flush=True)
+            await asyncio.sleep(0.2)
+
+
+if __name__ == "__main__":
+    asyncio.run(talk(sys.argv[1], sys.argv[2]))
