@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
-import importlib
-import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 import typer
 
+import voice_agent.conversation.commands
+import voice_agent.memory.commands
+import voice_agent.models.commands
+import voice_agent.observe.commands
+import voice_agent.stack.commands
+import voice_agent.web.commands
 from voice_agent.errors import Code, VoiceAgentError
-
-PACKAGES: Final = ("stack", "models", "observe", "web", "conversation", "memory")
 
 app = typer.Typer(
     help="A voice assistant with a memory that people can leave and come back to.",
@@ -22,9 +23,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _package in PACKAGES:
-    if importlib.util.find_spec(f"voice_agent.{_package}.commands"):
-        importlib.import_module(f"voice_agent.{_package}.commands").register(app)
+for package in (
+    voice_agent.stack,
+    voice_agent.models,
+    voice_agent.observe,
+    voice_agent.web,
+    voice_agent.conversation,
+    voice_agent.memory,
+):
+    package.commands.register(app)
 
 
 def main() -> None:
