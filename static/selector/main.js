@@ -16,6 +16,10 @@ import { SoundView } from "./soundview.js";
 import { TalkView } from "./talk.js";
 import { DetailsView } from "./details.js";
 
+/** A list that could not be loaded is asked for again this often. */
+const LIST_AGAIN_MS = 5_000;
+let listAgainAt = 0;
+
 const store = createStore();
 const talk = new TalkView();
 const sound = new Sound(store, (mine, theirs) => talk.levels(mine, theirs));
@@ -100,7 +104,10 @@ const actions = {
     void conversation.connect({ id: agent.id, name: agent.name }, options);
   },
   leave: () => void conversation.leave(),
-  dismiss: () => conversation.dismiss(),
+  dismiss() {
+    conversation.dismiss();
+    void actions.reload();
+  },
   retry: () => conversation.nudge(),
   choose: (/** @type {string} */ id) => store.dispatch({ type: "agents.chosen", id }),
   query: (/** @type {string} */ query) => store.dispatch({ type: "agents.query", query }),
@@ -139,6 +146,10 @@ store.subscribe((state, before) => {
 /** A slow clock: ages on the page move, and a gap in it means that the machine slept. */
 setInterval(() => {
   const now = Date.now();
+  if (store.state.call.phase === "idle" && store.state.agents.trouble && now >= listAgainAt) {
+    listAgainAt = now + LIST_AGAIN_MS;
+    void actions.reload();
+  }
   if (now - store.state.now > SLEEP_GAP_MS) conversation.nudge();
   store.dispatch({ type: "tick", now });
 }, 1000);

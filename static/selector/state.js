@@ -66,7 +66,7 @@ const KEEP_TURNS = 20;
 const HANDLERS = {
   tick: (state, { now }) => ({ ...state, now }),
   online: (state, { online }) => ({ ...state, online }),
-  "agents.loading": (state) => within(state, "agents", { status: state.agents.items.length ? "ready" : "loading", trouble: null }),
+  "agents.loading": (state) => within(state, "agents", { status: state.agents.items.length || state.agents.trouble ? state.agents.status : "loading" }),
   "agents.loaded": (state, { agents, letta }) =>
     within(state, "agents", { status: "ready", items: agents, letta: letta?.available === false ? letta.error : null, trouble: null }),
   "agents.failed": (state, { trouble }) => within(state, "agents", { status: state.agents.items.length ? "ready" : "failed", trouble }),

@@ -13,8 +13,8 @@ const PHASE_WORDS = {
 
 /** What became of the assistant's reset after we left. */
 const RESET_WORDS = {
-  done: "Ready for your return",
-  pending: "The assistant is still tidying up",
+  done: "It waits for you",
+  pending: "It is still tidying up",
   unknown: "The server was not told",
 };
 

@@ -70,7 +70,7 @@ def test_leave_and_come_back_after_a_while(stack: Stack, browser: Browser) -> No
     assert visitor.ask("Hello there.")
     session, episode = session_of(visitor)["sessionId"], visitor.episode
     visitor.leave()
-    expect(visitor.find("headline")).to_have_text("You left. Ready for your return")
+    expect(visitor.find("headline")).to_have_text("You left. It waits for you")
     visitor.page.wait_for_timeout(3000)  # the note asks for an absence of three seconds
     visitor.find("reconnect").click()
     visitor.expect_answering()
