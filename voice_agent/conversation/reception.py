@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent
 from voice_agent.errors import Code
 from voice_agent.observe.log import ReconnectLog
-from voice_agent.rooms.leases import Leases
+from voice_agent.rooms.leases import Lease, Leases
 from voice_agent.settings import Settings
 
 
@@ -37,11 +38,14 @@ def _names(text: str) -> frozenset[str]:
 
 
 class Reception:
-    def __init__(self, leases: Leases, worker: str, dedication: Dedication, log: ReconnectLog) -> None:
+    def __init__(
+        self, leases: Leases, worker: str, dedication: Dedication, log: ReconnectLog, accepted: Callable[[Lease], None]
+    ) -> None:
         self._leases = leases
         self._worker = worker
         self._dedication = dedication
         self._log = log
+        self._accepted = accepted
 
     async def on_request(self, request: JobRequest) -> None:
         try:
@@ -57,6 +61,7 @@ class Reception:
         if lease is None:
             await self._refuse(request, Code.LEASE_LOST, "The room belongs to another agent, or the dispatch is old.")
             return
+        self._accepted(lease)
         try:
             await request.accept(
                 name=job.agent.name,

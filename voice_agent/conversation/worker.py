@@ -12,6 +12,7 @@ from livekit.agents import AgentServer
 
 from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job import entrypoint, prewarm
+from voice_agent.conversation.jobwatch import JobWatch
 from voice_agent.conversation.reception import Dedication, Reception
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
@@ -54,9 +55,11 @@ async def run(settings: Settings) -> None:
     await upgrade(database)
     name = worker_name(socket.gethostname(), os.getpid())
     log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
-    server = build_server(settings, Reception(Leases(database), name, Dedication.of(settings), log))
+    leases = Leases(database)
+    watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs})
+    server = build_server(settings, Reception(leases, name, Dedication.of(settings), log, watch.accepted))
     letta = LettaClient(settings)
-    upkeep = Upkeep(settings, database, letta, log, Leases(database).sessions_alive)
+    upkeep = Upkeep(settings, database, letta, log, leases.sessions_alive)
     stop = _stop_signal()
     registered = asyncio.Event()
     server.on("worker_registered", lambda *_: registered.set())
@@ -69,6 +72,7 @@ async def run(settings: Settings) -> None:
         loop.create_task(server.run(), name="worker:server"),
         loop.create_task(upkeep.run(), name="worker:memory-upkeep"),
         loop.create_task(WorkerRoll(database).keep(name, settings.worker_capacity, active), name="worker:roll"),
+        loop.create_task(watch.run(), name="worker:jobs"),
         loop.create_task(stop.wait(), name="worker:stop"),
     }
     try:

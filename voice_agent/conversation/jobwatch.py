@@ -1,0 +1,53 @@
+"""The worker's eye on its job processes: bridges the lease while one starts, certifies the death of one that ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from voice_agent.contracts import LEASE_RENEWAL
+from voice_agent.errors import Temporary
+from voice_agent.rooms.leases import Health, Lease, Leases
+
+_STARTS_WITHIN: Final = 20.0
+"""From here on the job renews for itself, or is given up."""
+_LOOK_EVERY: Final = 1.0
+"""livekit-agents offers no event for the end of a job process."""
+
+
+class JobWatch:
+    def __init__(self, leases: Leases, active: Callable[[], set[str]]) -> None:
+        self._leases = leases
+        self._active = active
+        self._starting: dict[str, tuple[Lease, float]] = {}
+        self._seen: set[str] = set()
+
+    def accepted(self, lease: Lease) -> None:
+        self._starting[lease.job] = (lease, time.monotonic())
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        renewed_at = time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            active = self._active()
+            try:
+                for job in self._seen - active:
+                    await self._leases.job_died(job)
+                    self._starting.pop(job, None)
+                self._seen = active
+                if time.monotonic() - renewed_at >= LEASE_RENEWAL:
+                    renewed_at = time.monotonic()
+                    await self._bridge(renewed_at)
+            except Temporary:
+                continue  # the database is away; whoever is still gone is found at the next look
+
+    async def _bridge(self, now: float) -> None:
+        """A process that is still importing cannot renew, and must not be taken for dead."""
+        for job, (lease, since) in list(self._starting.items()):
+            if now - since > _STARTS_WITHIN:
+                del self._starting[job]
+            else:
+                await self._leases.renew(lease, Health())
