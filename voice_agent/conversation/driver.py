@@ -45,8 +45,14 @@ class Driver:
             self._telling = False
 
     def begin(self, effect: fx.Effect, owner: OwnedTasks, work: Coroutine[Any, Any, None]) -> None:
-        """Perform an effect that takes time as a task of `owner`."""
-        owner.start(type(effect).__name__, self._timed(effect, work))
+        """Perform an effect that takes time as a task of `owner`. Its outcome is on record even if it never ran."""
+        started = time.monotonic()
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            outcome = "cancelled" if task.cancelled() else "failed" if task.exception() else "ok"
+            self._journal.performed(effect, outcome, time.monotonic() - started)
+
+        owner.start(type(effect).__name__, work).add_done_callback(ended)
 
     def close(self) -> None:
         for handle in self._timers.values():
@@ -66,18 +72,6 @@ class Driver:
             self._perform[type(effect)](effect)
         if machine.state in (State.CLOSED, State.FAILED):
             self._on_end(type(event).__name__)
-
-    async def _timed(self, effect: fx.Effect, work: Coroutine[Any, Any, None]) -> None:
-        started = time.monotonic()
-        outcome = "failed"
-        try:
-            await work
-            outcome = "ok"
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
-            self._journal.performed(effect, outcome, time.monotonic() - started)
 
     def _start_timer(self, effect: fx.StartTimer) -> None:
         self._stop_timer(effect.timer)

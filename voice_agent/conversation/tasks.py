@@ -25,11 +25,10 @@ class OwnedTasks:
         return task
 
     async def stop(self) -> None:
-        """Cancel and wait for all, except the caller's own task."""
-        pending = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in pending:
-            task.cancel()
-        if pending:
+        """Cancel and wait for all, also for what is started meanwhile; except the caller's own task."""
+        while pending := [task for task in self._tasks if task is not asyncio.current_task()]:
+            for task in pending:
+                task.cancel()
             await asyncio.wait(pending)
 
     async def finish(self) -> None:
