@@ -29,24 +29,39 @@
 
   let chunks = [];
   let ears;
+  let following;
+
+  // The page may replace the element or its track at any time: the newest live one is heard.
+  const newest = (voice) => {
+    const streams = [...document.querySelectorAll(voice)].map((element) => element.srcObject).filter(Boolean);
+    const live = (track) => track.readyState === "live";
+    return streams.flatMap((stream) => stream.getAudioTracks().filter(live)).at(-1);
+  };
+  const tap = (track) => {
+    ears?.source.disconnect();
+    ears?.node.disconnect();
+    const source = engine().createMediaStreamSource(new MediaStream([track]));
+    const node = engine().createScriptProcessor(4096, 1, 1);
+    node.onaudioprocess = (event) => {
+      const samples = event.inputBuffer.getChannelData(0);
+      chunks.push(Int16Array.from(samples, (v) => Math.max(-1, Math.min(1, v)) * 32767));
+    };
+    source.connect(node);
+    node.connect(engine().destination);
+    ears = { track, source, node };
+  };
+
   window.__ears = {
-    live(voice) {
-      const tracks = document.querySelector(voice)?.srcObject?.getAudioTracks() ?? [];
-      return tracks.some((track) => track.readyState === "live" && !track.muted);
-    },
+    live: (voice) => Boolean(newest(voice)),
     listen(voice) {
       chunks = [];
-      const stream = document.querySelector(voice).srcObject;
-      if (ears?.stream === stream) return;
-      const source = engine().createMediaStreamSource(stream);
-      const tap = engine().createScriptProcessor(4096, 1, 1);
-      tap.onaudioprocess = (event) => {
-        const samples = event.inputBuffer.getChannelData(0);
-        chunks.push(Int16Array.from(samples, (v) => Math.max(-1, Math.min(1, v)) * 32767));
+      const follow = () => {
+        const track = newest(voice);
+        if (track && track !== ears?.track) tap(track);
       };
-      source.connect(tap);
-      tap.connect(engine().destination);
-      ears = { stream, source, tap };
+      follow();
+      clearInterval(following);
+      following = setInterval(follow, 100);
     },
     take() {
       let text = "";
