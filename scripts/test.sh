@@ -33,8 +33,15 @@ tier="${1:-all}"
 case "$tier" in
     lint) lint ;;
     unit | contract) tests "tests/$tier" "$@" ;;
-    integration | acceptance) need_chromium && tests "tests/$tier" "$@" ;;
-    all) lint && need_chromium && tests tests --ignore tests/bench "$@" ;;
+    integration | acceptance)
+        need_chromium
+        tests "tests/$tier" "$@"
+        ;;
+    all) # no `&&`: inside such a list the shell would forget to stop at the first failure
+        lint
+        need_chromium
+        tests tests --ignore tests/bench "$@"
+        ;;
     *)
         sed -n '2,3p' "$0" >&2
         exit 2

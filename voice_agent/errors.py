@@ -85,7 +85,9 @@ class VoiceAgentError(Exception):
         return {"code": str(self.code), "message": self.message, "remedy": self.remedy}
 
 
-def _rebuild(cls: type[VoiceAgentError], code: Code, message: str, remedy: str, detail: dict[str, Any]) -> VoiceAgentError:
+def _rebuild(
+    cls: type[VoiceAgentError], code: Code, message: str, remedy: str, detail: dict[str, Any]
+) -> VoiceAgentError:
     return cls(code, message, remedy, **detail)
 
 
