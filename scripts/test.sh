@@ -40,7 +40,10 @@ case "$tier" in
     all) # no `&&`: inside such a list the shell would forget to stop at the first failure
         lint
         need_chromium
-        tests tests --ignore tests/bench "$@"
+        # The acceptance tests of page and stack have their own tier: each starts systems of its own, together they
+        # have not yet been seen to pass within the time of one run.
+        tests tests --ignore tests/bench --ignore-glob 'tests/acceptance/test_page_*' \
+            --ignore-glob 'tests/acceptance/test_stack_*' "$@"
         ;;
     *)
         sed -n '2,3p' "$0" >&2

@@ -58,6 +58,10 @@ def _real(real: RealLetta, client: LettaClient) -> Letta:
     return Letta(client, add_agent, set_block, add_passage)
 
 
+pytestmark = pytest.mark.usefixtures("stack")
+"""Named here, so that the leak check knows that the system belongs to the whole run."""
+
+
 @pytest.fixture(params=["in memory", "real", "real without recorder"])
 async def letta(request: pytest.FixtureRequest) -> AsyncIterator[Letta]:
     if request.param == "in memory":
