@@ -40,8 +40,8 @@ case "$tier" in
     all) # no `&&`: inside such a list the shell would forget to stop at the first failure
         lint
         need_chromium
-        # What has been seen to pass together on a quiet machine. The rest of integration and acceptance has its tiers
-        # above; it joins this list as soon as it is as steady.
+        # What was seen to pass on a quiet machine. The rest of integration and acceptance has its tiers above;
+        # it joins this list as soon as it is as steady.
         reconnect=tests/integration/conversation/test_reconnect.py
         tests tests/unit tests/contract tests/integration/web tests/integration/downloads \
             tests/integration/rooms/test_exactly_one_agent.py \
