@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from tests.support.browser import EARS_RATE, Visitor, chromium
 from tests.support.eventually import eventually
@@ -16,10 +17,6 @@ from tests.support.stack import Stack
 QUESTION = "What is the name of my sailing boat?"
 FACT = "The person's sailing boat is called Victoria."
 SECOND = 1000
-
-
-def answers_on(visitor: Visitor) -> Locator:
-    return visitor.page.locator(f"{visitor.element('captions')} li[data-who=assistant][data-final=true]")
 
 
 def hear(visitor: Visitor, stack: Stack, word: str) -> None:
@@ -36,25 +33,22 @@ def hear(visitor: Visitor, stack: Stack, word: str) -> None:
 
 def ask_and_hear(visitor: Visitor, stack: Stack, question: bytes, word: str) -> None:
     """Speak, and hear `word` in the answer; the answer's last caption ends the turn."""
-    already = answers_on(visitor).count()
+    answers = visitor.answers.filter(has_text=re.compile(word, re.IGNORECASE))
+    already = answers.count()
     visitor.listen()
     visitor.speak(question)
     hear(visitor, stack, word)
-    expect(answers_on(visitor)).to_have_count(already + 1, timeout=60 * SECOND)
+    expect(answers).to_have_count(already + 1, timeout=60 * SECOND)
 
 
 def come_in_and_hear(visitor: Visitor, stack: Stack, button: str, word: str) -> None:
     """Press the button and hear `word` in the greeting, to its end."""
-    page, already = visitor.page, answers_on(visitor).count()
-    page.locator(visitor.element(button)).click()
-    expect(page.locator("body")).to_have_attribute("data-phase", "live", timeout=60 * SECOND)
+    already = visitor.answers.count()
+    visitor.find(button).click()
+    visitor.expect_phase("live")
     visitor.listen()
     hear(visitor, stack, word)
-    expect(answers_on(visitor)).to_have_count(already + 1, timeout=60 * SECOND)
-
-
-def state_of(page: Page, visitor: Visitor, name: str) -> str | None:
-    return page.locator(visitor.element("badge")).get_attribute(name)
+    expect(visitor.answers).to_have_count(already + 1, timeout=60 * SECOND)
 
 
 def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
@@ -64,30 +58,32 @@ def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
     question = say(QUESTION, stack.settings.models_url, before=0.2, after=1.0)
 
     with chromium() as browser:
-        page = browser.new_page()
-        visitor = Visitor(page)
-        page.goto(stack.url)
-        page.locator(visitor.element(f"agent-card-{agent}")).click()
+        visitor = Visitor(browser.new_page())
+        visitor.page.goto(stack.url)
+        visitor.find(f"agent-card-{agent}").click()
         come_in_and_hear(visitor, stack, "connect", "captain")
-        expect(page.locator(visitor.element("agent-id"))).to_have_attribute("data-value", agent)
-        expect(page.locator(visitor.element("badge"))).to_have_attribute("data-state", "engaged")
-        first_episode = int(state_of(page, visitor, "data-episode") or 0)
-
+        expect(visitor.find("agent-id")).to_have_attribute("data-value", agent)
+        visitor.expect_answering()
+        first_episode = visitor.episode
         ask_and_hear(visitor, stack, question, "victoria")
-
-        page.locator(visitor.element("disconnect")).click()
-        expect(page.locator("body")).to_have_attribute("data-phase", "left", timeout=30 * SECOND)
+        visitor.leave()
 
         come_in_and_hear(visitor, stack, "reconnect", "welcome")
-        assert int(state_of(page, visitor, "data-episode") or 0) > first_episode
+        assert visitor.episode > first_episode
         ask_and_hear(visitor, stack, question, "victoria")
-        page.locator(visitor.element("disconnect")).click()
-        expect(page.locator("body")).to_have_attribute("data-phase", "left", timeout=30 * SECOND)
+        visitor.leave()
+        shown = visitor.said.all_text_contents()
 
-    stored = eventually(lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 4, within=60)
-    assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 2
-    assert all("boat" in text for role, text in stored if role == "user_message")
-    assert all("Victoria" in text for role, text in stored if role == "assistant_message")
+    # What the page showed as said is what Letta holds, each word once: a pause may cut one sentence into two turns.
+    def everything_said(turns: list[tuple[str, str]]) -> list[str]:
+        return words(" ".join(text for role, text in turns if role == "user_message"))
+
+    shown_words = words(" ".join(shown))
+    stored = eventually(
+        lambda: spoken_turns(stack, agent), lambda turns: len(everything_said(turns)) >= len(shown_words), within=60
+    )
+    assert everything_said(stored) == shown_words, stored
+    assert [text for _, text in stored if "Victoria" in text] == ["It is called Victoria."] * 2, stored
 
     events = [json.loads(line) for line in stack.settings.reconnect_log.read_text().splitlines()]
     resets = [e for e in events if e["event"] == "reset.done" and e["agent"] == agent]

@@ -95,6 +95,11 @@ class Visitor:
         """The assistant's finished lines."""
         return self.page.locator(f"{self.element('captions')} li[data-who=assistant][data-final=true]")
 
+    @property
+    def said(self) -> Locator:
+        """What the person said or typed, as the page shows it."""
+        return self.page.locator(f"{self.element('captions')} li[data-who=me] .line-text")
+
     def ask(self, text: str, within: float = 60.0) -> str:
         """Type, and wait for the whole answer that follows."""
         lines = self.page.locator(f"{self.element('captions')} li")

@@ -82,7 +82,7 @@ class Caller:
         await self.room.local_participant.send_text(text, topic=Topic.CHAT)
 
     async def ask(self, text: str) -> str:
-        """Type it, and wait for the next whole caption of the agent."""
+        """Type it, and wait for the next whole caption. Hear the greeting out first: what is cut short has one, too."""
         already = len(self.seen.captions)
         await self.type(text)
         await self.until(lambda: len(self.seen.captions) > already, f"an answer to {text!r}")
@@ -90,13 +90,15 @@ class Caller:
 
     async def leave(self) -> dict[str, Any]:
         """As the page does: the server removes us and waits for the agent's reset."""
-        answer = await self._http.post(
-            f"/session/{self.session['session_id']}/leave",
-            headers={"Authorization": f"Bearer {self.session['resume_secret']}"},
-        )
+        answer = await self.ask_the_server("POST", "/leave")
         answer.raise_for_status()
         await self.hang_up()
         return dict(answer.json())
+
+    async def ask_the_server(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """About this session, with its secret."""
+        headers = {"Authorization": f"Bearer {self.session['resume_secret']}"}
+        return await self._http.request(method, f"/session/{self.session['session_id']}{path}", headers=headers, **more)
 
     async def hang_up(self) -> None:
         await self.room.disconnect()

@@ -37,6 +37,9 @@ class SessionStore(Protocol):
 
     async def list(self, *, limit: int, before: float | None) -> list[Session]: ...
 
+    async def rebind(self, session: Session) -> None:
+        """Store which agent answers in it now."""
+
     async def touch(self, session_id: str, now: float) -> None:
         """A human of this session was here at `now`."""
 

@@ -53,6 +53,9 @@ class SessionRegistry:
     async def store(self, session: Session) -> None:
         await self._store.add(session)
 
+    async def rebind(self, session: Session) -> None:
+        await self._store.rebind(session)
+
     async def authorised(self, session_id: str, secret: str) -> Session:
         """An unknown id and a wrong secret are answered alike: ids are public, so they must not confirm anything."""
         session = await self._store.get(session_id)

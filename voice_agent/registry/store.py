@@ -74,6 +74,11 @@ class SqlSessionStore:
         async with self._database.read() as connection:
             return [_session(row) for row in await connection.execute(query)]
 
+    async def rebind(self, session: Session) -> None:
+        bound = {key: getattr(session, key) for key in ("agent_id", "agent_name", "letta_agent_id", "config")}
+        async with self._database.begin() as connection:
+            await connection.execute(update(sessions).where(sessions.c.id == session.id).values(**bound))
+
     async def touch(self, session_id: str, now: float) -> None:
         await self._seen(sessions.c.id == session_id, now)
 

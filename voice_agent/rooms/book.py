@@ -90,6 +90,12 @@ class RoomBook:
             row = (await connection.execute(change.returning(rooms))).one_or_none()
         return None if row is None else _record(row)
 
+    async def rebind(self, room: str, job: JobMetadata) -> None:
+        """Whoever is asked for from now on is asked to be this one."""
+        async with self._database.begin() as connection:
+            values = {"job": job.model_dump(mode="json")}
+            await connection.execute(update(rooms).where(rooms.c.name == room).values(values))
+
     async def get(self, room: str) -> RoomRecord | None:
         async with self._database.read() as connection:
             row = (await connection.execute(select(rooms).where(rooms.c.name == room))).one_or_none()

@@ -1,6 +1,8 @@
-"""`voice-agent serve`."""
+"""`voice-agent serve`, and what asks the running one for something: `voice-agent reset`."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
@@ -13,3 +15,12 @@ def register(app: typer.Typer) -> None:
         from voice_agent.web.server import serve as run
 
         run(settings.load().settings)
+
+    @app.command()
+    def reset(room: Annotated[str, typer.Argument(help="Its name, as GET /rooms and the log show it.")]) -> None:
+        """Give the agent of a room a new episode, as if everybody had left and come back."""
+        from voice_agent import settings
+        from voice_agent.web.client import ask
+
+        answer = ask(settings.load().settings, "POST", f"/rooms/{room}/reset")
+        typer.echo(f"{answer['reset']}, episode {answer['episode']}")

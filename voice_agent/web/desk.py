@@ -1,17 +1,15 @@
-"""Opens, resumes, renews, leaves and ends sessions: the registry, the rooms and LiveKit brought together."""
+"""Opens, resumes, renews, switches and ends sessions: the registry, the rooms and LiveKit brought together."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any
 
 from voice_agent.contracts import (
-    LEAVE_WAIT,
     AgentBinding,
+    ControlMessage,
     HumanAttribute,
     JobMetadata,
     MemoryScope,
@@ -21,24 +19,14 @@ from voice_agent.contracts import (
     RoomPolicy,
 )
 from voice_agent.errors import Code, Permanent
-from voice_agent.lifecycle.states import State
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig, deep_merge
 from voice_agent.registry.model import Agent, Person, Session
 from voice_agent.registry.roles import RoleWords
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.rooms.book import RoomBook
-from voice_agent.rooms.livekit import LiveKit, Participant
+from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.policy import BY_ROLE, RoomKeyParts
-
-_LOOK_AGAIN: Final = 0.05
-"""LiveKit tells nobody about a change of attributes but those in the room: we look, with a deadline."""
-
-
-class Reset(StrEnum):
-    DONE = "done"
-    PENDING = "pending"
-    NOT_NEEDED = "not_needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,35 +94,26 @@ class SessionDesk:
             await self._book.end(session.room_name)
             await self._livekit.delete_room(session.room_name)
 
-    async def leave(self, session: Session) -> tuple[Reset, int]:
-        """Takes the person out of the room and waits for the agent's own report that it has reset."""
-        before = await self._livekit.participants(session.room_name)
-        agent = next((p for p in before if p.is_agent and p.ready), None) or _first_agent(before)
-        here = [p for p in before if p.is_human]
-        leaving = [p for p in here if p.identity == session.identity]
-        await self._livekit.remove_participant(session.room_name, session.identity)
-        await self._sessions.touch(session.id)
-        if agent is None:
-            return Reset.NOT_NEEDED, 0
-        if len(here) > len(leaving) or (not leaving and agent.state != State.RESETTING):
-            return Reset.NOT_NEEDED, agent.episode
-        return await self._await_reset(session.room_name, agent)
-
-    async def _await_reset(self, room: str, before: Participant) -> tuple[Reset, int]:
-        # An agent that was seen resetting may have raised its episode already.
-        floor = before.episode if before.state == State.RESETTING else before.episode + 1
-        try:
-            async with asyncio.timeout(LEAVE_WAIT):
-                while True:
-                    now = await self._livekit.participants(room)
-                    agent = next((p for p in now if p.identity == before.identity), None)
-                    if agent is None:
-                        return Reset.NOT_NEEDED, before.episode
-                    if agent.episode >= floor and agent.state in (State.READY, State.ENGAGED):
-                        return Reset.DONE, agent.episode
-                    await asyncio.sleep(_LOOK_AGAIN)
-        except TimeoutError:
-            return Reset.PENDING, before.episode
+    async def switch(self, session: Session, wish: Wish) -> Session:
+        """Another assistant answers in this session from now on, in the same room. Who is there hears it take over."""
+        self._sessions.require_alive(session)
+        record = await self._book.expect(session.room_name)
+        if record is None:
+            raise _room_closed()
+        if record.policy is not RoomPolicy.SESSION and not wish.proved:
+            raise _shared()
+        agent = await (self._agents.bind(wish.agent_id) if wish.agent_id else self._agents.default())
+        config = AgentConfig.model_validate(agent.config)
+        job = record.job.model_copy(update={"agent": _binding(agent, config, wish)})
+        switched = replace(
+            session, agent_id=agent.id, agent_name=agent.name, letta_agent_id=agent.letta_agent_id,
+            config=config.document(),
+        )  # fmt: skip
+        # Written down first: an agent that has to be replaced meanwhile is then replaced by the right one.
+        await self._book.rebind(record.name, job)
+        await self._sessions.rebind(switched)
+        await self._livekit.order(record.name, ControlMessage(act="switch_agent", agent=job.agent))
+        return switched
 
     async def _resume(self, wish: Wish, session_id: str) -> Admission:
         session = await self._sessions.authorised(session_id, wish.secret)
@@ -147,7 +126,7 @@ class SessionDesk:
         self._sessions.require_alive(session)
         record = await self._book.expect(session.room_name)
         if record is None:
-            raise Permanent(Code.SESSION_EXPIRED, "The room of this session is closed.", "Open a new session.")
+            raise _room_closed()
         await self._livekit.create_room(session.room_name, await self._mark(record.policy))
         await self._sessions.touch(session.id)
         self._wake(session.room_name)
@@ -159,9 +138,7 @@ class SessionDesk:
         session = opened.session
         policy = config.room_policy or BY_ROLE[wish.person.role]
         if policy is not RoomPolicy.SESSION and not wish.proved:
-            raise Permanent(
-                Code.FORBIDDEN, "This agent's room is shared.", "Prove who you are with a signed assertion."
-            )
+            raise _shared()
         job = JobMetadata(
             room_name=session.room_name,
             session_id=session.id,
@@ -196,10 +173,6 @@ class SessionDesk:
         return self._livekit.token(session.room_name, session.identity, person.user_name, present)
 
 
-def _first_agent(participants: list[Participant]) -> Participant | None:
-    return min((p for p in participants if p.is_agent), key=lambda p: p.joined_at_ms, default=None)
-
-
 def _binding(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
     words = wish.role_words or RoleWords("", "")
     voice = config.providers.tts.voice if config.providers and config.providers.tts else None
@@ -213,6 +186,14 @@ def _binding(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
         reply_path=config.reply_path or ReplyPath.HYBRID,
         voice=voice,
     )
+
+
+def _room_closed() -> Permanent:
+    return Permanent(Code.SESSION_EXPIRED, "The room of this session is closed.", "Open a new session.")
+
+
+def _shared() -> Permanent:
+    return Permanent(Code.FORBIDDEN, "This agent's room is shared.", "Prove who you are with a signed assertion.")
 
 
 def memory_scope_for(role: Role | None, trusted: bool) -> MemoryScope:

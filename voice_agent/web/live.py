@@ -8,10 +8,11 @@ from typing import Final
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from voice_agent.errors import Code, Permanent
 from voice_agent.rooms.livekit import Participant
-from voice_agent.web.access import Admin, Parts
+from voice_agent.web.access import Admin, Parts, audit
 from voice_agent.web.errors import documented
-from voice_agent.web.schemas import AgentPresence, RoomItem, RoomList
+from voice_agent.web.schemas import AgentPresence, Id, ResetAnswer, RoomItem, RoomList
 
 router = APIRouter(tags=["live"])
 
@@ -42,6 +43,16 @@ async def list_rooms(parts: Parts, _who: Admin) -> RoomList:
             for record, people in zip(records.values(), found, strict=True)
         ]
     )
+
+
+@router.post("/rooms/{room}/reset", responses=documented(401, 404))
+async def reset_room(parts: Parts, who: Admin, room: Id) -> ResetAnswer:
+    """Give the agent of this room a new episode, whoever is there."""
+    if await parts.book.get(room) is None:
+        raise Permanent(Code.NOT_FOUND, "This is not one of our rooms.", "GET /rooms lists them.")
+    reset, episode = await parts.resets.order(room)
+    audit(parts, who, "room.reset", room)
+    return ResetAnswer(reset=reset.value, episode=episode)
 
 
 def presences(people: list[Participant]) -> list[AgentPresence]:

@@ -120,6 +120,10 @@ class SessionBody(_Asked):
     resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
+class SwitchBody(_Asked):
+    agent_id: Id
+
+
 class BoundAgent(BaseModel):
     id: str
     name: str
@@ -214,7 +218,7 @@ class Transcript(BaseModel):
     messages: list[Message]
 
 
-class LeaveAnswer(BaseModel):
+class ResetAnswer(BaseModel):
     reset: Literal["done", "pending", "not_needed"]
     episode: int
 

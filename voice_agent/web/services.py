@@ -27,6 +27,7 @@ from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
 from voice_agent.web.rate import RateLimit
+from voice_agent.web.resets import Resets
 from voice_agent.web.rotation import keep_small
 
 
@@ -43,6 +44,7 @@ class Services:
     leases: Leases
     monitor: Monitor
     desk: SessionDesk
+    resets: Resets
     rate: RateLimit
 
 
@@ -105,6 +107,7 @@ def _wire(settings: Settings, database: Database, livekit: LiveKit, letta: Letta
         leases,
         monitor,
         desk,
+        Resets(livekit),
         RateLimit(settings.sessions_per_minute),
     )
 

@@ -17,10 +17,11 @@ from voice_agent.web.live import presences
 from voice_agent.web.schemas import (
     BoundAgent,
     Id,
-    LeaveAnswer,
+    ResetAnswer,
     SessionAnswer,
     SessionBody,
     SessionStanding,
+    SwitchBody,
     TokenAnswer,
     Vouched,
     iso,
@@ -107,9 +108,27 @@ async def renew_token(parts: Parts, session: Held) -> TokenAnswer:
 
 
 @router.post("/session/{session_id}/leave", dependencies=[Depends(not_cached)], responses=documented(404))
-async def leave_session(parts: Parts, session: Held) -> LeaveAnswer:
-    reset, episode = await parts.desk.leave(session)
-    return LeaveAnswer(reset=reset.value, episode=episode)
+async def leave_session(parts: Parts, session: Held) -> ResetAnswer:
+    reset, episode = await parts.resets.leave(session.room_name, session.identity)
+    await parts.sessions.touch(session.id)
+    return ResetAnswer(reset=reset.value, episode=episode)
+
+
+@router.put("/session/{session_id}/agent", responses=documented(403, 404, 410))
+async def switch_agent(parts: Parts, who: AnyCaller, session: Held, body: SwitchBody) -> BoundAgent:
+    """Another assistant answers in this session, in the same room. It shows its id when it is about to answer."""
+    person = session.person
+    known = who.is_admin or bool(person.user_id)
+    wish = Wish(
+        person=person,
+        memory_scope=memory_scope_for(person.role, known),
+        proved=known,
+        role_words=WORDS[person.role],
+        agent_id=body.agent_id,
+    )
+    switched = await parts.desk.switch(session, wish)
+    audit(parts, who, "session.switch_agent", session.id)
+    return bound_agent(switched)
 
 
 @router.delete("/session/{session_id}", status_code=204, responses=documented(404))

@@ -14,8 +14,7 @@ from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack
-from voice_agent.contracts import AgentAttribute, AgentBinding, ControlMessage, Rpc, Topic
-from voice_agent.rooms.livekit import LiveKit
+from voice_agent.contracts import AgentAttribute, Rpc, Topic
 
 BOAT = "The person's sailing boat is called Marigold."
 QUESTION = "What is the name of my sailing boat?"
@@ -53,7 +52,7 @@ async def test_rapid_reconnection_before_the_agent_has_joined(stack: Stack) -> N
         caller = await door.come_in(agent_id=agent)
         await caller.hang_up()
         back = await door.come_back(caller)
-        await back.answered()
+        await back.greeting()
         assert "Marigold" in await back.ask(QUESTION)
         assert len(back.agents) == 1
 
@@ -66,6 +65,7 @@ async def test_many_cycles_in_one_room_with_the_same_agent(stack: Stack) -> None
         who = (caller.agents[0].identity, caller.attribute(AgentAttribute.PID))
         for cycle in range(1, 6):
             assert caller.episode == cycle
+            await caller.greeting()
             assert "Marigold" in await caller.ask(QUESTION)
             assert (await caller.leave())["reset"] in LEFT
             caller = await door.come_back(caller)
@@ -78,13 +78,13 @@ async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> No
     agent = make_agent(stack, "Sync", BOAT)
     async with front_door(stack) as door:
         caller = await door.come_in(agent_id=agent)
-        await caller.answered()
+        await caller.greeting()
         asked = [f"{QUESTION} Number {number}." for number in range(3)]
         for text in asked:
             await caller.ask(text)
         await caller.hang_up()
         back = await door.come_back(caller)
-        await back.answered()
+        await back.greeting()
         await back.ask(QUESTION)
         await back.leave()
     stored = await asyncio.to_thread(
@@ -114,7 +114,7 @@ async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
     agent = make_agent(stack, "Next", BOAT)
     async with front_door(stack) as door:
         first = await door.come_in(agent_id=agent)
-        await first.answered()
+        await first.greeting()
         second = await door.join_as(first, "somebody-else")
         await second.answered()
         await first.leave()
@@ -122,7 +122,7 @@ async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
         assert second.episode == 1, "one human stayed: no reset"
         await second.hang_up()
         third = await door.join_as(first, "a-third")
-        await third.answered()
+        await third.greeting()
         assert "Marigold" in await third.ask(QUESTION)
         assert third.episode == 2
 
@@ -135,6 +135,9 @@ async def test_a_reset_asked_for_in_mid_call_does_not_greet_again(stack: Stack) 
         await call(caller, Rpc.RESET)
         await caller.until(lambda: caller.episode == 2, "the next episode")
         await caller.answered()
+        ordered = await asyncio.to_thread(stack.command, "reset", caller.session["room_name"])
+        assert (ordered.returncode, ordered.stdout) == (0, "done, episode 3\n"), ordered.stderr
+        await caller.answered()
         assert "Marigold" in await caller.ask(QUESTION)
         assert len(caller.seen.captions) == 2, caller.seen
 
@@ -142,19 +145,23 @@ async def test_a_reset_asked_for_in_mid_call_does_not_greet_again(stack: Stack) 
 async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> None:
     before = make_agent(stack, "Before", BOAT)
     after = make_agent(stack, "After", "The person's new sailing boat is called Pelican.")
-    livekit = LiveKit(stack.settings)
     async with front_door(stack) as door:
         caller = await door.come_in(agent_id=before)
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         stack.llm.forget()
-        binding = AgentBinding(agent_id=after, letta_agent_id=after, name="After")
-        await livekit.order(caller.session["room_name"], ControlMessage(act="switch_agent", agent=binding))
+        unknown = await caller.ask_the_server("PUT", "/agent", json={"agent_id": "agent-nobody"})
+        assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "agent_not_found")
+        switched = await caller.ask_the_server("PUT", "/agent", json={"agent_id": after})
+        assert switched.json() == {"id": after, "name": "After", "letta_agent_id": after}
         await caller.until(lambda: caller.attribute(AgentAttribute.AGENT_ID) == after, "the new binding")
         await caller.answered()
         assert "Pelican" in await caller.ask("What is my new sailing boat called?")
         prompts = stack.llm.prompts()
-    await livekit.close()
+        await caller.leave()
+        back = await door.come_back(caller)
+        assert back.session["agent"]["id"] == after
+        assert "After" in await back.greeting()
     assert prompts
     assert all("Marigold" not in prompt.system and "Before" not in prompt.system for prompt in prompts)
 

@@ -1,0 +1,30 @@
+"""The command line's way to the running control plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.settings import Settings
+
+_DEADLINE = 10.0
+
+
+def ask(settings: Settings, method: str, path: str) -> dict[str, Any]:
+    """Its answer, or its error as ours."""
+    headers = {"Authorization": f"Bearer {settings.admin_secret}"} if settings.admin_secret else {}
+    url = f"http://{settings.host}:{settings.port}"
+    try:
+        with httpx.Client(base_url=url, timeout=_DEADLINE, trust_env=False) as client:
+            answer = client.request(method, path, headers=headers)
+    except httpx.HTTPError as error:
+        raise Temporary(
+            Code.NOT_RUNNING, f"Nothing answers on {url} ({type(error).__name__}).", "Start it with 'voice-agent up'."
+        ) from error
+    found: dict[str, Any] = answer.json()
+    if answer.is_error:
+        said = found["error"]
+        raise Permanent(Code(said["code"]), said["message"], said["remedy"])
+    return found
