@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/test.sh [lint|unit|contract|integration|acceptance] [pytest options]; without a tier: the steady
+# scripts/test.sh [lint|unit|contract|integration|acceptance] [tests/...] [pytest options]; without a tier: the steady
 # part of all, in one run, so that the real system is started once. It is started by the tests themselves, on free ports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,14 +28,22 @@ lint() {
 
 tests() { uv run --no-sync pytest "$@"; }
 
-tier="${1:-all}"
+# `tier tests/unit`, or of a tier what is named: `tier tests/unit tests/unit/web -x`
+tier() {
+    case " ${*:2}" in
+        *" tests/"*) tests "${@:2}" ;;
+        *) tests "$@" ;;
+    esac
+}
+
+wanted="${1:-all}"
 [ $# -gt 0 ] && shift
-case "$tier" in
+case "$wanted" in
     lint) lint ;;
-    unit | contract) tests "tests/$tier" "$@" ;;
+    unit | contract) tier "tests/$wanted" "$@" ;;
     integration | acceptance)
         need_chromium
-        tests "tests/$tier" "$@"
+        tier "tests/$wanted" "$@"
         ;;
     all) # no `&&`: inside such a list the shell would forget to stop at the first failure
         lint

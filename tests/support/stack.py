@@ -120,10 +120,10 @@ def run_command(environment: dict[str, str], *arguments: str, timeout: float = 3
 def running_stack(**more: str) -> Iterator[Stack]:
     with temporary_home() as home, ScriptedLLM() as llm:
         told = environment(home, VOICE_LLM_BASE_URL=llm.base_url, VOICE_LLM_MODEL=MODEL, **more)
-        started = run_command(told, "up", timeout=UP_WITHIN)
-        if started.returncode != 0:
-            raise RuntimeError(f"The stack did not come up:\n{started.stdout}\n{started.stderr}")
         try:
+            started = run_command(told, "up", timeout=UP_WITHIN)
+            if started.returncode != 0:
+                raise RuntimeError(f"The stack did not come up:\n{started.stdout}\n{started.stderr}")
             yield Stack(home, told, llm)
         finally:
             stopped = run_command(told, "down")

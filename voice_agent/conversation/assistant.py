@@ -27,8 +27,8 @@ from voice_agent.conversation.announcer import Announcer
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import greeting_text
-from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
+from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, offer_search, reply_path
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
 from voice_agent.conversation.tasks import OwnedTasks
@@ -49,9 +49,8 @@ from voice_agent.lifecycle.machine import Machine
 from voice_agent.lifecycle.states import Memory as MemoryState
 from voice_agent.lifecycle.states import State
 from voice_agent.lifecycle.timing import Timing
-from voice_agent.memory.access import Memory, continuity_key
+from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Snapshot, Turn
-from voice_agent.memory.prompt import build_prompt
 from voice_agent.observe.journal import Journal
 from voice_agent.observe.log import BoundLog
 from voice_agent.rooms.leases import Health
@@ -90,21 +89,16 @@ class VoiceAssistant:
         self.tell = self._driver.tell
         self._greet = greet
         self._memory_refresh = memory_refresh
-        self._agent = job.agent
-        self._thread = continuity_key(job)
         self._bindings = {job.agent.agent_id: job.agent}
         self._greeter = Greeter(voice.tts)
-        self._instructions = ""
-        self._summary = ""
         self._persona = Persona(self._heard, self._own_answer)
+        self._recollection = Recollection(memory, self._persona, job)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
         self._job_tasks = OwnedTasks("job", self.job_task_failed)
         self._episode_tasks = OwnedTasks("episode", self.job_task_failed)
         self._turn_tasks = OwnedTasks("turns", self.job_task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
-        self._snapshot: Snapshot | None = None
-        self._earlier: list[Turn] = []
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         begin = self._driver.begin
@@ -122,7 +116,7 @@ class VoiceAssistant:
                 fx.AnnounceState: self._announce_state,
                 fx.LeaveRoom: lambda e: self._leave(e.reason),
                 fx.RebindAgent: self._rebind,
-                fx.Maintain: lambda e: begin(e, self._job_tasks, self._memory.settle(self._thread)),
+                fx.Maintain: lambda e: begin(e, self._job_tasks, self._memory.settle(self._recollection.thread)),
                 fx.Dropped: self._log_only,
             }
         )
@@ -197,10 +191,9 @@ class VoiceAssistant:
 
     async def _load_memory(self, effect: fx.LoadMemory) -> None:
         awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
-        result = await self._memory.load(self._agent.letta_agent_id, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
-        self._earlier = await self._memory.begin_episode(self._thread, self._agent.letta_agent_id, effect.episode)
+        result = await self._recollection.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         await self._take_memory(result.snapshot)
-        search = offer_search(self._memory, self._persona, self._agent.letta_agent_id)
+        search = offer_search(self._memory, self._persona, self._recollection.agent.letta_agent_id)
         self._episode_tasks.start("offer-search", search)
         if greeting := self._greeting(self._job.user_name):
             self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
@@ -213,16 +206,12 @@ class VoiceAssistant:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
 
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
-        self._snapshot = snapshot
-        prompt = build_prompt(self._agent, snapshot, user_name=self._job.user_name, last_turns=self._earlier)
-        self._instructions = prompt.text
-        await self._instruct()
-        for label in prompt.truncated:
+        for label in await self._recollection.take(snapshot):
             self.notify(truncated_block(label, self.machine.episode))
 
     async def _follow_memory(self, episode: int) -> None:
         """What somebody else changes in Letta reaches a running episode, too."""
-        changed = await self._memory.next_change(self._agent.letta_agent_id, self._memory_refresh)
+        changed = await self._recollection.next_change(self._memory_refresh)
         if self.machine.state is State.READY:
             self.tell(ev.SyncFinished(changed=True))  # a whole load follows, and with it the next watch
             return
@@ -241,9 +230,8 @@ class VoiceAssistant:
         # What was said is on its way into the outbox: that is finished, never cancelled.
         await self._turns.end_unanswered()
         await self._turn_tasks.finish()
-        await self._persona.forget()
+        await self._recollection.forget_episode()
         self._voice.forget()
-        self._summary = ""
         self.tell(ev.HistoryCleared(effect.episode))
 
     def _acknowledge_reset(self, _: fx.AcknowledgeReset) -> None:
@@ -262,19 +250,19 @@ class VoiceAssistant:
         self.tell(ev.GreetingFinished(effect.episode))
 
     def _greeted_changed(self) -> None:
-        """A job that replaces this one must not greet the same visit again."""
-        remember = self._memory.remember_greeted(self._thread, sorted(self.machine.greeted))
-        self._job_tasks.start("remember-greeted", remember)
+        """A job that replaces this one must not greet the same visit again. One that was replaced has no say in it."""
+        if self._voice.may_speak():
+            remember = self._memory.remember_greeted(self._recollection.thread, sorted(self.machine.greeted))
+            self._job_tasks.start("remember-greeted", remember)
 
     def _greeting(self, user_name: str) -> str:
-        return greeting_text(self._agent, user_name=user_name, returning=bool(self._earlier), enabled=self._greet)
+        known = self._recollection
+        return greeting_text(known.agent, user_name=user_name, returning=known.of_earlier_visits, enabled=self._greet)
 
     def _rebind(self, effect: fx.RebindAgent) -> None:
-        """From here on another assistant answers; nothing of the one before it is left."""
-        self._agent = self._bindings[effect.agent_id]
-        self._thread = continuity_key(self._job, self._agent)
-        self._snapshot, self._earlier, self._instructions = None, [], ""
-        self._voice.use(self._agent.voice)
+        agent = self._bindings[effect.agent_id]
+        self._recollection.bind(agent)
+        self._voice.use(agent.voice)
 
     def _acknowledge_arrival(self, effect: fx.AcknowledgeArrival) -> None:
         who = effect.human.name or "Somebody"
@@ -288,8 +276,8 @@ class VoiceAssistant:
                 AgentAttribute.READY: "1" if effect.ready else "",
                 AgentAttribute.MEMORY: self._memory_text(effect.memory),
                 AgentAttribute.AGENT_ID: effect.agent_id,
-                AgentAttribute.LETTA_AGENT_ID: self._agent.letta_agent_id,
-                AgentAttribute.AGENT_NAME: self._agent.name,
+                AgentAttribute.LETTA_AGENT_ID: self._recollection.agent.letta_agent_id,
+                AgentAttribute.AGENT_NAME: self._recollection.agent.name,
                 AgentAttribute.SESSION_ID: self._job.session_id,
                 AgentAttribute.LEASE_EPOCH: str(effect.lease_epoch),
                 AgentAttribute.ERROR: effect.error,
@@ -313,12 +301,13 @@ class VoiceAssistant:
         """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
         if not self.machine.serving:
             return False
+        agent = self._recollection.agent
         context = TurnContext(
-            thread=self._thread,
+            thread=self._recollection.thread,
             session_id=self._job.session_id,
-            letta_agent_id=self._agent.letta_agent_id,
-            scope=self._agent.memory_scope,
-            path=reply_path(self._agent),
+            letta_agent_id=agent.letta_agent_id,
+            scope=agent.memory_scope,
+            path=reply_path(agent),
         )
         try:
             turn = await self._turns.begin(context, self.machine.episode, words, speaker)
@@ -351,17 +340,9 @@ class VoiceAssistant:
         self._episode_tasks.start("compact", self._compact())
 
     async def _compact(self) -> None:
-        """Between turns: keep the history within its budget, whatever the length of the episode."""
-        cut = compact(self._persona.said(), self._summary)
-        if cut.drop:
-            self._summary = cut.summary
-            await self._persona.drop_oldest(cut.drop)
+        """Between turns."""
+        if await self._recollection.compact():
             self._voice.forget()
-            await self._instruct()
-
-    async def _instruct(self) -> None:
-        earlier = f"\n\n<earlier_in_this_conversation>\n{self._summary}\n</earlier_in_this_conversation>"
-        await self._persona.update_instructions(self._instructions + (earlier if self._summary else ""))
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
         if event.new_state == "speaking":
@@ -384,8 +365,8 @@ class VoiceAssistant:
         self._job_tasks.start("notice", self._announcer.notify(notice))
 
     def _memory_text(self, memory: MemoryState) -> str:
-        if memory is MemoryState.STALE and self._snapshot is not None:
-            return f"stale:{self._snapshot.loaded_at.isoformat(timespec='seconds')}"
+        if memory is MemoryState.STALE and (snapshot := self._recollection.snapshot) is not None:
+            return f"stale:{snapshot.loaded_at.isoformat(timespec='seconds')}"
         return str(memory)
 
     def job_task_failed(self, task: str, error: BaseException) -> None:

@@ -51,6 +51,7 @@ class Voice:
         self._providers = providers
         self._listening = False
         self._linked = ""
+        self.may_speak = may_speak
         self._track = _OwnersTrack(room, may_speak)
         self.session: AgentSession[Any] = AgentSession(
             vad=providers.vad,

@@ -68,6 +68,14 @@ async def test_a_session_comes_back_as_it_was_and_ends_once(database: Database) 
     assert await store.get("s1") == replace(SESSION, last_human_at=5.0, ended_at=6.0)
 
 
+async def test_another_agent_in_a_session(database: Database) -> None:
+    store = SqlSessionStore(database)
+    await store.add(SESSION)
+    other = replace(SESSION, agent_id="a2", agent_name="Two", letta_agent_id="l2", config={"greeting": "Hi"})
+    await store.rebind(replace(other, room_name="is not changed by this"))
+    assert await store.get("s1") == other
+
+
 async def test_sessions_are_listed_newest_first_and_in_pages(database: Database) -> None:
     store = SqlSessionStore(database)
     for number in range(5):

@@ -1,0 +1,69 @@
+"""What the assistant of a binding remembers, and the prompt that comes of it."""
+
+from __future__ import annotations
+
+from voice_agent.contracts import AgentBinding, JobMetadata
+from voice_agent.conversation.history import compact
+from voice_agent.conversation.persona import Persona
+from voice_agent.memory.access import Memory, continuity_key
+from voice_agent.memory.loader import LoadResult
+from voice_agent.memory.model import Snapshot, Turn
+from voice_agent.memory.prompt import build_prompt
+
+
+class Recollection:
+    """Three things in one prompt: the agent's memory, what was said last time, and what had to leave the history."""
+
+    def __init__(self, memory: Memory, persona: Persona, job: JobMetadata) -> None:
+        self._memory = memory
+        self._persona = persona
+        self._job = job
+        self._memory_prompt = ""
+        self._left_history = ""
+        self.bind(job.agent)
+
+    def bind(self, agent: AgentBinding) -> None:
+        """From here on another assistant remembers; nothing of the one before it is left."""
+        self.agent = agent
+        self.thread = continuity_key(self._job, agent)
+        self.snapshot: Snapshot | None = None
+        self._earlier: list[Turn] = []
+        self._memory_prompt = ""
+
+    @property
+    def of_earlier_visits(self) -> bool:
+        return bool(self._earlier)
+
+    async def load(self, episode: int, deadline: float) -> LoadResult:
+        result = await self._memory.load(self.agent.letta_agent_id, deadline)
+        self._earlier = await self._memory.begin_episode(self.thread, self.agent.letta_agent_id, episode)
+        return result
+
+    async def next_change(self, every: float) -> Snapshot:
+        """What somebody else changed in Letta."""
+        return await self._memory.next_change(self.agent.letta_agent_id, every)
+
+    async def take(self, snapshot: Snapshot | None) -> tuple[str, ...]:
+        """Answer by this memory from now on. Returns the labels of the blocks that had to be shortened."""
+        self.snapshot = snapshot
+        prompt = build_prompt(self.agent, snapshot, user_name=self._job.user_name, last_turns=self._earlier)
+        self._memory_prompt = prompt.text
+        await self._instruct()
+        return prompt.truncated
+
+    async def compact(self) -> bool:
+        """Keep the history within its budget, whatever the length of the episode. True: something left it."""
+        cut = compact(self._persona.said(), self._left_history)
+        if cut.drop:
+            self._left_history = cut.summary
+            await self._persona.drop_oldest(cut.drop)
+            await self._instruct()
+        return cut.drop > 0
+
+    async def forget_episode(self) -> None:
+        await self._persona.forget()
+        self._left_history = ""
+
+    async def _instruct(self) -> None:
+        earlier = f"\n\n<earlier_in_this_conversation>\n{self._left_history}\n</earlier_in_this_conversation>"
+        await self._persona.update_instructions(self._memory_prompt + (earlier if self._left_history else ""))
