@@ -163,8 +163,11 @@ class Keeper:
 
     async def stop(self) -> None:
         if self._process:
+            began = asyncio.get_running_loop().time()
             await self._end(self._process)
             self._process = None
+            took = asyncio.get_running_loop().time() - began
+            self._run.report(f"{self.part.name}: stopped after {took:.1f} s")
         self.ready.clear()
         self._set(Phase.STOPPED)
 

@@ -123,7 +123,8 @@ async def switch_agent(parts: Parts, who: AnyCaller, session: Held, body: Switch
         person=person,
         memory_scope=memory_scope_for(person.role, known),
         proved=known,
-        role_words=WORDS[person.role],
+        # `general` is also what a person is who gave no role, and then the assistant speaks for itself.
+        role_words=None if person.role is Role.GENERAL else WORDS[person.role],
         agent_id=body.agent_id,
     )
     switched = await parts.desk.switch(session, wish)

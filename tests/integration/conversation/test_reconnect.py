@@ -116,7 +116,7 @@ async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
         first = await door.come_in(agent_id=agent)
         await first.greeting()
         second = await door.join_as(first, "somebody-else")
-        await second.answered()
+        await second.until(lambda: any(n.code == "arrival" for n in second.seen.notices), "being noticed")
         await first.leave()
         assert "Marigold" in await second.ask(QUESTION)
         assert second.episode == 1, "one human stayed: no reset"
