@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from typing import Final
@@ -26,6 +27,8 @@ from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
 _VAD: Final = "vad"
+_GOODBYE: Final = 6.0
+"""Seconds a job has to bring its last turn into the outbox. The supervisor waits a little longer."""
 
 
 def prewarm(process: JobProcess) -> None:
@@ -33,6 +36,19 @@ def prewarm(process: JobProcess) -> None:
 
 
 async def entrypoint(context: JobContext) -> None:
+    """Only a job whose entrypoint has returned is told by livekit that it shall end: the conversation goes on beside."""
+    conversation = asyncio.get_running_loop().create_task(_job(context), name="job:conversation")
+
+    async def ended() -> None:
+        _, late = await asyncio.wait({conversation}, timeout=_GOODBYE)
+        if late:
+            conversation.cancel()
+        await conversation
+
+    context.add_shutdown_callback(ended)
+
+
+async def _job(context: JobContext) -> None:
     settings = settings_module.load().settings
     job = JobMetadata.model_validate_json(context.job.metadata)
     whole = ReconnectLog(settings.reconnect_log, "job", spoken_text=settings.log_spoken_text)

@@ -161,7 +161,8 @@ async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> No
         await caller.leave()
         back = await door.come_back(caller)
         assert back.session["agent"]["id"] == after
-        assert "After" in await back.greeting()
+        assert "Welcome back" in await back.greeting()
+        assert back.attribute(AgentAttribute.AGENT_NAME) == "After"
     assert prompts
     assert all("Marigold" not in prompt.system and "Before" not in prompt.system for prompt in prompts)
 
