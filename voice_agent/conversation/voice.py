@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, room_io
+from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, room_io
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 # The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
@@ -98,8 +98,12 @@ class Voice:
             record=False,
         )
         self._listening = True
+        self.session.once("close", self._closed)  # livekit ends it before it tells us that the job shall end
         if self._linked:
             self.listen_to(self._linked)
+
+    def _closed(self, _: CloseEvent) -> None:
+        self._listening = False
 
     def listen_to(self, identity: str) -> None:
         self._linked = identity

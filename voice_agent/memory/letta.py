@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
+import letta_client.resources  # noqa: F401  loaded here and not in the middle of the first conversation
 from letta_client import APIError, APIStatusError, AsyncLetta
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
