@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,7 +22,7 @@ IGNORED_FILES = ("/dev/", "/proc/", "/sys/", "pipe:", "anon_inode:")
 @dataclass(frozen=True)
 class Holdings:
     threads: frozenset[threading.Thread]
-    processes: frozenset[tuple[int, str]]
+    processes: frozenset[int]
     files: frozenset[tuple[int, str]]
 
     @classmethod
@@ -35,31 +37,38 @@ class Holdings:
     def leaked(self) -> list[str]:
         """What is held now and was not then, after the grace."""
         deadline = time.monotonic() + GRACE
-        while True:
-            gc.collect()
-            later = Holdings.now()
-            found = [
-                *(f"thread {thread.name}" for thread in later.threads - self.threads if thread.is_alive()),
-                *(f"process {pid} {name}" for pid, name in later.processes - self.processes),
-                *(f"open file {target}" for _, target in later.files - self.files),
-            ]
-            if not found or time.monotonic() > deadline:
-                return found
+        while (found := self._new()) and time.monotonic() < deadline:
+            gc.collect()  # slow, and seldom needed
             time.sleep(0.05)
+        return found
+
+    def _new(self) -> list[str]:
+        later = Holdings.now()
+        files = later.files - self.files
+        not_ours = _kept_alive_by_clients() if files else set()
+        return [
+            *(f"thread {thread.name}" for thread in later.threads - self.threads if thread.is_alive()),
+            *(f"process {pid} {_name(pid)}" for pid in later.processes - self.processes),
+            *(f"open file {target}" for number, target in files if number not in not_ours),
+        ]
 
 
 def leaked_tasks(before: frozenset[asyncio.Task[object]]) -> list[str]:
     return [f"task {task.get_name()}" for task in asyncio.all_tasks() - before if not task.done()]
 
 
-def _children() -> list[tuple[int, str]]:
-    children = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            children.append((child.pid, " ".join(child.cmdline()[:4]) or child.name()))
-        except psutil.NoSuchProcess:
-            continue
-    return children
+def _children() -> Iterator[int]:
+    """Of every thread. What they started themselves is theirs to end."""
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            yield from map(int, (thread / "children").read_text().split())
+
+
+def _name(pid: int) -> str:
+    try:
+        return " ".join(psutil.Process(pid).cmdline()[:4])
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _kept_alive_by_clients() -> set[int]:
@@ -69,14 +78,11 @@ def _kept_alive_by_clients() -> set[int]:
     return {one.fd for one in tcp if one.status != psutil.CONN_LISTEN and one.laddr.port in ours}
 
 
-def _open_files() -> list[tuple[int, str]]:
-    found = []
-    not_ours = _kept_alive_by_clients()
+def _open_files() -> Iterator[tuple[int, str]]:
     for entry in Path("/proc/self/fd").iterdir():
         try:
             target = str(entry.readlink())
         except FileNotFoundError:
             continue
-        if not target.startswith(IGNORED_FILES) and int(entry.name) not in not_ours:
-            found.append((int(entry.name), target))
-    return found
+        if not target.startswith(IGNORED_FILES):
+            yield int(entry.name), target

@@ -29,7 +29,7 @@ class MemoryWorld:
         self.outbox = Outbox(self.database, limit)
         self.threads = Threads(self.database)
         self.log = ReconnectLog(directory / "reconnect.jsonl", "test")
-        self.memory = Memory(self.database, self.letta, limit)
+        self.memory = Memory(self.database, self.letta, limit, order_patience=0.5)
         locks = AgentLocks()
         self.drainer = Drainer(self.outbox, self.threads, self.letta, self.log, locks, grace)
         self.maintenance = Maintenance(self.outbox, self.threads, self.letta, self.log, locks, lambda: self.now)

@@ -36,7 +36,7 @@ def prewarm(process: JobProcess) -> None:
 
 
 async def entrypoint(context: JobContext) -> None:
-    """Only a job whose entrypoint has returned is told by livekit that it shall end: the conversation goes on beside."""
+    """livekit tells only a job whose entrypoint has returned that it shall end: the conversation goes on beside."""
     conversation = asyncio.get_running_loop().create_task(_job(context), name="job:conversation")
 
     async def ended() -> None:

@@ -15,7 +15,6 @@ from voice_agent.memory.threads import Threads, ThreadState
 from voice_agent.storage.database import Database
 
 _QUOTED_TURNS: Final = 6
-_SETTLED_WITHIN: Final = 5.0
 _LOOK_AGAIN: Final = 0.1
 
 
@@ -26,11 +25,19 @@ def continuity_key(job: JobMetadata, agent: AgentBinding | None = None) -> str:
 
 
 class Memory:
-    def __init__(self, database: Database, letta: LettaPort, outbox_limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(
+        self,
+        database: Database,
+        letta: LettaPort,
+        outbox_limit: int = DEFAULT_LIMIT,
+        order_patience: float = 5.0,
+    ) -> None:
+        """`order_patience`: seconds an answer waits until Letta has what was said before it."""
         self.outbox = Outbox(database, outbox_limit)
         self._threads = Threads(database)
         self._letta = letta
         self._loader = MemoryLoader(letta)
+        self._order_patience = order_patience
         self._compiled: dict[str, str] = {}
 
     async def open(self, job: JobMetadata) -> ThreadState:
@@ -91,7 +98,7 @@ class Memory:
 
     async def _in_order(self, thread: str, turn_id: str) -> None:
         try:
-            async with asyncio.timeout(_SETTLED_WITHIN):
+            async with asyncio.timeout(self._order_patience):
                 # Another process brings it there, and the database tells nobody.
                 while True:
                     if await self.outbox.is_next(thread, turn_id):
