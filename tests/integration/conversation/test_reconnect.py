@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from livekit import rtc
 
 from tests.support.caller import Caller, front_door
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
-from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute, Rpc, Topic
 
 BOAT = "The person's sailing boat is called Marigold."
 QUESTION = "What is the name of my sailing boat?"
-KNOWS_THE_BOAT = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1.")
-"""The name comes from the prompt that the assistant sent, not from the rule."""
 LEFT = {"done", "pending"}
 """A slow machine may take longer than `leave` waits; who comes back meets the next episode all the same."""
-
-
-@pytest.fixture(autouse=True)
-def somebody_who_can_read(stack: Stack) -> Iterator[None]:
-    stack.llm.script(KNOWS_THE_BOAT)
-    yield
-    stack.llm.script()
 
 
 async def test_basic_reconnection(stack: Stack) -> None:

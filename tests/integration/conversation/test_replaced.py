@@ -1,0 +1,57 @@
+"""The process that answers goes away in mid-call, and the conversation goes on with another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.caller import Caller, front_door
+from tests.support.eventually import eventually
+from tests.support.letta_agents import make_agent, spoken_turns
+from tests.support.stack import Stack
+from voice_agent.contracts import AgentAttribute
+
+QUESTION = "What is the name of my sailing boat?"
+
+
+def the_job(_stack: Stack, caller: Caller) -> int:
+    return int(caller.attribute(AgentAttribute.PID))
+
+
+def the_worker(stack: Stack, _caller: Caller) -> int:
+    parts = json.loads(stack.command("status", "--json").stdout)["parts"]
+    return next(int(part["pid"]) for part in parts if part["name"] == "worker")
+
+
+@pytest.mark.parametrize(
+    ("whom", "how"), [(the_job, signal.SIGKILL), (the_worker, signal.SIGTERM)], ids=["job killed", "worker stopped"]
+)
+async def test_the_conversation_goes_on_without_a_second_greeting(stack: Stack, whom: Any, how: signal.Signals) -> None:
+    agent = make_agent(stack, "Phoenix", "The person's sailing boat is called Marigold.")
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.greeting()
+        assert "Marigold" in await caller.ask(QUESTION)
+        before, job = caller.agents[0].identity, psutil.Process(the_job(stack, caller))
+        os.kill(await asyncio.to_thread(whom, stack, caller), how)
+        await caller.until(lambda: any(a.identity != before for a in caller.agents), "another agent")
+        await caller.until(lambda: len(caller.agents) == 1, "only the other one")
+        await caller.answered()
+        assert "Marigold" in await caller.ask("And again: what is my sailing boat called?")
+        assert len(caller.seen.captions) == 3, caller.seen
+        await asyncio.to_thread(job.wait, 10)
+        await caller.leave()
+    stored = await asyncio.to_thread(
+        eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 4, within=60
+    )
+    assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 2, stored
+    ends = [json.loads(line) for line in stack.settings.reconnect_log.read_text().splitlines() if "job.ended" in line]
+    assert (str(job.pid) in {str(end["pid"]) for end in ends}) == (how is signal.SIGTERM), (
+        "only who is asked says goodbye"
+    )
