@@ -7,7 +7,7 @@ told to the machine (`tell`); each effect it answers with is performed by one me
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from livekit import rtc
@@ -91,14 +91,14 @@ class VoiceAssistant:
         self._memory_refresh = memory_refresh
         self._bindings = {job.agent.agent_id: job.agent}
         self._greeter = Greeter(voice.tts)
-        self._persona = Persona(self._heard, self._own_answer)
-        self._recollection = Recollection(memory, self._persona, job)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
         self._job_tasks = OwnedTasks("job", self.job_task_failed)
         self._episode_tasks = OwnedTasks("episode", self.job_task_failed)
         self._turn_tasks = OwnedTasks("turns", self.job_task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
+        self._persona = Persona(self._heard, self._own_answer, self._turns.plan)
+        self._recollection = Recollection(memory, self._persona, job)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         begin = self._driver.begin
@@ -325,7 +325,7 @@ class VoiceAssistant:
         if self._turns.reassured(turn):
             self.notify(slow_answer(turn.episode))
 
-    def _own_answer(self) -> AsyncIterable[str] | None:
+    def _own_answer(self) -> AsyncGenerator[str, None] | None:
         turn = self._turns.answering
         if turn is None or turn.path is not ReplyPath.LETTA:
             return None

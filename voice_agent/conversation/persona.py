@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
-from livekit.agents import Agent, ChatContext, ModelSettings, StopResponse, llm
+from livekit.agents import Agent, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
 
 from voice_agent.conversation.history import Said
 
 
 class Persona(Agent):
     def __init__(
-        self, on_words: Callable[[str], Awaitable[bool]], own_answer: Callable[[], AsyncIterable[str] | None]
+        self,
+        on_words: Callable[[str], Awaitable[bool]],
+        own_answer: Callable[[], AsyncGenerator[str, None] | None],
+        on_answer: Callable[[str], Awaitable[None]],
     ) -> None:
         super().__init__(instructions="")
         self._on_words = on_words
         self._own_answer = own_answer
+        self._on_answer = on_answer
 
-    def llm_node(self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings) -> Any:
-        """Letta's own answer where it is the one that answers."""
+    async def llm_node(
+        self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncGenerator[str | llm.ChatChunk | FlushSentinel, None]:
+        """Letta's own answer where it is the one that answers. Its end is passed on when the whole is written down."""
         own = self._own_answer()
-        return Agent.default.llm_node(self, chat_ctx, tools, model_settings) if own is None else own
+        answer = Agent.default.llm_node(self, chat_ctx, tools, model_settings) if own is None else own
+        text = ""
+        async with aclosing(answer):
+            async for piece in answer:
+                text += _words(piece)
+                yield piece
+        if text:
+            await self._on_answer(text)
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
         """Before anything is generated: what was said is durable; a blank transcript is not a turn."""
@@ -45,3 +58,9 @@ class Persona(Agent):
 
     async def forget(self) -> None:
         await self.update_chat_ctx(ChatContext.empty())
+
+
+def _words(piece: str | llm.ChatChunk | FlushSentinel) -> str:
+    if isinstance(piece, llm.ChatChunk):
+        return (piece.delta.content or "") if piece.delta else ""
+    return piece if isinstance(piece, str) else ""

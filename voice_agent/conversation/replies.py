@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 
 from livekit.agents import Agent, FunctionTool, function_tool
@@ -47,7 +47,9 @@ async def offer_search(memory: Memory, persona: Agent, letta_agent_id: str) -> N
     await persona.update_tools([tool] if archive else [])
 
 
-async def letta_answer(memory: Memory, turn: Turn, apologise: Callable[[VoiceAgentError], str]) -> AsyncIterator[str]:
+async def letta_answer(
+    memory: Memory, turn: Turn, apologise: Callable[[VoiceAgentError], str]
+) -> AsyncGenerator[str, None]:
     """Letta's words for a turn, or an apology: never silence."""
     answer = memory.reply(turn.thread, turn.letta_agent_id, turn.turn_id, turn.user_text)
     try:

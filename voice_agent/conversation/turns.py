@@ -89,6 +89,11 @@ class TurnRecorder:
 
         event.speech_handle.add_done_callback(ended)
 
+    async def plan(self, text: str) -> None:
+        """The whole answer is known, and most of it not said yet: nobody hears its end before it is durable."""
+        if self.answering is not None:
+            await self._outbox.plan_answer(self.answering.turn_id, text)
+
     async def end_unanswered(self) -> None:
         if (turn := self._waiting) is not None:
             self._waiting = None

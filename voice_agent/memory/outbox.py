@@ -46,6 +46,12 @@ class Outbox:
         async with self._database.begin() as connection:
             await connection.execute(update(turns).where(turns.c.turn_id == turn_id).values(attempts=1))
 
+    async def plan_answer(self, turn_id: str, text: str) -> None:
+        """What is about to be said: if the job dies now, it is the best that is known. Letta knows its own."""
+        about = (turns.c.turn_id == turn_id, turns.c.state == TurnState.OPEN, turns.c.path == ReplyPath.HYBRID)
+        async with self._database.begin() as connection:
+            await connection.execute(update(turns).where(*about).values(assistant_text=text))
+
     async def finish_turn(self, turn_id: str, assistant_text: str, *, interrupted: bool) -> None:
         """What was really heard. A turn that Letta answered itself is asked back before anything is sent."""
         async with self._database.begin() as connection:

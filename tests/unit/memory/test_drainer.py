@@ -141,6 +141,19 @@ async def test_what_a_dead_job_left_open_is_sent_as_interrupted(tmp_path: Path) 
         assert world.marks() == [("va:t0", "user")]
 
 
+async def test_the_answer_that_a_dead_job_was_giving_is_known(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.outbox.open_turn(world.turn(0))
+        await world.outbox.plan_answer("t0", "answer 0")
+        await world.outbox.adopt_abandoned("session")
+        await world.speak(1)
+        await world.outbox.plan_answer("t1", "too late: it was heard otherwise")
+        await world.drain_until_quiet()
+        assert world.marks() == [(mark, role) for mark in ("va:t0", "va:t1") for role in ("user", "assistant")]
+        said = await world.outbox.of_session("session")
+        assert [(turn.assistant_text, turn.interrupted) for turn in said] == [("answer 0", True), ("answer 1", False)]
+
+
 async def test_read_only_turns_never_reach_letta(tmp_path: Path) -> None:
     async with MemoryWorld.open(tmp_path) as world:
         await world.speak(0, scope=MemoryScope.READ_ONLY)
