@@ -48,15 +48,9 @@ case "$wanted" in
     all) # no `&&`: inside such a list the shell would forget to stop at the first failure
         lint
         need_chromium
-        # What was seen to pass on a quiet machine. The rest of integration and acceptance has its tiers above;
-        # it joins this list as soon as it is as steady.
-        reconnect=tests/integration/conversation/test_reconnect.py
-        tests tests/unit tests/contract tests/integration/web tests/integration/downloads \
-            tests/integration/rooms/test_exactly_one_agent.py \
-            "$reconnect::test_basic_reconnection" \
-            "$reconnect::test_rapid_reconnection_before_the_agent_has_joined" \
-            "$reconnect::test_many_cycles_in_one_room_with_the_same_agent" \
-            tests/acceptance/test_leave_and_come_back.py "$@"
+        # Of the acceptance tests the whole path; those of the page and of the run have their tier.
+        tests tests/unit tests/contract tests/integration \
+            tests/acceptance/test_leave_and_come_back.py tests/acceptance/test_stack_up.py "$@"
         ;;
     *)
         sed -n '2,3p' "$0" >&2

@@ -63,6 +63,8 @@ class Life:
     loaded_since_reset: bool = False
     last_seen: float = 0.0
     ready: bool = False
+    fenced: bool = False
+    """It was told that another owns the room: what it still reports was said before."""
 
 
 @dataclass(slots=True)
@@ -144,6 +146,7 @@ class Replay:
             yield from self._again(entry, life, life.machine, fields)
         yield from self._visits(entry, life, fields)
         yield from self._resets(entry, life, line, fields)
+        life.fenced = life.fenced or cause["name"] == "LeaseLost"
         if cause["name"] == "RoomConnected":
             self._connected(name, life)
         life.ready = fields["to"] in (State.READY, State.ENGAGED)
@@ -218,7 +221,7 @@ class Replay:
 
     def speech(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:
         life = self._life(entry, fields)
-        if life is None:
+        if life is None or life.fenced:
             return
         holder = self.lives.get(self.rooms.get(life.room, ""))
         if holder is not None and holder is not life and holder.epoch > life.epoch and holder.ready:

@@ -7,7 +7,7 @@ from typing import Any
 
 from livekit import rtc
 
-from tests.support.caller import Caller, front_door
+from tests.support.caller import Caller, FrontDoor, front_door
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.stack import Stack
@@ -46,8 +46,8 @@ async def test_rapid_reconnection_before_the_agent_has_joined(stack: Stack) -> N
 
 
 async def test_many_cycles_in_one_room_with_the_same_agent(stack: Stack) -> None:
-    agent = make_agent(stack, "Cycles", BOAT)
     async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Cycles")
         caller = await door.come_in(agent_id=agent)
         await caller.answered()
         who = (caller.agents[0].identity, caller.attribute(AgentAttribute.PID))
@@ -63,8 +63,8 @@ async def test_many_cycles_in_one_room_with_the_same_agent(stack: Stack) -> None
 
 
 async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> None:
-    agent = make_agent(stack, "Sync", BOAT)
     async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Sync")
         caller = await door.come_in(agent_id=agent)
         await caller.greeting()
         asked = [f"{QUESTION} Number {number}." for number in range(3)]
@@ -76,7 +76,10 @@ async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> No
         await back.ask(QUESTION)
         await back.leave()
     stored = await asyncio.to_thread(
-        eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 8, within=60
+        eventually,
+        lambda: spoken_turns(stack, caller.session["agent"]["letta_agent_id"]),
+        lambda turns: len(turns) >= 8,
+        within=60,
     )
     users = [text for role, text in stored if role == "user_message"]
     assert users == [*asked, QUESTION]
@@ -84,8 +87,8 @@ async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> No
 
 
 async def test_ten_rejoins_during_the_reset_lose_nobody_and_greet_each_once(stack: Stack) -> None:
-    agent = make_agent(stack, "Rejoin", BOAT)
     async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Rejoin")
         caller = await door.come_in(agent_id=agent)
         await caller.greeting()
         for pause in range(10):
@@ -99,8 +102,8 @@ async def test_ten_rejoins_during_the_reset_lose_nobody_and_greet_each_once(stac
 
 
 async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
-    agent = make_agent(stack, "Next", BOAT)
     async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Next")
         first = await door.come_in(agent_id=agent)
         await first.greeting()
         second = await door.join_as(first, "somebody-else")
@@ -116,8 +119,8 @@ async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
 
 
 async def test_a_reset_asked_for_in_mid_call_does_not_greet_again(stack: Stack) -> None:
-    agent = make_agent(stack, "Manual", BOAT)
     async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Manual")
         caller = await door.come_in(agent_id=agent)
         await caller.greeting()
         await call(caller, Rpc.RESET)
@@ -156,8 +159,8 @@ async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> No
 
 
 async def test_a_connection_that_breaks_on_the_callers_side_is_no_goodbye(stack: Stack) -> None:
-    agent = make_agent(stack, "Broken", BOAT)
     async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Broken")
         caller = await door.come_in(agent_id=agent)
         await caller.greeting()
         for scenario in (
@@ -173,8 +176,8 @@ async def test_a_connection_that_breaks_on_the_callers_side_is_no_goodbye(stack:
 
 
 async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:
-    agent = make_agent(stack, "Tough", BOAT)
     async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Tough")
         caller = await door.come_in(agent_id=agent)
         await caller.greeting()
         me = caller.room.local_participant
@@ -186,6 +189,14 @@ async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:
             await me.publish_data(b"{}", reliable=False, topic=Topic.CHAT)
         await caller.until(lambda: any(n.code == "bad_client_message" for n in caller.seen.notices), "a refusal")
         assert "Marigold" in await caller.ask(QUESTION)
+
+
+async def somebody_curt(stack: Stack, door: FrontDoor, name: str) -> str:
+    """A saved voice configuration that greets with one syllable: what these tests wait for is not the greeting."""
+    saved = {"name": name, "letta_agent_id": make_agent(stack, name, BOAT), "config": {"greeting": "Hi."}}
+    answer = await door.http.post("/agents", json=saved)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def call(caller: Caller, method: Rpc) -> Any:

@@ -243,6 +243,22 @@ def test_each_broken_invariant_is_found(
     assert "session s" in str(fitting[0])
 
 
+def test_what_a_fenced_job_reports_after_its_sleep_was_said_before(tmp_path: Path) -> None:
+    """It greets, is paused, and another takes over; it wakes, is told so, and only then reports the greeting."""
+    log = ReconnectLog(tmp_path / "log", "job", clock=lambda: float(now))
+    first = [ev.JobStarted(0, "a", 1), ev.RoomConnected((Human("PA_1", "ann"),)), ev.AudioPublished()]
+    first += [ev.MemoryLoaded(1), ev.ListenerSubscribed("PA_1")]
+    second = [ev.JobStarted(1, "a", 2, frozenset({"PA_1"})), *first[1:3], ev.MemoryLoaded(2)]
+    woken = [ev.LeaseLost("overslept"), ev.GreetingFinished(1), ev.RoomDisconnected("fenced")]
+    journals = [Journal(log.bind(room="r", session="s"), Machine()) for _ in range(2)]
+    now = 0
+    for journal, events in ((journals[0], first), (journals[1], second), (journals[0], woken)):
+        for event in events:
+            now += 1
+            journal.handle(event, float(now))
+    assert breaches(tmp_path / "log") == []
+
+
 # --- what an observer saw and heard ---
 
 
