@@ -18,7 +18,7 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from tests.bench.clips import Clip, clips
+from tests.support.clips import Clip, clips
 from tests.support.models import RunningModels, running_models
 from tests.support.speech import say, word_error_rate, words
 from voice_agent.settings import load

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import numpy as np
 from livekit import api, rtc
+from numpy.typing import NDArray
 
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute, Notice, Topic
 
 PATIENCE = 60.0
+MICROPHONE_RATE = 48_000
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Caller:
         self._http = http
         self._changed = asyncio.Event()
         self._reading: set[asyncio.Task[None]] = set()
+        self._microphone = rtc.AudioSource(MICROPHONE_RATE, 1)
         room.register_text_stream_handler(Topic.TRANSCRIPTION, self._on_caption)
         room.register_text_stream_handler(Topic.NOTICE, self._on_notice)
         for event in ("participant_attributes_changed", "participant_connected", "participant_disconnected"):
@@ -88,6 +92,19 @@ class Caller:
         await self.until(lambda: len(self.seen.captions) > already, f"an answer to {text!r}")
         return self.seen.captions[-1]
 
+    async def say(self, samples: NDArray[np.float32]) -> None:
+        """Speak: mono floats at MICROPHONE_RATE, as fast as a mouth does."""
+        frame = MICROPHONE_RATE // 100
+        for start in range(0, len(samples) - frame + 1, frame):
+            pcm = (samples[start : start + frame] * 32767).astype(np.int16).tobytes()
+            await self._microphone.capture_frame(rtc.AudioFrame(pcm, MICROPHONE_RATE, 1, frame))
+
+    async def open_microphone(self) -> None:
+        """LiveKit reports who publishes nothing seconds late; a person has a microphone."""
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._microphone)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        await self.room.local_participant.publish_track(track, options)
+
     async def leave(self) -> dict[str, Any]:
         """As the page does: the server removes us and waits for the agent's reset."""
         answer = await self.ask_the_server("POST", "/leave")
@@ -102,6 +119,7 @@ class Caller:
 
     async def hang_up(self) -> None:
         await self.room.disconnect()
+        await self._microphone.aclose()
         for task in self._reading:
             task.cancel()
         await asyncio.gather(*self._reading, return_exceptions=True)
@@ -177,8 +195,5 @@ class FrontDoor:
         caller = Caller(rtc.Room(), session, self.http)
         await caller.room.connect(session["server_url"], token)
         self.inside.append(caller)
-        # LiveKit reports who publishes nothing seconds late; a person has a microphone.
-        microphone = rtc.LocalAudioTrack.create_audio_track("microphone", rtc.AudioSource(48_000, 1))
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await caller.room.local_participant.publish_track(microphone, options)
+        await caller.open_microphone()
         return caller

@@ -40,6 +40,12 @@ def say_to(path: Path, text: str, base_url: str, **options: float | int | str) -
     return path
 
 
+def samples_of(sound: bytes) -> NDArray[np.float32]:
+    """Of a 16-bit mono WAV."""
+    with wave.open(io.BytesIO(sound)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768.0
+
+
 def recognise(sound: bytes | NDArray[np.float32], base_url: str, *, rate: int = 48_000) -> str:
     """What was said, according to the real recogniser. Samples are mono floats at `rate`; bytes are a file."""
     content = sound if isinstance(sound, bytes) else wav(sound, rate)

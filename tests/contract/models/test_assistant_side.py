@@ -14,7 +14,7 @@ import pytest
 from livekit import rtc
 from livekit.plugins import openai as plugin
 
-from tests.bench.clips import clips
+from tests.support.clips import clips
 from tests.support.models import RunningModels
 from tests.support.speech import recognise, words
 from voice_agent.models import endpoints

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 from tests.support.letta_proxy import Fault, LettaProxy, letta_proxy
 from tests.support.letta_server import RealLetta
+from tests.support.mortal import Mortal, pairs
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope
 from voice_agent.memory.access import Memory, continuity_key
@@ -23,9 +22,7 @@ from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.memory.threads import Threads
-from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
-from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 
 GRACE = 2.0
@@ -75,14 +72,6 @@ async def world(stack: Stack, tmp_path: Path) -> AsyncIterator[World]:
     await database.close()
 
 
-def pairs(turn_ids: list[str]) -> list[tuple[str, str, str]]:
-    return [
-        (role, f"{word} {turn_id.removeprefix('t')}", f"va:{turn_id}")
-        for turn_id in turn_ids
-        for role, word in (("user", "question"), ("assistant", "answer"))
-    ]
-
-
 async def test_every_fault_of_letta_and_still_each_turn_once(world: World) -> None:
     for number, fault in enumerate(Fault):
         world.proxy.faults.append(fault)
@@ -109,61 +98,11 @@ async def test_talk_goes_on_without_letta_and_arrives_afterwards(world: World) -
 async def test_killed_at_random_moments_nothing_is_lost_or_doubled(stack: Stack, tmp_path: Path) -> None:
     real = RealLetta(stack)
     agent = await asyncio.to_thread(real.add_agent, "Ada", {"persona": "I am Ada."})
-    url = f"sqlite+aiosqlite:///{tmp_path / 'voice.db'}"
-    environment = stack.environment | {
-        "VOICE_HOME": str(tmp_path),
-        "VOICE_DATABASE_URL": url,
-        "LETTA_API_KEY": stack.settings.letta_api_key,
-    }
-    seen: list[str] = []
+    mortal = Mortal(stack, tmp_path, agent)
     chance = random.Random(7)
     for life in range(KILLS):
-        seen += await _live_and_be_killed(str(life), agent, environment, chance.uniform(0.0, 1.5))
-    settings = stack.settings.model_copy(update={"database_url": url, "home": tmp_path})
-    async with _brought_home(settings) as threads:
-        conversation, _, _ = await threads.conversation("thread")
-    assert conversation is not None
-    held = await asyncio.to_thread(real.messages, conversation)
-    assert [message for message in held if message[2].removeprefix("va:") in set(seen)] == pairs(seen)
-    users = [mark for role, _, mark in held if role == "user"]
-    assert len(users) == len(set(users)), "doubled"
-
-
-async def _live_and_be_killed(life: str, agent: str, environment: dict[str, str], after: float) -> list[str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.talker", life, agent), env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        first = await process.stdout.readline()
-    await asyncio.sleep(after)
-    process.kill()
-    rest = await process.stdout.read()
-    await process.wait()
-    return (first + rest).decode().split()
-
-
-@asynccontextmanager
-async def _brought_home(settings: Settings) -> AsyncIterator[Threads]:
-    """Upkeep at work until everything has arrived; no job is alive any more."""
-    database, letta = Database(settings.effective_database_url), LettaClient(settings)
-    outbox = Outbox(database)
-
-    async def nobody() -> list[str]:
-        return []
-
-    log = ReconnectLog(settings.reconnect_log, "test")
-    work = asyncio.create_task(Upkeep(settings, database, letta, log, nobody).run())
-    async with asyncio.timeout(120):
-        while True:
-            if not await outbox.open_turns() and not await outbox.threads_with_work():
-                break
-            await asyncio.sleep(0.3)
-    work.cancel()
-    await asyncio.wait([work])
-    yield Threads(database)
-    await letta.close()
-    await database.close()
+        await mortal.live_and_be_killed(str(life), chance.uniform(0.0, 1.5))
+    await mortal.is_whole_in(real)
 
 
 async def test_what_one_customer_says_never_reaches_another(world: World) -> None:

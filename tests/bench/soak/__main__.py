@@ -1,0 +1,92 @@
+"""scripts/bench.sh soak [PIECE…] --seed N: the big counts, in pieces that can be interrupted and gone on with.
+
+Every repetition is written down at once. A run ends after --minutes; the same command again goes on. At the end of
+each run soak.json has median, p95 and maximum of every figure, and soak.png shows the times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.soak.ledger import Ledger
+from tests.bench.soak.pieces import PIECES, Piece
+
+FAILED_ENOUGH = 5
+"""A piece that fails so often in a row is left: what it shows, it has shown."""
+
+
+async def go_on(piece: Piece, ledger: Ledger, seed: int, until: float) -> None:
+    row = 0
+    async with piece.opened(seed) as once:
+        for number in range(ledger.done(), piece.count):
+            if time.monotonic() > until or row == FAILED_ENOUGH:
+                return
+            began = time.monotonic()
+            try:
+                line: dict[str, Any] = await once(number)
+                row = 0
+            except (AssertionError, TimeoutError) as error:
+                line = {"failed": f"{type(error).__name__}: {error}"[:500]}
+                row += 1
+            ledger.add({"number": number, "took": round(time.monotonic() - began, 2)} | line)
+            print(f"{piece.name} {number + 1}/{piece.count} {line}", file=sys.stderr, flush=True)
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    times = {name: one["figures"]["seconds"] for name, one in results.items() if "seconds" in one["figures"]}
+    if not times:
+        return
+    figure, axes = pyplot.subplots(figsize=(9, 0.6 * len(times) + 1.5))
+    for place, seconds in enumerate(times.values()):
+        axes.plot([seconds["p50"], seconds["p95"]], [place, place], color="#3b6ea5", linewidth=6, alpha=0.4)
+        axes.plot(seconds["p50"], place, "o", color="#3b6ea5")
+        axes.annotate(f" p95 {seconds['p95']:.1f} s (n={seconds['n']})", (seconds["p95"], place), va="center")
+    axes.set_yticks(range(len(times)), list(times))
+    axes.set_xlim(0, max(seconds["p95"] for seconds in times.values()) * 1.4)
+    axes.set_xlabel("seconds until everything is as it should be: median to p95")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("pieces", nargs="*", metavar="PIECE", help=f"all, or some of: {', '.join(PIECES)}")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--minutes", type=float, default=20, help="start nothing new after this time")
+    options.add_argument("--out", type=Path, default=Path("build/soak"))
+    chosen = options.parse_args()
+    if unknown := set(chosen.pieces) - set(PIECES):
+        options.error(f"unknown: {', '.join(sorted(unknown))}")
+    folder = chosen.out / f"seed-{chosen.seed}"
+    until = time.monotonic() + 60 * chosen.minutes
+    for name in chosen.pieces or PIECES:
+        ledger = Ledger(folder / f"{name}.jsonl")
+        if time.monotonic() < until and ledger.done() < PIECES[name].count:
+            try:
+                asyncio.run(go_on(PIECES[name], ledger, chosen.seed, until))
+            except AssertionError as error:  # what was looked at when all was over
+                ledger.add({"number": None, "failed": str(error)[:500]})
+    results = {name: Ledger(folder / f"{name}.jsonl").summary(piece.count) for name, piece in PIECES.items()}
+    (folder / "soak.json").write_text(json.dumps(results, indent=2) + "\n")
+    plot(results, folder / "soak.png")
+    print(json.dumps({name: results[name] for name in chosen.pieces or PIECES}, indent=2))
+    open_pieces = [name for name in chosen.pieces or PIECES if results[name]["done"] < results[name]["wanted"]]
+    if open_pieces:
+        print(f"Not finished: {', '.join(open_pieces)}. The same command goes on with them.", file=sys.stderr)
+    sys.exit(bool(open_pieces) or any(results[name]["failed"] for name in chosen.pieces or PIECES))
+
+
+if __name__ == "__main__":
+    main()

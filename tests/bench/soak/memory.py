@@ -1,0 +1,39 @@
+"""Processes killed while they talk and sync, and what Letta holds of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.letta_server import RealLetta
+from tests.support.mortal import Mortal
+from tests.support.stack import running_stack
+
+LOOK_EVERY = 20
+
+
+@asynccontextmanager
+async def kills(seed: int) -> AsyncIterator[Callable[[int], Awaitable[dict[str, Any]]]]:
+    system = running_stack()
+    stack = await asyncio.to_thread(system.__enter__)
+    try:
+        real = RealLetta(stack)
+        draw = random.Random(seed)
+        with tempfile.TemporaryDirectory() as home:
+            agent = await asyncio.to_thread(real.add_agent, "Ada", {"persona": "I am Ada."})
+            mortal = Mortal(stack, Path(home), agent)
+
+            async def once(number: int) -> dict[str, Any]:
+                turns = await mortal.live_and_be_killed(str(number), draw.uniform(0.0, 1.5))
+                if number % LOOK_EVERY == LOOK_EVERY - 1:
+                    await mortal.is_whole_in(real)
+                return {"turns": turns}
+
+            yield once
+    finally:
+        await asyncio.to_thread(system.__exit__, None, None, None)

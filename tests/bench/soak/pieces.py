@@ -1,0 +1,64 @@
+"""The table of what is repeated, how often, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.bench.soak import conversation, memory, sessions
+
+Once = Callable[[int], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    name: str
+    count: int
+    opened: Callable[[int], AbstractAsyncContextManager[Once]]
+    """With the seed: what does it once, given its number. It raises AssertionError when a guarantee is broken."""
+
+
+def command(*words: str, **environment: str) -> Callable[[int], AbstractAsyncContextManager[Once]]:
+    """A whole program, once; it says by its exit code whether all is well."""
+
+    @asynccontextmanager
+    async def opened(seed: int) -> AsyncIterator[Once]:
+        async def once(_number: int) -> dict[str, Any]:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", *(word.format(seed=seed) for word in words)),
+                env=os.environ | environment,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            printed, _ = await process.communicate()
+            assert process.returncode == 0, printed.decode()[-400:]
+            try:
+                return dict(json.loads(printed))
+            except ValueError:
+                return {"printed": printed.decode().strip().splitlines()[-1]}
+
+        yield once
+
+    return opened
+
+
+_ALL: Final = (
+    Piece("simulation", 1, command("tests.bench.simulation", "--seed", "{seed}")),
+    Piece("properties", 1, command("pytest", "tests/unit/lifecycle", "-q", VOICE_TEST_PROFILE="soak")),
+    Piece(
+        "fuzz",
+        1,
+        command("pytest", "tests/integration/web/test_bad_input.py", "-q", "--timeout=1200", VOICE_FUZZ_EXAMPLES="300"),
+    ),
+    Piece("burst", 1, sessions.burst),
+    Piece("cycles", 100, conversation.cycles),
+    Piece("rejoins", 200, conversation.rejoins),
+    Piece("memory kills", 200, memory.kills),
+    *(Piece(name, 30, conversation.fault(how)) for name, how in conversation.FAULTS.items()),
+)
+PIECES: Final = {piece.name: piece for piece in _ALL}
