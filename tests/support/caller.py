@@ -105,6 +105,27 @@ class Caller:
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self.room.local_participant.publish_track(track, options)
 
+    @contextlib.asynccontextmanager
+    async def ears(self) -> AsyncIterator[Callable[[], NDArray[np.float32]]]:
+        """What the agent's voice says meanwhile: mono floats at MICROPHONE_RATE."""
+        track = next(iter(self.agents[0].track_publications.values())).track
+        assert track is not None
+        stream = rtc.AudioStream.from_track(track=track, sample_rate=MICROPHONE_RATE, num_channels=1)
+        frames: list[NDArray[np.int16]] = []
+
+        async def listen() -> None:
+            async for event in stream:
+                frame = np.frombuffer(event.frame.data, np.int16)
+                frames.append(frame.copy())
+
+        listening = asyncio.create_task(listen(), name="caller:ears")
+        try:
+            yield lambda: np.concatenate([np.zeros(0, np.int16), *frames]).astype(np.float32) / 32768.0
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
+            await stream.aclose()
+
     async def leave(self) -> dict[str, Any]:
         """As the page does: the server removes us and waits for the agent's reset."""
         answer = await self.ask_the_server("POST", "/leave")

@@ -18,11 +18,13 @@ import httpx
 import numpy as np
 import psutil
 from livekit import rtc
+from numpy.typing import NDArray
 
-from tests.support.caller import MICROPHONE_RATE, Caller, FrontDoor, front_door
+from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.crowd import WORDS, crowd, heard_words
 from tests.support.letta_agents import make_agent
 from tests.support.scripted_llm import Rule
-from tests.support.speech import recognise, samples_of, say, without_silence, words
+from tests.support.speech import samples_of, say
 from tests.support.stack import Stack, running_stack
 from voice_agent.contracts import AgentAttribute, AgentBinding, JobMetadata
 from voice_agent.rooms.livekit import LiveKit
@@ -115,30 +117,14 @@ async def cycles(_seed: int) -> AsyncIterator[Once]:
         yield once
 
 
-async def aloud(home: House, caller: Caller, question: np.ndarray[Any, Any]) -> None:
+async def aloud(home: House, caller: Caller, question: NDArray[np.float32]) -> None:
     """Ask by voice, and hear the answer with our own recogniser."""
-    publication = next(iter(caller.agents[0].track_publications.values()))
-    assert publication.track is not None
-    ears = rtc.AudioStream.from_track(track=publication.track, sample_rate=MICROPHONE_RATE, num_channels=1)
-    heard: list[np.ndarray[Any, Any]] = []
-
-    async def listen() -> None:
-        async for event in ears:
-            frame = np.frombuffer(event.frame.data, np.int16)
-            heard.append(frame.astype(np.float32) / 32768.0)
-
-    listening = asyncio.create_task(listen(), name="ears")
-    try:
+    async with caller.ears() as heard:
         already = len(caller.seen.captions)
         await caller.say(question)
         await caller.until(lambda: len(caller.seen.captions) > already, "an answer to a spoken question")
-        sound = without_silence(np.concatenate(heard), MICROPHONE_RATE)
-        text = await asyncio.to_thread(recognise, sound, home.stack.settings.models_url, rate=MICROPHONE_RATE)
-        assert "marigold" in words(text), f"heard {text!r}, captions {caller.seen.captions}"
-    finally:
-        listening.cancel()
-        await asyncio.wait([listening])
-        await ears.aclose()
+        said = await heard_words(home.stack, heard())
+    assert "marigold" in said, f"heard {said}, captions {caller.seen.captions}"
 
 
 @asynccontextmanager
@@ -158,6 +144,18 @@ async def rejoins(seed: int) -> AsyncIterator[Once]:
             await answered(caller)
             assert len(caller.seen.captions) == 2, f"greeted twice: {caller.seen}"
             return {"seconds": round(seconds, 2)}
+
+        yield once
+
+
+@asynccontextmanager
+async def crowds(_seed: int) -> AsyncIterator[Once]:
+    async with house() as home:
+
+        async def once(_number: int) -> dict[str, Any]:
+            began = time.monotonic()
+            await crowd(home.stack, home.door, home.agent, WORDS)
+            return {"seconds": round(time.monotonic() - began, 1)}
 
         yield once
 

@@ -58,6 +58,7 @@ _ALL: Final = (
     Piece("burst", 1, sessions.burst),
     Piece("cycles", 100, conversation.cycles),
     Piece("rejoins", 200, conversation.rejoins),
+    Piece("ten rooms", 5, conversation.crowds),
     Piece("memory kills", 200, memory.kills),
     *(Piece(name, 30, conversation.fault(how)) for name, how in conversation.FAULTS.items()),
 )

@@ -1,0 +1,16 @@
+"""Several people at once, each with a room of their own."""
+
+from __future__ import annotations
+
+from tests.support.caller import front_door
+from tests.support.crowd import WORDS, crowd
+from tests.support.letta_agents import make_agent
+from tests.support.stack import Stack
+
+
+async def test_nobody_hears_or_reads_what_is_anothers(stack: Stack) -> None:
+    """Three here; the soak has ten."""
+    async with front_door(stack) as door:
+        saved = {"name": "Crowd", "letta_agent_id": make_agent(stack, "Crowd"), "config": {"greeting": "Hi."}}
+        agent = (await door.http.post("/agents", json=saved)).raise_for_status().json()["id"]
+        await crowd(stack, door, agent, WORDS[:3])
