@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Final
 
 from livekit.agents import JobRequest
 from pydantic import ValidationError
@@ -14,6 +16,9 @@ from voice_agent.errors import Code
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.leases import Lease, Leases
 from voice_agent.settings import Settings
+
+_TARGET_LOAD: Final = 0.7
+"""livekit-server's default `agents.target_load`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,46 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
+class Seats:
+    """How many conversations this worker may still take. One that was accepted counts before it runs."""
+
+    def __init__(self, capacity: int, running: Callable[[], int]) -> None:
+        self._capacity = capacity
+        self._running = running
+        self._kept = 0
+
+    @property
+    def free(self) -> int:
+        return self._capacity - self._running() - self._kept
+
+    @property
+    def load(self) -> float:
+        """What livekit is told. Its server dispatches only to workers below its `agents.target_load`."""
+        return _TARGET_LOAD * (self._running() / self._capacity)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        self._kept += 1
+        try:
+            yield
+        finally:
+            self._kept -= 1
+
+
 class Reception:
     def __init__(
-        self, leases: Leases, worker: str, dedication: Dedication, log: ReconnectLog, accepted: Callable[[Lease], None]
+        self,
+        leases: Leases,
+        worker: str,
+        dedication: Dedication,
+        seats: Seats,
+        log: ReconnectLog,
+        accepted: Callable[[Lease], None],
     ) -> None:
         self._leases = leases
         self._worker = worker
         self._dedication = dedication
+        self._seats = seats
         self._log = log
         self._accepted = accepted
 
@@ -54,9 +92,13 @@ class Reception:
             mistakes = f"The job's metadata has {error.error_count()} mistakes."
             await self._refuse(request, Code.BAD_JOB_METADATA, mistakes)
             return
-        if not self._dedication.serves(job):
+        if not self._dedication.serves(job) or not self._seats.free:
             await request.reject(terminate=False)  # another worker is there for them
             return
+        with self._seats.kept():
+            await self._take(request, job)
+
+    async def _take(self, request: JobRequest, job: JobMetadata) -> None:
         lease = await self._leases.take(job.room_name, request.id, self._worker, job.lease_epoch)
         if lease is None:
             await self._refuse(request, Code.LEASE_LOST, "The room belongs to another agent, or the dispatch is old.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from livekit.agents import AgentServer
 from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job import entrypoint, prewarm
 from voice_agent.conversation.jobwatch import JobWatch
-from voice_agent.conversation.reception import Dedication, Reception
+from voice_agent.conversation.reception import Dedication, Reception, Seats
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
@@ -27,10 +28,7 @@ from voice_agent.storage.schema import upgrade
 _RECONNECT_FOR_EVER: Final = 1_000_000
 
 
-def build_server(settings: Settings, reception: Reception) -> AgentServer:
-    def load(server: AgentServer) -> float:
-        return len(server.active_jobs) / settings.worker_capacity
-
+def build_server(settings: Settings, reception: Reception, seats: Seats) -> AgentServer:
     server = AgentServer(
         ws_url=settings.effective_livekit_url,
         api_key=settings.livekit_api_key,
@@ -39,9 +37,10 @@ def build_server(settings: Settings, reception: Reception) -> AgentServer:
         port=settings.worker_port,
         num_idle_processes=settings.worker_prewarm,
         setup_fnc=prewarm,
-        # The default is the machine's CPU: a busy small machine would refuse everybody.
-        load_fnc=load,
-        load_threshold=0.999,
+        # The default is the machine's CPU: a busy small machine would refuse everybody. Who is full is for the
+        # reception to say: livekit's own threshold refuses the second of two who come to an idle worker at once.
+        load_fnc=lambda: seats.load,
+        load_threshold=math.inf,
         max_retry=_RECONNECT_FOR_EVER,
         initialize_process_timeout=60.0,
     )
@@ -57,7 +56,9 @@ async def run(settings: Settings) -> None:
     log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
     leases = Leases(database)
     watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs})
-    server = build_server(settings, Reception(leases, name, Dedication.of(settings), log, watch.accepted))
+    seats = Seats(settings.worker_capacity, lambda: len(server.active_jobs))
+    reception = Reception(leases, name, Dedication.of(settings), seats, log, watch.accepted)
+    server = build_server(settings, reception, seats)
     letta = LettaClient(settings)
     upkeep = Upkeep(settings, database, letta, log, leases.sessions_alive)
     stop = _stop_signal()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from voice_agent.contracts import AgentBinding, JobMetadata, Role
-from voice_agent.conversation.reception import Dedication
+from voice_agent.conversation.reception import Dedication, Seats
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,19 @@ def test_a_dedicated_worker_takes_only_what_it_is_there_for(
     agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
     job = JobMetadata(room_name="r", session_id="s", agent=agent, role=Role.CUSTOMER, business_id="bakery")
     assert Dedication(frozenset(roles), frozenset(businesses)).serves(job) is served
+
+
+def test_a_worker_takes_as_many_as_it_has_seats_for() -> None:
+    running = 6
+    seats = Seats(8, lambda: running)
+    assert seats.free == 2
+    with seats.kept(), seats.kept():
+        assert seats.free == 0, "accepted counts before it runs"
+    assert seats.free == 2
+
+
+@pytest.mark.parametrize("capacity", [1, 3, 8, 50])
+def test_livekit_is_told_full_only_by_a_full_worker(capacity: int) -> None:
+    target = 0.7  # livekit-server's default `agents.target_load`: below it a worker is given jobs
+    assert Seats(capacity, lambda: capacity - 1).load < target
+    assert Seats(capacity, lambda: capacity).load >= target
