@@ -27,7 +27,7 @@ def test_every_part_is_ready_and_says_what_it_is(stack: Stack) -> None:
 
 
 def test_an_empty_letta_of_ours_has_three_different_sample_agents(stack: Stack) -> None:
-    agents = {agent["name"]: agent for agent in stack.letta("GET", "/v1/agents/")}
+    agents = {agent["name"]: agent for agent in stack.letta("GET", "/v1/agents/", params={"limit": 1000})}
     names = [sample["name"] for sample in SAMPLES]
     assert set(names) <= set(agents)
     personas = set()
