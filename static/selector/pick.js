@@ -40,7 +40,7 @@ export class PickView {
     const shown = arrange(agents.items, agents.query, agents.lastUsed);
     this.cards.setAttribute("aria-busy", String(agents.status === "loading"));
     if (agents.status === "loading") this.#skeleton();
-    else keyed(this.cards, shown, (one) => `${one.id} ${one.version ?? ""} ${one.name} ${one.description} ${one.available}`, (one) => this.#card(one, agents));
+    else keyed(this.cards, shown, (one) => `${one.id} ${one.version ?? ""} ${one.name} ${one.description} ${one.remembers} ${one.resident} ${one.available}`, (one) => this.#card(one, agents));
     this.#choose(agents, shown);
     this.#say(agents, shown);
     this.editor.knows(agents.items);
@@ -54,7 +54,7 @@ export class PickView {
     const used = agents.lastUsed.includes(one.id);
     const avatar = h("span", { class: "avatar", "aria-hidden": "true", text: initials(one.name) });
     avatar.style.setProperty("--hue", String(hue(one.id)));
-    const facts = [one.model, one.role === "general" ? null : one.role, one.kind === "saved" ? "saved" : null, used ? "last used" : null].filter(Boolean);
+    const facts = [one.model, one.role === "general" ? null : one.role, one.kind === "saved" ? "saved" : null, one.resident ? "always there" : null, used ? "last used" : null].filter(Boolean);
     const namesake = agents.items.some((/** @type {any} */ other) => other !== one && other.name === one.name);
     const chips = facts.map((fact) => h("span", { class: "chip", text: fact }));
     if (namesake) chips.unshift(h("code", { class: "chip", title: one.id, text: shortId(one.id) }));
@@ -67,6 +67,7 @@ export class PickView {
         h("span", { class: "card-words" },
           h("strong", { text: one.name, dir: "auto" }),
           h("span", { class: "card-about", text: one.description || "No description.", dir: "auto" }),
+          one.remembers ? h("span", { class: "card-memory", text: `Remembers: ${one.remembers}`, dir: "auto" }) : null,
           h("span", { class: "chips" }, ...chips))),
       h("button", { type: "button", class: "button round quiet card-edit", testid: `agent-edit-${one.id}`, title: `${verb} ${one.name}`, onclick: () => this.editor.edit(one) },
         icon(one.kind === "saved" ? "edit" : "plus"), h("span", { class: "sr", text: `${verb} ${one.name}` })));
@@ -89,6 +90,7 @@ export class PickView {
       setText(byId("empty"), agents.items.length ? "Nobody matches your search." : agents.status === "failed"
         ? "The list could not be loaded." : "There are no assistants yet. Create an agent in Letta; it appears here by itself.");
     }
+    byId("brain").hidden = !agents.brain?.small_and_local;
     setText(byId("found"), agents.status === "loading" ? "Loading" : `${shown.length} of ${agents.items.length} assistants`);
   }
 }

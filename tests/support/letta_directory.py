@@ -42,7 +42,7 @@ class LettaDirectoryServer:
                 "model": "vllm/test",
                 "agent_type": "letta_v1_agent",
                 "system": "",
-                "blocks": [],
+                "blocks": [{"label": "human", "value": f"{name} knows\n  a harbour."}],
                 "tools": [],
                 "sources": [],
                 "tags": [],

@@ -27,6 +27,7 @@ _BACKGROUND: Final = "-background"
 """Our model server's name for the same model when nobody waits: it yields to conversations."""
 _PAGE: Final = 100
 _PASSAGES: Final = 5
+_LINE: Final = 140
 _STEPS: Final = 6
 _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
 _NOT_TAKEN: Final = (Code.CONFLICT, Code.RATE_LIMITED)
@@ -299,7 +300,10 @@ def _keywords(query: str) -> list[str]:
 
 
 def _summary(agent: Any) -> AgentSummary:
-    return AgentSummary(agent.id, agent.name, agent.description or "", agent.model or "")
+    blocks = {block.label: block.value for block in agent.blocks or ()}
+    known = " ".join(blocks.get("human", "").split())
+    remembers = known if len(known) <= _LINE else f"{known[: _LINE - 1]}…"
+    return AgentSummary(agent.id, agent.name, agent.description or "", agent.model or "", remembers)
 
 
 def _as_messages(recording: Recording) -> list[Any]:

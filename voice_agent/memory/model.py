@@ -20,6 +20,8 @@ class AgentSummary:
     name: str
     description: str
     model: str
+    remembers: str = ""
+    """A line of what it knows of its person."""
 
 
 @dataclass(frozen=True, slots=True)

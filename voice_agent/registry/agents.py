@@ -145,11 +145,14 @@ def _implicit(agent: LettaAgent) -> Agent:
         description=agent.description,
         letta_agent_id=agent.id,
         model=agent.model or None,
+        remembers=agent.remembers,
     )
 
 
 def _joined(saved: Agent, implicit: LettaAgent | None) -> Agent:
-    return replace(saved, available=implicit is not None, model=(implicit.model or None) if implicit else None)
+    if implicit is None:
+        return replace(saved, available=False)
+    return replace(saved, model=implicit.model or None, remembers=implicit.remembers)
 
 
 def _matches(agent: Agent, query: str) -> bool:

@@ -28,6 +28,8 @@ class Agent:
     role: Role = Role.GENERAL
     config: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
+    remembers: str = ""
+    """A line of what it knows of its person: not for everybody's eyes."""
     tags: tuple[str, ...] = ()
     available: bool = True
     """False: Letta could be asked and does not have it, or could not be asked."""
@@ -85,6 +87,8 @@ class LettaAgent(Protocol):
     def description(self) -> str: ...
     @property
     def model(self) -> str: ...
+    @property
+    def remembers(self) -> str: ...
 
 
 def normalised_name(name: str) -> str:

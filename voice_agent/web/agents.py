@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from voice_agent.errors import Code, Permanent
+from voice_agent.models import endpoints
 from voice_agent.registry.model import Agent, AgentDraft
 from voice_agent.web.access import Admin, AnyCaller, Parts, audit
 from voice_agent.web.errors import ErrorBody, documented
@@ -14,6 +15,7 @@ from voice_agent.web.schemas import (
     AgentBody,
     AgentDetail,
     AgentList,
+    Brain,
     Id,
     LettaStanding,
     agent_detail,
@@ -26,11 +28,16 @@ IfMatch = Annotated[str | None, Header(max_length=40)]
 
 
 @router.get("", responses=documented())
-async def list_agents(parts: Parts, _who: AnyCaller, q: Annotated[str, Query(max_length=200)] = "") -> AgentList:
+async def list_agents(parts: Parts, who: AnyCaller, q: Annotated[str, Query(max_length=200)] = "") -> AgentList:
     listing = await parts.agents.list(q)
     error = listing.letta_error
     standing = LettaStanding(available=error is None, error=ErrorBody(**error.as_dict()) if error else None)
-    return AgentList(agents=[agent_item(agent, parts.agents.default_id) for agent in listing.agents], letta=standing)
+    brain = endpoints.llm(parts.settings)
+    return AgentList(
+        agents=[agent_item(agent, parts.agents.default_id, confidential=who.is_admin) for agent in listing.agents],
+        letta=standing,
+        brain=Brain(model=brain.model, small_and_local=brain.local),
+    )
 
 
 @router.post("", status_code=201, responses=documented(401, 404))

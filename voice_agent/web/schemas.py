@@ -47,6 +47,10 @@ class AgentItem(BaseModel):
     role: Role
     available: bool
     default: bool
+    resident: bool
+    """It is in its room before anybody comes."""
+    remembers: str
+    """A line of its memory; empty for callers without administration rights."""
 
 
 class AgentDetail(AgentItem):
@@ -61,13 +65,21 @@ class LettaStanding(BaseModel):
     error: ErrorBody | None = None
 
 
+class Brain(BaseModel):
+    model: str
+    small_and_local: bool
+    """It runs on this machine, and is as clever as that allows."""
+
+
 class AgentList(BaseModel):
     agents: list[AgentItem]
     letta: LettaStanding
+    brain: Brain
 
 
-def agent_item(agent: Agent, default_id: str) -> AgentItem:
-    return AgentItem(**_shown(agent, default_id))
+def agent_item(agent: Agent, default_id: str, *, confidential: bool) -> AgentItem:
+    shown = _shown(agent, default_id)
+    return AgentItem(**shown if confidential else shown | {"remembers": ""})
 
 
 def agent_detail(agent: Agent, default_id: str) -> AgentDetail:
@@ -92,6 +104,8 @@ def _shown(agent: Agent, default_id: str) -> dict[str, Any]:
         "role": agent.role,
         "available": agent.available,
         "default": agent.id == default_id,
+        "resident": agent.config.get("room_policy") == RoomPolicy.RESIDENT,
+        "remembers": agent.remembers,
     }
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.letta_directory import LettaDirectoryServer
+from voice_agent.settings import Settings
 
 BODY: dict[str, Any] = {
     "name": "  Front\u00a0 desk ",
@@ -32,6 +33,21 @@ async def test_a_saved_agent_is_normalised_and_listed_before_lettas(plane: Contr
     listed = (await plane.http.get("/agents")).json()
     assert [a["id"] for a in listed["agents"]] == [agent["id"], "agent-1", "agent-2"]
     assert "config" not in listed["agents"][0], "instructions are not for everybody who may look at the list"
+
+
+async def test_a_card_has_what_it_shows_and_strangers_see_no_memory(
+    control_settings: Settings, letta: LettaDirectoryServer
+) -> None:
+    public = control_settings.model_copy(update={"admin_secret": "an-admin-secret-for-tests"})
+    async with control_plane(public) as plane:
+        admin = {"Authorization": f"Bearer {public.admin_secret}"}
+        body = BODY | {"config": {"room_policy": "resident"}}
+        assert (await plane.http.post("/agents", json=body, headers=admin)).status_code == 201
+        seen, known = (await plane.http.get("/agents")).json(), (await plane.http.get("/agents", headers=admin)).json()
+    assert [agent["resident"] for agent in seen["agents"]] == [True, False, False]
+    assert {agent["remembers"] for agent in seen["agents"]} == {""}
+    assert [agent["remembers"] for agent in known["agents"]][:2] == ["Ada knows a harbour."] * 2
+    assert seen["brain"] == {"model": "qwen2.5-coder-1.5b-instruct", "small_and_local": True}
 
 
 async def test_all_pages_of_letta_are_read_and_searched(plane: ControlPlane, letta: LettaDirectoryServer) -> None:
