@@ -98,6 +98,7 @@ function* ofSound(/** @type {any} */ { call, sound, captions, now }) {
 function* ofList(/** @type {any} */ { agents, call }) {
   if (call.phase !== "idle") return;
   if (agents.trouble) yield problem("error", agents.trouble.code, agents.trouble.message, agents.trouble.remedy, { action: "reload" });
+  for (const { code, message, remedy } of agents.providers) yield problem("warning", code, message, remedy, { action: "reload" });
   if (agents.letta) yield problem("warning", agents.letta.code, agents.letta.message, agents.letta.remedy, { action: "reload" });
 }
 

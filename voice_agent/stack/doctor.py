@@ -15,6 +15,7 @@ import httpx
 from voice_agent.contracts import LEASE_RENEWAL
 from voice_agent.downloads import Artifact, verify
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models.checks import check_all
 from voice_agent.models.parts import plans
 from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
@@ -124,6 +125,14 @@ async def _models(settings: Settings) -> str:
     return await _answer(settings.models_url.removesuffix("/v1") + "/health", Code.MODEL_UNREACHABLE)
 
 
+async def _providers(settings: Settings) -> str:
+    checks = await check_all(settings)
+    for check in checks:
+        if check.error:
+            raise check.error
+    return "; ".join(map(str, checks))
+
+
 async def _model_files(settings: Settings) -> str:
     files = [file for plan in plans(settings) for model in plan.models for file in model.files.values()]
     return await _verified(settings, files, "Run `voice-agent models fetch`.")
@@ -208,6 +217,7 @@ CHECKS: Final[dict[str, Check]] = {
     "letta": _letta,
     "models": _models,
     "model files": _model_files,
+    "providers": _providers,
     "page client": _page_client,
     "serve": _serve,
     "database": _database,

@@ -37,6 +37,7 @@ async def list_agents(parts: Parts, who: AnyCaller, q: Annotated[str, Query(max_
         agents=[agent_item(agent, parts.agents.default_id, confidential=who.is_admin) for agent in listing.agents],
         letta=standing,
         brain=Brain(model=brain.model, small_and_local=brain.local),
+        providers=[ErrorBody(**check.error.as_dict()) for check in parts.providers.checks if check.error],
     )
 
 

@@ -35,12 +35,14 @@ class Health(BaseModel):
 class Check(BaseModel):
     ok: bool
     ms: float
+    detail: str = ""
     error: ErrorBody | None = None
 
 
 class Readiness(BaseModel):
     ready: bool
     checks: dict[str, Check]
+    """The parts this needs, and who hears, thinks and speaks (`stt`, `llm`, `tts`): asked for a word each."""
 
 
 @router.get("/health")
@@ -52,10 +54,28 @@ async def health() -> Health:
 async def ready(parts: Parts, response: Response) -> Readiness:
     probes = _probes(parts)
     checks = dict(zip(probes, await asyncio.gather(*(_checked(n, p) for n, p in probes.items())), strict=True))
+    checks["letta"].detail = f"circuit breaker {parts.letta.breaker.state}"
+    checks |= _providers(parts)
     everything = all(check.ok for check in checks.values())
     response.status_code = 200 if everything else 503
     response.headers["Cache-Control"] = "no-store"
     return Readiness(ready=everything, checks=checks)
+
+
+def _providers(parts: Services) -> dict[str, Check]:
+    """As they were found last; asking them again takes seconds, and money."""
+    if not parts.providers.checks:
+        waiting = Temporary(Code.NOT_READY, "The providers are being checked.", "Ask again in a moment.")
+        return {"providers": Check(ok=False, ms=0.0, error=ErrorBody(**waiting.as_dict()))}
+    return {
+        found.role: Check(
+            ok=found.ok,
+            ms=0.0,
+            detail=str(found),
+            error=ErrorBody(**found.error.as_dict()) if found.error else None,
+        )
+        for found in parts.providers.checks
+    }
 
 
 def _probes(parts: Services) -> dict[str, Callable[[], Awaitable[None]]]:

@@ -75,6 +75,8 @@ class AgentList(BaseModel):
     agents: list[AgentItem]
     letta: LettaStanding
     brain: Brain
+    providers: list[ErrorBody]
+    """What is wrong with ears, brain and voice: empty when they work."""
 
 
 def agent_item(agent: Agent, default_id: str, *, confidential: bool) -> AgentItem:

@@ -26,6 +26,7 @@ from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
+from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate import RateLimit
 from voice_agent.web.resets import Resets
 from voice_agent.web.rotation import keep_small
@@ -45,6 +46,7 @@ class Services:
     monitor: Monitor
     desk: SessionDesk
     resets: Resets
+    providers: ProviderWatch
     rate: RateLimit
 
 
@@ -60,6 +62,7 @@ async def running(settings: Settings, stop: Callable[[], None]) -> AsyncIterator
         tasks = [
             asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
+            asyncio.create_task(parts.providers.run(), name="provider-checks"),
             asyncio.create_task(_upkeep(parts).run(), name="memory-upkeep"),
         ]
         for task in tasks:
@@ -108,6 +111,7 @@ def _wire(settings: Settings, database: Database, livekit: LiveKit, letta: Letta
         monitor,
         desk,
         Resets(livekit),
+        ProviderWatch(settings),
         RateLimit(settings.sessions_per_minute),
     )
 

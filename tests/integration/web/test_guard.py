@@ -10,7 +10,7 @@ import os
 import jwt
 import pytest
 
-from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.control_plane import ControlPlane, control_plane, eventually
 from tests.support.letta_directory import LettaDirectoryServer
 from voice_agent.errors import Permanent
 from voice_agent.settings import Settings
@@ -103,3 +103,17 @@ async def test_health_names_the_process_and_ready_names_the_part_that_is_away(
     checks = ready.json()["checks"]
     assert (checks["database"]["ok"], checks["livekit"]["ok"]) == (True, True)
     assert checks["letta"]["error"]["code"] == "letta_unavailable"
+    assert checks["letta"]["detail"] == "circuit breaker closed"
+
+
+async def test_who_cannot_hear_or_speak_is_known_before_anybody_talks(plane: ControlPlane) -> None:
+    """There is no model server here."""
+
+    async def asked() -> list[str] | None:
+        found = (await plane.http.get("/agents")).json()["providers"]
+        return [error["code"] for error in found] or None
+
+    assert await eventually(asked, 15, "the first check of the providers") == ["model_unreachable"] * 3
+    checks = (await plane.http.get("/ready")).json()["checks"]
+    assert {name for name, check in checks.items() if not check["ok"]} == {"models", "stt", "llm", "tts"}
+    assert "this machine" in checks["tts"]["detail"]
