@@ -55,7 +55,7 @@ class Rule:
     user: str = ""
     """In the text of the last user message."""
     system: str = ""
-    """In the system prompt. Its groups can be quoted in `reply` as \\1, \\2."""
+    """In the system prompt. Its groups can be quoted in `reply` as \\1, \\2; without one, those of `user`."""
     history: str = ""
     """In an earlier message that is not the system prompt."""
     reply: str = ""
@@ -170,9 +170,9 @@ class Script:
         calls = rule.tool in prompt.tools and prompt.last_role != "tool"
         if rule.tool and not calls and not rule.reply:
             return None
-        system_match = found[1]
-        assert system_match is not None
-        text = "" if calls else system_match.expand(rule.reply)
+        quoted = found[1] if rule.system else found[0]
+        assert quoted is not None
+        text = "" if calls else quoted.expand(rule.reply)
         tool, arguments = (rule.tool, rule.arguments) if calls else ("", {})
         return Answer(text, tool, arguments, rule.delay, rule.between)
 

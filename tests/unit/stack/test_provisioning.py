@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.eventually import eventually
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.settings import Settings
 from voice_agent.stack import livekit, secret_store
@@ -130,7 +131,11 @@ async def test_a_cancelled_program_is_gone_with_its_children(tmp_path: Path) -> 
     async with asyncio.timeout(20):  # a child that lives on would keep the pipe open for a minute
         with pytest.raises(asyncio.CancelledError):
             await running
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+    def gone() -> bool:
+        return not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+    assert await asyncio.to_thread(eventually, gone, bool, within=10)
 
 
 def test_secrets_are_made_once_and_are_for_our_eyes_only(tmp_path: Path) -> None:
