@@ -179,6 +179,9 @@ async def front_door(stack: Stack) -> AsyncIterator[FrontDoor]:
         finally:
             for caller in door.inside:
                 await caller.hang_up()
+            # Or their agents would wait for them, and keep others from being served.
+            for caller in {caller.session["session_id"]: caller for caller in door.inside}.values():
+                await caller.ask_the_server("DELETE", "")
 
 
 class FrontDoor:
