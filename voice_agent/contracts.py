@@ -229,6 +229,8 @@ class LogEvent(StrEnum):
     DISPATCH = "dispatch.requested"
     DISPATCH_FAILED = "dispatch.failed"
     GHOST_REMOVED = "room.ghost_removed"
+    SEAT_GIVEN = "room.seat_given"
+    """fields: by (the empty room whose agent leaves, so that a worker can take this one)"""
     ROOM_OPENED = "room.opened"
     ROOM_CLOSED = "room.closed"
     LEASE_TAKEN = "lease.taken"

@@ -90,6 +90,7 @@ const LOG_WORDS = {
   "dispatch.failed": () => "No assistant could be sent",
   "room.opened": () => "Room opened",
   "room.closed": () => "Room closed",
+  "room.seat_given": () => "An assistant that waited elsewhere made room",
   "room.ghost_removed": () => "A dead assistant was removed",
   "lease.lost": () => "The assistant gave the room up",
   "job.started": () => "Assistant process started",

@@ -242,6 +242,11 @@ class Fleet:
     def _act_ClearCooldown(self, session: Session, _action: Any) -> None:  # noqa: N802
         session.attempts = 0
 
+    def _act_MakeRoom(self, _session: Session, _action: Any) -> None:  # noqa: N802
+        idle = (s.lease.job for s in self.sessions.values() if not s.resident and not s.humans and s.lease.job)
+        if job := next((job for job in idle if job.in_room), None):
+            job.tell(self.core.events.DrainRequested())
+
     def _act_Report(self, session: Session, action: Any) -> None:  # noqa: N802
         session.reported = str(action.code)
 

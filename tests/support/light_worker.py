@@ -25,6 +25,7 @@ from livekit.protocol.models import ParticipantPermission
 from voice_agent.contracts import AgentAttribute, JobMetadata
 from voice_agent.rooms.holder import LeaseHolder
 from voice_agent.rooms.leases import Health, Lease, Leases, worker_name
+from voice_agent.rooms.orders import unseal
 from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
@@ -43,8 +44,9 @@ class Behaviour:
 class LightAgent:
     """One job: an agent in a room."""
 
-    def __init__(self, job_id: str, metadata: JobMetadata, leases: Leases, behaviour: Behaviour) -> None:
+    def __init__(self, job_id: str, metadata: JobMetadata, leases: Leases, behaviour: Behaviour, secret: str) -> None:
         self.job_id = job_id
+        self._secret = secret
         self.metadata = metadata
         self.behaviour = behaviour
         self.room = rtc.Room()
@@ -52,6 +54,7 @@ class LightAgent:
         self._gone = asyncio.Event()
         self._resets: list[asyncio.Task[None]] = []
         self.room.on("disconnected", lambda *_: self._gone.set())
+        self.room.on("data_received", self._ordered)
         lease = Lease(metadata.room_name, metadata.lease_epoch + 1, job_id)
         self.holder = LeaseHolder(leases, lease, lambda: self.behaviour.health)
 
@@ -79,6 +82,15 @@ class LightAgent:
                 AgentAttribute.LEASE_EPOCH: str(self.holder.lease.epoch),
             }
         )
+
+    def _ordered(self, packet: rtc.DataPacket) -> None:
+        order = unseal(packet.data, self.metadata.room_name, self._secret)
+        if order is not None and order.act == "drain" and not self._humans():
+            self._gone.set()
+
+    def _humans(self) -> list[rtc.RemoteParticipant]:
+        agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        return [one for one in self.room.remote_participants.values() if one.kind != agent]
 
     def _reset(self) -> None:
         self.episode += 1
@@ -166,6 +178,8 @@ class LightWorker:
 
     async def _offer(self, job: wire.Job) -> wire.WorkerMessage:
         metadata = JobMetadata.model_validate_json(job.metadata)
+        if len(self.agents) >= self._capacity:
+            return wire.WorkerMessage(availability=wire.AvailabilityResponse(job_id=job.id, available=False))
         taken = await self._leases.take(job.room.name, job.id, self.name, metadata.lease_epoch)
         self.refused += taken is None
         return wire.WorkerMessage(
@@ -176,7 +190,8 @@ class LightWorker:
 
     def _begin(self, assignment: wire.JobAssignment) -> None:
         job = assignment.job
-        agent = LightAgent(job.id, JobMetadata.model_validate_json(job.metadata), self._leases, self.behaviour)
+        metadata, secret = JobMetadata.model_validate_json(job.metadata), self._settings.livekit_api_secret
+        agent = LightAgent(job.id, metadata, self._leases, self.behaviour, secret)
         self.agents[job.id] = agent
         url = assignment.url or self._settings.effective_livekit_url
         task = asyncio.create_task(agent.run(url, assignment.token), name=f"job {job.id}")

@@ -193,6 +193,11 @@ class Report(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class MakeRoom(Action):
+    """No worker has a seat left for this room: an agent that waits in an empty one may give up its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Look(Action):
     """Nothing to do before `at`; look again then even if nobody wakes us."""
 
@@ -352,6 +357,7 @@ def _vacant(case: Case) -> Iterator[Action]:
         yield from _report(case, Code.NO_WORKER)
     elif wanted.free_slots == 0:
         yield from _report(case, Code.WORKER_FULL)
+        yield MakeRoom(room)
         yield _look(case, case.now + limits.cooldown)
     else:
         # A clock that jumped must not turn a cooldown into an hour: nothing was attempted in the future.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from voice_agent.contracts import LogEvent, Problem, RoomMark
+from voice_agent.contracts import ControlMessage, LogEvent, Problem, RoomMark
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import room_health as health
 from voice_agent.observe.log import BoundLog, ReconnectLog
@@ -14,7 +14,9 @@ from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.leases import Leases
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.observation import View
+from voice_agent.rooms.policy import POLICIES
 
+_ASKED_FOR_A_SEAT: Final = 50
 PROBLEMS: Final[Mapping[str, Problem]] = {
     Code.NO_WORKER: Problem(
         code=Code.NO_WORKER,
@@ -55,6 +57,7 @@ class Acts:
             health.Fence: self._fence,
             health.ClearCooldown: self._clear_cooldown,
             health.Report: self._report,
+            health.MakeRoom: self._make_room,
         }
 
     async def perform(self, action: health.Action, view: View) -> None:
@@ -116,6 +119,17 @@ class Acts:
 
     async def _clear_cooldown(self, action: health.ClearCooldown, _view: View, _log: BoundLog) -> None:
         await self._book.agent_is_ready(action.room)
+
+    async def _make_room(self, action: health.MakeRoom, _view: View, log: BoundLog) -> None:
+        """The agent that has waited longest in an empty room leaves; its visitor gets another when they come back."""
+        others = await self._book.open_records(await self._book.open_names() - {action.room})
+        idle = [record for record in others.values() if not POLICIES[record.policy].agent_when_empty]
+        for record in sorted(idle, key=lambda record: record.last_human_at)[:_ASKED_FOR_A_SEAT]:
+            present = await self._livekit.participants(record.name)
+            if any(p.is_agent for p in present) and not any(p.is_human for p in present):
+                await self._livekit.order(record.name, ControlMessage(act="drain"))
+                log.write(LogEvent.SEAT_GIVEN, by=record.name)
+                return
 
     async def _report(self, action: health.Report, view: View, log: BoundLog) -> None:
         """Shown in two places: the session's state, and the room's metadata, which reaches the page at once."""

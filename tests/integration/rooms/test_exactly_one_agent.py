@@ -55,6 +55,20 @@ async def test_an_outsider_who_dispatches_again_and_again_gets_no_second_agent(p
         assert [p.identity for p in await plane.agents(session["room_name"])] == [incumbent.identity]
 
 
+async def test_who_waits_in_an_empty_room_gives_up_the_seat_that_somebody_needs(plane: ControlPlane) -> None:
+    async with LightWorker(plane.settings, capacity=2) as worker:
+        talking, waiting = await plane.open_session(), await plane.open_session()
+        kept = await plane.ready_agent(talking["room_name"])
+        await plane.ready_agent(waiting["room_name"])
+        async with visitor(talking):
+            await worker.meets(talking["participant_identity"])
+            newcomer = await plane.open_session()
+            async with visitor(newcomer):
+                await plane.ready_agent(newcomer["room_name"], within=30)
+                assert await plane.agents(waiting["room_name"]) == []
+                assert [p.identity for p in await plane.agents(talking["room_name"])] == [kept.identity]
+
+
 async def test_an_agent_without_a_lease_is_removed_and_the_incumbent_stays(plane: ControlPlane) -> None:
     from livekit import api, rtc
 
