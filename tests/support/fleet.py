@@ -294,7 +294,8 @@ class Fleet:
         if not session.exists or not self.server_up or session.lease.job is not job:
             job.end(release=True)
             return
-        listed = [other.id for other in session.agents.values() if not other.stranger]
+        # One whose death is certified may still be listed when an outsider asks for its successor.
+        listed = [other.id for other in session.agents.values() if not other.stranger and not other.dead]
         require(not listed, "one agent at a time", f"{session.name}: {job.id} joins {listed}")
         job.joined_at, job.in_room = self.now, True
         session.agents[job.sid] = job
