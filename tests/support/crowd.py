@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ WORDS: Final = (
     *("tangerine", "elephant", "thunder", "bicycle", "volcano"),
     *("umbrella", "penguin", "chocolate", "diamond", "saxophone"),
 )
+_SOUND_WITHIN: Final = 15.0
 
 
 async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str]) -> None:
@@ -41,11 +42,18 @@ async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str]) 
 async def _tell(stack: Stack, person: Caller, word: str) -> list[str]:
     async with person.ears() as heard:
         await person.ask(f"My word is {word}.")
-        return await heard_words(stack, heard())
+        return await heard_words(stack, heard, word)
 
 
-async def heard_words(stack: Stack, sound: NDArray[np.float32]) -> list[str]:
-    loud = without_silence(sound, MICROPHONE_RATE)
-    if not len(loud):
-        return []
-    return words(await asyncio.to_thread(recognise, loud, stack.settings.models_url, rate=MICROPHONE_RATE))
+async def heard_words(stack: Stack, heard: Callable[[], NDArray[np.float32]], last: str) -> list[str]:
+    """All that is recognised once `last` is among it: sound comes after its caption. What there is when time is up."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _SOUND_WITHIN
+    while True:
+        loud = without_silence(heard(), MICROPHONE_RATE)
+        said: list[str] = []
+        if len(loud):
+            said = words(await asyncio.to_thread(recognise, loud, stack.settings.models_url, rate=MICROPHONE_RATE))
+        if last in said or loop.time() > deadline:
+            return said
+        await asyncio.sleep(0.5)

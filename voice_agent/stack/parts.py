@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from voice_agent.settings import Settings
 from voice_agent.stack import letta, livekit, postgres, readiness
 from voice_agent.stack.shell import Account
+
+_GOODBYES: Final = 20.0
+"""Seconds for every conversation of a worker to bring its last turn into the outbox."""
 
 
 @dataclass(frozen=True)
@@ -152,4 +156,6 @@ def _serve(settings: Settings) -> Part:
 
 def _worker(settings: Settings) -> Part:
     port = Port(settings.worker_port, "VOICE_WORKER_PORT")
-    return _own(settings, "worker", "worker", port=port, path="/", needs=("livekit", "serve"), holds_leases=True)
+    needs = ("livekit", "serve")
+    patience = _GOODBYES + settings.worker_drain
+    return _own(settings, "worker", "worker", port=port, path="/", needs=needs, holds_leases=True, stop_within=patience)

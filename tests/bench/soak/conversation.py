@@ -123,7 +123,7 @@ async def aloud(home: House, caller: Caller, question: NDArray[np.float32]) -> N
         already = len(caller.seen.captions)
         await caller.say(question)
         await caller.until(lambda: len(caller.seen.captions) > already, "an answer to a spoken question")
-        said = await heard_words(home.stack, heard())
+        said = await heard_words(home.stack, heard, "marigold")
     assert "marigold" in said, f"heard {said}, captions {caller.seen.captions}"
 
 
