@@ -1,6 +1,7 @@
 """A real worker as LiveKit and our database see one, without speech: it registers, takes leases, joins rooms, is ready.
 
-Small enough to be started and killed by the dozen; `python -m tests.support.light_worker` is one in its own process.
+Small enough to be started and killed by the dozen. In a process of its own:
+`python -m tests.support.light_worker SETTINGS SEATS`.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ class LightWorker:
         elif kind == "availability":
             await ws.send_bytes((await self._offer(message.availability.job)).SerializeToString())
         elif kind == "assignment":
-            self._begin(message.assignment)
+            self._begin(ws, message.assignment)
 
     async def _offer(self, job: wire.Job) -> wire.WorkerMessage:
         metadata = JobMetadata.model_validate_json(job.metadata)
@@ -188,15 +189,27 @@ class LightWorker:
             )
         )
 
-    def _begin(self, assignment: wire.JobAssignment) -> None:
+    def _begin(self, ws: aiohttp.ClientWebSocketResponse, assignment: wire.JobAssignment) -> None:
         job = assignment.job
         metadata, secret = JobMetadata.model_validate_json(job.metadata), self._settings.livekit_api_secret
         agent = LightAgent(job.id, metadata, self._leases, self.behaviour, secret)
         self.agents[job.id] = agent
         url = assignment.url or self._settings.effective_livekit_url
-        task = asyncio.create_task(agent.run(url, assignment.token), name=f"job {job.id}")
-        self._jobs[job.id] = task
-        task.add_done_callback(lambda _task: self.agents.pop(job.id, None))
+        self._jobs[job.id] = asyncio.create_task(self._work(ws, agent, url, assignment.token), name=f"job {job.id}")
+
+    async def _work(self, ws: aiohttp.ClientWebSocketResponse, agent: LightAgent, url: str, token: str) -> None:
+        await self._report_load(ws)
+        try:
+            await agent.run(url, token)
+        finally:
+            self.agents.pop(agent.job_id, None)
+            await self._report_load(ws)
+
+    async def _report_load(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        load = len(self.agents) / self._capacity
+        status = wire.UpdateWorkerStatus(status=wire.WorkerStatus.WS_AVAILABLE, load=load)
+        with suppress(aiohttp.ClientError, OSError):
+            await ws.send_bytes(wire.WorkerMessage(update_worker=status).SerializeToString())
 
 
 async def _stop(*tasks: asyncio.Task[None]) -> None:
@@ -206,15 +219,16 @@ async def _stop(*tasks: asyncio.Task[None]) -> None:
         await asyncio.wait(tasks)
 
 
-async def _until_terminated(settings: Settings, say: Callable[[str], None]) -> None:
+async def _until_terminated(settings: Settings, capacity: int, say: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with LightWorker(settings):
+    async with LightWorker(settings, capacity=capacity):
         say("registered")
         await stop.wait()
 
 
 if __name__ == "__main__":
     told = json.loads(Path(sys.argv[1]).read_text())
-    asyncio.run(_until_terminated(Settings.model_validate(told), lambda line: print(line, flush=True)))
+    seats = int(sys.argv[2])
+    asyncio.run(_until_terminated(Settings.model_validate(told), seats, lambda line: print(line, flush=True)))

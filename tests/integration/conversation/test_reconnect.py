@@ -158,21 +158,27 @@ async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> No
     assert all("Marigold" not in prompt.system and "Before" not in prompt.system for prompt in prompts)
 
 
-async def test_a_connection_that_breaks_on_the_callers_side_is_no_goodbye(stack: Stack) -> None:
+async def test_a_connection_that_breaks_on_the_callers_side_comes_back(stack: Stack) -> None:
+    """Resumed, the visit goes on. Made anew, it is a leave and a return to LiveKit, and so to everybody."""
     async with front_door(stack) as door:
         agent = await somebody_curt(stack, door, "Broken")
         caller = await door.come_in(agent_id=agent)
         await caller.greeting()
-        for scenario in (
-            rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT,
-            rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT,
-        ):
-            again = asyncio.Event()
-            caller.room.once("reconnected", lambda *_, done=again: done.set())
-            await caller.room.simulate_scenario(scenario)
-            await asyncio.wait_for(again.wait(), 30)
-            await caller.answered()
-            assert "Marigold" in await caller.ask(QUESTION)
+        await broken(caller, rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
+        assert "Marigold" in await caller.ask(QUESTION)
+        assert caller.episode == 1
+        await broken(caller, rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
+        await caller.until(lambda: len(caller.seen.captions) == 3, "the second greeting")
+        assert "Marigold" in await caller.ask(QUESTION)
+        assert caller.episode == 2
+
+
+async def broken(caller: Caller, scenario: rtc.SimulateScenarioKind.ValueType) -> None:
+    again = asyncio.Event()
+    caller.room.once("reconnected", lambda *_: again.set())
+    await caller.room.simulate_scenario(scenario)
+    await asyncio.wait_for(again.wait(), 30)
+    await caller.answered()
 
 
 async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:

@@ -30,12 +30,16 @@ REPOSITORY = Path(__file__).parents[3]
 
 @asynccontextmanager
 async def worker_process(settings: Settings) -> AsyncIterator[subprocess.Popen[str]]:
-    """A worker that can be killed and frozen as only a process can."""
+    """A worker that can be killed and frozen as only a process can.
+
+    It has one seat: LiveKit offers a frozen worker with free seats its share of the jobs, and waits 10 s for an answer
+    each time. Then only luck and the cooldown's retries bring the job to another.
+    """
     told = settings.home / "worker.json"
     told.write_text(json.dumps(settings.model_dump(mode="json", by_alias=True)))
     process = await asyncio.to_thread(
         subprocess.Popen,
-        [sys.executable, "-m", "tests.support.light_worker", str(told)],
+        [sys.executable, "-m", "tests.support.light_worker", str(told), "1"],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
