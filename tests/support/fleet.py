@@ -245,6 +245,7 @@ class Fleet:
     def _act_MakeRoom(self, _session: Session, _action: Any) -> None:  # noqa: N802
         idle = (s.lease.job for s in self.sessions.values() if not s.resident and not s.humans and s.lease.job)
         if job := next((job for job in idle if job.in_room), None):
+            job.session.expected_until = self.now
             job.tell(self.core.events.DrainRequested())
 
     def _act_Report(self, session: Session, action: Any) -> None:  # noqa: N802

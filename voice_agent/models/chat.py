@@ -23,6 +23,8 @@ from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.tools import as_schema, wanted
 
 EVENTS: Final = "text/event-stream"
+LONGEST_ANSWER: Final = 1_024
+"""Tokens, where the request names no bound: a small model may ramble to the end of its context."""
 SLOTS: Final = 3
 """Prompts whose beginning stays computed: two conversations, and one for background work so that it evicts neither."""
 BACKGROUND_SLOT: Final = SLOTS - 1
@@ -53,6 +55,8 @@ class LocalBrain:
                 f"Use {self._model!r}, or see GET /v1/models.",
                 param="model",
             )
+        if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
+            body = {**body, "max_tokens": LONGEST_ANSWER}
         return self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=body)
 
 

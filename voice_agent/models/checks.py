@@ -102,7 +102,10 @@ async def _recognise(client: httpx.AsyncClient, endpoint: Endpoint, word: bytes)
 
 async def _complete(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
     # Streamed, as conversations are. Proves key, model and quota for the price of a word.
-    body = {"model": endpoint.model, "messages": [{"role": "user", "content": "Say hello."}], "stream": True}
+    asked = [{"role": "user", "content": "Say hello."}]
+    body: dict[str, Any] = {"model": endpoint.model, "messages": asked, "stream": True}
+    if endpoint.local:
+        body["max_tokens"] = 8  # a small model may ramble; OpenAI's newer ones refuse this field
     url = f"{endpoint.base_url}/chat/completions"
     async with client.stream("POST", url, json=body, headers=_headers(endpoint)) as answer:
         if answer.status_code >= 400:

@@ -127,6 +127,8 @@ class Acts:
         for record in sorted(idle, key=lambda record: record.last_human_at)[:_ASKED_FOR_A_SEAT]:
             present = await self._livekit.participants(record.name)
             if any(p.is_agent for p in present) and not any(p.is_human for p in present):
+                # First, or the room it leaves would ask for the same seat again, ahead of who needs it.
+                await self._book.expect_nobody(record.name)
                 await self._livekit.order(record.name, ControlMessage(act="drain"))
                 log.write(LogEvent.SEAT_GIVEN, by=record.name)
                 return

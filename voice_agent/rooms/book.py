@@ -90,6 +90,11 @@ class RoomBook:
             row = (await connection.execute(change.returning(rooms))).one_or_none()
         return None if row is None else _record(row)
 
+    async def expect_nobody(self, room: str) -> None:
+        """Who comes all the same is served when they are there."""
+        async with self._database.begin() as connection:
+            await connection.execute(update(rooms).where(rooms.c.name == room).values(wanted_until=self._clock()))
+
     async def rebind(self, room: str, job: JobMetadata) -> None:
         """Whoever is asked for from now on is asked to be this one."""
         async with self._database.begin() as connection:

@@ -101,6 +101,10 @@ async def test_a_room_closes_only_when_nobody_is_or_will_be_there(database: Data
     assert not await book.close_if_unused("room-1", 0.5), "somebody is expected"
     clock.now += EXPECTED_FOR + 1
     assert await book.expect("room-1") is not None
+    assert not await book.close_if_unused("room-1", 0.5), "somebody is coming back"
+    await book.expect_nobody("room-1")
+    clock.now += 1
+    assert not await book.close_if_unused("room-1", 1e6), "it was never too long empty"
     clock.now += 10
     await book.human_seen("room-1")
     clock.now += EXPECTED_FOR - 9
