@@ -47,18 +47,22 @@ case "$wanted" in
         ;;
     all)
         need_chromium
-        # What needs no system runs beside the start of the system.
+        # Two lanes, since most of a conversation is waiting: what needs no whole system runs beside what does.
         mkdir -p build
-        (set -e; lint; tests tests/unit) >build/unit.log 2>&1 &
+        (
+            set -e
+            lint
+            tests tests/unit tests/contract/{registry,storage,rooms} tests/integration/{downloads,web,rooms}
+        ) >build/beside.log 2>&1 &
         beside=$!
         trap 'kill "$beside" 2>/dev/null || true' EXIT
         # Of the acceptance tests the whole path; those of the page and of the run have their tier.
         outcome=0
-        tests tests/contract tests/integration tests/acceptance/test_leave_and_come_back.py \
-            tests/acceptance/test_token_source.py tests/acceptance/test_stack_up.py "$@" || outcome=$?
+        tests tests/contract/{memory,models} tests/integration/{conversation,memory} \
+            tests/acceptance/test_{leave_and_come_back,token_source,stack_up}.py "$@" || outcome=$?
         wait "$beside" || outcome=$?
         trap - EXIT
-        cat build/unit.log
+        cat build/beside.log
         exit "$outcome"
         ;;
     *)
