@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -207,13 +208,13 @@ class FrontDoor:
         assert back.session["resumed"], back.session
         return back
 
-    async def join_as(self, caller: Caller, identity: str) -> Caller:
+    async def join_as(self, caller: Caller, identity: str, valid_for: float = 3600) -> Caller:
         """Somebody else in the same room."""
         settings = self._stack.settings
         grants = api.VideoGrants(room_join=True, room=caller.session["room_name"])
         token = api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret)
-        minted = token.with_identity(identity).with_name(identity).with_grants(grants).to_jwt()
-        return await self.join(caller.session, minted)
+        token = token.with_identity(identity).with_name(identity).with_grants(grants)
+        return await self.join(caller.session, token.with_ttl(timedelta(seconds=valid_for)).to_jwt())
 
     async def join(self, session: dict[str, Any], token: str) -> Caller:
         caller = Caller(rtc.Room(), session, self.http)

@@ -21,11 +21,22 @@ from voice_agent.web.app import create_app
 _T = TypeVar("_T")
 
 
+class Clock:
+    """The time of day, unless somebody moves it."""
+
+    def __init__(self) -> None:
+        self.moved_by = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.moved_by
+
+
 @dataclass
 class ControlPlane:
     settings: Settings
     http: httpx.AsyncClient
     livekit: LiveKit
+    clock: Clock
 
     async def open_session(self, **body: Any) -> dict[str, Any]:
         answer = await self.http.post("/session", json={"agent_id": "agent-1", **body})
@@ -52,10 +63,10 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], within: float, wh
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
+def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[str]:
     """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
     config = uvicorn.Config(
-        create_app(settings, lambda: None),
+        create_app(settings, lambda: None, clock),
         host="127.0.0.1",
         port=settings.port,
         log_level="warning",
@@ -77,11 +88,11 @@ def serving(settings: Settings) -> Iterator[str]:
 
 @asynccontextmanager
 async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
-    livekit = LiveKit(settings)
+    livekit, clock = LiveKit(settings), Clock()
     try:
-        with serving(settings) as base:
+        with serving(settings, clock) as base:
             async with httpx.AsyncClient(base_url=base, timeout=20, trust_env=False) as client:
-                yield ControlPlane(settings, client, livekit)
+                yield ControlPlane(settings, client, livekit, clock)
     finally:
         await livekit.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -17,13 +18,13 @@ from voice_agent.web.guard import Guard, allowed_origins
 from voice_agent.web.services import running
 
 
-def create_app(settings: Settings, stop: Callable[[], None]) -> FastAPI:
-    """`stop` ends the process: it is called when the monitor ends, which it never should."""
+def create_app(settings: Settings, stop: Callable[[], None], clock: Callable[[], float] = time.time) -> FastAPI:
+    """`stop` ends the process: it is called when the monitor ends, which it never should. `clock`: the time of day."""
     require_safe_binding(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, stop) as app.state.services:
+        async with running(settings, stop, clock) as app.state.services:
             yield
 
     app = FastAPI(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,14 +50,14 @@ class Services:
 
 
 @asynccontextmanager
-async def running(settings: Settings, stop: Callable[[], None]) -> AsyncIterator[Services]:
+async def running(settings: Settings, stop: Callable[[], None], clock: Callable[[], float]) -> AsyncIterator[Services]:
     """The services with the monitor at work; leaving stops it and closes every connection."""
     database = Database(settings.effective_database_url)
     livekit = LiveKit(settings)
     letta = LettaClient(settings)
     try:
         await upgrade(database)
-        parts = _wire(settings, database, livekit, letta)
+        parts = _wire(settings, database, livekit, letta, clock)
         tasks = [
             asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
@@ -86,8 +85,9 @@ def _upkeep(parts: Services) -> Upkeep:
     return Upkeep(parts.settings, parts.database, parts.letta, parts.log, parts.leases.sessions_alive)
 
 
-def _wire(settings: Settings, database: Database, livekit: LiveKit, letta: LettaClient) -> Services:
-    clock = time.time
+def _wire(
+    settings: Settings, database: Database, livekit: LiveKit, letta: LettaClient, clock: Callable[[], float]
+) -> Services:
     log = ReconnectLog(settings.reconnect_log, "serve", spoken_text=settings.log_spoken_text)
     store = SqlSessionStore(database)
     book = RoomBook(database, clock)

@@ -7,14 +7,13 @@ from typing import Any
 
 from livekit import rtc
 
-from tests.support.caller import Caller, FrontDoor, front_door
+from tests.integration.conversation.people import BOAT, QUESTION, somebody_curt
+from tests.support.caller import Caller, front_door
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute, Rpc, Topic
 
-BOAT = "The person's sailing boat is called Marigold."
-QUESTION = "What is the name of my sailing boat?"
 LEFT = {"done", "pending"}
 """A slow machine may take longer than `leave` waits; who comes back meets the next episode all the same."""
 
@@ -195,14 +194,6 @@ async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:
             await me.publish_data(b"{}", reliable=False, topic=Topic.CHAT)
         await caller.until(lambda: any(n.code == "bad_client_message" for n in caller.seen.notices), "a refusal")
         assert "Marigold" in await caller.ask(QUESTION)
-
-
-async def somebody_curt(stack: Stack, door: FrontDoor, name: str) -> str:
-    """A saved voice configuration that greets with one syllable: what these tests wait for is not the greeting."""
-    saved = {"name": name, "letta_agent_id": make_agent(stack, name, BOAT), "config": {"greeting": "Hi."}}
-    answer = await door.http.post("/agents", json=saved)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
 
 
 async def call(caller: Caller, method: Rpc) -> Any:

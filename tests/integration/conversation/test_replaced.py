@@ -11,13 +11,12 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.integration.conversation.people import BOAT, QUESTION
 from tests.support.caller import Caller, front_door
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute
-
-QUESTION = "What is the name of my sailing boat?"
 
 
 def the_job(_stack: Stack, caller: Caller) -> int:
@@ -33,7 +32,7 @@ def the_worker(stack: Stack, _caller: Caller) -> int:
     ("whom", "how"), [(the_job, signal.SIGKILL), (the_worker, signal.SIGTERM)], ids=["job killed", "worker stopped"]
 )
 async def test_the_conversation_goes_on_without_a_second_greeting(stack: Stack, whom: Any, how: signal.Signals) -> None:
-    agent = make_agent(stack, "Phoenix", "The person's sailing boat is called Marigold.")
+    agent = make_agent(stack, "Phoenix", BOAT)
     async with front_door(stack) as door:
         caller = await door.come_in(agent_id=agent)
         await caller.greeting()

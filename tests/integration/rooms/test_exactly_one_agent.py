@@ -55,6 +55,16 @@ async def test_an_outsider_who_dispatches_again_and_again_gets_no_second_agent(p
         assert [p.identity for p in await plane.agents(session["room_name"])] == [incumbent.identity]
 
 
+async def test_twenty_requests_for_one_room_and_two_workers_give_one_agent(plane: ControlPlane) -> None:
+    async with LightWorker(plane.settings, name="one") as one, LightWorker(plane.settings, name="two") as two:
+        opened = await asyncio.gather(*(plane.open_session(role="owner", business_id="b1") for _ in range(20)))
+        (room,) = {session["room_name"] for session in opened}
+        agent = await plane.ready_agent(room)
+        async with visitor(opened[0]), visitor(opened[-1]):
+            assert [p.identity for p in await plane.agents(room)] == [agent.identity]
+            assert len(one.agents) + len(two.agents) == 1
+
+
 async def test_who_waits_in_an_empty_room_gives_up_the_seat_that_somebody_needs(plane: ControlPlane) -> None:
     async with LightWorker(plane.settings, capacity=2) as worker:
         talking, waiting = await plane.open_session(), await plane.open_session()

@@ -103,6 +103,24 @@ async def test_a_locked_database_evicts_nobody(plane: ControlPlane) -> None:
             assert [p.identity for p in await plane.agents(session["room_name"])] == [agent.identity]
 
 
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+async def test_a_clock_that_jumps_evicts_nobody_and_stops_nothing(plane: ControlPlane, jump: float) -> None:
+    async with LightWorker(plane.settings) as worker:
+        session = await plane.open_session()
+        agent = await plane.ready_agent(session["room_name"])
+        async with visitor(session) as room:
+            await worker.meets(session["participant_identity"])
+            gone = asyncio.Event()
+            room.on("participant_disconnected", lambda *_: gone.set())
+            plane.clock.moved_by = jump
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(gone.wait(), 12)  # longer than every room is looked at anew
+            await worker.agents[agent.identity.removeprefix("agent-")].room.disconnect()
+            await another_ready_agent(plane, session["room_name"], agent.identity, within=10)
+            later = await plane.open_session()
+            await plane.ready_agent(later["room_name"])
+
+
 def lock(path: Path, seconds: float) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:

@@ -1,0 +1,40 @@
+"""Whoever answers, the language model with Letta's memory or Letta itself: the same promises."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.integration.conversation.people import BOAT, QUESTION
+from tests.support.caller import FrontDoor, front_door
+from tests.support.eventually import eventually
+from tests.support.letta_agents import make_agent, spoken_turns
+from tests.support.stack import Stack
+from voice_agent.contracts import ReplyPath
+
+
+async def saved(door: FrontDoor, name: str, letta_agent: str, path: ReplyPath) -> str:
+    config = {"greeting": "Hi.", "reply_path": path}
+    answer = await door.http.post("/agents", json={"name": name, "letta_agent_id": letta_agent, "config": config})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+@pytest.mark.parametrize("path", list(ReplyPath))
+async def test_what_only_letta_knows_is_answered_and_every_turn_is_held_once(stack: Stack, path: ReplyPath) -> None:
+    letta_agent = make_agent(stack, f"By {path}", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=await saved(door, f"By {path}", letta_agent, path))
+        await caller.greeting()
+        assert "Marigold" in await caller.ask(QUESTION)
+        await caller.leave()
+        back = await door.come_back(caller)
+        await back.greeting()
+        assert "Marigold" in await back.ask(f"Once more: {QUESTION}")
+        await back.leave()
+    stored = await asyncio.to_thread(
+        eventually, lambda: spoken_turns(stack, letta_agent), lambda turns: len(turns) >= 4, within=60
+    )
+    assert [text for role, text in stored if role == "user_message"] == [QUESTION, f"Once more: {QUESTION}"]
+    assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 2
