@@ -115,7 +115,7 @@ async def test_a_clock_that_jumps_evicts_nobody_and_stops_nothing(plane: Control
             plane.clock.moved_by = jump
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(gone.wait(), 12)  # longer than every room is looked at anew
-            await worker.agents[agent.identity.removeprefix("agent-")].room.disconnect()
+            await plane.livekit.remove_participant(session["room_name"], agent.identity)
             await another_ready_agent(plane, session["room_name"], agent.identity, within=10)
             later = await plane.open_session()
             await plane.ready_agent(later["room_name"])
