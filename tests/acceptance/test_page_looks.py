@@ -113,7 +113,7 @@ def test_a_list_that_cannot_be_loaded(stack: Stack, context: BrowserContext, sho
     Visitor(page).expect_notice("server_gone")
     show("12-no-server")
     page.unroute("**/agents")  # the page tries again by itself
-    expect(page.locator("[data-testid=agents] .card strong").first).to_be_visible()
+    expect(page.locator("[data-testid=agents] .card strong").first).to_be_visible(timeout=60_000)
 
 
 def test_nothing_from_elsewhere_and_nothing_jumps(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,6 +144,29 @@ def test_thirty_seconds_without_a_network(stack: Stack, browser: Browser) -> Non
     assert visitor.page.locator("[data-testid=notice][data-code=offline]").count() == 0
     assert session_of(visitor)["sessionId"] == session
     assert visitor.ask("Hello again.")
+    visitor.leave()
+
+
+def test_a_laptop_that_sleeps_wakes_up_in_the_conversation(stack: Stack, browser: Browser) -> None:
+    context = browser.new_context()
+    visitor = visit(stack, context)
+    session = session_of(visitor)["sessionId"]
+    assert visitor.ask("Hello there.")
+    lid = context.new_cdp_session(visitor.page)
+    lid.send("Page.setWebLifecycleState", {"state": "frozen"})
+    lid.send("Network.enable")
+    lid.send(
+        "Network.emulateNetworkConditions",
+        {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0},
+    )
+    time.sleep(30)  # the length of the sleep is what is tested: longer than LiveKit waits for anybody
+    lid.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
+    )
+    lid.send("Page.setWebLifecycleState", {"state": "active"})
+    assert visitor.ask("Good morning again.")
+    assert session_of(visitor)["sessionId"] == session
     visitor.leave()
 
 
