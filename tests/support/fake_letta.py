@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from voice_agent.errors import Code, Permanent, Temporary
-from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, Turn, turn_mark
+from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, Turn, in_a_line, turn_mark
 
 
 class Mishap(Enum):
@@ -42,7 +42,8 @@ class FakeLetta:
 
     async def add_agent(self, name: str, blocks: Sequence[Block]) -> str:
         agent_id = f"agent-{next(self._numbers)}"
-        self.agents[agent_id] = (AgentSummary(agent_id, name, "", ""), tuple(blocks))
+        remembers = in_a_line({block.label: block.value for block in blocks})
+        self.agents[agent_id] = (AgentSummary(agent_id, name, "", "", remembers), tuple(blocks))
         return agent_id
 
     async def list_agents(self) -> list[AgentSummary]:

@@ -62,7 +62,7 @@ class LettaDirectoryServer:
         if path == "/v1/agents":
             return 200, self._page(query)
         agent_id = path.removeprefix("/v1/agents/")
-        found = [agent for agent in self.agents if agent["id"] == agent_id]
+        found = [_shown(agent, query) for agent in self.agents if agent["id"] == agent_id]
         return (200, found[0]) if found else (404, {"detail": "Agent not found"})
 
     def _page(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
@@ -70,7 +70,12 @@ class LettaDirectoryServer:
         after = query.get("after", [""])[0]
         ids = [agent["id"] for agent in self.agents]
         start = ids.index(after) + 1 if after in ids else 0
-        return self.agents[start : start + limit]
+        return [_shown(agent, query) for agent in self.agents[start : start + limit]]
+
+
+def _shown(agent: dict[str, Any], query: dict[str, list[str]]) -> dict[str, Any]:
+    asked = "agent.blocks" in query.get("include", []) + query.get("include[]", [])
+    return agent if asked else agent | {"blocks": []}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.breaker import CircuitBreaker
-from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, turn_mark
+from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, in_a_line, turn_mark
 from voice_agent.settings import Settings
 
 RECORDER_MODEL: Final = "vllm/recorder"
@@ -27,7 +27,6 @@ _BACKGROUND: Final = "-background"
 """Our model server's name for the same model when nobody waits: it yields to conversations."""
 _PAGE: Final = 100
 _PASSAGES: Final = 5
-_LINE: Final = 140
 _STEPS: Final = 6
 _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
 _NOT_TAKEN: Final = (Code.CONFLICT, Code.RATE_LIMITED)
@@ -65,12 +64,14 @@ class LettaClient:
 
     async def list_agents(self) -> list[AgentSummary]:
         with self._asking("list agents"):
-            return [_summary(agent) async for agent in self._client.agents.list(limit=self._page)]
+            return [
+                _summary(agent) async for agent in self._client.agents.list(limit=self._page, include=["agent.blocks"])
+            ]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
         try:
             with self._asking("read an agent"):
-                return _summary(await self._client.agents.retrieve(agent_id))
+                return _summary(await self._client.agents.retrieve(agent_id, include=["agent.blocks"]))
         except Permanent as error:
             if error.code in (Code.AGENT_NOT_FOUND, Code.BAD_REQUEST):
                 return None
@@ -300,10 +301,9 @@ def _keywords(query: str) -> list[str]:
 
 
 def _summary(agent: Any) -> AgentSummary:
-    blocks = {block.label: block.value for block in agent.blocks or ()}
-    known = " ".join(blocks.get("human", "").split())
-    remembers = known if len(known) <= _LINE else f"{known[: _LINE - 1]}…"
-    return AgentSummary(agent.id, agent.name, agent.description or "", agent.model or "", remembers)
+    """Of an agent with its blocks: Letta leaves them out unless it is asked for them."""
+    known = {block.label: block.value for block in agent.blocks or ()}
+    return AgentSummary(agent.id, agent.name, agent.description or "", agent.model or "", in_a_line(known))
 
 
 def _as_messages(recording: Recording) -> list[Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from voice_agent.contracts import MemoryScope, ReplyPath
 
@@ -22,6 +22,15 @@ class AgentSummary:
     model: str
     remembers: str = ""
     """A line of what it knows of its person."""
+
+
+LINE: Final = 140
+
+
+def in_a_line(blocks: Mapping[str, str]) -> str:
+    """What stands under `human`, short enough for a card."""
+    known = " ".join(blocks.get("human", "").split())
+    return known if len(known) <= LINE else f"{known[: LINE - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from voice_agent.contracts import ReplyPath
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.breaker import BreakerState
 from voice_agent.memory.letta import LettaClient
-from voice_agent.memory.model import Block, LettaPort, Recording, StoredMessage, Turn
+from voice_agent.memory.model import LINE, Block, LettaPort, Recording, StoredMessage, Turn
 
 SMALL_PAGE = 3
 """So that a handful of messages needs several pages."""
@@ -108,13 +108,17 @@ async def test_the_version_changes_with_a_block_and_only_then(letta: Letta) -> N
 
 
 async def test_agents_are_listed_and_found_whatever_the_page(letta: Letta) -> None:
-    made = {await letta.add_agent(f"Agent {number}", {}) for number in range(SMALL_PAGE + 2)}
-    listed = [agent.id for agent in await letta.port.list_agents()]
+    human = {"persona": "I am brief.", "human": "Robin,\n  " + "who sails. " * 20}
+    made = {await letta.add_agent(f"Agent {number}", human) for number in range(SMALL_PAGE + 2)}
+    agents = await letta.port.list_agents()
+    listed = {agent.id: agent for agent in agents}
     assert made <= set(listed)
-    assert len(listed) == len(set(listed))
+    assert len(listed) == len(agents)
     found = await letta.port.get_agent(min(made))
     assert found is not None
-    assert found.id == min(made)
+    assert found == listed[min(made)]
+    assert found.remembers.startswith("Robin, who sails. ")
+    assert len(found.remembers) == LINE
     assert await letta.port.get_agent(NO_SUCH_AGENT) is None
 
 
