@@ -85,7 +85,6 @@ class Settings(BaseModel):
     livekit_api_secret: str = _setting("LIVEKIT_API_SECRET", "LiveKit API secret.", "", secret=True)
     livekit_agent_name: str = _setting("LIVEKIT_AGENT_NAME", "Name under which workers register.", "voice-agent")
     livekit_port: int = _setting("VOICE_LIVEKIT_PORT", "Port of our LiveKit server.", 7880, ge=1, le=65535)
-    livekit_tcp_port: int = _setting("VOICE_LIVEKIT_TCP_PORT", "Its media port over TCP.", 7881, ge=1, le=65535)
     livekit_udp_port: int = _setting("VOICE_LIVEKIT_UDP_PORT", "Its media port over UDP.", 7882, ge=1, le=65535)
 
     letta_base_url: str = _setting("LETTA_BASE_URL", "A Letta server of yours; empty: ours is started.", "")

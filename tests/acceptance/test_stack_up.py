@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import httpx
+import psutil
 
 from tests.support.stack import Stack
+from voice_agent.stack import state
+from voice_agent.stack.processes import marked
 from voice_agent.stack.samples import SAMPLES
 
 PARTS = ["postgres", "models", "letta", "livekit", "serve", "worker"]
@@ -24,6 +27,20 @@ def test_every_part_is_ready_and_says_what_it_is(stack: Stack) -> None:
         assert part["version"]
         assert part["ready_after_s"] > 0
     assert httpx.get(report["url"]).status_code == 200
+
+
+def test_doctor_finds_nothing_wrong(stack: Stack) -> None:
+    answer = stack.command("doctor", "--json")
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_nothing_of_ours_can_be_reached_from_elsewhere(stack: Stack) -> None:
+    running = state.load(stack.home)
+    assert running is not None
+    ours = {process.pid for process in marked(running.run)}
+    listening = [one for one in psutil.net_connections("tcp") if one.pid in ours and one.status == psutil.CONN_LISTEN]
+    assert len(listening) >= len(PARTS)
+    assert {one.laddr.ip for one in listening} == {"127.0.0.1"}, listening
 
 
 def test_an_empty_letta_of_ours_has_three_different_sample_agents(stack: Stack) -> None:

@@ -54,12 +54,11 @@ class LiveKitServer:
 
 
 def settings_on_free_ports(home: Path, **more: object) -> Settings:
-    serve, port, tcp, udp, letta, models = free_ports(6)
+    serve, port, udp, letta, models = free_ports(5)
     return Settings(
         home=home,
         port=serve,
         livekit_port=port,
-        livekit_tcp_port=tcp,
         livekit_udp_port=udp,
         letta_port=letta,
         models_port=models,

@@ -126,7 +126,8 @@ def configuration(settings: Settings) -> str:
             "port": settings.livekit_port,
             "bind_addresses": ["127.0.0.1"],
             "rtc": {
-                "tcp_port": settings.livekit_tcp_port,
+                # Its TCP listener knows no address but all of them; on this machine UDP always gets through.
+                "tcp_port": 0,
                 "udp_port": settings.livekit_udp_port,
                 "use_external_ip": False,
                 "node_ip": "127.0.0.1",

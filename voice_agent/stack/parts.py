@@ -117,7 +117,6 @@ def _livekit(settings: Settings) -> Part:
         directory=settings.home,
         ports=(
             Port(settings.livekit_port, "VOICE_LIVEKIT_PORT"),
-            Port(settings.livekit_tcp_port, "VOICE_LIVEKIT_TCP_PORT"),
             Port(settings.livekit_udp_port, "VOICE_LIVEKIT_UDP_PORT", udp=True),
         ),
         prepare=partial(livekit.write_configuration, settings),
