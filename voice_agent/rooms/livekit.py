@@ -176,7 +176,8 @@ def _participant(info: ParticipantInfo) -> Participant:
     return Participant(
         identity=info.identity,
         sid=info.sid,
-        is_human=info.kind in _HUMANS,
+        # Who is hidden (a recorder, an observer) is seen by nobody in the room, and keeps nobody waiting.
+        is_human=info.kind in _HUMANS and not info.permission.hidden,
         is_agent=info.kind == ParticipantInfo.AGENT,
         joined_at_ms=info.joined_at_ms,
         attributes=dict(info.attributes),

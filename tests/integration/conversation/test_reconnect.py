@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
+import pytest
 from livekit import rtc
 
 from tests.integration.conversation.people import BOAT, QUESTION, somebody_curt
-from tests.support.caller import Caller, front_door
+from tests.support.caller import Caller, FrontDoor, front_door
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
+from tests.support.observer import observing
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute, Rpc, Topic
 
@@ -44,21 +50,42 @@ async def test_rapid_reconnection_before_the_agent_has_joined(stack: Stack) -> N
         assert len(back.agents) == 1
 
 
-async def test_many_cycles_in_one_room_with_the_same_agent(stack: Stack) -> None:
+Witness = Callable[[Caller], AbstractAsyncContextManager[Path]]
+
+
+@pytest.fixture
+async def witness(stack: Stack, tmp_path: Path) -> AsyncIterator[Witness]:
+    """Somebody independent in a caller's room; in the end their record is held against our log."""
+    record = tmp_path / "record.jsonl"
+    yield lambda caller: observing(stack.settings, caller.session["room_name"], record)
+    replayed = await asyncio.to_thread(
+        stack.command, "replay", str(stack.settings.reconnect_log), "--observer", str(record)
+    )
+    assert replayed.returncode == 0, replayed.stdout
+    seen = {json.loads(line)["event"] for line in record.read_text().splitlines()}
+    assert seen >= {"human.joined", "human.left", "agent.ready", "audio.began", "audio.ended"}
+
+
+async def test_many_cycles_in_one_room_with_the_same_agent(stack: Stack, witness: Witness) -> None:
     async with front_door(stack) as door:
         agent = await somebody_curt(stack, door, "Cycles")
         caller = await door.come_in(agent_id=agent)
+        async with witness(caller):
+            await five_cycles(door, caller)
+
+
+async def five_cycles(door: FrontDoor, caller: Caller) -> None:
+    await caller.answered()
+    who = (caller.agents[0].identity, caller.attribute(AgentAttribute.PID))
+    for cycle in range(1, 6):
+        assert caller.episode == cycle
+        await caller.greeting()
+        assert "Marigold" in await caller.ask(QUESTION)
+        assert (await caller.leave())["reset"] in LEFT
+        caller = await door.come_back(caller)
         await caller.answered()
-        who = (caller.agents[0].identity, caller.attribute(AgentAttribute.PID))
-        for cycle in range(1, 6):
-            assert caller.episode == cycle
-            await caller.greeting()
-            assert "Marigold" in await caller.ask(QUESTION)
-            assert (await caller.leave())["reset"] in LEFT
-            caller = await door.come_back(caller)
-            await caller.answered()
-            assert (caller.agents[0].identity, caller.attribute(AgentAttribute.PID)) == who
-            assert len(caller.agents[0].track_publications) == 1
+        assert (caller.agents[0].identity, caller.attribute(AgentAttribute.PID)) == who
+        assert len(caller.agents[0].track_publications) == 1
 
 
 async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> None:
@@ -85,19 +112,24 @@ async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> No
     assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 4
 
 
-async def test_ten_rejoins_during_the_reset_lose_nobody_and_greet_each_once(stack: Stack) -> None:
+async def test_ten_rejoins_during_the_reset_lose_nobody_and_greet_each_once(stack: Stack, witness: Witness) -> None:
     async with front_door(stack) as door:
         agent = await somebody_curt(stack, door, "Rejoin")
         caller = await door.come_in(agent_id=agent)
+        async with witness(caller):
+            await ten_rejoins(door, caller)
+
+
+async def ten_rejoins(door: FrontDoor, caller: Caller) -> None:
+    await caller.greeting()
+    for pause in range(10):
+        await caller.hang_up()
+        await asyncio.sleep(pause * 0.02)  # another moment of the reset each time
+        caller = await door.come_back(caller)
+        await caller.answered()
         await caller.greeting()
-        for pause in range(10):
-            await caller.hang_up()
-            await asyncio.sleep(pause * 0.02)  # another moment of the reset each time
-            caller = await door.come_back(caller)
-            await caller.answered()
-            await caller.greeting()
-        assert "Marigold" in await caller.ask(QUESTION)
-        assert len(caller.seen.captions) == 2, caller.seen
+    assert "Marigold" in await caller.ask(QUESTION)
+    assert len(caller.seen.captions) == 2, caller.seen
 
 
 async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
