@@ -20,6 +20,7 @@ import psutil
 from livekit import rtc
 from numpy.typing import NDArray
 
+from tests.support.aside import aside
 from tests.support.caller import Caller, FrontDoor, front_door
 from tests.support.crowd import WORDS, crowd, heard_words
 from tests.support.letta_agents import make_agent
@@ -56,21 +57,15 @@ class House:
 
 @asynccontextmanager
 async def house() -> AsyncIterator[House]:
-    system = running_stack()
-    stack = await asyncio.to_thread(system.__enter__)
-    try:
+    async with aside(running_stack()) as stack:
         stack.llm.script(BOAT)
-        letta_agent = await asyncio.to_thread(
-            make_agent, stack, "Soak", "The person's sailing boat is called Marigold."
-        )
+        letta_agent = await asyncio.to_thread(make_agent, stack, "Soak", FACT)
         async with front_door(stack) as door:
             saved = {"name": "Soak", "letta_agent_id": letta_agent, "config": {"greeting": "Hi."}}
             agent = (await door.http.post("/agents", json=saved)).raise_for_status().json()["id"]
             yield House(stack, door, agent)
         replayed = await asyncio.to_thread(stack.command, "replay", str(stack.settings.reconnect_log))
         assert replayed.returncode == 0, replayed.stdout + replayed.stderr
-    finally:
-        await asyncio.to_thread(system.__exit__, None, None, None)
 
 
 def job_of(caller: Caller) -> int:

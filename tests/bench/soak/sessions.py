@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.aside import aside
 from tests.support.control_plane import control_plane
 from tests.support.letta_directory import running_letta_directory
 from tests.support.livekit_server import running_livekit
@@ -19,9 +20,9 @@ PEOPLE: Final = 1_000
 
 @asynccontextmanager
 async def burst(_seed: int) -> AsyncIterator[Callable[[int], Awaitable[dict[str, Any]]]]:
-    with running_livekit() as server, tempfile.TemporaryDirectory() as home:
-        settings = server.settings.model_copy(update={"home": Path(home)})
-        with running_letta_directory(settings.letta_port) as letta:
+    async with aside(running_livekit()) as server, aside(tempfile.TemporaryDirectory()) as home:
+        settings = server.settings.model_copy(update={"home": Path(home), "sessions_per_minute": 10 * PEOPLE})
+        async with aside(running_letta_directory(settings.letta_port)) as letta:
             letta.add("agent-1", "Ada")
             async with control_plane(settings) as plane:
 
