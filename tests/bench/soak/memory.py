@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.aside import aside
 from tests.support.letta_server import RealLetta
 from tests.support.mortal import Mortal
 from tests.support.stack import running_stack
@@ -19,9 +20,7 @@ LOOK_EVERY = 20
 
 @asynccontextmanager
 async def kills(seed: int) -> AsyncIterator[Callable[[int], Awaitable[dict[str, Any]]]]:
-    system = running_stack()
-    stack = await asyncio.to_thread(system.__enter__)
-    try:
+    async with aside(running_stack()) as stack:
         real = RealLetta(stack)
         draw = random.Random(seed)
         with tempfile.TemporaryDirectory() as home:
@@ -35,5 +34,3 @@ async def kills(seed: int) -> AsyncIterator[Callable[[int], Awaitable[dict[str, 
                 return {"turns": turns}
 
             yield once
-    finally:
-        await asyncio.to_thread(system.__exit__, None, None, None)
