@@ -56,8 +56,8 @@ class House:
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
-    async with aside(running_stack()) as stack:
+async def house(**settings: str) -> AsyncIterator[House]:
+    async with aside(running_stack(**settings)) as stack:
         stack.llm.script(BOAT)
         letta_agent = await asyncio.to_thread(make_agent, stack, "Soak", FACT)
         async with front_door(stack) as door:
@@ -145,7 +145,7 @@ async def rejoins(seed: int) -> AsyncIterator[Once]:
 
 @asynccontextmanager
 async def crowds(_seed: int) -> AsyncIterator[Once]:
-    async with house() as home:
+    async with house(VOICE_WORKER_CAPACITY=str(len(WORDS))) as home:
 
         async def once(_number: int) -> dict[str, Any]:
             began = time.monotonic()
