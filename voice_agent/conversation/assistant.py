@@ -374,6 +374,8 @@ class VoiceAssistant:
 
     async def _close(self) -> None:
         self._events.detach()
+        if self.machine.state is not State.CLOSED:  # livekit may say so too late for us, or not at all
+            self.tell(ev.RoomDisconnected(self._gone.result() if self._gone.done() else "cancelled"))
         self._driver.close()
         await self._episode_tasks.stop()
         await self._turns.end_unanswered()

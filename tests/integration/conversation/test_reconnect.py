@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from livekit import rtc
 
@@ -18,7 +19,8 @@ from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.observer import observing
 from tests.support.stack import Stack
-from voice_agent.contracts import AgentAttribute, Rpc, Topic
+from voice_agent.contracts import AgentAttribute, ControlMessage, LogEvent, Rpc, Topic
+from voice_agent.rooms.livekit import LiveKit
 
 LEFT = {"done", "pending"}
 """A slow machine may take longer than `leave` waits; who comes back meets the next episode all the same."""
@@ -210,6 +212,25 @@ async def broken(caller: Caller, scenario: rtc.SimulateScenarioKind.ValueType) -
     await caller.room.simulate_scenario(scenario)
     await asyncio.wait_for(again.wait(), 30)
     await caller.answered()
+
+
+async def test_who_is_told_to_make_room_leaves_the_empty_room_and_says_so(stack: Stack) -> None:
+    livekit = LiveKit(stack.settings)
+    try:
+        async with front_door(stack) as door:
+            agent = await somebody_curt(stack, door, "Polite")
+            caller = await door.come_in(agent_id=agent)
+            await caller.greeting()
+            job = psutil.Process(int(caller.attribute(AgentAttribute.PID)))
+            assert (await caller.leave())["reset"] in LEFT
+            await livekit.order(caller.session["room_name"], ControlMessage(act="drain"))
+            await asyncio.to_thread(job.wait, 30)
+    finally:
+        await livekit.close()
+    log = map(json.loads, stack.settings.reconnect_log.read_text().splitlines())
+    assert [line["room"] for line in log if (line["event"], line["pid"]) == (LogEvent.JOB_ENDED, job.pid)] == [
+        caller.session["room_name"]
+    ]
 
 
 async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:
