@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +13,13 @@ import numpy as np
 import openai
 import pytest
 from livekit import rtc
+from livekit.agents import APIConnectOptions, APITimeoutError
 from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
 from tests.support.models import RunningModels
 from tests.support.speech import recognise, words
+from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.models import endpoints
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.prewarm import prewarm
@@ -56,6 +59,29 @@ async def test_livekits_voice_and_ears(settings: Settings) -> None:
         await tts.aclose()
         await stt.aclose()
         await stt._client.close()  # the plugin leaves the client that it made
+
+
+async def test_ears_and_voice_that_say_nothing_fail_in_time(tmp_path: Path) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    settings = Settings.model_validate({"VOICE_HOME": tmp_path, "OPENAI_BASE_URL": url})
+    providers = build_providers(settings, load_vad(), None, silence=0.3)
+    once = APIConnectOptions(max_retry=0)
+    try:
+        async with asyncio.timeout(20):
+            with pytest.raises(APITimeoutError):
+                await providers.stt.recognize(rtc.AudioFrame(bytes(32_000), 16_000, 1, 16_000), conn_options=once)
+            async with providers.tts.synthesize("Hello?", conn_options=once) as stream:
+                with pytest.raises(APITimeoutError):
+                    await anext(stream)
+    finally:
+        await providers.aclose()
+        server.close()
+        await server.wait_closed()
 
 
 @pytest.mark.parametrize("stream", [True, False])
