@@ -17,6 +17,8 @@ from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.conversation.providers import Providers
 
 _SAMPLE_RATE = 24_000
+_LISTENS_AT = 16_000
+"""What voice detection and speech recognition work with: nothing is resampled again, a seventh of a job's idle time."""
 _PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8.0)
 """One quick second try; then the person hears an apology instead of silence."""
 _TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=DEAD_LOOP_AFTER - 2.0)
@@ -92,7 +94,11 @@ class Voice:
             agent,
             room=self._room,
             room_options=room_io.RoomOptions(
-                audio_output=False, text_input=False, close_on_disconnect=False, delete_room_on_close=False
+                audio_input=room_io.AudioInputOptions(sample_rate=_LISTENS_AT),
+                audio_output=False,
+                text_input=False,
+                close_on_disconnect=False,
+                delete_room_on_close=False,
             ),
             session_host=False,
             record=False,
