@@ -79,6 +79,38 @@ class RoomMark(_Wire):
     problem: Problem | None = None
 
 
+class ProviderChoice(_Wire):
+    """Who does one role's work for an assistant. What is absent is as the installation says."""
+
+    provider: str | None = Field(default=None, max_length=50, pattern=r"^[a-z][a-z0-9_]*$")
+    """`openai` for every OpenAI-style endpoint, or another livekit plugin by its name."""
+    base_url: str | None = Field(default=None, max_length=500, pattern=r"^https?://\S+$")
+    model: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class EarsChoice(ProviderChoice):
+    language: str | None = Field(default=None, max_length=20, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$")
+
+
+class VoiceChoice(EarsChoice):
+    voice: str | None = Field(default=None, max_length=100)
+    speed: float | None = Field(default=None, ge=0.25, le=4.0)
+
+
+class VadChoice(_Wire):
+    provider: str | None = Field(default=None, max_length=50, pattern=r"^[a-z][a-z0-9_]*$")
+
+
+class ProviderChoices(_Wire):
+    stt: EarsChoice = EarsChoice()
+    llm: ProviderChoice = ProviderChoice()
+    tts: VoiceChoice = VoiceChoice()
+    vad: VadChoice = VadChoice()
+
+
+AS_INSTALLED: Final = ProviderChoices()
+
+
 class AgentBinding(_Wire):
     """Which assistant answers: bound by id, the name is for display only."""
 
@@ -90,7 +122,7 @@ class AgentBinding(_Wire):
     instructions: str = Field(default="", max_length=20_000)
     memory_scope: MemoryScope = MemoryScope.PERSONAL
     reply_path: ReplyPath = ReplyPath.HYBRID
-    voice: str | None = Field(default=None, max_length=100)
+    providers: ProviderChoices = AS_INSTALLED
 
 
 class JobMetadata(_Wire):

@@ -46,6 +46,7 @@ class Code(StrEnum):
     MODEL_CORRUPT = "model_corrupt"
     MODEL_UNREACHABLE = "model_unreachable"
     MODEL_BUSY = "model_busy"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
     NO_WORKER = "no_worker"
     WORKER_FULL = "worker_full"
     AGENT_FAILS = "agent_fails"

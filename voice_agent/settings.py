@@ -117,11 +117,19 @@ class Settings(BaseModel):
     llm_base_url: str = _setting("VOICE_LLM_BASE_URL", "Another OpenAI-style endpoint for the language model only.", "")
     llm_api_key: str = _setting("VOICE_LLM_API_KEY", "Its key.", "", secret=True)
     llm_model: str = _setting("VOICE_LLM_MODEL", "Language model; empty: the endpoint's default of ours.", "")
+    llm_provider: str = _setting(
+        "VOICE_LLM_PROVIDER", "Livekit plugin that thinks; `openai` speaks to every OpenAI-style endpoint.", "openai"
+    )
+    stt_provider: str = _setting("VOICE_STT_PROVIDER", "Livekit plugin that recognises speech.", "openai")
     stt_base_url: str = _setting("VOICE_STT_BASE_URL", "Another OpenAI-style endpoint for speech recognition only.", "")
     stt_model: str = _setting("VOICE_STT_MODEL", "Speech recognition model.", "")
+    stt_language: str = _setting("VOICE_STT_LANGUAGE", "Language to recognise; empty: the provider's default.", "")
+    tts_provider: str = _setting("VOICE_TTS_PROVIDER", "Livekit plugin that speaks.", "openai")
     tts_base_url: str = _setting("VOICE_TTS_BASE_URL", "Another OpenAI-style endpoint for the voice only.", "")
     tts_model: str = _setting("VOICE_TTS_MODEL", "Voice model.", "")
     tts_voice: str = _setting("VOICE_TTS_VOICE", "Voice.", "")
+    tts_speed: float = _setting("VOICE_TTS_SPEED", "How fast it speaks.", 1.0, ge=0.25, le=4.0)
+    vad_provider: str = _setting("VOICE_VAD_PROVIDER", "Livekit plugin that hears when somebody speaks.", "silero")
 
     worker_port: int = _setting("VOICE_WORKER_PORT", "Health port of the worker.", 8291, ge=0, le=65535)
     worker_capacity: int = _setting("VOICE_WORKER_CAPACITY", "Conversations one worker takes at once.", 8, ge=1)

@@ -38,7 +38,7 @@ class Behaviour:
 
     becomes_ready: bool = True
     health: Health = field(default_factory=Health)
-    fails_with: str = ""
+    fails_with: Health | None = None
     """Leaves right after joining, with this error code."""
 
 
@@ -57,10 +57,11 @@ class LightAgent:
         self.room.on("disconnected", lambda *_: self._gone.set())
         self.room.on("data_received", self._ordered)
         lease = Lease(metadata.room_name, metadata.lease_epoch + 1, job_id)
-        self.holder = LeaseHolder(leases, lease, lambda: self.behaviour.health)
+        self._leases = leases
+        self.holder = LeaseHolder(leases, lease)
 
     async def run(self, url: str, token: str) -> None:
-        renewing = asyncio.create_task(self.holder.run(), name=f"lease of {self.job_id}")
+        renewing = asyncio.create_task(self.holder.run(lambda: self.behaviour.health), name=f"lease of {self.job_id}")
         gone = asyncio.create_task(self._gone.wait(), name=f"stay of {self.job_id}")
         try:
             await self.room.connect(url, token)
@@ -70,7 +71,7 @@ class LightAgent:
                 await asyncio.wait([renewing, gone], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _stop(renewing, gone, *self._resets)
-            await self.holder.release(self.behaviour.fails_with)
+            await self._leases.release(self.holder.lease, self.behaviour.fails_with or Health())
             await self.room.disconnect()
 
     async def publish(self, *, ready: bool, state: str = "ready") -> None:
@@ -103,7 +104,7 @@ class LightWorker:
         self.name = name or worker_name(socket.gethostname(), os.getpid())
         self.behaviour = Behaviour()
         self.agents: dict[str, LightAgent] = {}
-        self.refused = 0
+        self.taken = self.refused = 0
         self.registered = asyncio.Event()
         self._settings = settings
         self._capacity = capacity
@@ -182,6 +183,7 @@ class LightWorker:
         if len(self.agents) >= self._capacity:
             return wire.WorkerMessage(availability=wire.AvailabilityResponse(job_id=job.id, available=False))
         taken = await self._leases.take(job.room.name, job.id, self.name, metadata.lease_epoch)
+        self.taken += taken is not None
         self.refused += taken is None
         return wire.WorkerMessage(
             availability=wire.AvailabilityResponse(

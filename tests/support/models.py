@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,10 +49,11 @@ def running_models(home: Path, settings: Mapping[str, str], wait: bool = True) -
     if "VOICE_CACHE" in os.environ:
         ours["VOICE_CACHE"] = os.environ["VOICE_CACHE"]
     home.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="va-"))  # not under `home`: the path of a socket is short
     with (home / "models.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "voice_agent.cli", "models", "serve"],
-            env={**kept, **ours, **settings},
+            env={**kept, **ours, **settings, "TMPDIR": str(scratch)},
             cwd=home,
             stdout=log,
             stderr=log,
@@ -62,6 +66,10 @@ def running_models(home: Path, settings: Mapping[str, str], wait: bool = True) -
         finally:
             process.terminate()
             process.wait(timeout=20)
+            if process.returncode == -signal.SIGKILL:
+                shutil.rmtree(scratch)
+            else:
+                scratch.rmdir()  # it tidies up after itself
 
 
 def _await_ready(running: RunningModels, process: subprocess.Popen[bytes], log: Path) -> None:

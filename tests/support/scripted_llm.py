@@ -102,6 +102,7 @@ class Prompt:
     tools: frozenset[str]
     last_role: str
     must_call: bool
+    model: str
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> Prompt:
@@ -117,6 +118,7 @@ class Prompt:
             tools=frozenset(tool["function"]["name"] for tool in body.get("tools") or ()),
             last_role=messages[-1].get("role", "") if messages else "",
             must_call=body.get("tool_choice") == "required" or isinstance(body.get("tool_choice"), dict),
+            model=str(body.get("model")),
         )
 
 

@@ -90,7 +90,7 @@ class VoiceAssistant:
         self._greet = greet
         self._memory_refresh = memory_refresh
         self._bindings = {job.agent.agent_id: job.agent}
-        self._greeter = Greeter(voice.tts)
+        self._greeter = Greeter(voice)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
         self._job_tasks = OwnedTasks("job", self.job_task_failed)
@@ -172,8 +172,9 @@ class VoiceAssistant:
 
     def health(self) -> Health:
         """Goes into every renewal of the lease: present is not the same as alive."""
-        failed = Code.AGENT_FAILS if self.machine.state is State.FAILED else ""
-        return Health(failed, self._turns.silent_for)
+        if self.machine.state is State.FAILED:
+            return Health(Code.AGENT_FAILS, why=self.machine.error)
+        return Health(silent_for=self._turns.silent_for)
 
     async def shutdown(self, reason: str) -> None:
         """The job is told to end: leave, and wait until we have."""
@@ -262,7 +263,11 @@ class VoiceAssistant:
     def _rebind(self, effect: fx.RebindAgent) -> None:
         agent = self._bindings[effect.agent_id]
         self._recollection.bind(agent)
-        self._voice.use(agent.voice)
+        try:
+            self._voice.use(agent.providers)
+        except VoiceAgentError as error:
+            self.notify(notice_of(error, self.machine.episode))
+            self.tell(ev.Failure(error.code, error.message))
 
     def _acknowledge_arrival(self, effect: fx.AcknowledgeArrival) -> None:
         who = effect.human.name or "Somebody"

@@ -6,31 +6,33 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import AgentSession, APIError
+from livekit.agents import AgentSession, APIError, tts
 from livekit.agents.voice import SpeechHandle
-from livekit.plugins import openai
+
+from voice_agent.conversation.voice import Voice
 
 
 class Greeter:
-    def __init__(self, voice: openai.TTS) -> None:
+    def __init__(self, voice: Voice) -> None:
         self._voice = voice
-        self._text = ""
+        self._made: tuple[str, tts.TTS[Any]] | None = None
         self._frames: list[rtc.AudioFrame] = []
 
     async def prepare(self, text: str) -> None:
         """Make the sound of `text`, replacing what was prepared before. A failure costs only the head start."""
-        if text == self._text:
+        wanted = text, self._voice.tts
+        if wanted == self._made:
             return
-        self._text, self._frames = "", []
+        self._made, self._frames = None, []
         try:
-            async with self._voice.synthesize(text) as stream:
+            async with self._voice.tts.synthesize(text) as stream:
                 frames = [piece.frame async for piece in stream]
         except APIError:
             return
-        self._text, self._frames = text, frames
+        self._made, self._frames = wanted, frames
 
     def speak(self, session: AgentSession[Any], text: str) -> SpeechHandle:
-        if text == self._text:
+        if (text, self._voice.tts) == self._made:
             return session.say(text, audio=_played(self._frames))
         return session.say(text)
 

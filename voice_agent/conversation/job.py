@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from livekit.agents import AutoSubscribe, JobContext, JobProcess
 
 from voice_agent import settings as settings_module
-from voice_agent.contracts import AgentAttribute, JobMetadata, RoomPolicy
+from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent, RoomPolicy
 from voice_agent.conversation.assistant import VoiceAssistant
 from voice_agent.conversation.client_messages import ClientMessages
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.voice import Voice
+from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.lifecycle.events import LeaseLost
 from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
 from voice_agent.memory.letta import LettaClient
 from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.rooms.holder import LeaseHolder
-from voice_agent.rooms.leases import Lease, Leases
+from voice_agent.rooms.leases import Health, Lease, Leases
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
@@ -32,7 +36,7 @@ _GOODBYE: Final = 6.0
 
 
 def prewarm(process: JobProcess) -> None:
-    process.userdata[_VAD] = load_vad()
+    process.userdata[_VAD] = load_vad(settings_module.load().settings.vad_provider)
 
 
 async def entrypoint(context: JobContext) -> None:
@@ -55,31 +59,50 @@ async def _job(context: JobContext) -> None:
     log = whole.bind(room=job.room_name, session=job.session_id, agent=job.agent.agent_id)
     database = Database(settings.effective_database_url)
     letta = LettaClient(settings)
+    leases = Leases(database)
+    lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
     try:
-        await context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-        await context.room.local_participant.set_attributes(
-            {
-                AgentAttribute.PID: str(os.getpid()),
-                AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-        )
-        await _converse(context, settings, job, Memory(database, letta, settings.outbox_limit), Leases(database), log)
+        async with _given_back(leases, lease, log):
+            await context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+            await context.room.local_participant.set_attributes(
+                {
+                    AgentAttribute.PID: str(os.getpid()),
+                    AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
+                }
+            )
+            memory = Memory(database, letta, settings.outbox_limit)
+            await _converse(context, settings, job, memory, LeaseHolder(leases, lease), log)
     finally:
         await letta.close()
         await database.close()
         context.shutdown()
 
 
+@asynccontextmanager
+async def _given_back(leases: Leases, lease: Lease, log: BoundLog) -> AsyncIterator[None]:
+    """When we end the room is free for another agent; the lease says why we could not go on."""
+    health = Health()
+    try:
+        yield
+    except Exception as error:
+        # What others' exceptions say may hold secrets; ours are made for people.
+        ours = error if isinstance(error, VoiceAgentError) else None
+        code, why = (ours.code, f"{ours.message} {ours.remedy}") if ours else (Code.AGENT_FAILS, type(error).__name__)
+        health = Health(code, why=why.strip(), lasting=isinstance(error, Permanent))
+        log.write(LogEvent.NOTICE, severity="error", code=code, message=health.why)
+        raise
+    finally:
+        await leases.release(lease, health)
+
+
 async def _converse(
-    context: JobContext, settings: Settings, job: JobMetadata, memory: Memory, leases: Leases, log: BoundLog
+    context: JobContext, settings: Settings, job: JobMetadata, memory: Memory, holder: LeaseHolder, log: BoundLog
 ) -> None:
-    providers = build_providers(settings, context.proc.userdata[_VAD], job.agent.voice)
-    lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
-    holder = LeaseHolder(leases, lease, lambda: assistant.health())
+    build = partial(build_providers, settings, context.proc.userdata[_VAD])
     assistant = VoiceAssistant(
         context.room,
         job,
-        Voice(context.room, providers, holder.may_speak),
+        Voice(context.room, build, job.agent.providers, holder.may_speak),
         memory,
         log,
         timing=Timing(
@@ -95,7 +118,7 @@ async def _converse(
     context.add_shutdown_callback(assistant.shutdown)
 
     async def hold() -> None:
-        await holder.run()
+        await holder.run(assistant.health)
         assistant.tell(LeaseLost("another agent owns the room"))
 
     await assistant.open()
@@ -107,4 +130,3 @@ async def _converse(
         messages.detach()
         await typed.stop()
         await beside.stop()
-        await holder.release()

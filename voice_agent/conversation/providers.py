@@ -1,30 +1,34 @@
-"""Ears, brain and voice of a session, from the settings. One code path: an OpenAI-style endpoint per role."""
+"""Ears, brain and voice of an assistant. OpenAI-style endpoints go one way, other livekit plugins are made by name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from livekit.agents import vad
+from livekit.agents import llm, stt, tts, vad
 from livekit.plugins import openai, silero
 from openai import AsyncClient, DefaultAsyncHttpxClient
 
+from voice_agent.contracts import ProviderChoices
+from voice_agent.conversation import plugins
 from voice_agent.models import endpoints
-from voice_agent.models.endpoints import Endpoint
+from voice_agent.models.endpoints import OPENAI, Endpoint
 from voice_agent.settings import Settings
 
 SILENCE: Final = 10.0
 """Seconds without a byte after which ears or voice have failed. The plugins ask for 30, twice, whatever one sets."""
+_SILERO: Final = "silero"
 
 
 @dataclass(frozen=True, slots=True)
 class Providers:
     vad: vad.VAD
-    stt: openai.STT
-    llm: openai.LLM
-    tts: openai.TTS
-    default_voice: str
+    stt: stt.STT[Any]
+    llm: llm.LLM[Any]
+    tts: tts.TTS[Any]
     clients: tuple[AsyncClient, ...]
+    """The plugins leave those open that they were given."""
 
     async def aclose(self) -> None:
         for plugin in (self.stt, self.llm, self.tts):
@@ -33,22 +37,63 @@ class Providers:
             await client.close()
 
 
-def build_providers(settings: Settings, loaded_vad: vad.VAD, voice: str | None, silence: float = SILENCE) -> Providers:
-    ears, brain, mouth = endpoints.stt(settings), endpoints.llm(settings), endpoints.tts(settings)
+Build = Callable[[ProviderChoices], Providers]
+
+
+def build_providers(
+    settings: Settings, loaded: vad.VAD, choices: ProviderChoices, silence: float = SILENCE
+) -> Providers:
+    """`loaded` is the installation's voice detection, made ahead. Raises Permanent for what cannot be had."""
+    ears, brain = endpoints.stt(settings, choices.stt), endpoints.llm(settings, choices.llm)
+    mouth = endpoints.tts(settings, choices.tts)
     hearing, speaking = _impatient(ears, silence), _impatient(mouth, silence)
+    detection = choices.vad.provider or settings.vad_provider
     return Providers(
-        vad=loaded_vad,
-        stt=openai.STT(model=ears.model, client=hearing, use_realtime=False),
-        llm=openai.LLM(model=brain.model, base_url=brain.base_url, api_key=brain.api_key, max_retries=0),
-        tts=openai.TTS(
-            model=mouth.model,
-            voice=voice or mouth.voice,
-            client=speaking,
-            response_format="pcm",
-        ),
-        default_voice=mouth.voice,
+        vad=loaded if detection == settings.vad_provider else load_vad(detection),
+        stt=_ears(ears, hearing),
+        llm=_brain(brain),
+        tts=_mouth(mouth, speaking),
         clients=(hearing, speaking),
     )
+
+
+def load_vad(provider: str = _SILERO) -> vad.VAD:
+    if provider == _SILERO:
+        return silero.VAD.load(min_silence_duration=0.4)
+    found: vad.VAD = plugins.loaded_vad(provider)
+    return found
+
+
+def _ears(endpoint: Endpoint, client: AsyncClient) -> stt.STT[Any]:
+    if endpoint.provider == OPENAI:
+        return openai.STT(model=endpoint.model, client=client, use_realtime=False, language=endpoint.language or "en")
+    options = {"model": endpoint.model, "base_url": endpoint.base_url, "language": endpoint.language}
+    found: stt.STT[Any] = plugins.made(endpoint.provider, "STT", options)
+    return found
+
+
+def _brain(endpoint: Endpoint) -> llm.LLM[Any]:
+    if endpoint.provider == OPENAI:
+        return openai.LLM(model=endpoint.model, base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0)
+    options = {"model": endpoint.model, "base_url": endpoint.base_url}
+    found: llm.LLM[Any] = plugins.made(endpoint.provider, "LLM", options)
+    return found
+
+
+def _mouth(endpoint: Endpoint, client: AsyncClient) -> tts.TTS[Any]:
+    if endpoint.provider == OPENAI:
+        return openai.TTS(
+            model=endpoint.model, voice=endpoint.voice, speed=endpoint.speed, client=client, response_format="pcm"
+        )
+    options = {
+        "model": endpoint.model,
+        "base_url": endpoint.base_url,
+        "voice": endpoint.voice,
+        "language": endpoint.language,
+        "speed": endpoint.speed if endpoint.speed != 1.0 else 0,
+    }
+    found: tts.TTS[Any] = plugins.made(endpoint.provider, "TTS", options)
+    return found
 
 
 def _impatient(endpoint: Endpoint, silence: float) -> AsyncClient:
@@ -57,7 +102,3 @@ def _impatient(endpoint: Endpoint, silence: float) -> AsyncClient:
 
     http = DefaultAsyncHttpxClient(event_hooks={"request": [bound]})
     return AsyncClient(max_retries=0, api_key=endpoint.api_key, base_url=endpoint.base_url, http_client=http)
-
-
-def load_vad() -> vad.VAD:
-    return silero.VAD.load(min_silence_duration=0.4)

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, room_io
+from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, room_io, tts
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 # The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
-from livekit.plugins import openai
 
-from voice_agent.contracts import DEAD_LOOP_AFTER
-from voice_agent.conversation.providers import Providers
+from voice_agent.contracts import DEAD_LOOP_AFTER, ProviderChoices
+from voice_agent.conversation.providers import Build, Providers
 
 _SAMPLE_RATE = 24_000
 _LISTENS_AT = 16_000
@@ -48,9 +47,13 @@ class _OwnersTrack(_ParticipantAudioOutput):
 class Voice:
     """An AgentSession in a room. `start` returns when it listens; the track may come up later (AudioPublished)."""
 
-    def __init__(self, room: rtc.Room, providers: Providers, may_speak: Callable[[], bool]) -> None:
+    def __init__(self, room: rtc.Room, build: Build, choices: ProviderChoices, may_speak: Callable[[], bool]) -> None:
         self._room = room
-        self._providers = providers
+        self._build = build
+        self._choices = choices
+        self._providers = providers = build(choices)
+        self._retired: list[Providers] = []
+        self._agent: Agent | None = None
         self._listening = False
         self._linked = ""
         self.may_speak = may_speak
@@ -81,15 +84,22 @@ class Voice:
         await self._track.start()
 
     @property
-    def tts(self) -> openai.TTS:
+    def tts(self) -> tts.TTS[Any]:
         return self._providers.tts
 
-    def use(self, voice: str | None) -> None:
-        """Speak with another voice from the next sentence on."""
-        self._providers.tts.update_options(voice=voice or self._providers.default_voice)
+    def use(self, choices: ProviderChoices) -> None:
+        """Hear, think and speak with others from the next sentence on. Raises Permanent for what cannot be had."""
+        if choices == self._choices:
+            return
+        providers = self._build(choices)
+        self._retired.append(self._providers)  # somebody may still be speaking with them
+        self._providers, self._choices = providers, choices
+        if self._agent is not None:
+            self._agent.update_options(vad=providers.vad, stt=providers.stt, llm=providers.llm, tts=providers.tts)
 
     async def start(self, agent: Agent) -> None:
         self.session.output.audio = self._track
+        self._agent = agent
         await self.session.start(
             agent,
             room=self._room,
@@ -131,4 +141,5 @@ class Voice:
     async def close(self) -> None:
         await self.session.aclose()
         await self._track.aclose()
-        await self._providers.aclose()
+        for providers in (*self._retired, self._providers):
+            await providers.aclose()

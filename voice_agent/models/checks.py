@@ -12,7 +12,7 @@ import httpx
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import endpoints
 from voice_agent.models.catalog import PRIORITY_HEADER, ModelRole
-from voice_agent.models.endpoints import Endpoint
+from voice_agent.models.endpoints import OPENAI, Endpoint, missing
 from voice_agent.models.sound import SYNTHESIS_RATE, wav_file
 from voice_agent.settings import Settings
 
@@ -36,8 +36,8 @@ class Check:
         return self.error is None
 
     def __str__(self) -> str:
-        where = "this machine" if self.endpoint.local else self.endpoint.base_url
-        return f"{NAMES[self.role]}: {self.endpoint.model} on {where}: {self.error or 'works'}"
+        where = "this machine" if self.endpoint.local else self.endpoint.base_url or self.endpoint.provider
+        return f"{NAMES[self.role]}: {self.endpoint.model or 'its default'} on {where}: {self.error or 'works'}"
 
 
 async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Check, ...]:
@@ -64,6 +64,8 @@ async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Che
 
 
 async def _checked(role: ModelRole, endpoint: Endpoint, work: Callable[[], Awaitable[None]], deadline: float) -> Check:
+    if endpoint.provider != OPENAI:  # asked only whether it is there: what it can do, only a conversation shows
+        return Check(role, endpoint, missing(endpoint.provider))
     try:
         async with asyncio.timeout(deadline):
             await work()

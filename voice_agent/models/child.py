@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -73,7 +74,11 @@ class Child:
     async def _run_once(self, order: Mapping[str, Any]) -> int:
         self.state, self.detail = State.LOADING, "the model is loaded"
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self._module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", self._module),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # Libraries unpack things and leave them; what is left here goes with the folder.
+            env=os.environ | {"TMPDIR": str(self._socket.parent)},
         )
         assert process.stdin is not None
         assert process.stdout is not None

@@ -1,13 +1,21 @@
-"""Which endpoint serves which role. One rule for the assistant, the checks and the model server. Pure."""
+"""Which endpoint serves which role. One rule for the assistant, the checks and the model server. Pure.
+
+What an assistant chose for itself comes before what the installation says, role by role. The installation's model and
+voice are those of its own provider: who chose another one does not get them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+import importlib.util
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
-from voice_agent.models.catalog import KOKORO, MOONSHINE, QWEN, ModelRole, local
+from voice_agent.contracts import AS_INSTALLED, EarsChoice, ProviderChoice, VoiceChoice
+from voice_agent.errors import Code, Permanent
+from voice_agent.models.catalog import KOKORO, MOONSHINE, QWEN, Model, ModelRole, local
 from voice_agent.settings import Settings
 
+OPENAI: Final = "openai"
 OPENAI_URL: Final = "https://api.openai.com/v1"
 OPENAI_STT: Final = "gpt-4o-mini-transcribe"
 OPENAI_TTS: Final = "gpt-4o-mini-tts"
@@ -15,6 +23,8 @@ OPENAI_LLM: Final = "gpt-4.1-mini"
 OPENAI_VOICE: Final = "ash"
 NO_KEY: Final = "not-needed"
 """OpenAI's clients insist on some key; a local server does not read it."""
+
+_Choice = TypeVar("_Choice", bound=ProviderChoice)
 
 
 @dataclass(frozen=True)
@@ -26,35 +36,81 @@ class Endpoint:
     local: bool
     """Served by models on this machine."""
     voice: str = ""
+    language: str = ""
+    speed: float = 1.0
+    provider: str = OPENAI
+    """Another one: a livekit plugin that knows its own address and finds its own key."""
 
     def __repr__(self) -> str:
         # The key must not reach a log or a traceback.
-        return f"Endpoint({self.role}, {self.base_url}, {self.model}, local={self.local})"
+        return f"Endpoint({self.role}, {self.provider}, {self.base_url}, {self.model}, local={self.local})"
 
 
-def stt(settings: Settings) -> Endpoint:
-    base, key = _remote(settings, settings.stt_base_url, "")
-    if base:
-        return Endpoint("stt", base, key, settings.stt_model or OPENAI_STT, local=False)
-    return Endpoint("stt", settings.models_url, NO_KEY, local(settings.stt_model, MOONSHINE).name, local=True)
+def stt(settings: Settings, choice: EarsChoice = AS_INSTALLED.stt) -> Endpoint:
+    installed = EarsChoice(
+        provider=settings.stt_provider,
+        base_url=settings.stt_base_url or None,
+        model=settings.stt_model or None,
+        language=settings.stt_language or None,
+    )
+    wanted = _over(installed, choice)
+    return replace(_endpoint(settings, "stt", wanted, OPENAI_STT, MOONSHINE), language=wanted.language or "")
 
 
-def tts(settings: Settings) -> Endpoint:
-    base, key = _remote(settings, settings.tts_base_url, "")
-    if base:
-        voice = settings.tts_voice or OPENAI_VOICE
-        return Endpoint("tts", base, key, settings.tts_model or OPENAI_TTS, local=False, voice=voice)
-    model = local(settings.tts_model, KOKORO)
-    voice = settings.tts_voice or model.voices[0]
-    return Endpoint("tts", settings.models_url, NO_KEY, model.name, local=True, voice=voice)
+def tts(settings: Settings, choice: VoiceChoice = AS_INSTALLED.tts) -> Endpoint:
+    installed = VoiceChoice(
+        provider=settings.tts_provider,
+        base_url=settings.tts_base_url or None,
+        model=settings.tts_model or None,
+        voice=settings.tts_voice or None,
+        speed=settings.tts_speed,
+    )
+    wanted = _over(installed, choice)
+    found = _endpoint(settings, "tts", wanted, OPENAI_TTS, KOKORO)
+    voice = wanted.voice or ""
+    if found.local:
+        voice = voice or local(found.model, KOKORO).voices[0]
+    elif found.provider == OPENAI:
+        voice = voice or OPENAI_VOICE
+    return replace(found, voice=voice, language=wanted.language or "", speed=wanted.speed or 1.0)
 
 
-def llm(settings: Settings) -> Endpoint:
+def llm(settings: Settings, choice: ProviderChoice = AS_INSTALLED.llm) -> Endpoint:
     """Where the words really come from."""
-    base, key = _remote(settings, settings.llm_base_url, settings.llm_api_key)
+    installed = ProviderChoice(
+        provider=settings.llm_provider, base_url=settings.llm_base_url or None, model=settings.llm_model or None
+    )
+    wanted = _over(installed, choice)
+    own_key = settings.llm_api_key if wanted.base_url == installed.base_url else ""
+    return _endpoint(settings, "llm", wanted, OPENAI_LLM, QWEN, own_key)
+
+
+def missing(provider: str) -> Permanent | None:
+    """What to say of a livekit plugin that is not installed. Looked for by its name: nothing of it is imported."""
+    if importlib.util.find_spec(f"livekit.plugins.{provider}") is not None:
+        return None
+    package = f"livekit-plugins-{provider.replace('_', '-')}"
+    return Permanent(
+        Code.PROVIDER_UNAVAILABLE, f"The provider {provider} is not installed.", f"Install the package {package}."
+    )
+
+
+def _over(installed: _Choice, choice: _Choice) -> _Choice:
+    if choice.provider not in (None, installed.provider):
+        return choice
+    return installed.model_copy(update=choice.model_dump(exclude_none=True))
+
+
+def _endpoint(
+    settings: Settings, role: ModelRole, wanted: ProviderChoice, remote: str, default: Model, own_key: str = ""
+) -> Endpoint:
+    if wanted.provider != OPENAI:
+        url, model = wanted.base_url or "", wanted.model or ""
+        return Endpoint(role, url, "", model, local=False, provider=wanted.provider or OPENAI)
+    base, key = _remote(settings, wanted.base_url or "", own_key)
     if base:
-        return Endpoint("llm", base, key, settings.llm_model or OPENAI_LLM, local=False)
-    return Endpoint("llm", settings.models_url, NO_KEY, local(settings.llm_model, QWEN).name, local=True)
+        return Endpoint(role, base, key, wanted.model or remote, local=False)
+    return Endpoint(role, settings.models_url, NO_KEY, local(wanted.model or "", default).name, local=True)
 
 
 def _remote(settings: Settings, own_base: str, own_key: str) -> tuple[str, str]:

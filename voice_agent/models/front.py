@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -135,6 +137,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
 
 def serve(settings: Settings) -> None:
     """Runs until SIGINT or SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn ends with the signal itself: nothing would tidy up
     # Not in VOICE_HOME, which may be anywhere: the path of a socket is limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="voice-agent-models-") as directory:
         config = uvicorn.Config(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from voice_agent.contracts import MemoryScope, ReplyPath, RoomPolicy
+from voice_agent.contracts import MemoryScope, ProviderChoices, ReplyPath, RoomPolicy
 
 MAX_DEPTH: Final = 8
 
@@ -20,21 +20,6 @@ class Tool(BaseModel):
     name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")
 
 
-class Provider(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str | None = Field(default=None, max_length=200)
-    voice: str | None = Field(default=None, max_length=100)
-
-
-class Providers(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    stt: Provider | None = None
-    llm: Provider | None = None
-    tts: Provider | None = None
-
-
 class AgentConfig(BaseModel):
     """Absent means: as the role or the installation says."""
 
@@ -45,7 +30,7 @@ class AgentConfig(BaseModel):
     memory_scope: MemoryScope | None = None
     reply_path: ReplyPath | None = None
     room_policy: RoomPolicy | None = None
-    providers: Providers | None = None
+    providers: ProviderChoices | None = None
     tools: tuple[Tool, ...] | None = Field(default=None, max_length=64)
     extra: dict[str, Any] | None = None
     """For fields of other software: kept, merged, given to the agent's job, never interpreted."""
@@ -69,7 +54,7 @@ class AgentConfig(BaseModel):
         return value
 
     def document(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 
 def depth(value: Any) -> int:

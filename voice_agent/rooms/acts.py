@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from voice_agent.contracts import ControlMessage, LogEvent, Problem, RoomMark
+from voice_agent.contracts import RECYCLE_LIMIT, ControlMessage, LogEvent, Problem, RoomMark
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import room_health as health
 from voice_agent.observe.log import BoundLog, ReconnectLog
@@ -68,8 +68,10 @@ class Acts:
         """An agent that left because it could not go on is a failure of its room, counted by one observer."""
         if view.lease.job is not None or not view.lease.health.failed:
             return False
-        if await self._leases.settle_failure(view.seen.room, view.lease.epoch):
-            await self._book.agent_failed(view.seen.room)
+        health = view.lease.health
+        if await self._leases.settle_failure(view.seen.room, view.lease.epoch, health.why):
+            # What would fail again is not tried again.
+            await self._book.agent_failed(view.seen.room, RECYCLE_LIMIT if health.lasting else 1)
         return True
 
     async def _open(self, action: health.OpenRoom, view: View, log: BoundLog) -> None:
@@ -106,8 +108,8 @@ class Acts:
         metrics.REMOVED.labels(action.why).inc()
         log.write(LogEvent.GHOST_REMOVED, identity=action.identity, why=action.why)
 
-    async def _recycle(self, action: health.Recycle, _view: View, log: BoundLog) -> None:
-        if await self._leases.fence(action.room, action.epoch):
+    async def _recycle(self, action: health.Recycle, view: View, log: BoundLog) -> None:
+        if await self._leases.fence(action.room, action.epoch, view.lease.health.why):
             await self._book.agent_failed(action.room)
             metrics.RECYCLES.labels(action.why).inc()
             log.write(LogEvent.LEASE_LOST, reason="recycled", why=action.why, job=action.job_id)
@@ -136,6 +138,8 @@ class Acts:
     async def _report(self, action: health.Report, view: View, log: BoundLog) -> None:
         """Shown in two places: the session's state, and the room's metadata, which reaches the page at once."""
         problem = PROBLEMS[action.code] if action.code else None
+        if problem is not None and action.code == Code.AGENT_FAILS and (why := view.lease.health.why):
+            problem = problem.model_copy(update={"message": f"The agent fails: {why}"})
         if view.record is not None:
             await self._book.set_problem(action.room, problem)
         mark = view.live.mark if view.live else None

@@ -130,13 +130,15 @@ class RoomBook:
         async with self._database.begin() as connection:
             await connection.execute(update(rooms).where(rooms.c.name == room).values(attempts=0))
 
-    async def agent_failed(self, room: str) -> None:
+    async def agent_failed(self, room: str, times: int = 1) -> None:
         now = self._clock()
         async with self._database.begin() as connection:
             query = select(rooms.c.recycles).where(rooms.c.name == room).with_for_update()
             before = (await connection.execute(query)).scalar_one_or_none()
             recent = [at for at in before or () if now - at < RECYCLE_WINDOW][-_KEPT_FAILURES:]
-            await connection.execute(update(rooms).where(rooms.c.name == room).values(recycles=[*recent, now]))
+            await connection.execute(
+                update(rooms).where(rooms.c.name == room).values(recycles=[*recent, *[now] * times])
+            )
 
     async def set_problem(self, room: str, problem: Problem | None) -> None:
         value = None if problem is None else problem.model_dump()

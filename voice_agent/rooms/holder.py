@@ -19,10 +19,9 @@ _SILENT_BEFORE: Final = 1.0
 class LeaseHolder:
     """`run()` beside the conversation; ask `may_speak()` before each audio frame."""
 
-    def __init__(self, leases: Leases, lease: Lease, health: Callable[[], Health]) -> None:
+    def __init__(self, leases: Leases, lease: Lease) -> None:
         self._leases = leases
         self.lease = lease
-        self._health = health
         self._until = time.monotonic() + LEASE_DEAD_AFTER - _SILENT_BEFORE
         self._fenced = False
 
@@ -30,16 +29,13 @@ class LeaseHolder:
         """Cheap. Also false after a pause of this process that was longer than the lease: nobody had to tell us."""
         return not self._fenced and time.monotonic() < self._until
 
-    async def run(self) -> None:
+    async def run(self, health: Callable[[], Health]) -> None:
         """Renews until fenced, then returns: leave the room. A database that is away is waited for, in silence."""
         while True:
             began = time.monotonic()
             with suppress(Temporary):  # `may_speak` runs out by itself
-                if not await self._leases.renew(self.lease, self._health()):
+                if not await self._leases.renew(self.lease, health()):
                     self._fenced = True
                     return
                 self._until = began + LEASE_DEAD_AFTER - _SILENT_BEFORE
             await asyncio.sleep(LEASE_RENEWAL)
-
-    async def release(self, failed: str = "") -> None:
-        await self._leases.release(self.lease, failed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, select, update
 
@@ -33,6 +33,13 @@ class Health:
     """Error code of what makes this agent useless; empty when nothing does."""
     silent_for: float = 0.0
     """How long the oldest final transcript waits for an answer or a notice, or the loop for a sign of life."""
+    why: str = ""
+    """The failure in words. It outlives the lease: who asks why a room has no agent is told."""
+    lasting: bool = False
+    """Another agent would fail in the same way."""
+
+
+_WELL: Final = Health()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +72,9 @@ class Leases:
         """Every LEASE_RENEWAL seconds by the holder. False: fenced by a higher epoch; be silent and leave."""
         return await self._change(_held(lease), {"beat": leases.c.beat + 1, "health": asdict(health)})
 
-    async def release(self, lease: Lease, failed: str = "") -> bool:
-        """The holder leaves: of its own will, or because of `failed`, an error code."""
-        return await self._change(_held(lease), _free(failed))
+    async def release(self, lease: Lease, health: Health = _WELL) -> bool:
+        """The holder leaves: of its own will, or because of what its health says."""
+        return await self._change(_held(lease), _free(health))
 
     async def job_died(self, job: str) -> bool:
         """The worker's death certificate for one of its jobs: nobody waits for silence."""
@@ -77,14 +84,15 @@ class Leases:
         """The supervisor's death certificate for all jobs of a worker process."""
         return await self._change((leases.c.worker == worker) & leases.c.job.is_not(None), _free())
 
-    async def fence(self, room: str, seen_epoch: int) -> bool:
+    async def fence(self, room: str, seen_epoch: int, why: str = "") -> bool:
         """The monitor takes the lease from a holder it found dead. The holder's next renewal fails."""
-        return await self._change((leases.c.room == room) & (leases.c.epoch == seen_epoch), _free())
+        seen = (leases.c.room == room) & (leases.c.epoch == seen_epoch)
+        return await self._change(seen, _free(Health(why=why)))
 
-    async def settle_failure(self, room: str, epoch: int) -> bool:
+    async def settle_failure(self, room: str, epoch: int, why: str = "") -> bool:
         """Whoever gets True counts the failure that the last holder reported when it left."""
         seen = (leases.c.room == room) & (leases.c.epoch == epoch) & leases.c.job.is_(None)
-        return await self._change(seen, _free())
+        return await self._change(seen, _free(Health(why=why)))
 
     async def of(self, rooms: Iterable[str]) -> dict[str, LeaseRow]:
         async with self._database.read() as connection:
@@ -106,9 +114,8 @@ def _held(lease: Lease) -> ColumnElement[bool]:
     return (leases.c.room == lease.room) & (leases.c.epoch == lease.epoch) & (leases.c.job == lease.job)
 
 
-def _free(failed: str = "") -> dict[str, Any]:
-    health = asdict(Health(failed=failed))
-    return {"epoch": leases.c.epoch + 1, "job": None, "worker": None, "health": health}
+def _free(health: Health = _WELL) -> dict[str, Any]:
+    return {"epoch": leases.c.epoch + 1, "job": None, "worker": None, "health": asdict(health)}
 
 
 def _row(row: Row[Any]) -> LeaseRow:

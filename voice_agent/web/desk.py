@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from voice_agent.contracts import (
+    AS_INSTALLED,
     AgentBinding,
     ControlMessage,
     HumanAttribute,
@@ -175,7 +176,6 @@ class SessionDesk:
 
 def _binding(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
     words = wish.role_words or RoleWords("", "")
-    voice = config.providers.tts.voice if config.providers and config.providers.tts else None
     return AgentBinding(
         agent_id=agent.id,
         letta_agent_id=agent.letta_agent_id,
@@ -184,7 +184,7 @@ def _binding(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
         instructions="\n\n".join(text for text in (words.instructions, config.instructions) if text),
         memory_scope=config.memory_scope or wish.memory_scope,
         reply_path=config.reply_path or ReplyPath.HYBRID,
-        voice=voice,
+        providers=config.providers or AS_INSTALLED,
     )
 
 

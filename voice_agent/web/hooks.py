@@ -27,5 +27,7 @@ async def process_exit(parts: Parts, body: ProcessExit, authorization: Annotated
     secret = parts.settings.internal_secret
     if not secret or not same(authorization, f"Bearer {secret}"):
         raise Permanent(Code.UNAUTHORIZED, "Only our own supervisor reports the end of a process.")
-    await parts.leases.worker_died(worker_name(body.host, body.pid))
+    worker = worker_name(body.host, body.pid)
+    await parts.roll.strike(worker)  # before its rooms are free: nobody may be sent to a worker that is gone
+    await parts.leases.worker_died(worker)
     parts.monitor.wake()

@@ -42,6 +42,7 @@ class Services:
     sessions: SessionRegistry
     book: RoomBook
     leases: Leases
+    roll: WorkerRoll
     monitor: Monitor
     desk: SessionDesk
     resets: Resets
@@ -94,7 +95,8 @@ def _wire(
     leases = Leases(database)
     agents = AgentRegistry(SqlAgentStore(database), letta, clock, settings.default_agent)
     sessions = SessionRegistry(store, clock, settings.session_validity)
-    observer = Observer(livekit, book, leases, WorkerRoll(database), clock, settings.session_validity)
+    roll = WorkerRoll(database)
+    observer = Observer(livekit, book, leases, roll, clock, settings.session_validity)
     acts = Acts(livekit, book, leases, log, settings.session_validity)
     monitor = Monitor(observer, acts, book, store, log, clock)
     desk = SessionDesk(agents, sessions, book, livekit, monitor.wake)
@@ -108,6 +110,7 @@ def _wire(
         sessions,
         book,
         leases,
+        roll,
         monitor,
         desk,
         Resets(livekit),

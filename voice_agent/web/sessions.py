@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Response
@@ -29,8 +30,10 @@ from voice_agent.web.schemas import (
 
 router = APIRouter(tags=["sessions"])
 
-ANYBODY_MAY_SET: Final = frozenset({"greeting", "providers"})
-"""Overrides a stranger may send. The rest decides what the agent does and whose memory it writes."""
+ANYBODY_MAY_SET: Final = frozenset(
+    {"greeting", "providers.stt.language", "providers.tts.language", "providers.tts.speed", "providers.tts.voice"}
+)
+"""Overrides a stranger may send. The rest decides what the agent does, what it costs, and whose memory it writes."""
 
 
 Assertion = Annotated[str | None, Header(alias=HEADER, max_length=4096)]
@@ -143,7 +146,7 @@ def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None) -> Wish:
     if body.role is Role.OWNER and not (who.is_admin or vouched):
         raise forbidden("The role owner has to be proved.", "Send the admin secret or a signed assertion.")
     overrides: dict[str, Any] = body.agent_config or {}
-    refused = sorted(overrides.keys() - ANYBODY_MAY_SET)
+    refused = sorted(set(_named(overrides)) - ANYBODY_MAY_SET)
     if refused and not who.is_admin:
         raise forbidden(f"These parts of agent_config need administration rights: {', '.join(refused)[:200]}.")
     role = vouched.role if vouched else body.role
@@ -157,6 +160,15 @@ def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None) -> Wish:
         session_id=body.session_id,
         secret=body.resume_secret or "",
     )
+
+
+def _named(overrides: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
+    """What is overridden, as dotted paths."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping) and depth > 1:
+            yield from (f"{key}.{name}" for name in _named(value, depth - 1))
+        else:
+            yield key
 
 
 def _person(who: Caller, body: SessionBody) -> Person:

@@ -19,6 +19,7 @@ from livekit.plugins import openai as plugin
 from tests.support.clips import clips
 from tests.support.models import RunningModels
 from tests.support.speech import recognise, words
+from voice_agent.contracts import AS_INSTALLED
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.models import endpoints
 from voice_agent.models.endpoints import Endpoint
@@ -69,7 +70,7 @@ async def test_ears_and_voice_that_say_nothing_fail_in_time(tmp_path: Path) -> N
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     settings = Settings.model_validate({"VOICE_HOME": tmp_path, "OPENAI_BASE_URL": url})
-    providers = build_providers(settings, load_vad(), None, silence=0.3)
+    providers = build_providers(settings, load_vad(), AS_INSTALLED, silence=0.3)
     once = APIConnectOptions(max_retry=0)
     try:
         async with asyncio.timeout(20):

@@ -173,11 +173,12 @@ async def test_a_failure_reported_at_the_end_is_counted_by_one(database: Databas
     leases = Leases(database)
     lease = await leases.take("room-1", "job", "worker", 0)
     assert lease is not None
-    await leases.release(lease, "tts_failed")
+    await leases.release(lease, Health("tts_failed", why="It lost its voice."))
     row = (await leases.of(["room-1"]))["room-1"]
     assert row.health.failed == "tts_failed"
-    assert sum(await asyncio.gather(*(leases.settle_failure("room-1", row.epoch) for _ in range(5)))) == 1
-    assert (await leases.of(["room-1"]))["room-1"].health.failed == ""
+    settled = (leases.settle_failure("room-1", row.epoch, row.health.why) for _ in range(5))
+    assert sum(await asyncio.gather(*settled)) == 1
+    assert (await leases.of(["room-1"]))["room-1"].health == Health(why="It lost its voice.")
 
 
 async def test_among_real_processes_every_claim_and_every_epoch_has_one_owner(

@@ -8,15 +8,23 @@ import sys
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
 
 import voice_agent.memory.tables
 import voice_agent.registry.tables
 import voice_agent.rooms.tables  # noqa: F401 - all three fill the metadata
+from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
+from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.policy import RoomKeyParts
+from voice_agent.rooms.tables import rooms
 from voice_agent.storage import Database, metadata, upgrade
 
 UPGRADE = """
 import asyncio, sys
+from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
+from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.policy import RoomKeyParts
+from voice_agent.rooms.tables import rooms
 from voice_agent.storage import Database, upgrade
 async def main():
     database = Database(sys.argv[1])
@@ -47,3 +55,20 @@ async def test_processes_that_start_at_once_share_one_upgrade(database_url: str)
 
     for done in await asyncio.gather(*(asyncio.to_thread(run) for _ in range(3))):
         assert done.returncode == 0, done.stderr
+
+
+async def test_a_room_of_an_older_version_is_taken_along(database: Database) -> None:
+    key = RoomKeyParts("session", "agent", "", "")
+    agent = {"agent_id": "a", "letta_agent_id": "a", "name": "Ada", "voice": "nova"}
+    older = {"room_name": "room", "session_id": "session", "agent": agent}
+    binding = AgentBinding(agent_id="a", letta_agent_id="a", name="Ada")
+    job = JobMetadata(room_name="room", session_id="session", agent=binding)
+    book = RoomBook(database, clock=lambda: 0.0)
+    await book.open(RoomPolicy.SESSION, key, job)
+    async with database.begin() as connection:
+        await connection.execute(update(rooms).values(job=older))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    await upgrade(database)
+    record = await book.get("room")
+    assert record is not None
+    assert record.job.agent.providers.tts.voice == "nova"

@@ -21,7 +21,7 @@ from tests.support.control_plane import ControlPlane, control_plane, eventually,
 from tests.support.letta_directory import running_letta_directory
 from tests.support.light_worker import Behaviour, LightWorker
 from tests.support.livekit_server import LiveKitServer, running_livekit
-from voice_agent.contracts import LEASE_DEAD_AFTER
+from voice_agent.contracts import LEASE_DEAD_AFTER, RECYCLE_LIMIT
 from voice_agent.rooms.leases import Health
 from voice_agent.settings import Settings
 
@@ -70,12 +70,33 @@ async def test_a_killed_worker_is_replaced_at_once_when_its_death_is_reported(pl
         session = await plane.open_session()
         old = await plane.ready_agent(session["room_name"])
         async with visitor(session), LightWorker(plane.settings):
-            process.send_signal(signal.SIGKILL)
-            await asyncio.to_thread(process.wait)
-            headers = {"Authorization": f"Bearer {plane.settings.internal_secret}"}
-            told = await plane.http.post("/internal/process-exit", json=certificate(process), headers=headers)
-            assert told.status_code == 204
+            await killed_and_reported(plane, process)
             await another_ready_agent(plane, session["room_name"], old.identity, within=5)
+
+
+async def test_after_the_only_worker_nobody_is_sent_for_until_there_is_another(plane: ControlPlane) -> None:
+    async with worker_process(plane.settings) as process:
+        session = await plane.open_session()
+        old = await plane.ready_agent(session["room_name"])
+        async with visitor(session) as room:
+            await killed_and_reported(plane, process)
+
+            async def told() -> bool | None:
+                problem = json.loads(room.metadata)["problem"]
+                return True if problem and problem["code"] == "no_worker" else None
+
+            # Sooner than its silence would tell: who is sent for in vain has to wait longer and longer.
+            await eventually(told, LEASE_DEAD_AFTER / 3, "the missing worker on the page")
+            async with LightWorker(plane.settings):
+                await another_ready_agent(plane, session["room_name"], old.identity, within=5)
+
+
+async def killed_and_reported(plane: ControlPlane, process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(process.wait)
+    headers = {"Authorization": f"Bearer {plane.settings.internal_secret}"}
+    told = await plane.http.post("/internal/process-exit", json=certificate(process), headers=headers)
+    assert told.status_code == 204
 
 
 async def test_a_frozen_agent_is_fenced_and_leaves_when_it_wakes(plane: ControlPlane) -> None:
@@ -141,9 +162,10 @@ async def test_an_agent_that_is_present_but_dead_is_recycled(plane: ControlPlane
             await another_ready_agent(plane, session["room_name"], old.identity, within=12)
 
 
-async def test_an_agent_that_always_fails_is_given_up_and_the_page_is_told(plane: ControlPlane) -> None:
+@pytest.mark.parametrize("lasting", [False, True], ids=["after some attempts", "at once"])
+async def test_an_agent_that_always_fails_is_given_up_and_the_page_is_told(plane: ControlPlane, lasting: bool) -> None:
     async with LightWorker(plane.settings) as worker:
-        worker.behaviour = Behaviour(fails_with="tts_failed")
+        worker.behaviour = Behaviour(fails_with=Health("tts_failed", why="It lost its voice.", lasting=lasting))
         session = await plane.open_session()
         headers = {"Authorization": f"Bearer {session['resume_secret']}"}
 
@@ -154,7 +176,9 @@ async def test_an_agent_that_always_fails_is_given_up_and_the_page_is_told(plane
 
         await eventually(told, 30, "the failing agent on the page")
         async with visitor(session) as room:
-            assert json.loads(room.metadata)["problem"]["code"] == "agent_fails"
+            problem = json.loads(room.metadata)["problem"]
+            assert (problem["code"], problem["message"]) == ("agent_fails", "The agent fails: It lost its voice.")
+        assert worker.taken == (1 if lasting else RECYCLE_LIMIT)
 
 
 async def test_without_a_worker_the_page_is_told_and_the_notice_goes_when_one_comes(plane: ControlPlane) -> None:

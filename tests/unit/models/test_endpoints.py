@@ -1,0 +1,63 @@
+"""Which provider, model and voice an assistant gets: its own choice first, role by role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from voice_agent.contracts import EarsChoice, ProviderChoice, VoiceChoice
+from voice_agent.errors import Code, Permanent
+from voice_agent.models import endpoints
+from voice_agent.models.endpoints import NO_KEY, OPENAI, OPENAI_URL
+from voice_agent.settings import Settings
+
+
+def settings(**values: Any) -> Settings:
+    return Settings.model_validate(values)
+
+
+def test_without_a_key_everything_is_on_this_machine() -> None:
+    here = settings()
+    assert [one.local for one in (endpoints.stt(here), endpoints.llm(here), endpoints.tts(here))] == [True] * 3
+
+
+def test_what_an_assistant_chose_comes_before_what_the_installation_says() -> None:
+    installed = settings(OPENAI_API_KEY="k", VOICE_TTS_VOICE="ash", VOICE_TTS_SPEED=1.2, VOICE_STT_LANGUAGE="de")
+    own = endpoints.tts(installed, VoiceChoice(voice="coral", model="tts-1-hd"))
+    assert (own.base_url, own.api_key, own.model, own.voice, own.speed) == (OPENAI_URL, "k", "tts-1-hd", "coral", 1.2)
+    assert endpoints.tts(installed, VoiceChoice(speed=0.8)).speed == 0.8
+    assert endpoints.stt(installed).language == "de"
+    assert endpoints.stt(installed, EarsChoice(language="fr")).language == "fr"
+
+
+def test_the_installations_key_goes_nowhere_but_where_it_belongs() -> None:
+    installed = settings(OPENAI_API_KEY="k", VOICE_LLM_BASE_URL="http://brain/v1", VOICE_LLM_API_KEY="l")
+    assert endpoints.llm(installed).api_key == "l"
+    assert endpoints.llm(installed, ProviderChoice(model="other")).api_key == "l"
+    assert endpoints.llm(installed, ProviderChoice(base_url="http://elsewhere/v1")).api_key == NO_KEY
+    assert endpoints.tts(installed, VoiceChoice(base_url="http://elsewhere/v1")).api_key == NO_KEY
+    assert "very-secret" not in repr(endpoints.tts(settings(OPENAI_API_KEY="very-secret")))
+
+
+def test_another_provider_does_not_get_the_installations_model_and_voice() -> None:
+    installed = settings(VOICE_TTS_PROVIDER="cartesia", VOICE_TTS_MODEL="sonic", VOICE_TTS_VOICE="someone")
+    other = endpoints.tts(installed, VoiceChoice(provider="deepgram"))
+    assert (other.provider, other.model, other.voice, other.local) == ("deepgram", "", "", False)
+    same = endpoints.tts(installed, VoiceChoice(provider="cartesia", speed=1.5))
+    assert (same.provider, same.model, same.voice, same.speed) == ("cartesia", "sonic", "someone", 1.5)
+    assert endpoints.tts(installed, VoiceChoice(provider=OPENAI)).local
+
+
+def test_a_provider_that_is_not_there_is_named_with_its_package() -> None:
+    assert endpoints.missing("openai") is None
+    refusal = endpoints.missing("fish_audio")
+    assert refusal is not None
+    assert refusal.code is Code.PROVIDER_UNAVAILABLE
+    assert "livekit-plugins-fish-audio" in refusal.remedy
+
+
+def test_an_unknown_local_model_is_refused() -> None:
+    with pytest.raises(Permanent) as refused:
+        endpoints.stt(settings(), EarsChoice(model="no-such-model"))
+    assert refused.value.code is Code.MODEL_UNKNOWN
