@@ -53,7 +53,7 @@ def build_providers(
         stt=_ears(ears, hearing),
         llm=_brain(brain),
         tts=_mouth(mouth, speaking),
-        clients=(hearing, speaking),
+        clients=tuple(client for client in (hearing, speaking) if client is not None),
     )
 
 
@@ -64,8 +64,8 @@ def load_vad(provider: str = _SILERO) -> vad.VAD:
     return found
 
 
-def _ears(endpoint: Endpoint, client: AsyncClient) -> stt.STT[Any]:
-    if endpoint.provider == OPENAI:
+def _ears(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
+    if client is not None:
         return openai.STT(model=endpoint.model, client=client, use_realtime=False, language=endpoint.language or "en")
     options = {"model": endpoint.model, "base_url": endpoint.base_url, "language": endpoint.language}
     found: stt.STT[Any] = plugins.made(endpoint.provider, "STT", options)
@@ -80,8 +80,8 @@ def _brain(endpoint: Endpoint) -> llm.LLM[Any]:
     return found
 
 
-def _mouth(endpoint: Endpoint, client: AsyncClient) -> tts.TTS[Any]:
-    if endpoint.provider == OPENAI:
+def _mouth(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
+    if client is not None:
         return openai.TTS(
             model=endpoint.model, voice=endpoint.voice, speed=endpoint.speed, client=client, response_format="pcm"
         )
@@ -96,7 +96,10 @@ def _mouth(endpoint: Endpoint, client: AsyncClient) -> tts.TTS[Any]:
     return found
 
 
-def _impatient(endpoint: Endpoint, silence: float) -> AsyncClient:
+def _impatient(endpoint: Endpoint, silence: float) -> AsyncClient | None:
+    if endpoint.provider != OPENAI:
+        return None
+
     async def bound(request: Any) -> None:
         request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
 
