@@ -10,6 +10,11 @@ def register(app: typer.Typer) -> None:
     def worker() -> None:
         """Run a worker: it takes one job per room and speaks there."""
         import asyncio
+        from multiprocessing import forkserver
+
+        # Imports take seconds: the server of the job processes makes them while we do.
+        forkserver.set_forkserver_preload(["voice_agent.conversation.preload"])
+        forkserver.ensure_running()
 
         from voice_agent import settings
         from voice_agent.conversation.worker import run

@@ -1,0 +1,10 @@
+"""What job processes share: the server they are forked from imports it once."""
+
+from __future__ import annotations
+
+import gc
+
+import voice_agent.conversation.job  # noqa: F401
+
+gc.collect()
+gc.freeze()  # what the collector never visits is never copied into a job's own memory
