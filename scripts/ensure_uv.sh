@@ -21,5 +21,6 @@ sync_environment() {
     # What is on this machine already is enough after the first run: no network is asked, and none is needed.
     # Compiled now: where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), every process would do it again.
     export UV_COMPILE_BYTECODE=1
-    uv sync --quiet --frozen --offline "$@" 2>/dev/null || uv sync --quiet --frozen "$@"
+    # Inexact: livekit plugins that somebody added stay.
+    uv sync --quiet --frozen --inexact --offline "$@" 2>/dev/null || uv sync --quiet --frozen --inexact "$@"
 }

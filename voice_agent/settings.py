@@ -132,7 +132,9 @@ class Settings(BaseModel):
     vad_provider: str = _setting("VOICE_VAD_PROVIDER", "Livekit plugin that hears when somebody speaks.", "silero")
 
     worker_port: int = _setting("VOICE_WORKER_PORT", "Health port of the worker.", 8291, ge=0, le=65535)
-    worker_capacity: int = _setting("VOICE_WORKER_CAPACITY", "Conversations one worker takes at once.", 8, ge=1)
+    worker_capacity: int = _setting(
+        "VOICE_WORKER_CAPACITY", "Conversations one worker takes at once; 0: two for each core.", 0, ge=0
+    )
     worker_roles: str = _setting(
         "VOICE_WORKER_ROLES", "Roles this worker serves (owner, customer, general), comma-separated; empty: all.", ""
     )
@@ -192,6 +194,11 @@ class Settings(BaseModel):
     @property
     def effective_letta_url(self) -> str:
         return self.letta_base_url or f"http://127.0.0.1:{self.letta_port}"
+
+    @property
+    def effective_worker_capacity(self) -> int:
+        # A silent conversation takes a sixth of a core; two that talk, with local voices, take what is left of it.
+        return self.worker_capacity or 2 * (os.cpu_count() or 1)
 
     @property
     def livekit_client(self) -> Path:

@@ -118,7 +118,9 @@ def run_command(environment: dict[str, str], *arguments: str, timeout: float = 3
 @contextmanager
 def running_stack(**more: str) -> Iterator[Stack]:
     with temporary_home() as home, ScriptedLLM() as llm:
-        told = environment(home, VOICE_LLM_BASE_URL=llm.base_url, VOICE_LLM_MODEL=MODEL, **more)
+        # The same number of seats on every machine; and most of them idle.
+        ours = {"VOICE_LLM_BASE_URL": llm.base_url, "VOICE_LLM_MODEL": MODEL, "VOICE_WORKER_CAPACITY": "8"}
+        told = environment(home, **(ours | more))
         try:
             started = run_command(told, "up", timeout=UP_WITHIN)
             if started.returncode != 0:

@@ -56,7 +56,7 @@ async def run(settings: Settings) -> None:
     log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
     leases = Leases(database)
     watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs})
-    seats = Seats(settings.worker_capacity, lambda: len(server.active_jobs))
+    seats = Seats(settings.effective_worker_capacity, lambda: len(server.active_jobs))
     reception = Reception(leases, name, Dedication.of(settings), seats, log, watch.accepted)
     server = build_server(settings, reception, seats)
     letta = LettaClient(settings)
@@ -72,7 +72,9 @@ async def run(settings: Settings) -> None:
     tasks = {
         loop.create_task(server.run(), name="worker:server"),
         loop.create_task(upkeep.run(), name="worker:memory-upkeep"),
-        loop.create_task(WorkerRoll(database).keep(name, settings.worker_capacity, active), name="worker:roll"),
+        loop.create_task(
+            WorkerRoll(database).keep(name, settings.effective_worker_capacity, active), name="worker:roll"
+        ),
         loop.create_task(watch.run(), name="worker:jobs"),
         loop.create_task(stop.wait(), name="worker:stop"),
     }

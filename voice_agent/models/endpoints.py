@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Final, TypeVar
 
 from voice_agent.contracts import AS_INSTALLED, EarsChoice, ProviderChoice, VoiceChoice
@@ -89,9 +90,10 @@ def missing(provider: str) -> Permanent | None:
     """What to say of a livekit plugin that is not installed. Looked for by its name: nothing of it is imported."""
     if importlib.util.find_spec(f"livekit.plugins.{provider}") is not None:
         return None
-    package = f"livekit-plugins-{provider.replace('_', '-')}"
+    # They are released together; another version would pull another livekit-agents in.
+    package = f"livekit-plugins-{provider.replace('_', '-')}=={version('livekit-agents')}"
     return Permanent(
-        Code.PROVIDER_UNAVAILABLE, f"The provider {provider} is not installed.", f"Install the package {package}."
+        Code.PROVIDER_UNAVAILABLE, f"The provider {provider} is not installed.", f"Install it: uv pip install {package}"
     )
 
 

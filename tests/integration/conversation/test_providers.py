@@ -44,7 +44,5 @@ async def test_an_assistant_whose_voice_is_not_installed_says_what_to_install(st
             return found
 
         found = await asyncio.wait_for(problem(), 60)
-        assert (found["code"], found["message"]) == (
-            "agent_fails",
-            "The agent fails: The provider cartesia is not installed. Install the package livekit-plugins-cartesia.",
-        )
+        assert found["code"] == "agent_fails"
+        assert "cartesia is not installed. Install it: uv pip install livekit-plugins-cartesia==" in found["message"]
