@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext, JobProcess
 
 from voice_agent import settings as settings_module
@@ -62,7 +63,7 @@ async def _job(context: JobContext) -> None:
     leases = Leases(database)
     lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
     try:
-        async with _given_back(leases, lease, log):
+        async with _given_back(leases, lease, context.room, log):
             await context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             await context.room.local_participant.set_attributes(
                 {
@@ -79,7 +80,7 @@ async def _job(context: JobContext) -> None:
 
 
 @asynccontextmanager
-async def _given_back(leases: Leases, lease: Lease, log: BoundLog) -> AsyncIterator[None]:
+async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLog) -> AsyncIterator[None]:
     """When we end the room is free for another agent; the lease says why we could not go on."""
     health = Health()
     try:
@@ -88,8 +89,9 @@ async def _given_back(leases: Leases, lease: Lease, log: BoundLog) -> AsyncItera
         # What others' exceptions say may hold secrets; ours are made for people.
         ours = error if isinstance(error, VoiceAgentError) else None
         code, why = (ours.code, f"{ours.message} {ours.remedy}") if ours else (Code.AGENT_FAILS, type(error).__name__)
-        health = Health(code, why=why.strip(), lasting=isinstance(error, Permanent))
-        log.write(LogEvent.NOTICE, severity="error", code=code, message=health.why)
+        log.write(LogEvent.NOTICE, severity="error", code=code, message=why.strip())
+        if room.isconnected():  # or it is the connection that failed, not this agent
+            health = Health(code, why=why.strip(), lasting=isinstance(error, Permanent))
         raise
     finally:
         await leases.release(lease, health)
