@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from tests.support.aside import aside
 from tests.support.caller import Caller, FrontDoor, front_door
 from tests.support.crowd import WORDS, crowd, heard_words
+from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent
 from tests.support.scripted_llm import Rule
 from tests.support.speech import samples_of, say
@@ -161,6 +164,11 @@ Break = Callable[[House, Caller], Awaitable[float]]
 """Does the harm and waits until somebody ready is there; returns how long that took."""
 
 
+async def alone_and_answering(caller: Caller) -> None:
+    await caller.until(lambda: len(caller.agents) == 1, "exactly one agent")
+    await answered(caller)
+
+
 async def replaced(caller: Caller, before: str, within: float) -> float:
     began = time.monotonic()
     await caller.until(
@@ -181,6 +189,36 @@ async def _worker_killed(home: House, caller: Caller) -> float:
     before = caller.agents[0].identity
     os.kill(await asyncio.to_thread(home.part, "worker"), signal.SIGKILL)
     return await replaced(caller, before, 60)
+
+
+async def _worker_killed_beside_another(home: House, caller: Caller) -> float:
+    async with another_worker(home):
+        seconds = await _worker_killed(home, caller)
+        await alone_and_answering(caller)
+        await caller.leave()  # before its worker goes
+    return seconds
+
+
+@asynccontextmanager
+async def another_worker(home: House) -> AsyncIterator[None]:
+    def signed_on() -> int:
+        with contextlib.closing(sqlite3.connect(home.stack.settings.home / "voice.db")) as connection:
+            return int(connection.execute("SELECT count(*) FROM workers").fetchone()[0])
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "voice_agent.cli", "worker"),
+        env=home.stack.environment | {"VOICE_WORKER_PORT": "0"},
+        cwd=home.stack.home,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await asyncio.to_thread(eventually, signed_on, (2).__eq__, within=60)
+        yield
+        await asyncio.to_thread(eventually, signed_on, (2).__eq__, within=60)  # the first is back
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def _job_frozen(_home: House, caller: Caller) -> float:
@@ -267,9 +305,11 @@ async def _outsider_dispatches(home: House, caller: Caller) -> float:
     return 0.0
 
 
+_LOOK_FOR_THEMSELVES: Final = (_livekit_killed, _worker_killed_beside_another)
 FAULTS: Final[dict[str, Break]] = {
     "job killed": _job_killed,
     "worker killed": _worker_killed,
+    "worker killed beside another": _worker_killed_beside_another,
     "job frozen": _job_frozen,
     "serve killed": _serve_killed,
     "livekit killed": _livekit_killed,
@@ -288,9 +328,8 @@ def fault(harm: Break) -> Callable[[int], AbstractAsyncContextManager[Once]]:
                 try:
                     await answered(caller)
                     seconds = await harm(home, caller)
-                    if harm is not _livekit_killed:  # that one comes back by itself
-                        await caller.until(lambda: len(caller.agents) == 1, "exactly one agent")
-                        await answered(caller)
+                    if harm not in _LOOK_FOR_THEMSELVES:
+                        await alone_and_answering(caller)
                 finally:
                     await caller.hang_up()
                 return {"seconds": round(seconds, 2)} if seconds else {}
