@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure_uv.sh
-sync_environment --inexact --no-dev --extra local
+sync_environment --no-dev --extra local
 exec uv run --no-sync voice-agent restart

@@ -194,8 +194,7 @@ class VoiceAssistant:
         awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
         result = await self._recollection.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         await self._take_memory(result.snapshot)
-        search = offer_search(self._memory, self._persona, self._recollection.agent.letta_agent_id)
-        self._episode_tasks.start("offer-search", search)
+        self._episode_tasks.start("prepare-to-think", self._prepare_to_think())
         if greeting := self._greeting(self._job.user_name):
             self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
         if result.error is None:
@@ -205,6 +204,12 @@ class VoiceAssistant:
             self.tell(ev.Failure(result.error.code, result.error.message))
         else:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
+
+    async def _prepare_to_think(self) -> None:
+        agent = self._recollection.agent
+        await offer_search(self._memory, self._persona, agent.letta_agent_id)
+        if reply_path(agent) is ReplyPath.HYBRID:
+            await self._voice.read_ahead(self._persona)
 
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
         for label in await self._recollection.take(snapshot):

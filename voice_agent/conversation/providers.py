@@ -27,6 +27,8 @@ class Providers:
     stt: stt.STT[Any]
     llm: llm.LLM[Any]
     tts: tts.TTS[Any]
+    brain: Endpoint
+    """Where `llm` thinks."""
     clients: tuple[AsyncClient, ...]
     """The plugins leave those open that they were given."""
 
@@ -53,6 +55,7 @@ def build_providers(
         stt=_ears(ears, hearing),
         llm=_brain(brain),
         tts=_mouth(mouth, speaking),
+        brain=brain,
         clients=tuple(client for client in (hearing, speaking) if client is not None),
     )
 
