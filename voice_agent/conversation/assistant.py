@@ -28,6 +28,7 @@ from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import greeting_text
 from voice_agent.conversation.persona import Persona
+from voice_agent.conversation.read_ahead import read_ahead
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, offer_search, reply_path
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
@@ -209,7 +210,7 @@ class VoiceAssistant:
         agent = self._recollection.agent
         await offer_search(self._memory, self._persona, agent.letta_agent_id)
         if reply_path(agent) is ReplyPath.HYBRID:
-            await self._voice.read_ahead(self._persona)
+            await read_ahead(self._voice.brain, self._persona)
 
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
         for label in await self._recollection.take(snapshot):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, llm, room_io, tts
+from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, room_io, tts
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 # The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from voice_agent.contracts import DEAD_LOOP_AFTER, ProviderChoices
 from voice_agent.conversation.providers import Build, Providers
-from voice_agent.errors import Temporary
-from voice_agent.models.prewarm import prewarm
+from voice_agent.models.endpoints import Endpoint
 
 _SAMPLE_RATE = 24_000
 _LISTENS_AT = 16_000
@@ -26,8 +23,6 @@ _PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8.0)
 """One quick second try; then the person hears an apology instead of silence."""
 _TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=DEAD_LOOP_AFTER - 2.0)
 """Small machines think slowly; but who says nothing for DEAD_LOOP_AFTER is taken for dead."""
-_READS_AHEAD = 5
-"""Attempts: a greeting that is made meanwhile comes first."""
 _NEVER_GIVE_UP = 1_000_000_000
 """Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
 
@@ -127,16 +122,9 @@ class Voice:
     def _closed(self, _: CloseEvent) -> None:
         self._listening = False
 
-    async def read_ahead(self, agent: Agent) -> None:
-        """Have a model on this machine read what every turn begins with, while the greeting is heard and not after a
-        question. A failure costs only the head start."""
-        messages, _ = agent.chat_ctx.to_provider_format("openai")
-        tools = llm.ToolContext(agent.tools).parse_function_tools("openai")
-        once_more = AsyncRetrying(
-            retry=retry_if_exception_type(Temporary), wait=wait_fixed(1.0), stop=stop_after_attempt(_READS_AHEAD)
-        )
-        with suppress(RetryError):
-            await once_more(prewarm, self._providers.brain, messages, tools)
+    @property
+    def brain(self) -> Endpoint:
+        return self._providers.brain
 
     def listen_to(self, identity: str) -> None:
         self._linked = identity

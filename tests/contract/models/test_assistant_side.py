@@ -13,7 +13,7 @@ import numpy as np
 import openai
 import pytest
 from livekit import rtc
-from livekit.agents import APIConnectOptions, APITimeoutError
+from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutError
 from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
@@ -21,6 +21,8 @@ from tests.support.models import RunningModels
 from tests.support.speech import recognise, words
 from voice_agent.contracts import AS_INSTALLED
 from voice_agent.conversation.providers import build_providers, load_vad
+from voice_agent.conversation.read_ahead import read_ahead
+from voice_agent.conversation.replies import search_tool
 from voice_agent.models import endpoints
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.prewarm import prewarm
@@ -124,15 +126,26 @@ def test_background_work_yields_to_a_turn(models: RunningModels) -> None:
     assert answer.headers["retry-after"]
 
 
-async def test_a_prompt_is_read_ahead(settings: Settings, models: RunningModels) -> None:
-    system = {"role": "system", "content": "You are Nova. " + "The user likes tea and has two cats. " * 30}
-    await prewarm(endpoints.llm(settings), [system])
-    messages = [system, {"role": "user", "content": "Hi"}]
-    async with httpx.AsyncClient(timeout=120) as client:
-        body = {"model": LLM, "messages": messages, "max_tokens": 1}
-        usage = (await client.post(f"{models.base_url}/chat/completions", json=body)).json()["usage"]
-    cached = usage["prompt_tokens_details"]["cached_tokens"]
-    assert cached > usage["prompt_tokens"] * 0.8
+async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> None:
+    async def search(_query: str) -> list[str]:
+        return []
+
+    agent = Agent(instructions="")
+    providers = build_providers(settings, load_vad(), AS_INSTALLED)
+    session: AgentSession[Any] = AgentSession(llm=providers.llm)
+    try:
+        await session.start(agent, record=False)
+        await agent.update_instructions("You are Nova. " + "The user likes tea and has two cats. " * 30)
+        await agent.update_tools([search_tool(search)])
+        await read_ahead(providers.brain, agent)
+        turn = agent.chat_ctx.copy()
+        turn.add_message(role="user", content="Hi")
+        async with providers.llm.chat(chat_ctx=turn, tools=agent.tools) as answer:
+            (usage,) = [piece.usage async for piece in answer if piece.usage]
+    finally:
+        await session.aclose()
+        await providers.aclose()
+    assert usage.prompt_cached_tokens > usage.prompt_tokens * 0.8
 
 
 async def test_nothing_is_read_ahead_elsewhere() -> None:
