@@ -195,7 +195,6 @@ class VoiceAssistant:
         awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
         result = await self._recollection.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         await self._take_memory(result.snapshot)
-        self._episode_tasks.start("prepare-to-think", self._prepare_to_think())
         if greeting := self._greeting(self._job.user_name):
             self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
         if result.error is None:
@@ -215,6 +214,7 @@ class VoiceAssistant:
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
         for label in await self._recollection.take(snapshot):
             self.notify(truncated_block(label, self.machine.episode))
+        self._episode_tasks.start("prepare-to-think", self._prepare_to_think())
 
     async def _follow_memory(self, episode: int) -> None:
         """What somebody else changes in Letta reaches a running episode, too."""
