@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 from asyncio.subprocess import Process
@@ -21,8 +22,8 @@ from voice_agent.stack.state import PartState, Phase
 PROBE_EVERY: Final = 0.25
 BACK_OFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Pauses before restarts; a crash more and the part is given up."""
-STABLE_AFTER: Final = 60.0
-"""A part that was ready for this long starts counting anew."""
+STABLE_AFTER: Final = 10.0
+"""A part that was ready for this long starts counting anew: what breaks now is not why it broke before."""
 LOG_LIMIT: Final = 20_000_000
 
 
@@ -54,7 +55,7 @@ class Keeper:
         self._log = run.logs / f"{part.name}.log"
         self._needs = needs
         self._process: Process | None = None
-        self._ever_ready = False
+        self._ready_at = -math.inf
 
     async def keep(self) -> None:
         """Returns when the part is given up. Raises when its very first start fails: then nothing should stay up."""
@@ -64,13 +65,13 @@ class Keeper:
                 await need.ready.wait()
             began = asyncio.get_running_loop().time()
             trouble = await self._live_once(began)
-            if not self._ever_ready:
+            if self._ready_at < 0:
                 raise Permanent(
                     Code.NOT_READY,
                     f"{self.part.name} did not get ready: {trouble}{self._last_lines()}",
                     f"The whole log: {self._log}" if self.part.ours else f"Check {self.part.where}.",
                 )
-            stable = asyncio.get_running_loop().time() - began > STABLE_AFTER
+            stable = self._ready_at >= began and asyncio.get_running_loop().time() - self._ready_at > STABLE_AFTER
             failures = 1 if stable else failures + 1
             if failures > len(self._run.back_off):
                 self._set(
@@ -124,8 +125,8 @@ class Keeper:
         return await forever  # theirs to restart: nothing more to do
 
     def _became_ready(self, began: float, detail: str = "") -> None:
-        self._ever_ready = True
-        took = round(asyncio.get_running_loop().time() - began, 1)
+        self._ready_at = asyncio.get_running_loop().time()
+        took = round(self._ready_at - began, 1)
         self._set(Phase.READY, ready_after_s=took, detail=detail)
         self.ready.set()
         who = f"pid {self._process.pid}" if self._process else self.part.where
