@@ -13,7 +13,7 @@ from voice_agent.rooms.leases import Health, Lease, Leases
 
 _STARTS_WITHIN: Final = 20.0
 """From here on the job renews for itself, or is given up."""
-_LOOK_EVERY: Final = 1.0
+_LOOK_EVERY: Final = 0.25
 """livekit-agents offers no event for the end of a job process."""
 
 

@@ -99,6 +99,12 @@ class Leases:
             found = await connection.execute(select(leases).where(leases.c.room.in_(list(rooms))))
             return {row.room: _row(row) for row in found}
 
+    async def free(self, rooms: Iterable[str]) -> set[str]:
+        """Those of the rooms that nobody holds any more."""
+        async with self._database.read() as connection:
+            query = select(leases.c.room).where(leases.c.room.in_(list(rooms)), leases.c.job.is_(None))
+            return set(await connection.scalars(query))
+
     async def sessions_alive(self) -> frozenset[str]:
         """Sessions whose room some job holds."""
         query = select(rooms.c.job).join(leases, leases.c.room == rooms.c.name).where(leases.c.job.is_not(None))

@@ -23,7 +23,7 @@ from voice_agent.rooms.observation import Observer, View
 
 RESYNC: Final = 10.0
 """Every room is looked at this often, whether or not anything was heard of it."""
-_LONGEST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 0.5
 _AFTER_FAILURE: Final = 1.0
 _TOUCH_EVERY: Final = 10.0
 _LOOK_AT_ONCE: Final = (OpenRoom, RemoveAgent)
@@ -85,8 +85,8 @@ class Monitor:
             await self._observer.pulse(now)
             self._pulse_at = now + LEASE_RENEWAL
         everything = now >= self._resync_at or await self._observer.workers_changed(now)
-        called = self._called
-        self._called = set()
+        given_up = await self._observer.given_up()
+        called, self._called = self._called | given_up, set()
         due = {room for room, at in self._due.items() if at <= now}
         if not (everything or called or due):
             return

@@ -59,6 +59,7 @@ class Observer:
         self._validity = validity
         self._watch = Watch()
         self._known: set[str] = set()
+        self._held: set[str] = set()
         self._claims: dict[str, tuple[int, float]] = {}
         self._beats: dict[str, tuple[int, float]] = {}
         self._hands: dict[str, bool] = {}
@@ -72,6 +73,12 @@ class Observer:
             self._beats.clear()
             raise
         self._watch.wrote(now)
+
+    async def given_up(self) -> set[str]:
+        """Rooms whose agent left or died since they were looked at: nobody tells, and LiveKit takes its time."""
+        gone = await self._leases.free(self._held) if self._held else set()
+        self._held -= gone
+        return gone
 
     async def look_at_all(self, now: float) -> list[View]:
         live = await self._livekit.rooms()
@@ -97,6 +104,7 @@ class Observer:
                 continue  # somebody else's
             self._known.add(name)
             lease = leases.get(name, _NO_LEASE)
+            (self._held.discard if lease.job is None else self._held.add)(name)
             seen = self._seen(name, live.get(name), name in ours, found, lease, records.get(name), now)
             record = records.get(name)
             purpose = None if record is None else self._wanted(record, workers, now)
@@ -185,6 +193,7 @@ class Observer:
     def _forget(self, names: Iterable[str]) -> None:
         gone = self._known - set(names)
         self._known -= gone
+        self._held -= gone
         self._watch.forget(gone)
         for name in gone:
             self._claims.pop(name, None)
