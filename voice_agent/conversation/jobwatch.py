@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from voice_agent.contracts import LEASE_RENEWAL
@@ -18,9 +18,10 @@ _LOOK_EVERY: Final = 0.25
 
 
 class JobWatch:
-    def __init__(self, leases: Leases, active: Callable[[], set[str]]) -> None:
+    def __init__(self, leases: Leases, active: Callable[[], set[str]], changed: Callable[[], Awaitable[None]]) -> None:
         self._leases = leases
         self._active = active
+        self._changed = changed
         self._starting: dict[str, tuple[Lease, float]] = {}
         self._seen: set[str] = set()
 
@@ -34,6 +35,8 @@ class JobWatch:
             await asyncio.sleep(_LOOK_EVERY)
             active = self._active()
             try:
+                if active != self._seen:
+                    await self._changed()  # first: who hears of a death must find the seat free
                 for job in self._seen - active:
                     await self._leases.job_died(job)
                     self._starting.pop(job, None)

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import socket
+from contextlib import suppress
 from typing import Final
 
 from livekit.agents import AgentServer
@@ -15,6 +16,7 @@ from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job import entrypoint, prewarm
 from voice_agent.conversation.jobwatch import JobWatch
 from voice_agent.conversation.reception import Dedication, Reception, Seats
+from voice_agent.errors import Temporary
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
@@ -55,26 +57,29 @@ async def run(settings: Settings) -> None:
     name = worker_name(socket.gethostname(), os.getpid())
     log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
     leases = Leases(database)
-    watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs})
+    roll = WorkerRoll(database)
+    registered, stop = asyncio.Event(), _stop_signal()
+
+    def active() -> int | None:
+        return len(server.active_jobs) if registered.is_set() and not stop.is_set() else None
+
+    async def seats_changed() -> None:
+        if (count := active()) is not None:
+            await roll.announce(name, settings.effective_worker_capacity, count)
+
+    watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs}, seats_changed)
     seats = Seats(settings.effective_worker_capacity, lambda: len(server.active_jobs))
     reception = Reception(leases, name, Dedication.of(settings), seats, log, watch.accepted)
     server = build_server(settings, reception, seats)
     letta = LettaClient(settings)
     upkeep = Upkeep(settings, database, letta, log, leases.sessions_alive)
-    stop = _stop_signal()
-    registered = asyncio.Event()
     server.on("worker_registered", lambda *_: registered.set())
-
-    def active() -> int | None:
-        return len(server.active_jobs) if registered.is_set() else None
 
     loop = asyncio.get_running_loop()
     tasks = {
         loop.create_task(server.run(), name="worker:server"),
         loop.create_task(upkeep.run(), name="worker:memory-upkeep"),
-        loop.create_task(
-            WorkerRoll(database).keep(name, settings.effective_worker_capacity, active), name="worker:roll"
-        ),
+        loop.create_task(roll.keep(name, settings.effective_worker_capacity, active), name="worker:roll"),
         loop.create_task(watch.run(), name="worker:jobs"),
         loop.create_task(stop.wait(), name="worker:stop"),
     }
@@ -82,6 +87,8 @@ async def run(settings: Settings) -> None:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+        with suppress(Temporary):
+            await roll.strike(name)  # what becomes free from here on is nobody's seat
         if settings.worker_drain:
             await _drain(server, settings)
     finally:

@@ -31,7 +31,7 @@ class WorkerRoll:
         self._database = database
 
     async def announce(self, name: str, capacity: int, active: int) -> None:
-        """Every LEASE_RENEWAL seconds by each worker that LiveKit has registered."""
+        """Every LEASE_RENEWAL seconds, and when its jobs change, by each worker that LiveKit has registered."""
         row = {"name": name, "capacity": capacity, "active": active, "beat": 0}
         async with self._database.begin() as connection:
             await connection.execute(insert_if_absent(self._database, workers, row))
