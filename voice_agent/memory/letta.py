@@ -32,9 +32,11 @@ _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
 _NOT_TAKEN: Final = (Code.CONFLICT, Code.RATE_LIMITED)
 _BUSY_PATIENCE: Final = 5.0
 _REFLECTION: Final = 120.0
+NOTE_MARK: Final = "va:note"
+"""Of what we tell Letta's own model. Nobody said it."""
 _NOTE: Final = {
     "role": "user",
-    "sender_id": "va:note",
+    "sender_id": NOTE_MARK,
     "content": "(What stands above was said in a voice conversation and has been answered. Reply with 'Noted.' only.)",
 }
 """For a Letta without our recorder: its own model has to answer something."""
@@ -187,7 +189,7 @@ class LettaClient:
         quiet = f"{agent.model}{_BACKGROUND}" if agent else ""
         options: dict[str, Any] = {"override_model": quiet} if quiet in await self._models() else {}
         conversation = await self.create_conversation(agent_id)
-        message = {"role": "user", "content": instruction, "sender_id": "va:note"}
+        message = {"role": "user", "content": instruction, "sender_id": NOTE_MARK}
         try:
             async for _ in self._run(
                 "work on its memory", conversation, [message], max_steps=_STEPS, timeout=_REFLECTION, **options
