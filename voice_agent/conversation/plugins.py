@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, Literal
@@ -19,6 +20,9 @@ _ALSO_CALLED: Final[Mapping[str, tuple[str, ...]]] = {
     "model": ("model_id", "model_name"),
 }
 """Plugins agree on what they do, not on what they call it."""
+_SECRET_NAMES: Final = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
+_SHORTEST_SECRET: Final = 6
+"""Shorter ones are words of every message."""
 
 
 def made(provider: str, kind: Kind, options: Mapping[str, Any]) -> Any:
@@ -36,12 +40,21 @@ def made(provider: str, kind: Kind, options: Mapping[str, Any]) -> Any:
         given[known] = value
     try:
         return maker(**given)
-    except Exception as error:  # every plugin has its own way to say that its key is missing
-        raise _unavailable(f"{kind} of {provider} cannot be used: {error}", "Set what it asks for.") from error
+    except Exception as error:  # noqa: BLE001  every plugin has its own way to say that its key is missing
+        said = without_secrets(str(error), os.environ)
+        raise _unavailable(f"{kind} of {provider} cannot be used: {said}", "Set what it asks for.") from None
 
 
-def loaded_vad(provider: str, **options: Any) -> Any:
-    return _maker(provider, "VAD").load(**options)
+def loaded_vad(provider: str) -> Any:
+    return _maker(provider, "VAD").load()
+
+
+def without_secrets(text: str, environment: Mapping[str, str]) -> str:
+    """What a plugin says reaches the page and the log, and a plugin may repeat the key that it does not like."""
+    for name, value in environment.items():
+        if len(value) >= _SHORTEST_SECRET and name.endswith(_SECRET_NAMES):
+            text = text.replace(value, f"({name})")
+    return text
 
 
 def _maker(provider: str, kind: Kind) -> Any:

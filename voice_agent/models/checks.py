@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httpx
 
@@ -21,13 +21,19 @@ SHORTEST_SOUND: Final = SYNTHESIS_RATE * 2 // 10
 """Bytes of a tenth of a second: less is not a word."""
 DEADLINE: Final = 30.0
 FAILED: Final[Mapping[ModelRole, Code]] = {"stt": Code.STT_FAILED, "tts": Code.TTS_FAILED, "llm": Code.LLM_FAILED}
-NAMES: Final[Mapping[ModelRole, str]] = {"stt": "speech recognition", "tts": "the voice", "llm": "the language model"}
+CheckedRole = ModelRole | Literal["vad"]
+NAMES: Final[Mapping[CheckedRole, str]] = {
+    "stt": "speech recognition",
+    "tts": "the voice",
+    "llm": "the language model",
+    "vad": "speech detection",
+}
 
 
 @dataclass(frozen=True)
 class Check:
-    role: ModelRole
-    endpoint: Endpoint
+    role: CheckedRole
+    subject: str
     error: VoiceAgentError | None
     """None: it works."""
 
@@ -36,8 +42,7 @@ class Check:
         return self.error is None
 
     def __str__(self) -> str:
-        where = "this machine" if self.endpoint.local else self.endpoint.base_url or self.endpoint.provider
-        return f"{NAMES[self.role]}: {self.endpoint.model or 'its default'} on {where}: {self.error or 'works'}"
+        return f"{NAMES[self.role]}: {self.subject}: {self.error or 'works'}"
 
 
 async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Check, ...]:
@@ -57,25 +62,28 @@ async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Che
 
         # One after the other: on few cores they would only wait for each other, and the word is made by the voice.
         return (
-            await _checked("tts", voice, speak, deadline),
-            await _checked("stt", ears, listen, deadline),
-            await _checked("llm", brain, think, deadline),
+            await _checked(voice, speak, deadline),
+            await _checked(ears, listen, deadline),
+            await _checked(brain, think, deadline),
+            Check("vad", settings.vad_provider, missing(settings.vad_provider)),
         )
 
 
-async def _checked(role: ModelRole, endpoint: Endpoint, work: Callable[[], Awaitable[None]], deadline: float) -> Check:
+async def _checked(endpoint: Endpoint, work: Callable[[], Awaitable[None]], deadline: float) -> Check:
+    error: VoiceAgentError | None = None
     if endpoint.provider != OPENAI:  # asked only whether it is there: what it can do, only a conversation shows
-        return Check(role, endpoint, missing(endpoint.provider))
-    try:
-        async with asyncio.timeout(deadline):
-            await work()
-    except VoiceAgentError as error:
-        return Check(role, endpoint, error)
-    except (httpx.TransportError, TimeoutError) as error:
-        message = f"{endpoint.base_url} gave no answer ({type(error).__name__})."
-        remedy = "Check its address and that it runs."
-        return Check(role, endpoint, Temporary(Code.MODEL_UNREACHABLE, message, remedy))
-    return Check(role, endpoint, None)
+        error = missing(endpoint.provider)
+    else:
+        try:
+            async with asyncio.timeout(deadline):
+                await work()
+        except VoiceAgentError as failure:
+            error = failure
+        except (httpx.TransportError, TimeoutError) as failure:
+            message = f"{endpoint.base_url} gave no answer ({type(failure).__name__})."
+            error = Temporary(Code.MODEL_UNREACHABLE, message, "Check its address and that it runs.")
+    where = "this machine" if endpoint.local else endpoint.base_url or endpoint.provider
+    return Check(endpoint.role, f"{endpoint.model or 'its default'} on {where}", error)
 
 
 async def _synthesise(client: httpx.AsyncClient, endpoint: Endpoint) -> bytes:

@@ -33,9 +33,9 @@ async def outcome(chosen: Settings) -> dict[str, Code | None]:
 async def test_our_own_models_work(models: RunningModels, tmp_path: Path) -> None:
     port = int(models.url.rsplit(":", 1)[1])
     chosen = settings(tmp_path, port, VOICE_LLM_MODEL="smollm2-135m-instruct")
-    assert await outcome(chosen) == {"tts": None, "stt": None, "llm": None}
+    assert await outcome(chosen) == {"tts": None, "stt": None, "llm": None, "vad": None}
     wrong = settings(tmp_path, port, VOICE_LLM_MODEL="smollm2-135m-instruct", VOICE_TTS_VOICE="bob")
-    assert await outcome(wrong) == {"tts": Code.TTS_FAILED, "stt": None, "llm": None}
+    assert await outcome(wrong) == {"tts": Code.TTS_FAILED, "stt": None, "llm": None, "vad": None}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,14 @@ async def test_a_brain_that_refuses(llm: ScriptedLLM, tmp_path: Path, kind: Any,
 
 async def test_nothing_listens(tmp_path: Path) -> None:
     found = await outcome(settings(tmp_path, free_port()))
-    assert set(found.values()) == {Code.MODEL_UNREACHABLE}
+    assert found == {**dict.fromkeys(("tts", "stt", "llm"), Code.MODEL_UNREACHABLE), "vad": None}
+
+
+async def test_providers_that_are_not_installed_are_named(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, free_port(), VOICE_STT_PROVIDER="deepgram", VOICE_VAD_PROVIDER="acme")
+    found = {check.role: str(check.error) for check in await check_all(chosen)}
+    assert "livekit-plugins-deepgram" in found["stt"]
+    assert "livekit-plugins-acme" in found["vad"]
 
 
 async def test_a_server_that_never_answers(tmp_path: Path) -> None:
@@ -72,4 +79,4 @@ async def test_the_key_is_never_told(llm: ScriptedLLM, tmp_path: Path) -> None:
     chosen = settings(tmp_path, free_port(), OPENAI_API_KEY="sk-secret", OPENAI_BASE_URL=llm.base_url)
     checks = await check_all(chosen)
     assert "sk-secret" not in "".join(f"{check} {check!r}" for check in checks)
-    assert not any(check.ok for check in checks)
+    assert not any(check.ok for check in checks if check.role != "vad")

@@ -38,3 +38,9 @@ def test_what_cannot_be_had_is_refused_in_words(
         plugins.made(provider, kind, options)
     assert refused.value.code is Code.PROVIDER_UNAVAILABLE
     assert says in str(refused.value)
+
+
+def test_a_plugin_that_repeats_its_key_does_not_tell_it() -> None:
+    environment = {"ACME_API_KEY": "abcdef-123456", "SHORT_KEY": "no", "HOME": "/home/someone"}
+    said = plugins.without_secrets("Your key abcdef-123456 is not good; look into /home/someone.", environment)
+    assert said == "Your key (ACME_API_KEY) is not good; look into /home/someone."
