@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -30,30 +31,34 @@ def make_agent(stack: Stack, name: str, *facts: str) -> str:
 
 
 def spoken_turns(stack: Stack, agent: str) -> list[tuple[str, str]]:
-    """Role and text of all that was said with the agent: not of the work on its memory, which comes and goes."""
-    found: list[tuple[str, str]] = []
-    for conversation in stack.letta("GET", "/v1/conversations/", params={"agent_id": agent}):
+    """Role and text of all that was said with the agent."""
+    return [turn for conversation in spoken_conversations(stack, agent) for turn in conversation]
+
+
+def spoken_conversations(stack: Stack, agent: str) -> list[list[tuple[str, str]]]:
+    """One after the other, without the work on the agent's memory, which comes and goes in conversations of its own."""
+    found = []
+    for conversation in pages(stack, "/v1/conversations/", agent_id=agent):
         messages = [
             message
-            for message in messages_of(stack, conversation["id"])
+            for message in pages(stack, f"/v1/conversations/{conversation['id']}/messages", order="asc")
             if message["message_type"] in ("user_message", "assistant_message")
         ]
-        if messages and messages[0].get("sender_id") == NOTE_MARK:
-            continue
-        found += [(message["message_type"], text_of(message["content"])) for message in messages]
+        if messages and messages[0].get("sender_id") != NOTE_MARK:
+            found.append([(message["message_type"], text_of(message["content"])) for message in messages])
     return found
 
 
-def messages_of(stack: Stack, conversation: str) -> list[dict[str, Any]]:
-    """None of a conversation that has been deleted since it was listed."""
+def pages(stack: Stack, path: str, **params: str) -> Iterator[Any]:
+    """Every item of a list of Letta's; nothing of what has been deleted meanwhile."""
+    after: dict[str, str] = {}
     try:
-        return list(
-            stack.letta("GET", f"/v1/conversations/{conversation}/messages", params={"order": "asc", "limit": 100})
-        )
+        while page := stack.letta("GET", path, params={"limit": "100"} | params | after):
+            yield from page
+            after = {"after": page[-1]["id"]}
     except httpx.HTTPStatusError as error:
-        if error.response.status_code == 404:
-            return []
-        raise
+        if error.response.status_code != 404:
+            raise
 
 
 def text_of(content: Any) -> str:

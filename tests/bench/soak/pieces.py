@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.bench.soak import conversation, memory, sessions
+from tests.bench.soak import conversation, faults, memory, sessions
 
 Once = Callable[[int], Awaitable[dict[str, Any]]]
 
@@ -62,6 +62,6 @@ _ALL: Final = (
     Piece("rejoins", 200, conversation.rejoins),
     Piece("ten rooms", 5, conversation.crowds),
     Piece("memory kills", 200, memory.kills),
-    *(Piece(name, 30, conversation.fault(how)) for name, how in conversation.FAULTS.items()),
+    *(Piece(name, 30, faults.fault(how)) for name, how in faults.FAULTS.items()),
 )
 PIECES: Final = {piece.name: piece for piece in _ALL}

@@ -1,0 +1,215 @@
+"""Something breaks in mid-call; afterwards everybody is answered by exactly one agent, and Letta holds every word."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
+
+import httpx
+from livekit import rtc
+
+from tests.bench.soak.house import House, Once, house
+from tests.support.caller import Caller
+from tests.support.eventually import eventually
+from voice_agent.contracts import AgentAttribute, AgentBinding, JobMetadata
+from voice_agent.rooms.livekit import LiveKit
+
+Break = Callable[[House, Caller], Awaitable[float]]
+"""Does the harm and waits until somebody ready is there; returns how long that took."""
+
+
+async def alone_and_answering(home: House, caller: Caller) -> None:
+    await caller.until(lambda: len(caller.agents) == 1, "exactly one agent")
+    await home.answers(caller)
+
+
+def job_of(caller: Caller) -> int:
+    return int(caller.attribute(AgentAttribute.PID))
+
+
+async def replaced(caller: Caller, before: str, within: float) -> float:
+    began = time.monotonic()
+    await caller.until(
+        lambda: any(a.identity != before and a.attributes.get(AgentAttribute.READY) == "1" for a in caller.agents),
+        "another ready agent",
+        within,
+    )
+    return time.monotonic() - began
+
+
+async def _job_killed(_home: House, caller: Caller) -> float:
+    before = caller.agents[0].identity
+    os.kill(job_of(caller), signal.SIGKILL)
+    return await replaced(caller, before, 30)
+
+
+async def _worker_killed(home: House, caller: Caller) -> float:
+    before = caller.agents[0].identity
+    os.kill(await asyncio.to_thread(home.part, "worker"), signal.SIGKILL)
+    return await replaced(caller, before, 60)
+
+
+async def _worker_killed_beside_another(home: House, caller: Caller) -> float:
+    async with another_worker(home):
+        seconds = await _worker_killed(home, caller)
+        await alone_and_answering(home, caller)
+        await caller.leave()  # before its worker goes
+    return seconds
+
+
+@asynccontextmanager
+async def another_worker(home: House) -> AsyncIterator[None]:
+    def signed_on() -> int:
+        with contextlib.closing(sqlite3.connect(home.stack.settings.home / "voice.db")) as connection:
+            return int(connection.execute("SELECT count(*) FROM workers").fetchone()[0])
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "voice_agent.cli", "worker"),
+        env=home.stack.environment | {"VOICE_WORKER_PORT": "0"},
+        cwd=home.stack.home,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await asyncio.to_thread(eventually, signed_on, (2).__eq__, within=60)
+        yield
+        await asyncio.to_thread(eventually, signed_on, (2).__eq__, within=60)  # the first is back
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _job_frozen(_home: House, caller: Caller) -> float:
+    before, job = caller.agents[0].identity, job_of(caller)
+    os.kill(job, signal.SIGSTOP)
+    try:
+        seconds = await replaced(caller, before, 30)
+        await asyncio.sleep(max(0.0, 20.0 - seconds))
+    finally:
+        os.kill(job, signal.SIGCONT)
+    new = next(agent.identity for agent in caller.agents if agent.identity != before)
+    await caller.until(lambda: [agent.identity for agent in caller.agents] == [new], "the woken one gone", 30)
+    return seconds
+
+
+async def _serve_killed(home: House, caller: Caller) -> float:
+    who = caller.agents[0].identity
+    os.kill(await asyncio.to_thread(home.part, "serve"), signal.SIGKILL)
+    began = time.monotonic()
+    await home.answers(caller)  # the call does not even notice
+    await _server_says(home, "/health", bool, within=60)
+    assert [agent.identity for agent in caller.agents] == [who]
+    return time.monotonic() - began
+
+
+async def _server_says(home: House, path: str, good: Callable[[Any], bool], within: float) -> None:
+    async with asyncio.timeout(within):
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if good((await home.door.http.get(path)).json()):
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def _livekit_killed(home: House, caller: Caller) -> float:
+    os.kill(await asyncio.to_thread(home.part, "livekit"), signal.SIGKILL)
+    began = time.monotonic()
+    await caller.hang_up()
+    async with asyncio.timeout(90):
+        while True:
+            try:
+                back = await home.door.come_back(caller)
+                break
+            except (AssertionError, rtc.ConnectError, httpx.HTTPError):
+                await asyncio.sleep(0.25)
+    await back.answered()
+    seconds = time.monotonic() - began
+    await back.greeting()
+    await home.answers(back)
+    await back.leave()
+    return seconds
+
+
+async def _letta_killed(home: House, caller: Caller) -> float:
+    who = caller.agents[0].identity
+    os.kill(await asyncio.to_thread(home.part, "letta"), signal.SIGKILL)  # it may be storing the answer just heard
+    began = time.monotonic()
+    await home.answers(caller)  # from what is known, without it
+    await _server_says(home, "/ready", lambda told: told["checks"]["letta"]["ok"], within=120)
+    assert [agent.identity for agent in caller.agents] == [who]
+    return time.monotonic() - began
+
+
+async def _database_locked(home: House, caller: Caller) -> float:
+    who = caller.agents[0].identity
+
+    def lock() -> None:
+        connection = sqlite3.connect(home.stack.settings.home / "voice.db", isolation_level=None)
+        connection.execute("BEGIN EXCLUSIVE")
+        time.sleep(5.0)
+        connection.execute("ROLLBACK")
+        connection.close()
+
+    await asyncio.to_thread(lock)
+    assert [agent.identity for agent in caller.agents] == [who], "evicted"
+    return 0.0
+
+
+async def _outsider_dispatches(home: House, caller: Caller) -> float:
+    who, room = caller.agents[0].identity, caller.session["room_name"]
+    livekit = LiveKit(home.stack.settings)
+    try:
+        rooms = (await home.door.http.get("/rooms")).raise_for_status().json()["rooms"]
+        assert room in {one["name"] for one in rooms}
+        binding = AgentBinding(agent_id=home.agent, letta_agent_id=caller.session["agent"]["letta_agent_id"], name="X")
+        job = JobMetadata(room_name=room, session_id=caller.session["session_id"], agent=binding)
+        for _ in range(20):
+            await livekit.dispatch(room, job)
+    finally:
+        await livekit.close()
+    await home.answers(caller)
+    assert [agent.identity for agent in caller.agents] == [who], "a second agent"
+    return 0.0
+
+
+_LOOK_FOR_THEMSELVES: Final = (_livekit_killed, _worker_killed_beside_another)
+FAULTS: Final[dict[str, Break]] = {
+    "job killed": _job_killed,
+    "worker killed": _worker_killed,
+    "worker killed beside another": _worker_killed_beside_another,
+    "job frozen": _job_frozen,
+    "serve killed": _serve_killed,
+    "livekit killed": _livekit_killed,
+    "letta killed": _letta_killed,
+    "database locked": _database_locked,
+    "outsider dispatches": _outsider_dispatches,
+}
+
+
+def fault(harm: Break) -> Callable[[int], AbstractAsyncContextManager[Once]]:
+    @asynccontextmanager
+    async def opened(_seed: int) -> AsyncIterator[Once]:
+        async with house() as home:
+
+            async def once(_number: int) -> dict[str, Any]:
+                caller = await home.visitor()
+                try:
+                    await home.answers(caller)
+                    seconds = await harm(home, caller)
+                    if harm not in _LOOK_FOR_THEMSELVES:
+                        await alone_and_answering(home, caller)
+                finally:
+                    await caller.hang_up()
+                return {"seconds": round(seconds, 2)} if seconds else {}
+
+            yield once
+
+    return opened

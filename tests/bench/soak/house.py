@@ -1,0 +1,81 @@
+"""The whole real system, an assistant who knows one fact, and a ledger of what it was heard to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.support.aside import aside
+from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.eventually import eventually
+from tests.support.letta_agents import make_agent, spoken_conversations
+from tests.support.scripted_llm import Rule
+from tests.support.stack import Stack, running_stack
+
+Once = Callable[[int], Awaitable[dict[str, Any]]]
+QUESTION: Final = "What is the name of my sailing boat?"
+FACT: Final = "The person's sailing boat is called Marigold."
+BOAT: Final = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1.")
+
+
+@dataclass
+class House:
+    stack: Stack
+    door: FrontDoor
+    agent: str
+    letta_agent: str
+    heard: list[str] = field(default_factory=list)
+    """Every question whose answer somebody has heard to its end."""
+
+    async def visitor(self) -> Caller:
+        caller = await self.door.come_in(agent_id=self.agent)
+        await caller.greeting()
+        return caller
+
+    async def answers(self, caller: Caller) -> None:
+        question = f"{QUESTION} Number {len(self.heard)}."
+        assert "Marigold" in await caller.ask(question), caller.seen
+        self.heard.append(question)
+
+    def part(self, name: str) -> int:
+        parts = json.loads(self.stack.command("status", "--json").stdout)["parts"]
+        return next(int(part["pid"]) for part in parts if part["name"] == name)
+
+    def assert_letta_holds_it_all(self) -> None:
+        """Read from Letta: every question that was heard answered is there once, and none out of order."""
+
+        def held() -> list[list[str]]:
+            return [
+                [text for role, text in conversation if role == "user_message" and text.startswith(QUESTION)]
+                for conversation in spoken_conversations(self.stack, self.letta_agent)
+            ]
+
+        asked = set(self.heard)
+        found = eventually(held, lambda stored: asked <= {text for one in stored for text in one}, within=120)
+        counts = Counter(text for one in found for text in one)
+        assert asked <= set(counts), f"lost: {sorted(asked - set(counts))}"
+        assert max(counts.values(), default=1) == 1, f"doubled: {[text for text, n in counts.items() if n > 1]}"
+        places = {text: place for place, text in enumerate(self.heard)}
+        for one in found:
+            order = [places[text] for text in one if text in places]
+            assert order == sorted(order), f"out of order: {one}"
+
+
+@asynccontextmanager
+async def house(**settings: str) -> AsyncIterator[House]:
+    async with aside(running_stack(**settings)) as stack:
+        stack.llm.script(BOAT)
+        letta_agent = await asyncio.to_thread(make_agent, stack, "Soak", FACT)
+        async with front_door(stack) as door:
+            saved = {"name": "Soak", "letta_agent_id": letta_agent, "config": {"greeting": "Hi."}}
+            agent = (await door.http.post("/agents", json=saved)).raise_for_status().json()["id"]
+            home = House(stack, door, agent, letta_agent)
+            yield home
+        await asyncio.to_thread(home.assert_letta_holds_it_all)
+        replayed = await asyncio.to_thread(stack.command, "replay", str(stack.settings.reconnect_log))
+        assert replayed.returncode == 0, replayed.stdout + replayed.stderr
