@@ -7,6 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from livekit.rtc._ffi_client import FfiClient
 
 from tests.support.leaks import Holdings, leaked_tasks
 from tests.support.stack import Stack, running_stack
@@ -20,8 +21,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Threads, processes, sockets and files of the test process."""
-    if "stack" in request.fixturenames:
-        request.getfixturevalue("stack")  # belongs to the whole run, not to the test that happens to be first
+    for shared in {"stack", "media_engine"} & set(request.fixturenames):
+        request.getfixturevalue(shared)  # belongs to the whole run, not to the test that happens to be first
     before = Holdings.now()
     yield
     assert not (left := before.leaked()), f"left behind: {', '.join(left)}"
@@ -46,3 +47,9 @@ def stack() -> Iterator[Stack]:
     """The whole real system: LiveKit, Letta, models, serve, worker; the language model is scripted."""
     with running_stack() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def media_engine() -> object:
+    """The native engine keeps a few sockets for as long as the process lives: they belong to the run, not to a test."""
+    return FfiClient.instance

@@ -58,11 +58,13 @@ async def heard_words(stack: Stack, heard: Callable[[], NDArray[np.float32]], la
     """All that is recognised once `last` is among it: sound comes after its caption. What there is when time is up."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _SOUND_WITHIN
-    while True:
+    said: list[str] = []
+    known = recognised = 0
+    while last not in said and loop.time() < deadline:
         loud = without_silence(heard(), MICROPHONE_RATE)
-        said: list[str] = []
-        if len(loud):
+        if len(loud) == known != recognised:  # whoever still speaks is heard out: recognising costs the others time
             said = words(await asyncio.to_thread(recognise, loud, stack.settings.models_url, rate=MICROPHONE_RATE))
-        if last in said or loop.time() > deadline:
-            return said
+            recognised = known
+        known = len(loud)
         await asyncio.sleep(0.5)
+    return said

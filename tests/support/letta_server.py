@@ -30,6 +30,9 @@ class RealLetta:
     def set_block(self, agent_id: str, label: str, value: str) -> None:
         self._stack.letta("PATCH", f"/v1/agents/{agent_id}/core-memory/blocks/{label}", json={"value": value})
 
+    def block(self, agent_id: str, label: str) -> str:
+        return str(self._stack.letta("GET", f"/v1/agents/{agent_id}/core-memory/blocks/{label}")["value"])
+
     def add_passage(self, agent_id: str, text: str) -> None:
         self._stack.letta("POST", f"/v1/agents/{agent_id}/archival-memory", json={"text": text})
 

@@ -111,7 +111,7 @@ class VoiceAssistant:
                 fx.ClearHistory: lambda e: begin(e, self._job_tasks, self._clear_history(e)),
                 fx.Greet: lambda e: begin(e, self._episode_tasks, self._say_greeting(e)),
                 fx.AcknowledgeReset: self._acknowledge_reset,
-                fx.LinkTo: lambda e: self._voice.listen_to(e.human.identity),
+                fx.LinkTo: self._listen_to,
                 fx.AcknowledgeArrival: self._acknowledge_arrival,
                 fx.Rescan: lambda _: self.tell(ev.HumansScanned(humans_in(self._room))),
                 fx.AnnounceState: self._announce_state,
@@ -240,6 +240,10 @@ class VoiceAssistant:
         await self._recollection.forget_episode()
         self._voice.forget()
         self.tell(ev.HistoryCleared(effect.episode))
+
+    def _listen_to(self, effect: fx.LinkTo) -> None:
+        self._voice.listen_to(effect.human.identity)
+        self._memory.look_now()
 
     def _acknowledge_reset(self, _: fx.AcknowledgeReset) -> None:
         waiters, self._reset_waiters = self._reset_waiters, []

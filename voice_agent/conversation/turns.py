@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from livekit.agents import SpeechCreatedEvent, llm
@@ -102,9 +102,10 @@ class TurnRecorder:
     async def _finish(self, turn: Turn, handle: SpeechHandle) -> None:
         spoken = [item for item in handle.chat_items if isinstance(item, llm.ChatMessage) and item.role == "assistant"]
         text = " ".join(message.text_content or "" for message in spoken).strip()
-        await self._store(turn, text, interrupted=handle.interrupted or not text)
+        tools = [item.name for item in handle.chat_items if isinstance(item, llm.FunctionCall)]
+        await self._store(turn, text, interrupted=handle.interrupted or not text, tools=tools)
 
-    async def _store(self, turn: Turn, text: str, *, interrupted: bool) -> None:
-        await self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted)
+    async def _store(self, turn: Turn, text: str, *, interrupted: bool, tools: Sequence[str] = ()) -> None:
+        await self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted, tools=tools)
         self._unanswered_since.pop(turn.turn_id, None)
         self._on_ended(turn)

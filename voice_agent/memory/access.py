@@ -54,6 +54,10 @@ class Memory:
         """Wait until somebody changed the agent's memory: a person in Letta, another conversation, maintenance."""
         return await self._loader.next_change(letta_agent_id, every)
 
+    def look_now(self) -> None:
+        """Somebody has come in: what changed since memory was loaded is to be known before their first question."""
+        self._loader.look_now()
+
     async def begin_episode(self, thread: str, letta_agent_id: str, episode: int) -> list[Turn]:
         """Remember the count; give back what was said last in earlier episodes, which may now settle."""
         await self._threads.ensure(thread, letta_agent_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
@@ -27,6 +28,7 @@ class MemoryLoader:
     def __init__(self, letta: LettaPort) -> None:
         self._letta = letta
         self._last_good: dict[str, Snapshot] = {}
+        self._wanted_now = asyncio.Event()
 
     async def load(self, agent_id: str, deadline: float) -> LoadResult:
         try:
@@ -47,10 +49,17 @@ class MemoryLoader:
     def last_good(self, agent_id: str) -> Snapshot | None:
         return self._last_good.get(agent_id)
 
+    def look_now(self) -> None:
+        """Whoever waits for the next change does not wait for the time of its next look."""
+        self._wanted_now.set()
+
     async def next_change(self, agent_id: str, every: float) -> Snapshot:
         """Wait until Letta's memory differs from what was loaded last. Each look is one cheap call."""
         while True:
-            await asyncio.sleep(every)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await self._wanted_now.wait()
+            self._wanted_now.clear()
             try:
                 snapshot = await self._letta.load_blocks(agent_id)
             except Temporary:

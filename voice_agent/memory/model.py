@@ -81,6 +81,8 @@ class Turn:
     user_text: str
     assistant_text: str = ""
     interrupted: bool = False
+    tools: tuple[str, ...] = ()
+    """Names of those that the answer used."""
     speaker: str = ""
     scope: MemoryScope = MemoryScope.PERSONAL
     path: ReplyPath = ReplyPath.HYBRID

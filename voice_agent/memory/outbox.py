@@ -52,7 +52,9 @@ class Outbox:
         async with self._database.begin() as connection:
             await connection.execute(update(turns).where(*about).values(assistant_text=text))
 
-    async def finish_turn(self, turn_id: str, assistant_text: str, *, interrupted: bool) -> None:
+    async def finish_turn(
+        self, turn_id: str, assistant_text: str, *, interrupted: bool, tools: Sequence[str] = ()
+    ) -> None:
         """What was really heard. A turn that Letta answered itself is asked back before anything is sent."""
         async with self._database.begin() as connection:
             await connection.execute(
@@ -61,6 +63,7 @@ class Outbox:
                 .values(
                     assistant_text=assistant_text,
                     interrupted=interrupted,
+                    tools=list(tools),
                     state=_unless_read_only(
                         case((turns.c.path == ReplyPath.LETTA, TurnState.SENDING.value), else_=TurnState.PENDING.value)
                     ),
@@ -207,6 +210,7 @@ def _turn(row: RowMapping) -> Turn:
         user_text=row["user_text"],
         assistant_text=row["assistant_text"],
         interrupted=row["interrupted"],
+        tools=tuple(row["tools"]),
         speaker=row["speaker"],
         scope=MemoryScope(row["scope"]),
         path=ReplyPath(row["path"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, String, Table, Text, func
+from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, String, Table, Text, func
 
 from voice_agent.storage.database import metadata
 
@@ -32,6 +32,7 @@ turns = Table(
     Column("user_text", Text, nullable=False),
     Column("assistant_text", Text, nullable=False),
     Column("interrupted", Boolean, nullable=False),
+    Column("tools", JSON, nullable=False, server_default="[]"),
     Column("speaker", String(200), nullable=False),
     Column("scope", String(16), nullable=False),
     Column("path", String(16), nullable=False, server_default="hybrid"),

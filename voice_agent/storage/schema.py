@@ -14,7 +14,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_620_917  # any number; the same for every process of ours
 
 
-def _config(connection: Connection) -> Config:
+def migrations(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
@@ -22,7 +22,7 @@ def _config(connection: Connection) -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
+    command.upgrade(migrations(connection), "head")
 
 
 async def upgrade(database: Database) -> None:

@@ -227,6 +227,7 @@ class Message(BaseModel):
     speaker: str
     text: str
     interrupted: bool
+    tools: list[str] = []
 
 
 class Transcript(BaseModel):

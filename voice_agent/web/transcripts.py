@@ -81,4 +81,5 @@ def _messages(turn: Turn, agent_name: str) -> Iterator[Message]:
             speaker=agent_name,
             text=turn.assistant_text,
             interrupted=turn.interrupted,
+            tools=list(turn.tools),
         )

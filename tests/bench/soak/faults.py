@@ -53,7 +53,7 @@ async def _job_killed(_home: House, caller: Caller) -> float:
 
 async def _worker_killed(home: House, caller: Caller) -> float:
     before = caller.agents[0].identity
-    os.kill(await asyncio.to_thread(home.part, "worker"), signal.SIGKILL)
+    os.kill(home.part("worker"), signal.SIGKILL)
     return await replaced(caller, before, 60)
 
 
@@ -102,7 +102,7 @@ async def _job_frozen(_home: House, caller: Caller) -> float:
 
 async def _serve_killed(home: House, caller: Caller) -> float:
     who = caller.agents[0].identity
-    os.kill(await asyncio.to_thread(home.part, "serve"), signal.SIGKILL)
+    os.kill(home.part("serve"), signal.SIGKILL)
     began = time.monotonic()
     await home.answers(caller)  # the call does not even notice
     await _server_says(home, "/health", bool, within=60)
@@ -120,7 +120,7 @@ async def _server_says(home: House, path: str, good: Callable[[Any], bool], with
 
 
 async def _livekit_killed(home: House, caller: Caller) -> float:
-    os.kill(await asyncio.to_thread(home.part, "livekit"), signal.SIGKILL)
+    os.kill(home.part("livekit"), signal.SIGKILL)
     began = time.monotonic()
     await caller.hang_up()
     async with asyncio.timeout(90):
@@ -140,7 +140,7 @@ async def _livekit_killed(home: House, caller: Caller) -> float:
 
 async def _letta_killed(home: House, caller: Caller) -> float:
     who = caller.agents[0].identity
-    os.kill(await asyncio.to_thread(home.part, "letta"), signal.SIGKILL)  # it may be storing the answer just heard
+    os.kill(home.part("letta"), signal.SIGKILL)  # it may be storing the answer just heard
     began = time.monotonic()
     await home.answers(caller)  # from what is known, without it
     await _server_says(home, "/ready", lambda told: told["checks"]["letta"]["ok"], within=120)

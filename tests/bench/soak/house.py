@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_conversations
 from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack, running_stack
+from voice_agent.stack import state
 
 Once = Callable[[int], Awaitable[dict[str, Any]]]
 QUESTION: Final = "What is the name of my sailing boat?"
@@ -43,8 +43,10 @@ class House:
         self.heard.append(question)
 
     def part(self, name: str) -> int:
-        parts = json.loads(self.stack.command("status", "--json").stdout)["parts"]
-        return next(int(part["pid"]) for part in parts if part["name"] == name)
+        running = state.load(self.stack.home)
+        process = next(part.process for part in running.parts if part.name == name) if running else None
+        assert process is not None
+        return process.pid
 
     def assert_letta_holds_it_all(self) -> None:
         """Read from Letta: every question that was heard answered is there once, and none out of order."""

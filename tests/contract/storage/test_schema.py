@@ -6,25 +6,23 @@ import asyncio
 import subprocess
 import sys
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, select, text
 
 import voice_agent.memory.tables
 import voice_agent.registry.tables
 import voice_agent.rooms.tables  # noqa: F401 - all three fill the metadata
-from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
+from voice_agent.contracts import AgentBinding, JobMetadata, ProviderChoices, RoomPolicy
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.policy import RoomKeyParts
 from voice_agent.rooms.tables import rooms
 from voice_agent.storage import Database, metadata, upgrade
+from voice_agent.storage.schema import migrations
 
 UPGRADE = """
 import asyncio, sys
-from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
-from voice_agent.rooms.book import RoomBook
-from voice_agent.rooms.policy import RoomKeyParts
-from voice_agent.rooms.tables import rooms
 from voice_agent.storage import Database, upgrade
 async def main():
     database = Database(sys.argv[1])
@@ -58,16 +56,14 @@ async def test_processes_that_start_at_once_share_one_upgrade(database_url: str)
 
 
 async def test_a_room_of_an_older_version_is_taken_along(database: Database) -> None:
-    key = RoomKeyParts("session", "agent", "", "")
-    agent = {"agent_id": "a", "letta_agent_id": "a", "name": "Ada", "voice": "nova"}
-    older = {"room_name": "room", "session_id": "session", "agent": agent}
-    binding = AgentBinding(agent_id="a", letta_agent_id="a", name="Ada")
+    voice = ProviderChoices.model_validate({"tts": {"voice": "nova"}})
+    binding = AgentBinding(agent_id="a", letta_agent_id="a", name="Ada", providers=voice)
     job = JobMetadata(room_name="room", session_id="session", agent=binding)
     book = RoomBook(database, clock=lambda: 0.0)
-    await book.open(RoomPolicy.SESSION, key, job)
+    await book.open(RoomPolicy.SESSION, RoomKeyParts("session", "agent", "", ""), job)
     async with database.begin() as connection:
-        await connection.execute(update(rooms).values(job=older))
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+        await connection.run_sync(lambda sync: command.downgrade(migrations(sync), "0003"))
+        assert (await connection.scalars(select(rooms.c.job))).one()["agent"]["voice"] == "nova"
     await upgrade(database)
     record = await book.get("room")
     assert record is not None

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from livekit.rtc._ffi_client import FfiClient
 
 from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack
@@ -12,14 +11,8 @@ KNOWS_THE_BOAT = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is
 """The name comes from the prompt that the assistant sent, not from the rule."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def media_engine() -> object:
-    """The native engine keeps a few sockets for as long as the process lives: they belong to the run, not to a test."""
-    return FfiClient.instance
-
-
 @pytest.fixture(autouse=True)
-def somebody_who_can_read(stack: Stack) -> Iterator[None]:
+def somebody_who_can_read(stack: Stack, media_engine: object) -> Iterator[None]:
     stack.llm.script(KNOWS_THE_BOAT)
     yield
     stack.llm.script()

