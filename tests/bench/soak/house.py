@@ -19,6 +19,8 @@ from voice_agent.stack import state
 
 Once = Callable[[int], Awaitable[dict[str, Any]]]
 QUESTION: Final = "What is the name of my sailing boat?"
+NUMBERED: Final = f"{QUESTION} Number"
+"""What is typed; what is spoken has no number, and our recogniser its own mind."""
 FACT: Final = "The person's sailing boat is called Marigold."
 BOAT: Final = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1.")
 
@@ -38,7 +40,7 @@ class House:
         return caller
 
     async def answers(self, caller: Caller) -> None:
-        question = f"{QUESTION} Number {len(self.heard)}."
+        question = f"{NUMBERED} {len(self.heard)}."
         assert "Marigold" in await caller.ask(question), caller.seen
         self.heard.append(question)
 
@@ -53,7 +55,7 @@ class House:
 
         def held() -> list[list[str]]:
             return [
-                [text for role, text in conversation if role == "user_message" and text.startswith(QUESTION)]
+                [text for role, text in conversation if role == "user_message" and text.startswith(NUMBERED)]
                 for conversation in spoken_conversations(self.stack, self.letta_agent)
             ]
 

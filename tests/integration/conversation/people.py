@@ -38,5 +38,8 @@ async def told_of_a_parrot(stack: Stack, door: FrontDoor) -> Caller:
     await caller.greeting()
     assert "fine name" in await caller.ask("My parrot is called Pip.")
     await caller.leave()
-    await asyncio.to_thread(eventually, lambda: real.block(agent, "human"), lambda text: "named Pip" in text, within=60)
+    known = await asyncio.to_thread(
+        eventually, lambda: real.block(agent, "human"), lambda text: "named Pip" in text, within=60
+    )
+    assert "named Pip" in known
     return caller
