@@ -44,7 +44,7 @@ class Caller:
         room.register_text_stream_handler(Topic.TRANSCRIPTION, self._on_caption)
         room.register_text_stream_handler(Topic.NOTICE, self._on_notice)
         for event in ("participant_attributes_changed", "participant_connected", "participant_disconnected"):
-            room.on(event, lambda *_: self._changed.set())  # type: ignore[arg-type]
+            room.on(event, lambda *_: self._changed.set())
 
     # --- what is there ---
 
@@ -99,6 +99,10 @@ class Caller:
         for start in range(0, len(samples) - frame + 1, frame):
             pcm = (samples[start : start + frame] * 32767).astype(np.int16).tobytes()
             await self._microphone.capture_frame(rtc.AudioFrame(pcm, MICROPHONE_RATE, 1, frame))
+
+    async def said_all(self) -> None:
+        """Until the last of what was given to the microphone has gone out."""
+        await self._microphone.wait_for_playout()
 
     async def open_microphone(self) -> None:
         """LiveKit reports who publishes nothing seconds late; a person has a microphone."""

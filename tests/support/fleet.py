@@ -64,7 +64,7 @@ class Observer:
                 self.wake(session, action.at)
             else:
                 # Another observer may be faster: claims decide, not decisions.
-                fleet.after(fleet.draw.uniform(0.005, 0.05), lambda action=action: fleet.act(session, action, self))
+                fleet.after(fleet.draw.uniform(0.005, 0.05), partial(fleet.act, session, action, self))
 
 
 class Fleet:

@@ -209,6 +209,10 @@ def _leave(job: Job, effect: Any) -> None:
     job.fleet.after(0.05, lambda: job.leave(reason))
 
 
+def _events(job: Job) -> Any:
+    return job.fleet.core.events
+
+
 PERFORM: dict[str, Callable[[Job, Any], None]] = {
     "LoadMemory": _load_memory,
     "StopSpeech": _ack("SpeechStopped"),
@@ -218,14 +222,12 @@ PERFORM: dict[str, Callable[[Job, Any], None]] = {
     "Greet": _greet,
     "AnnounceState": _announce,
     "LeaveRoom": _leave,
-    "Rescan": lambda job, _: job.later(
-        0.05, lambda: job.fleet.core.events.HumansScanned(tuple(job.session.humans.values()))
-    ),
+    "Rescan": lambda job, _: job.later(0.05, lambda: _events(job).HumansScanned(tuple(job.session.humans.values()))),
     "AcknowledgeReset": lambda job, _: job.fleet.count("resets"),
     "CancelTimer": lambda _job, _effect: None,
     "LinkTo": lambda _job, _effect: None,
     "AcknowledgeArrival": lambda _job, _effect: None,
-    "Maintain": lambda job, _: job.later(0.5, lambda: job.fleet.core.events.SyncFinished()),
+    "Maintain": lambda job, _: job.later(0.5, lambda: _events(job).SyncFinished()),
     "RebindAgent": lambda _job, _effect: None,
     "Dropped": lambda job, _: job.fleet.count("late results dropped"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.support.fleet import Fleet, Observer
@@ -161,7 +162,7 @@ def kill_server(fleet: Fleet) -> None:
         for job in list(session.agents.values()):
             fleet.unlist(job)
             if not job.stranger and not job.dead and job.paused_until is None:
-                fleet.after(fleet.draw.uniform(0.5, 3), lambda job=job: fleet._kicked(job, "server gone"))
+                fleet.after(fleet.draw.uniform(0.5, 3), partial(fleet._kicked, job, "server gone"))
         for sid in session.humans:
             fleet.observe("human.left", session, sid)
         session.humans.clear()
@@ -172,7 +173,7 @@ def kill_server(fleet: Fleet) -> None:
         fleet.resync()
         for visitor in fleet.visitors:
             if visitor.session in homeless:
-                fleet.after(fleet.draw.uniform(0.5, 3), lambda visitor=visitor: visitor.enter(10.0))
+                fleet.after(fleet.draw.uniform(0.5, 3), partial(visitor.enter, 10.0))
 
     fleet.after(fleet.draw.uniform(2, 4), back)
 

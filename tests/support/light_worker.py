@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from livekit import api, rtc
@@ -214,7 +215,7 @@ class LightWorker:
             await ws.send_bytes(wire.WorkerMessage(update_worker=status).SerializeToString())
 
 
-async def _stop(*tasks: asyncio.Task[None]) -> None:
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:

@@ -68,7 +68,7 @@ class World:
         machine = self.machine
         before = machine.facts
         try:
-            effects = machine.handle(event, self.now)
+            effects: tuple[Any, ...] = machine.handle(event, self.now)
         except self.core.machine.IllegalTransition as error:
             require(machine.facts == before, "illegal changes nothing", str(error))
             require(before.state in str(error) and type(event).__name__ in str(error), "illegal names both", str(error))

@@ -13,7 +13,7 @@ import numpy as np
 import openai
 import pytest
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutError
+from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutError, llm
 from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
@@ -140,7 +140,8 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
         await read_ahead(providers.brain, agent)
         turn = agent.chat_ctx.copy()
         turn.add_message(role="user", content="Hi")
-        async with providers.llm.chat(chat_ctx=turn, tools=agent.tools) as answer:
+        tools = [tool for tool in agent.tools if isinstance(tool, llm.Tool)]
+        async with providers.llm.chat(chat_ctx=turn, tools=tools) as answer:
             (usage,) = [piece.usage async for piece in answer if piece.usage]
     finally:
         await session.aclose()

@@ -23,7 +23,7 @@ EXAMPLES = int(os.environ.get("VOICE_FUZZ_EXAMPLES", "4"))
 ENDLESS = "/events"
 
 
-def nothing_broke(_context: object, response: schemathesis.Response, _case: schemathesis.Case) -> None:
+def nothing_broke(_context: object, response: schemathesis.Response, _case: schemathesis.Case[Any]) -> None:
     """503 names a part that is away and says what to do; 500 is a mistake of ours."""
     assert response.status_code != 500, response.text
 
@@ -44,7 +44,7 @@ def send_everything(api: Any) -> None:
 
             @given(case=strategy)
             @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-            def send(case: schemathesis.Case) -> None:
+            def send(case: schemathesis.Case[Any]) -> None:
                 case.call_and_validate(checks=CHECKS)
 
             try:

@@ -156,7 +156,8 @@ def test_one_greeting_per_arrival_into_an_empty_room() -> None:
     life.tell(ev.HumanLeft("PA_ann"), ev.HumanJoined(Human("PA_ann2", "ann")), ev.ListenerSubscribed())
     assert life.machine.greeting is Greeting.SPEAKING
     life.tell(ev.GreetingFailed(1, "tts_failed"))
-    assert life.machine.greeting is Greeting.DONE
+    machine = life.machine
+    assert machine.greeting is Greeting.DONE
 
 
 def test_a_listener_nobody_reported_is_greeted_after_a_while() -> None:
@@ -375,7 +376,8 @@ def test_nobody_came_back() -> None:
     assert of(ef.LeaveRoom, life.fire(Timer.DEPARTURE)).reason == "idle"
     assert life.machine.state is State.DRAINING
     life.tell(ev.RoomDisconnected("idle"))
-    assert life.machine.state is State.CLOSED
+    machine = life.machine
+    assert machine.state is State.CLOSED
 
 
 def test_a_resident_never_leaves_by_itself() -> None:

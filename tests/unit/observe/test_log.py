@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_following_goes_on_through_growth_and_rotation(tmp_path: Path) -> None:
         with where.open("a") as handle:
             handle.write(text)
 
-    happenings = iter(
+    happenings: Iterator[Callable[[], object]] = iter(
         [
             lambda: path.write_text('{"n": 1}\n{"n": '),
             lambda: append(path, "2}\nnonsense\n"),

@@ -1,0 +1,210 @@
+"""scripts/bench.sh latency: from a person's last sound to the first sound of the answer, as heard in the room.
+
+All is real and local: microphone, WebRTC, voice detection, ears, brain, voice. Writes latency.json and latency.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+from livekit import rtc
+from numpy.typing import NDArray
+
+from tests.support.aside import aside
+from tests.support.caller import MICROPHONE_RATE, Caller, FrontDoor, front_door
+from tests.support.speech import samples_of, say
+from tests.support.stack import Stack, running_stack
+from voice_agent.stack import state
+
+VOICES: Final = ("piper-joe-medium", "kokoro-82m")
+QUESTIONS: Final = (
+    "What is my cat called?",
+    "What do I like to drink in the evening?",
+    "Which instrument do I play?",
+    "Where do I want to travel?",
+)
+"""A sample agent knows the answers."""
+WHO: Final = "Juniper"
+LOUD: Final = 0.01
+PAUSE: Final = 1.5
+"""A voice that is silent for so long has finished."""
+PATIENCE: Final = 30.0
+SILENCE: Final = np.zeros(MICROPHONE_RATE, np.float32)
+
+
+class Person:
+    """A caller who notes when the assistant's voice is to be heard."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self._loud = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, door: FrontDoor, agent: str) -> AsyncIterator[Person]:
+        person = cls(await door.come_in(agent_id=agent))
+        await person.caller.greeting()
+        track = next(iter(person.caller.agents[0].track_publications.values())).track
+        assert track is not None
+        stream = rtc.AudioStream.from_track(track=track, sample_rate=16_000, num_channels=1)
+        listening = asyncio.create_task(person._listen(stream), name="bench:listen")
+        try:
+            yield person
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
+            await stream.aclose()
+            await person.caller.leave()
+
+    async def _listen(self, stream: rtc.AudioStream) -> None:
+        async for event in stream:
+            samples = np.frombuffer(event.frame.data, np.int16).astype(np.float32) / 32768.0
+            if np.sqrt((samples**2).mean()) > LOUD:
+                self._loud.set()
+
+    async def quiet(self) -> None:
+        """Until the assistant has said nothing for a while."""
+        while True:
+            self._loud.clear()
+            try:
+                async with asyncio.timeout(PAUSE):
+                    await self._loud.wait()
+            except TimeoutError:
+                return
+
+    async def ask(self, question: NDArray[np.float32]) -> float | None:
+        """Seconds from its last sound to the first sound of the answer."""
+        await self.caller.say(question)
+        await self.caller.said_all()
+        ended = time.monotonic()
+        self._loud.clear()
+        silence = asyncio.create_task(self._silence(), name="bench:silence")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._loud.wait()
+            return time.monotonic() - ended
+        except TimeoutError:
+            return None
+        finally:
+            silence.cancel()
+            await asyncio.wait([silence])
+
+    async def _silence(self) -> None:
+        while True:
+            await self.caller.say(SILENCE)
+
+
+async def visit(door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], first: int) -> list[float | None]:
+    async with Person.at(door, agent) as person:
+        waits = []
+        for number in range(len(questions) + 1):
+            await person.quiet()
+            waits.append(await person.ask(questions[(first + number) % len(questions)]))
+        await person.quiet()
+        return waits[1:]  # the first found nothing read ahead of it
+
+
+def processes(stack: Stack) -> list[psutil.Process]:
+    running = state.load(stack.home)
+    assert running is not None
+    supervisor = psutil.Process(running.supervisor.pid)
+    return [supervisor, *supervisor.children(recursive=True)]
+
+
+def used(stack: Stack) -> tuple[float, float]:
+    """Seconds of CPU so far, and megabytes."""
+    seconds = size = 0.0
+    for process in processes(stack):
+        try:
+            times, memory = process.cpu_times(), process.memory_info()
+        except psutil.NoSuchProcess:
+            continue
+        seconds += times.user + times.system
+        size += memory.rss / 1e6
+    return seconds, size
+
+
+async def talk(stack: Stack, door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], count: int) -> Any:
+    cpu, _ = used(stack)
+    began = time.monotonic()
+    visits = await asyncio.gather(*(visit(door, agent, questions, number) for number in range(count)))
+    elapsed = time.monotonic() - began
+    now, size = used(stack)
+    waits = [wait for waits in visits for wait in waits]
+    heard = sorted(wait for wait in waits if wait is not None)
+    return {
+        "asked": len(waits),
+        "never answered": len(waits) - len(heard),
+        "p50_s": round(statistics.median(heard), 2) if heard else None,
+        "p95_s": round(heard[int(0.95 * (len(heard) - 1))], 2) if heard else None,
+        "cores": round((now - cpu) / elapsed, 2),
+        "rss_mb": round(size),
+    }
+
+
+async def measure(voices: list[str], counts: list[int]) -> dict[str, Any]:
+    result: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], "voices": {}}
+    for voice in voices:
+        brain = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": "", "VOICE_TTS_MODEL": voice}
+        async with aside(running_stack(**brain)) as stack, front_door(stack) as door:
+            known = (await door.http.get("/agents")).json()["agents"]
+            agent = next(one["id"] for one in known if one["name"] == WHO)
+            spoken = [
+                await asyncio.to_thread(say, q, stack.settings.models_url, model=voice, voice="alloy")
+                for q in QUESTIONS
+            ]
+            questions = [trimmed(samples_of(sound)) for sound in spoken]
+            result["voices"][voice] = {str(n): await talk(stack, door, agent, questions, n) for n in counts}
+    result["load_after"] = os.getloadavg()[0]
+    return result
+
+
+def trimmed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    loud = np.flatnonzero(np.abs(sound) > LOUD)
+    return sound[loud[0] : loud[-1]]
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4))
+    for voice, found in result["voices"].items():
+        counts = [int(n) for n in found]
+        axes.plot(counts, [one["p50_s"] for one in found.values()], "o-", label=f"{voice}, median")
+        axes.plot(counts, [one["p95_s"] for one in found.values()], "o:", label=f"{voice}, p95")
+    axes.set(xlabel="conversations at once", ylabel="end of speech → first sound of the answer, s", ylim=(0, None))
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, default=Path("build/bench"))
+    options.add_argument("--voices", nargs="+", default=list(VOICES))
+    options.add_argument("--conversations", type=int, nargs="+", default=[1, 2, 4])
+    chosen = options.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    result = asyncio.run(measure(chosen.voices, chosen.conversations))
+    (chosen.out / "latency.json").write_text(json.dumps(result, indent=2) + "\n")
+    plot(result, chosen.out / "latency.png")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
