@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
+from typing import Final
 
-from livekit.agents import Agent, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
+from livekit import rtc
+from livekit.agents import Agent, APIError, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
 
 from voice_agent.conversation.history import Said
+
+_BREATH_RATE: Final = 24_000
+_A_BREATH: Final = rtc.AudioFrame(bytes(_BREATH_RATE // 5), _BREATH_RATE, 1, _BREATH_RATE // 10)
 
 
 class Persona(Agent):
@@ -35,6 +40,20 @@ class Persona(Agent):
                 yield piece
         if text:
             await self._on_answer(text)
+
+    async def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """A voice that fails takes only the voice away: livekit would throw the words away, too."""
+        spoken = False
+        try:
+            async with aclosing(Agent.default.tts_node(self, text, model_settings)) as voice:
+                async for frame in voice:
+                    spoken = True
+                    yield frame
+        except APIError:
+            if not spoken:
+                yield _A_BREATH  # without any sound livekit shows no text either
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
         """Before anything is generated: what was said is durable; a blank transcript is not a turn."""
