@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gc
 
+import aiosqlite  # noqa: F401  SQLAlchemy imports it with the first statement
+
 import voice_agent.conversation.job  # noqa: F401
+from voice_agent.tls import tls
+
+tls()
 
 gc.collect()
 gc.freeze()  # what the collector never visits is never copied into a job's own memory

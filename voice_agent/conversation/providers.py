@@ -15,6 +15,7 @@ from voice_agent.conversation import plugins
 from voice_agent.models import endpoints
 from voice_agent.models.endpoints import OPENAI, Endpoint
 from voice_agent.settings import Settings
+from voice_agent.tls import tls
 
 SILENCE: Final = 10.0
 """Seconds without a byte after which ears or voice have failed. The plugins ask for 30, twice, whatever one sets."""
@@ -48,15 +49,16 @@ def build_providers(
     """`loaded` is the installation's voice detection, made ahead. Raises Permanent for what cannot be had."""
     ears, brain = endpoints.stt(settings, choices.stt), endpoints.llm(settings, choices.llm)
     mouth = endpoints.tts(settings, choices.tts)
-    hearing, speaking = _impatient(ears, silence), _impatient(mouth, silence)
+    hearing, speaking = _client(ears, silence), _client(mouth, silence)
+    thinking = _client(brain)
     detection = choices.vad.provider or settings.vad_provider
     return Providers(
         vad=loaded if detection == settings.vad_provider else load_vad(detection),
         stt=_ears(ears, hearing),
-        llm=_brain(brain),
+        llm=_brain(brain, thinking),
         tts=_mouth(mouth, speaking),
         brain=brain,
-        clients=tuple(client for client in (hearing, speaking) if client is not None),
+        clients=tuple(client for client in (hearing, thinking, speaking) if client is not None),
     )
 
 
@@ -75,9 +77,9 @@ def _ears(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
     return found
 
 
-def _brain(endpoint: Endpoint) -> llm.LLM[Any]:
-    if endpoint.provider == OPENAI:
-        return openai.LLM(model=endpoint.model, base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0)
+def _brain(endpoint: Endpoint, client: AsyncClient | None) -> llm.LLM[Any]:
+    if client is not None:
+        return openai.LLM(model=endpoint.model, client=client)
     options = {"model": endpoint.model, "base_url": endpoint.base_url}
     found: llm.LLM[Any] = plugins.made(endpoint.provider, "LLM", options)
     return found
@@ -99,12 +101,14 @@ def _mouth(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
     return found
 
 
-def _impatient(endpoint: Endpoint, silence: float) -> AsyncClient | None:
+def _client(endpoint: Endpoint, silence: float | None = None) -> AsyncClient | None:
+    """`silence`: another one than the plugin asks for. None: the plugin for this endpoint has clients of its own."""
     if endpoint.provider != OPENAI:
         return None
 
     async def bound(request: Any) -> None:
-        request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
+        if silence is not None:
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
 
-    http = DefaultAsyncHttpxClient(event_hooks={"request": [bound]})
+    http = DefaultAsyncHttpxClient(event_hooks={"request": [bound]}, verify=tls())
     return AsyncClient(max_retries=0, api_key=endpoint.api_key, base_url=endpoint.base_url, http_client=http)

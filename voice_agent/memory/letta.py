@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 import letta_client.resources  # noqa: F401  loaded here and not in the middle of the first conversation
-from letta_client import APIError, APIStatusError, AsyncLetta
+from letta_client import APIError, APIStatusError, AsyncLetta, DefaultAsyncHttpxClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from voice_agent.contracts import DEAD_LOOP_AFTER
@@ -20,6 +20,7 @@ from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.breaker import CircuitBreaker
 from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, in_a_line, turn_mark
 from voice_agent.settings import Settings
+from voice_agent.tls import tls
 
 RECORDER_MODEL: Final = "vllm/recorder"
 """An endpoint of ours that answers with nothing, so that Letta stores what it is given and adds no reply."""
@@ -56,7 +57,7 @@ class LettaClient:
             api_key=settings.letta_api_key or "unset",
             # A retry inside the client could write a turn twice; retries are ours.
             max_retries=0,
-            timeout=httpx.Timeout(timeout, connect=3.0),
+            http_client=DefaultAsyncHttpxClient(timeout=httpx.Timeout(timeout, connect=3.0), verify=tls()),
         )
 
     async def close(self) -> None:

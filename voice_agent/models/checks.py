@@ -15,6 +15,7 @@ from voice_agent.models.catalog import PRIORITY_HEADER, ModelRole
 from voice_agent.models.endpoints import OPENAI, Endpoint, missing
 from voice_agent.models.sound import SYNTHESIS_RATE, wav_file
 from voice_agent.settings import Settings
+from voice_agent.tls import tls
 
 WORD: Final = "Hello."
 SHORTEST_SOUND: Final = SYNTHESIS_RATE * 2 // 10
@@ -48,7 +49,7 @@ class Check:
 async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Check, ...]:
     """One check for each role. Never raises for what a provider does."""
     voice, ears, brain = endpoints.tts(settings), endpoints.stt(settings), endpoints.llm(settings)
-    async with httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=5.0)) as client:
+    async with httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=5.0), verify=tls()) as client:
         heard: list[bytes] = []
 
         async def speak() -> None:

@@ -10,6 +10,7 @@ import httpx
 from voice_agent.errors import Code, Temporary
 from voice_agent.models.catalog import PRIORITY_HEADER
 from voice_agent.models.endpoints import Endpoint
+from voice_agent.tls import tls
 
 LONGEST: Final = 120.0
 
@@ -28,7 +29,7 @@ async def prewarm(
         body["tools"] = list(tools)
     headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: "background"}
     try:
-        async with httpx.AsyncClient(timeout=httpx.Timeout(LONGEST, connect=5.0)) as client:
+        async with httpx.AsyncClient(timeout=httpx.Timeout(LONGEST, connect=5.0), verify=tls()) as client:
             answer = await client.post(f"{endpoint.base_url}/chat/completions", json=body, headers=headers)
     except httpx.TransportError as error:
         raise Temporary(Code.MODEL_UNREACHABLE, f"The local model gave no answer ({type(error).__name__}).") from error

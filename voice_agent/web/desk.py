@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from voice_agent.contracts import (
     AS_INSTALLED,
@@ -28,6 +29,10 @@ from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.policy import BY_ROLE, RoomKeyParts
+
+_AT_ONCE: Final = 8
+"""So many sessions are being opened; a crowd waits in line at the door and not, each with a deadline, for Letta and the
+database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class SessionDesk:
         self._book = book
         self._livekit = livekit
         self._wake = wake
+        self._doors = asyncio.Semaphore(_AT_ONCE)
 
     async def admit(self, wish: Wish) -> Admission:
         refusal: Permanent | None = None
@@ -80,7 +86,8 @@ class SessionDesk:
                 if error.code not in (Code.SESSION_NOT_FOUND, Code.SESSION_EXPIRED):
                     raise
                 refusal = error
-        return await self._open(wish, refusal)
+        async with self._doors:
+            return await self._open(wish, refusal)
 
     async def renew(self, session: Session) -> str:
         """A new token for a session whose old one ran out; its room is adopted or the session is over."""
@@ -119,7 +126,8 @@ class SessionDesk:
     async def _resume(self, wish: Wish, session_id: str) -> Admission:
         session = await self._sessions.authorised(session_id, wish.secret)
         if wish.agent_id is not None and wish.agent_id != session.agent_id:
-            return await self._open(wish, None)
+            async with self._doors:
+                return await self._open(wish, None)
         await self._reenter(session)
         return Admission(session, wish.secret, self._token(session), resumed=True, refusal=None)
 

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.tls import tls
 from voice_agent.web.access import Parts
 from voice_agent.web.errors import ErrorBody
 from voice_agent.web.services import Services
@@ -90,7 +91,7 @@ def _probes(parts: Services) -> dict[str, Callable[[], Awaitable[None]]]:
 
 async def _answers(url: str, code: Code) -> None:
     try:
-        async with httpx.AsyncClient(timeout=_PROBE_DEADLINE, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=_PROBE_DEADLINE, trust_env=False, verify=tls()) as client:
             status = (await client.get(url)).status_code
     except httpx.HTTPError as error:
         raise Temporary(code, f"No answer ({type(error).__name__}).", "See 'voice-agent status'.") from error

@@ -31,6 +31,7 @@ class House:
     door: FrontDoor
     agent: str
     letta_agent: str
+    asked: int = 0
     heard: list[str] = field(default_factory=list)
     """Every question whose answer somebody has heard to its end."""
 
@@ -40,7 +41,8 @@ class House:
         return caller
 
     async def answers(self, caller: Caller) -> None:
-        question = f"{NUMBERED} {len(self.heard)}."
+        self.asked += 1
+        question = f"{NUMBERED} {self.asked}."
         assert "Marigold" in await caller.ask(question), caller.seen
         self.heard.append(question)
 

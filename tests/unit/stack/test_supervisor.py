@@ -140,7 +140,7 @@ async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: P
 
 
 async def test_never_ready_names_the_part_and_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:
-    late = part("late", PORTS[1], "--delay", "60", ready_within=0.6)
+    late = part("late", PORTS[1], "--delay", "60", ready_within=3.0)
     error = await failed_start(tmp_path, part("good", PORTS[0]), late)
     assert "late did not get ready: not ready within" in error.message
     assert "service starts" in error.message
