@@ -17,9 +17,8 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.leases import Lease, Leases
 from voice_agent.settings import Settings
 
-_BUSIEST: Final = 0.69
-"""Just below livekit-server's default `agents.target_load`, from which on it drops dispatches unasked. It hears of our
-load every 2.5 s only, so a seat that has just become free would be missed: whether there is one, we say when asked."""
+_TARGET_LOAD: Final = 0.7
+"""livekit-server's default `agents.target_load`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ class Seats:
 
     @property
     def load(self) -> float:
-        """What livekit is told: by this it prefers the worker with more seats free."""
-        return _BUSIEST * min(1.0, self._running() / self._capacity)
+        """What livekit is told. It asks only workers below its `agents.target_load`: never one that froze full."""
+        return _TARGET_LOAD * (self._running() / self._capacity)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

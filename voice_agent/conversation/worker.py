@@ -65,6 +65,9 @@ async def run(settings: Settings) -> None:
 
     async def seats_changed() -> None:
         if (count := active()) is not None:
+            # By itself livekit-agents tells it every 2.5 s; until then livekit drops what is sent to a full worker.
+            await server._refresh_worker_load()
+            await server._update_worker_status()
             await roll.announce(name, settings.effective_worker_capacity, count)
 
     watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs}, seats_changed)
