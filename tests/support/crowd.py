@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tests.support.caller import MICROPHONE_RATE, Caller, FrontDoor
 from tests.support.scripted_llm import Rule
-from tests.support.speech import recognise, without_silence, words
+from tests.support.speech import recognise, samples_of, say, without_silence, words
 from tests.support.stack import Stack
 
 WORDS: Final = (
@@ -21,10 +21,14 @@ WORDS: Final = (
 _ARRIVE_AT_ONCE: Final = 3
 """Each costs the start of a process, seconds of a core. All talk at once."""
 _SOUND_WITHIN: Final = 60.0
+_ANSWER_WITHIN: Final = 120.0
 
 
-async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str]) -> None:
-    """One person for each word, all at once. Every answer holds its own word; no caption and no sound another's."""
+async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str], *, aloud: bool = False) -> None:
+    """One person for each word, all at once. Every answer holds its own word; no caption and no sound another's.
+
+    They type, or speak `aloud`: that takes two cores about ten times as long.
+    """
     stack.llm.script(Rule(user=r"word is (\w+)", reply=r"Your word is \1."))
     through_the_door = asyncio.Semaphore(_ARRIVE_AT_ONCE)
 
@@ -36,7 +40,10 @@ async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str]) 
 
     people = await asyncio.gather(*(arrive() for _ in said))
     assert len({person.session["room_name"] for person in people}) == len(said)
-    heard = await asyncio.gather(*(_tell(stack, person, word) for person, word in zip(people, said, strict=True)))
+    spoken = [await asyncio.to_thread(_spoken, stack, word) if aloud else None for word in said]
+    heard = await asyncio.gather(
+        *(_tell(stack, *one) for one in zip(people, said, spoken, strict=True)),
+    )
     for person, word, sound in zip(people, said, heard, strict=True):
         others = set(said) - {word}
         captions = set(words(" ".join(person.seen.captions)))
@@ -48,9 +55,22 @@ async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str]) 
     await asyncio.gather(*(person.leave() for person in people))
 
 
-async def _tell(stack: Stack, person: Caller, word: str) -> list[str]:
+def _sentence(word: str) -> str:
+    return f"My word is {word}."
+
+
+def _spoken(stack: Stack, word: str) -> NDArray[np.float32]:
+    return samples_of(say(_sentence(word), stack.settings.models_url))
+
+
+async def _tell(stack: Stack, person: Caller, word: str, spoken: NDArray[np.float32] | None) -> list[str]:
     async with person.ears() as heard:
-        await person.ask(f"My word is {word}.")
+        if spoken is None:
+            await person.ask(_sentence(word))
+        else:
+            already = len(person.seen.captions)
+            await person.say(spoken)
+            await person.until(lambda: len(person.seen.captions) > already, f"an answer to {word}", _ANSWER_WITHIN)
         return await heard_words(stack, heard, word)
 
 
