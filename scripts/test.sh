@@ -52,13 +52,13 @@ case "$wanted" in
         (
             set -e
             lint
-            tests tests/unit tests/contract/{registry,storage,rooms} tests/integration/{downloads,web,rooms}
+            tests tests/unit tests/contract/{registry,storage,rooms,models} tests/integration/{downloads,web,rooms}
         ) >build/beside.log 2>&1 &
         beside=$!
         trap 'kill "$beside" 2>/dev/null || true' EXIT
         # Of the acceptance tests the whole path; those of the page and of the run have their tier.
         outcome=0
-        tests tests/contract/{memory,models} tests/integration/{conversation,memory} \
+        tests tests/contract/memory tests/integration/{conversation,memory} \
             tests/acceptance/test_{leave_and_come_back,token_source,stack_up}.py "$@" || outcome=$?
         wait "$beside" || outcome=$?
         trap - EXIT
