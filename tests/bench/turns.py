@@ -33,20 +33,16 @@ from voice_agent.models.audio import RECOGNITION_RATE, Samples, decode
 from voice_agent.settings import load
 
 SENTENCES: Final = (
-    "61-70968-0000.flac",
-    "13697_11991_000000.opus",
-    "se10x016-08071999-1334_u0016002.wav",
-    "se10x016-08071999-1334_u0016003.wav",
-    "se10x016-08071999-1334_u0016004.wav",
+    ("61-70968-0000.flac", 0.0, 60.0),
+    ("acoustic_corpus.wav", 0.0, 6.75),
+    ("mfa_affectation.flac", 0.0, 60.0),
 )
-"""English, Spanish and Swedish: when a turn ends is heard, not understood."""
-SHORT: Final = (
-    "common_voice_en_22058264.mp3",
-    "common_voice_en_22058266.mp3",
-    "common_voice_en_22058267.mp3",
-    "mfa_uhuh.flac",
+"""With the seconds that are one sentence."""
+HESITATIONS: Final = tuple(
+    f"mfa_{how}.flac" for how in ("um", "hes", "internalsil", "laughter", "breaths", "whatscalled")
 )
-NO_WORDS: Final = ("mfa_laughter.flac", "mfa_breaths.flac")
+"""Somebody says three words and laughs, breathes, or looks for one, in the middle."""
+SHORT: Final = ("common_voice_en_22058264.mp3", "common_voice_en_22058266.mp3", "common_voice_en_22058267.mp3")
 NOISES: Final = ("office-ambience.ogg", "crowded-room.ogg", "city-ambience.ogg", "keyboard-typing.ogg")
 PAUSES: Final = (0.5, 0.8, 1.2)
 NOISE_SECONDS: Final = 8
@@ -99,9 +95,9 @@ def cases(cache: Path) -> Iterator[Case]:
             assert file is not None
             return trimmed(decode(file.read()))
 
-        sentences = {name: sound(name) for name in SENTENCES}
+        sentences = {name: part(sound(name), start, end) for name, start, end in SENTENCES}
         short = {name: sound(name) for name in SHORT}
-        silent = {name: sound(name) for name in NO_WORDS}
+        hesitations = {name: sound(name) for name in HESITATIONS}
     noises = {
         name: decode((files("livekit.agents.resources") / name).read_bytes())[: NOISE_SECONDS * RECOGNITION_RATE]
         for name in NOISES
@@ -110,6 +106,8 @@ def cases(cache: Path) -> Iterator[Case]:
         yield Case(name, "short answer", speech, 1, seconds(speech))
     for name, speech in sentences.items():
         yield Case(name, "sentence", speech, 1, seconds(speech))
+    for name, speech in hesitations.items():
+        yield Case(name, "hesitation", speech, 1, seconds(speech))
     for name, speech in sentences.items():
         noise = np.resize(noises["office-ambience.ogg"], len(speech))
         yield Case(f"{name} in an office", "in noise", mixed(speech, noise, 15.0), 1, seconds(speech))
@@ -117,7 +115,7 @@ def cases(cache: Path) -> Iterator[Case]:
         for name, speech in sentences.items():
             broken = paused(speech, pause)
             yield Case(f"{name} with {pause:g} s", f"pause of {pause:g} s", broken, 1, seconds(broken))
-    for name, other in (noises | silent).items():
+    for name, other in noises.items():
         yield Case(name, "no words", other, 0, seconds(other))
 
 
@@ -129,6 +127,10 @@ def loudness(sound: Samples) -> NDArray[np.float32]:
     """Of each hundredth of a second."""
     whole = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
     return np.asarray(np.sqrt((whole**2).mean(axis=1)), np.float32)
+
+
+def part(sound: Samples, start: float, end: float) -> Samples:
+    return sound[int(start * RECOGNITION_RATE) : int(end * RECOGNITION_RATE)]
 
 
 def trimmed(sound: Samples) -> Samples:
