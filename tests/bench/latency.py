@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 
 from tests.support.aside import aside
 from tests.support.caller import MICROPHONE_RATE, Caller, FrontDoor, front_door
+from tests.support.report import draw_spreads, machine, publish, spread
 from tests.support.speech import samples_of, say
 from tests.support.stack import Stack, running_stack
 from voice_agent.stack import state
@@ -142,19 +140,18 @@ async def talk(stack: Stack, door: FrontDoor, agent: str, questions: list[NDArra
     elapsed = time.monotonic() - began
     now, size = used(stack)
     waits = [wait for waits in visits for wait in waits]
-    heard = sorted(wait for wait in waits if wait is not None)
+    heard = [wait for wait in waits if wait is not None]
     return {
         "asked": len(waits),
         "never answered": len(waits) - len(heard),
-        "p50_s": round(statistics.median(heard), 2) if heard else None,
-        "p95_s": round(heard[int(0.95 * (len(heard) - 1))], 2) if heard else None,
+        "seconds": spread(heard, digits=2) if heard else None,
         "cores": round((now - cpu) / elapsed, 2),
         "rss_mb": round(size),
     }
 
 
 async def measure(voices: list[str], counts: list[int]) -> dict[str, Any]:
-    result: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], "voices": {}}
+    result: dict[str, Any] = {"machine": machine(), "voices": {}}
     for voice in voices:
         brain = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": "", "VOICE_TTS_MODEL": voice}
         async with aside(running_stack(**brain)) as stack, front_door(stack) as door:
@@ -166,7 +163,6 @@ async def measure(voices: list[str], counts: list[int]) -> dict[str, Any]:
             ]
             questions = [trimmed(samples_of(sound)) for sound in spoken]
             result["voices"][voice] = {str(n): await talk(stack, door, agent, questions, n) for n in counts}
-    result["load_after"] = os.getloadavg()[0]
     return result
 
 
@@ -176,21 +172,13 @@ def trimmed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 4))
-    for voice, found in result["voices"].items():
-        counts = [int(n) for n in found]
-        axes.plot(counts, [one["p50_s"] for one in found.values()], "o-", label=f"{voice}, median")
-        axes.plot(counts, [one["p95_s"] for one in found.values()], "o:", label=f"{voice}, p95")
-    axes.set(xlabel="conversations at once", ylabel="end of speech → first sound of the answer, s", ylim=(0, None))
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    rows = {
+        f"{voice}, {count} at once": one["seconds"]
+        for voice, found in result["voices"].items()
+        for count, one in found.items()
+        if one["seconds"]
+    }
+    draw_spreads(rows, path, "seconds from the end of speech to the first sound of the answer")
 
 
 def main() -> None:
@@ -199,11 +187,7 @@ def main() -> None:
     options.add_argument("--voices", nargs="+", default=list(VOICES))
     options.add_argument("--conversations", type=int, nargs="+", default=[1, 2, 4])
     chosen = options.parse_args()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    result = asyncio.run(measure(chosen.voices, chosen.conversations))
-    (chosen.out / "latency.json").write_text(json.dumps(result, indent=2) + "\n")
-    plot(result, chosen.out / "latency.png")
-    print(json.dumps(result, indent=2))
+    publish(chosen.out, "latency", asyncio.run(measure(chosen.voices, chosen.conversations)), plot)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +21,7 @@ from livekit.plugins import openai
 
 from tests.support.aside import aside
 from tests.support.letta_server import RealLetta
+from tests.support.report import draw_spreads, machine, publish, spread
 from tests.support.scripted_llm import MODEL, Rule
 from tests.support.stack import Stack, running_stack
 from voice_agent.contracts import AgentBinding
@@ -72,12 +70,8 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 def figures(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        "n": len(ordered),
-        "p50_ms": round(statistics.median(ordered) * 1000, 1),
-        "p95_ms": round(ordered[int(0.95 * (len(ordered) - 1))] * 1000, 1),
-    }
+    """Milliseconds."""
+    return spread([1000 * second for second in seconds], digits=1)
 
 
 async def timed(work: Awaitable[Any]) -> float:
@@ -171,44 +165,23 @@ async def outbox(at: Bench, turns: int = 200) -> dict[str, Any]:
 async def measure() -> dict[str, Any]:
     async with bench() as at:
         return {
-            "cores": os.cpu_count(),
-            "load_before": os.getloadavg()[0],
+            "machine": machine(),
             "snapshot": await loading(at),
             "first word": await first_words(at),
             "outbox": await outbox(at),
-            "load_after": os.getloadavg()[0],
         }
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     rows = {f"{part}: {name}": found for part in ("snapshot", "first word") for name, found in result[part].items()}
     rows["turn durable"] = result["outbox"]["durable"]
-    figure, axes = pyplot.subplots(figsize=(9, 0.5 * len(rows) + 1.5))
-    for place, found in enumerate(rows.values()):
-        axes.plot([found["p50_ms"], found["p95_ms"]], [place, place], color="#3b6ea5", linewidth=6, alpha=0.4)
-        axes.plot(found["p50_ms"], place, "o", color="#3b6ea5")
-    axes.set_yticks(range(len(rows)), list(rows))
-    axes.set_xscale("log")
-    axes.set_xlabel("milliseconds: median to p95")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    draw_spreads(rows, path, "milliseconds", scale="log")
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path("build/bench"))
-    chosen = options.parse_args()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    result = asyncio.run(measure())
-    (chosen.out / "memory.json").write_text(json.dumps(result, indent=2) + "\n")
-    plot(result, chosen.out / "memory.png")
-    print(json.dumps(result, indent=2))
+    publish(options.parse_args().out, "memory", asyncio.run(measure()), plot)
 
 
 if __name__ == "__main__":

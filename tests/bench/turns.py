@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import statistics
 import tarfile
 import tempfile
 import time
@@ -28,6 +25,7 @@ from numpy.typing import NDArray
 from tests.support.aside import aside
 from tests.support.clips import ARCHIVE, VERSION
 from tests.support.models import RunningModels, running_models
+from tests.support.report import drawing, machine, publish, spread
 from voice_agent.downloads import fetch
 from voice_agent.models.audio import RECOGNITION_RATE, Samples, decode
 from voice_agent.settings import load
@@ -250,24 +248,19 @@ def summary(results: list[Result]) -> dict[str, Any]:
 
 
 def figures(results: list[Result]) -> dict[str, Any]:
-    delays = sorted(result.delay for result in results if result.delay is not None)
+    delays = [result.delay for result in results if result.delay is not None]
     found: dict[str, Any] = {
         "n": len(results),
         "cut in two": sum(len(result.turns) > result.wanted > 0 for result in results),
         "missed": sum(len(result.turns) < result.wanted for result in results),
         "out of nothing": sum(bool(result.turns) for result in results if not result.wanted),
     }
-    if delays:
-        found |= {
-            "p50_s": round(statistics.median(delays), 2),
-            "p95_s": round(delays[int(0.95 * (len(delays) - 1))], 2),
-        }
-    return found
+    return found | ({"seconds": spread(delays, digits=2)} if delays else {})
 
 
 async def measure(ways: list[Way]) -> dict[str, Any]:
     every_case = list(await asyncio.to_thread(lambda: list(cases(load().settings.cache))))
-    result: dict[str, Any] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], "ways": {}}
+    result: dict[str, Any] = {"machine": machine(), "ways": {}}
     with tempfile.TemporaryDirectory() as home:
         running = running_models(Path(home), {"VOICE_LLM_BASE_URL": "http://127.0.0.1:9/v1"})
         async with aside(running) as models:
@@ -280,29 +273,20 @@ async def measure(ways: list[Way]) -> dict[str, Any]:
                         for one in results
                     ],
                 }
-    result["load_after"] = os.getloadavg()[0]
     return result
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(9, 5))
-    for name, way in result["ways"].items():
-        every = way["kinds"]["all"]
-        wrong = every["cut in two"] + every["missed"] + every["out of nothing"]
-        axes.plot([every["p50_s"], every["p95_s"]], [wrong, wrong], linewidth=6, alpha=0.3)
-        axes.plot(every["p50_s"], wrong, "o", color="black")
-        axes.annotate(f" {name}", (every["p50_s"], wrong), va="bottom")
-    axes.set_xlabel("seconds from the end of speech to the end of the turn: median to p95")
-    axes.set_ylabel(f"turns that were cut, missed or made of nothing, of {every['n']}")
-    axes.set_ylim(bottom=-0.5)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with drawing(path, 9, 5) as axes:
+        for name, way in result["ways"].items():
+            every = way["kinds"]["all"]
+            wrong, seconds = every["cut in two"] + every["missed"] + every["out of nothing"], every["seconds"]
+            axes.plot([seconds["p50"], seconds["p95"]], [wrong, wrong], linewidth=6, alpha=0.3)
+            axes.plot(seconds["p50"], wrong, "o", color="black")
+            axes.annotate(f" {name}", (seconds["p50"], wrong), va="bottom")
+            axes.set_ylabel(f"turns that were cut, missed or made of nothing, of {every['n']}")
+        axes.set_xlabel("seconds from the end of speech to the end of the turn: median to p95")
+        axes.set_ylim(bottom=-0.5)
 
 
 def main() -> None:
@@ -310,11 +294,8 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("build/bench"))
     options.add_argument("--ways", type=int, nargs="+", help=f"some of {list(enumerate(w.name for w in WAYS))}")
     chosen = options.parse_args()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    result = asyncio.run(measure([WAYS[number] for number in chosen.ways or range(len(WAYS))]))
-    (chosen.out / "turns.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    plot(result, chosen.out / "turns.png")
-    print(json.dumps({name: way["kinds"] for name, way in result["ways"].items()}, indent=2))
+    ways = [WAYS[number] for number in chosen.ways or range(len(WAYS))]
+    publish(chosen.out, "turns", asyncio.run(measure(ways)), plot)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.bench.soak.ledger import Ledger
 from tests.bench.soak.pieces import PIECES, Piece
+from tests.support.report import draw_spreads
 
 FAILED_ENOUGH = 5
 """A piece that fails so often in a row is left: what it shows, it has shown."""
@@ -39,25 +40,9 @@ async def go_on(piece: Piece, ledger: Ledger, seed: int, until: float) -> None:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     times = {name: one["figures"]["seconds"] for name, one in results.items() if "seconds" in one["figures"]}
-    if not times:
-        return
-    figure, axes = pyplot.subplots(figsize=(9, 0.6 * len(times) + 1.5))
-    for place, seconds in enumerate(times.values()):
-        axes.plot([seconds["p50"], seconds["p95"]], [place, place], color="#3b6ea5", linewidth=6, alpha=0.4)
-        axes.plot(seconds["p50"], place, "o", color="#3b6ea5")
-        axes.annotate(f" p95 {seconds['p95']:.1f} s (n={seconds['n']})", (seconds["p95"], place), va="center")
-    axes.set_yticks(range(len(times)), list(times))
-    axes.set_xlim(0, max(seconds["p95"] for seconds in times.values()) * 1.4)
-    axes.set_xlabel("seconds until everything is as it should be: median to p95")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    if times:
+        draw_spreads(times, path, "seconds until everything is as it should be")
 
 
 def main() -> None:

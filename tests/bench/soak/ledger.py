@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.report import spread
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -34,13 +36,3 @@ class Ledger:
             "failed": [line["failed"] for line in lines if "failed" in line],
             "figures": {key: spread([line[key] for line in good if key in line]) for key in numbers},
         }
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {
-        "n": len(ordered),
-        "p50": ordered[len(ordered) // 2],
-        "p95": ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))],
-        "max": ordered[-1],
-    }
