@@ -41,6 +41,7 @@ class Caller:
         self._changed = asyncio.Event()
         self._reading: set[asyncio.Task[None]] = set()
         self._microphone = rtc.AudioSource(MICROPHONE_RATE, 1)
+        self._published: rtc.LocalTrackPublication | None = None
         room.register_text_stream_handler(Topic.TRANSCRIPTION, self._on_caption)
         room.register_text_stream_handler(Topic.NOTICE, self._on_notice)
         for event in ("participant_attributes_changed", "participant_connected", "participant_disconnected"):
@@ -108,7 +109,13 @@ class Caller:
         """LiveKit reports who publishes nothing seconds late; a person has a microphone."""
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._microphone)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self.room.local_participant.publish_track(track, options)
+        self._published = await self.room.local_participant.publish_track(track, options)
+
+    async def close_microphone(self) -> None:
+        """Ten open ones that hear nothing take a core."""
+        if self._published is not None:
+            await self.room.local_participant.unpublish_track(self._published.sid)
+            self._published = None
 
     @contextlib.asynccontextmanager
     async def ears(self) -> AsyncIterator[Callable[[], NDArray[np.float32]]]:

@@ -27,7 +27,7 @@ _ANSWER_WITHIN: Final = 120.0
 async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str], *, aloud: bool = False) -> None:
     """One person for each word, all at once. Every answer holds its own word; no caption and no sound another's.
 
-    They type, or speak `aloud`: that takes two cores about ten times as long.
+    They type, or speak `aloud`, with a microphone that is open while they speak.
     """
     stack.llm.script(Rule(user=r"word is (\w+)", reply=r"Your word is \1."))
     through_the_door = asyncio.Semaphore(_ARRIVE_AT_ONCE)
@@ -36,6 +36,8 @@ async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str], 
         async with through_the_door:
             person = await door.come_in(agent_id=agent)
             await person.greeting()
+            if aloud:
+                await person.close_microphone()
             return person
 
     people = await asyncio.gather(*(arrive() for _ in said))
@@ -69,6 +71,7 @@ async def _tell(stack: Stack, person: Caller, word: str, spoken: NDArray[np.floa
             await person.ask(_sentence(word))
         else:
             already = len(person.seen.captions)
+            await person.open_microphone()
             await person.say(spoken)
             await person.until(lambda: len(person.seen.captions) > already, f"an answer to {word}", _ANSWER_WITHIN)
         return await heard_words(stack, heard, word)
