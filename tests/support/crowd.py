@@ -62,7 +62,8 @@ def _sentence(word: str) -> str:
 
 
 def _spoken(stack: Stack, word: str) -> NDArray[np.float32]:
-    return samples_of(say(_sentence(word), stack.settings.models_url))
+    voice = stack.settings.tts_model or "kokoro-82m"
+    return samples_of(say(_sentence(word), stack.settings.models_url, model=voice, voice="alloy"))
 
 
 async def _tell(stack: Stack, person: Caller, word: str, spoken: NDArray[np.float32] | None) -> list[str]:
