@@ -258,6 +258,8 @@ class LogEvent(StrEnum):
     TURN_STARTED = "turn.started"
     TURN_FINISHED = "turn.finished"
     TURN_STORED = "turn.stored"
+    TURN_TIMED = "turn.timed"
+    """A spoken question and its answer; fields: milliseconds at each station between the last and the first sound"""
     DISPATCH = "dispatch.requested"
     DISPATCH_FAILED = "dispatch.failed"
     GHOST_REMOVED = "room.ghost_removed"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from tests.support.caller import MICROPHONE_RATE, Caller, FrontDoor, front_door
 from tests.support.report import draw_spreads, machine, publish, spread
 from tests.support.speech import samples_of, say
 from tests.support.stack import Stack, running_stack
+from voice_agent.contracts import LogEvent
 from voice_agent.stack import state
 
 VOICES: Final = ("piper-joe-medium", "kokoro-82m")
@@ -133,7 +135,18 @@ def used(stack: Stack) -> tuple[float, float]:
     return seconds, size
 
 
+def stations(log: Path, since: int) -> dict[str, dict[str, float]]:
+    """Where the time went, as the system itself says in its log."""
+    with log.open() as lines:
+        lines.seek(since)
+        timed = [line["fields"] for line in map(json.loads, lines) if line["event"] == LogEvent.TURN_TIMED]
+    names = dict.fromkeys(name for fields in timed for name in fields if name.endswith("_ms"))
+    return {name: spread([fields[name] for fields in timed if name in fields]) for name in names}
+
+
 async def talk(stack: Stack, door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], count: int) -> Any:
+    log = stack.settings.reconnect_log
+    before = log.stat().st_size
     cpu, _ = used(stack)
     began = time.monotonic()
     visits = await asyncio.gather(*(visit(door, agent, questions, number) for number in range(count)))
@@ -145,6 +158,7 @@ async def talk(stack: Stack, door: FrontDoor, agent: str, questions: list[NDArra
         "asked": len(waits),
         "never answered": len(waits) - len(heard),
         "seconds": spread(heard, digits=2) if heard else None,
+        "stations": stations(log, before),
         "cores": round((now - cpu) / elapsed, 2),
         "rss_mb": round(size),
     }

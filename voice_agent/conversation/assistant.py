@@ -33,6 +33,7 @@ from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, offer_search, reply_path
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
 from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.timings import Timings
 from voice_agent.conversation.trouble import (
     CANNOT_TAKE_NOTE,
     NO_ANSWER,
@@ -134,6 +135,7 @@ class VoiceAssistant:
         self._events.attach()
         self._job_tasks.start("announce", self._announcer.run())
         self._voice.session.on("speech_created", self._turns.speech_created)
+        self._voice.session.on("conversation_item_added", Timings(self._journal).item_added)
         self._voice.session.on("error", self._provider_failed)
         self._voice.session.on("agent_state_changed", self._agent_state_changed)
         try:
