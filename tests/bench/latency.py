@@ -146,7 +146,7 @@ def stations(log: Path, since: int) -> dict[str, dict[str, float]]:
 
 async def talk(stack: Stack, door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], count: int) -> Any:
     log = stack.settings.reconnect_log
-    before = log.stat().st_size
+    before = log.stat().st_size if log.exists() else 0
     cpu, _ = used(stack)
     began = time.monotonic()
     visits = await asyncio.gather(*(visit(door, agent, questions, number) for number in range(count)))
