@@ -12,6 +12,7 @@ from openai import AsyncClient, DefaultAsyncHttpxClient
 
 from voice_agent.contracts import ProviderChoices
 from voice_agent.conversation import plugins
+from voice_agent.conversation.first_clause import FirstClauseTokenizer
 from voice_agent.models import endpoints
 from voice_agent.models.endpoints import OPENAI, Endpoint
 from voice_agent.settings import Settings
@@ -87,8 +88,10 @@ def _brain(endpoint: Endpoint, client: AsyncClient | None) -> llm.LLM[Any]:
 
 def _mouth(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
     if client is not None:
-        return openai.TTS(
-            model=endpoint.model, voice=endpoint.voice, speed=endpoint.speed, client=client, response_format="pcm"
+        return _Mouth(
+            openai.TTS(
+                model=endpoint.model, voice=endpoint.voice, speed=endpoint.speed, client=client, response_format="pcm"
+            )
         )
     options = {
         "model": endpoint.model,
@@ -98,7 +101,19 @@ def _mouth(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
         "speed": endpoint.speed if endpoint.speed != 1.0 else 0,
     }
     found: tts.TTS[Any] = plugins.made(endpoint.provider, "TTS", options)
-    return found
+    return found if found.capabilities.streaming else _Mouth(found)
+
+
+class _Mouth(tts.StreamAdapter):
+    """A voice that takes whole texts is given them clause by clause. Livekit waits for a long sentence."""
+
+    def __init__(self, voice: tts.TTS[Any]) -> None:
+        super().__init__(tts=voice, sentence_tokenizer=FirstClauseTokenizer())
+        self._voice = voice
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._voice.aclose()
 
 
 def _client(endpoint: Endpoint, silence: float | None = None) -> AsyncClient | None:

@@ -1,0 +1,55 @@
+"""Hands the voice the first clause of an answer while the rest is still being thought; whole sentences after it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from livekit.agents.tokenize import SentenceStream, SentenceTokenizer, blingfire
+from livekit.agents.tokenize.token_stream import BufferedSentenceStream
+
+from voice_agent.models.speakable import FIRST_CLAUSE_WORDS
+
+_END: Final = re.compile(r"[.!?…。！？,;:，；：—–][\"')\]]*\s")
+_ABBREVIATION: Final = re.compile(r"(?:^|\W)(?:[A-Z][a-z]{0,2}|\w\.\w)\.$")
+"""What ends like a short name may be one: the next words will tell."""
+_JOINT: Final = re.compile(r"\s(?=(?:and|but|or|because|which|who|that|when|where|while|so|if)\s)")
+_WORDS_BEFORE_A_JOINT: Final = 5
+
+
+def end_of_first_clause(text: str) -> int | None:
+    """Where the first piece that sounds natural by itself ends; None: not yet."""
+    places = [
+        (match.end(), FIRST_CLAUSE_WORDS)
+        for match in _END.finditer(text)
+        if not _ABBREVIATION.search(text[: match.end()].rstrip())
+    ]
+    places += [(match.end(), _WORDS_BEFORE_A_JOINT) for match in _JOINT.finditer(text)]
+    return min((end for end, words in places if len(text[:end].split()) >= words), default=None)
+
+
+class FirstClauseTokenizer(SentenceTokenizer):
+    def __init__(self) -> None:
+        self._sentences = blingfire.SentenceTokenizer()
+
+    def tokenize(self, text: str, *, language: str | None = None) -> list[str]:
+        return self._sentences.tokenize(text, language=language)
+
+    def stream(self, *, language: str | None = None) -> SentenceStream:
+        return BufferedSentenceStream(tokenizer=_Pieces(self), min_token_len=1, min_ctx_len=1)
+
+
+class _Pieces:
+    """What of the text so far is whole; the last piece may still grow. Of one answer."""
+
+    def __init__(self, sentences: FirstClauseTokenizer) -> None:
+        self._sentences = sentences
+        self._begun = False
+
+    def __call__(self, text: str) -> list[str]:
+        if self._begun:
+            return self._sentences.tokenize(text)
+        if (end := end_of_first_clause(text)) is None:
+            return [text]
+        self._begun = True
+        return [text[:end].rstrip(), text[end:]]
