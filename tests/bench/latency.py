@@ -105,14 +105,16 @@ class Person:
             await self.caller.say(SILENCE)
 
 
-async def visit(door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], first: int) -> list[float | None]:
+async def visit(
+    door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], first: int, count: int
+) -> list[float | None]:
     async with Person.at(door, agent) as person:
         waits = []
-        for number in range(len(questions) + 1):
+        for number in range(count):
             await person.quiet()
             waits.append(await person.ask(questions[(first + number) % len(questions)]))
         await person.quiet()
-        return waits[1:]  # the first found nothing read ahead of it
+        return waits
 
 
 def processes(stack: Stack) -> list[psutil.Process]:
@@ -144,12 +146,14 @@ def stations(log: Path, since: int) -> dict[str, dict[str, float]]:
     return {name: spread([fields[name] for fields in timed if name in fields]) for name in names}
 
 
-async def talk(stack: Stack, door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], count: int) -> Any:
+async def talk(
+    stack: Stack, door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], count: int, asked: int
+) -> Any:
     log = stack.settings.reconnect_log
     before = log.stat().st_size if log.exists() else 0
     cpu, _ = used(stack)
     began = time.monotonic()
-    visits = await asyncio.gather(*(visit(door, agent, questions, number) for number in range(count)))
+    visits = await asyncio.gather(*(visit(door, agent, questions, number, asked) for number in range(count)))
     elapsed = time.monotonic() - began
     now, size = used(stack)
     waits = [wait for waits in visits for wait in waits]
@@ -164,7 +168,7 @@ async def talk(stack: Stack, door: FrontDoor, agent: str, questions: list[NDArra
     }
 
 
-async def measure(voices: list[str], counts: list[int]) -> dict[str, Any]:
+async def measure(voices: list[str], counts: list[int], asked: int) -> dict[str, Any]:
     result: dict[str, Any] = {"machine": machine(), "voices": {}}
     for voice in voices:
         brain = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": "", "VOICE_TTS_MODEL": voice}
@@ -176,7 +180,7 @@ async def measure(voices: list[str], counts: list[int]) -> dict[str, Any]:
                 for q in QUESTIONS
             ]
             questions = [trimmed(samples_of(sound)) for sound in spoken]
-            result["voices"][voice] = {str(n): await talk(stack, door, agent, questions, n) for n in counts}
+            result["voices"][voice] = {str(n): await talk(stack, door, agent, questions, n, asked) for n in counts}
     return result
 
 
@@ -200,8 +204,10 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("build/bench"))
     options.add_argument("--voices", nargs="+", default=list(VOICES))
     options.add_argument("--conversations", type=int, nargs="+", default=[1, 2, 4])
+    options.add_argument("--questions", type=int, default=12, help="asked in each conversation")
     chosen = options.parse_args()
-    publish(chosen.out, "latency", asyncio.run(measure(chosen.voices, chosen.conversations)), plot)
+    figures = asyncio.run(measure(chosen.voices, chosen.conversations, chosen.questions))
+    publish(chosen.out, "latency", figures, plot)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import greeting_text
 from voice_agent.conversation.persona import Persona
-from voice_agent.conversation.read_ahead import read_ahead
+from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, offer_search, reply_path
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
@@ -101,6 +101,7 @@ class VoiceAssistant:
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
         self._persona = Persona(self._heard, self._own_answer, self._turns.plan)
         self._recollection = Recollection(memory, self._persona, job)
+        self._ahead = ReadAhead(self._episode_tasks, lambda: voice.brain, self._persona)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         begin = self._driver.begin
@@ -208,10 +209,12 @@ class VoiceAssistant:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
 
     async def _prepare_to_think(self) -> None:
-        agent = self._recollection.agent
-        await offer_search(self._memory, self._persona, agent.letta_agent_id)
-        if reply_path(agent) is ReplyPath.HYBRID:
-            await read_ahead(self._voice.brain, self._persona)
+        await offer_search(self._memory, self._persona, self._recollection.agent.letta_agent_id)
+        self._think_ahead()
+
+    def _think_ahead(self) -> None:
+        if reply_path(self._recollection.agent) is ReplyPath.HYBRID:
+            self._ahead.start()
 
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
         for label in await self._recollection.take(snapshot):
@@ -260,6 +263,7 @@ class VoiceAssistant:
             if not handle.chat_items and not handle.interrupted:
                 self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
                 return
+            self._think_ahead()
         self.tell(ev.GreetingFinished(effect.episode))
 
     def _greeted_changed(self) -> None:
@@ -354,12 +358,12 @@ class VoiceAssistant:
 
     def _turn_ended(self, turn: Turn) -> None:
         self.tell(ev.TurnFinished(turn.episode, turn.turn_id))
-        self._episode_tasks.start("compact", self._compact())
+        self._episode_tasks.start("between-turns", self._between_turns())
 
-    async def _compact(self) -> None:
-        """Between turns."""
+    async def _between_turns(self) -> None:
         if await self._recollection.compact():
             self._voice.forget()
+        self._think_ahead()
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
         if event.new_state == "speaking":

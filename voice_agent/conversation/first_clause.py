@@ -13,7 +13,10 @@ from voice_agent.models.speakable import FIRST_CLAUSE_WORDS
 _END: Final = re.compile(r"[.!?…。！？,;:，；：—–][\"')\]]*\s")
 _ABBREVIATION: Final = re.compile(r"(?:^|\W)(?:[A-Z][a-z]{0,2}|\w\.\w)\.$")
 """What ends like a short name may be one: the next words will tell."""
-_JOINT: Final = re.compile(r"\s(?=(?:and|but|or|because|which|who|that|when|where|while|so|if)\s)")
+_JOINTS: Final = (
+    "and but or because which who that when where while so if in on at with for from to by about after before"
+)
+_JOINT: Final = re.compile(rf"\s(?=(?:{_JOINTS.replace(' ', '|')})\s)")
 _WORDS_BEFORE_A_JOINT: Final = 5
 
 

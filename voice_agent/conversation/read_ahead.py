@@ -1,27 +1,52 @@
-"""The local brain reads what every turn begins with while the greeting is heard, and not after a question."""
+"""The local brain reads all that stands before a question while nobody asks one, and not after the question."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from livekit.agents import Agent, llm
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Temporary
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.prewarm import prewarm
 
 _ATTEMPTS: Final = 5
 """A greeting that is made meanwhile comes first."""
+_A_QUESTION: Final = {"role": "user", "content": ""}
+"""Its opening tokens are the same for every question."""
+
+
+class ReadAhead:
+    """Of one conversation: what is to be read is always the newest."""
+
+    def __init__(self, tasks: OwnedTasks, brain: Callable[[], Endpoint], agent: Agent) -> None:
+        self._tasks = tasks
+        self._brain = brain
+        self._agent = agent
+        self._reading: asyncio.Task[Any] | None = None
+
+    def start(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = self._tasks.start("read-ahead", read_ahead(self._brain(), self._agent))
 
 
 async def read_ahead(brain: Endpoint, agent: Agent) -> None:
     """A failure costs only the head start."""
-    messages, _ = agent.chat_ctx.to_provider_format("openai")
-    tools = llm.ToolContext(agent.tools).parse_function_tools("openai")
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(Temporary), wait=wait_fixed(1.0), stop=stop_after_attempt(_ATTEMPTS)
     )
     with suppress(RetryError):
-        await attempts(prewarm, brain, messages, tools)
+        await attempts(_read, brain, agent)
+
+
+async def _read(brain: Endpoint, agent: Agent) -> None:
+    """A turn that came between has changed the history: it is looked at anew each time."""
+    messages, _ = agent.chat_ctx.to_provider_format("openai")
+    tools = llm.ToolContext(agent.tools).parse_function_tools("openai")
+    await prewarm(brain, [*messages, _A_QUESTION], tools)

@@ -146,7 +146,8 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
     finally:
         await session.aclose()
         await providers.aclose()
-    assert usage.prompt_cached_tokens > usage.prompt_tokens * 0.8
+    # "Hi" and what the template puts between it and the answer.
+    assert usage.prompt_tokens - usage.prompt_cached_tokens <= 8
 
 
 async def test_nothing_is_read_ahead_elsewhere() -> None:

@@ -30,6 +30,7 @@ async def first_of(text: str) -> str:
         ("As you told me, your ca", "As you told me,"),
         ("Your cat is Miso. She li", "Your cat is Miso."),
         ("Your cat is called Miso and she li", "Your cat is called Miso"),
+        ("You like to drink peppermint tea in the e", "You like to drink peppermint tea"),
         ("Well, then", ""),
         ("I asked Dr. Smi", ""),
         ("It takes 3.5 hou", ""),
@@ -41,9 +42,7 @@ async def test_the_first_clause_is_spoken_before_the_answer_is_whole(so_far: str
 
 
 async def test_what_follows_are_whole_sentences() -> None:
-    answer = (
-        "As you told me, she is called Miso, and she likes fish. You found her in Lisbon, on the stairs. Now six."
-    )
+    answer = "As you told me, she is called Miso, and she likes fish. You found her in Lisbon, on the stairs. Now six."
     assert await pieces(*answer.split(" ")[:1], *(f" {word}" for word in answer.split(" ")[1:])) == [
         "As you told me,",
         "she is called Miso, and she likes fish.",
