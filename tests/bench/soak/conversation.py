@@ -98,8 +98,7 @@ async def rejoins(seed: int) -> AsyncIterator[Once]:
 
 @asynccontextmanager
 async def crowds(_seed: int) -> AsyncIterator[Once]:
-    # The voice that costs least: ten conversations on two cores are what is shown, not how good they sound.
-    async with house(VOICE_WORKER_CAPACITY=str(len(WORDS)), VOICE_TTS_MODEL="piper-joe-medium") as home:
+    async with house(VOICE_WORKER_CAPACITY=str(len(WORDS))) as home:
 
         async def once(_number: int) -> dict[str, Any]:
             began = time.monotonic()

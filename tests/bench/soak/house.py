@@ -74,7 +74,8 @@ class House:
 
 @asynccontextmanager
 async def house(**settings: str) -> AsyncIterator[House]:
-    async with aside(running_stack(**settings)) as stack:
+    """With the voice that costs least: what is shown is who is there and answers, not how good it sounds."""
+    async with aside(running_stack(**{"VOICE_TTS_MODEL": "piper-joe-medium"} | settings)) as stack:
         stack.llm.script(BOAT)
         letta_agent = await asyncio.to_thread(make_agent, stack, "Soak", FACT)
         async with front_door(stack) as door:
