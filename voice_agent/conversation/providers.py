@@ -12,6 +12,7 @@ from openai import AsyncClient, DefaultAsyncHttpxClient
 
 from voice_agent.contracts import ProviderChoices
 from voice_agent.conversation import plugins
+from voice_agent.conversation.eager_ears import EagerEars
 from voice_agent.conversation.first_clause import FirstClauseTokenizer
 from voice_agent.models import endpoints
 from voice_agent.models.endpoints import OPENAI, Endpoint
@@ -52,10 +53,13 @@ def build_providers(
     mouth = endpoints.tts(settings, choices.tts)
     hearing, speaking = _client(ears, silence), _client(mouth, silence)
     thinking = _client(brain)
-    detection = choices.vad.provider or settings.vad_provider
+    wanted = choices.vad.provider or settings.vad_provider
+    detection = loaded if wanted == settings.vad_provider else load_vad(wanted)
+    recogniser = _ears(ears, hearing)
     return Providers(
-        vad=loaded if detection == settings.vad_provider else load_vad(detection),
-        stt=_ears(ears, hearing),
+        vad=detection,
+        # Elsewhere every recognition is paid for.
+        stt=EagerEars(stt=recogniser, vad=detection) if ears.local else recogniser,
         llm=_brain(brain, thinking),
         tts=_mouth(mouth, speaking),
         brain=brain,

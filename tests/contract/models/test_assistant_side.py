@@ -18,7 +18,7 @@ from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
 from tests.support.models import RunningModels
-from tests.support.speech import recognise, words
+from tests.support.speech import recognise, samples_of, say, words
 from voice_agent.contracts import AS_INSTALLED
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.read_ahead import read_ahead
@@ -85,6 +85,41 @@ async def test_ears_and_voice_that_say_nothing_fail_in_time(tmp_path: Path) -> N
         await providers.aclose()
         server.close()
         await server.wait_closed()
+
+
+async def test_ears_guess_at_a_pause_and_again_when_there_was_more(settings: Settings) -> None:
+    def sound(text: str) -> rtc.AudioFrame:
+        samples = samples_of(say(text, endpoints.tts(settings).base_url, rate=16_000))
+        loud = np.flatnonzero(np.abs(samples) > 0.02)
+        spoken = samples[loud[0] : loud[-1]]
+        return rtc.AudioFrame((spoken * 32767).astype(np.int16).tobytes(), 16_000, 1, len(spoken))
+
+    def silence(seconds: float) -> rtc.AudioFrame:
+        return rtc.AudioFrame(bytes(int(32_000 * seconds)), 16_000, 1, int(16_000 * seconds))
+
+    providers = build_providers(settings, load_vad(), AS_INSTALLED)
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def note(request: httpx.Request) -> None:
+        asked.put_nowait(request.url.path)
+
+    providers.clients[0]._client.event_hooks["request"].append(note)
+    try:
+        async with asyncio.timeout(60), providers.stt.stream() as ears:
+            ears.push_frame(await asyncio.to_thread(sound, "Good morning everyone"))
+            ears.push_frame(silence(0.3))
+            await asked.get()  # the pause is not long enough yet to end a turn
+            ears.push_frame(await asyncio.to_thread(sound, "and good evening"))
+            ears.push_frame(silence(0.3))
+            await asked.get()
+            ears.push_frame(silence(1.0))
+            ears.end_input()
+            events = [event async for event in ears]
+    finally:
+        await providers.aclose()
+    assert [event.type for event in events] == ["start_of_speech", "end_of_speech", "final_transcript"]
+    assert words(events[-1].alternatives[0].text) == ["good", "morning", "everyone", "and", "good", "evening"]
+    assert asked.empty(), "recognised once more when the pause was over"
 
 
 @pytest.mark.parametrize("stream", [True, False])
