@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from tests.bench.soak.house import QUESTION, House, Once, house
+from tests.bench.soak.house import QUESTION, VOICE, House, Once, house
 from tests.support.caller import Caller
 from tests.support.crowd import WORDS, crowd, heard_words
 from tests.support.speech import samples_of, say
@@ -30,7 +30,8 @@ MOST_GROWTH_MB: Final = 5.0
 async def cycles(_seed: int) -> AsyncIterator[Once]:
     async with house() as home:
         caller = await home.visitor()
-        question = samples_of(await asyncio.to_thread(say, QUESTION, home.stack.settings.models_url))
+        sound = await asyncio.to_thread(say, QUESTION, home.stack.settings.models_url, model=VOICE, voice="alloy")
+        question = samples_of(sound)
         who, job = caller.agents[0].identity, psutil.Process(int(caller.attribute(AgentAttribute.PID)))
         warm: list[float] = []
 

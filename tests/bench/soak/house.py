@@ -18,6 +18,8 @@ from tests.support.stack import Stack, running_stack
 from voice_agent.stack import state
 
 Once = Callable[[int], Awaitable[dict[str, Any]]]
+VOICE: Final = "piper-joe-medium"
+"""The one that costs least: what is shown is who is there and answers, not how good it sounds."""
 QUESTION: Final = "What is the name of my sailing boat?"
 NUMBERED: Final = f"{QUESTION} Number"
 """What is typed; what is spoken has no number, and our recogniser its own mind."""
@@ -74,8 +76,7 @@ class House:
 
 @asynccontextmanager
 async def house(**settings: str) -> AsyncIterator[House]:
-    """With the voice that costs least: what is shown is who is there and answers, not how good it sounds."""
-    async with aside(running_stack(**{"VOICE_TTS_MODEL": "piper-joe-medium"} | settings)) as stack:
+    async with aside(running_stack(VOICE_TTS_MODEL=VOICE, **settings)) as stack:
         stack.llm.script(BOAT)
         letta_agent = await asyncio.to_thread(make_agent, stack, "Soak", FACT)
         async with front_door(stack) as door:
