@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from voice_agent.contracts import LEASE_RENEWAL
 from voice_agent.errors import Temporary
-from voice_agent.rooms.leases import Health, Lease, Leases
+from voice_agent.rooms.leases import Lease, Leases
 
 _STARTS_WITHIN: Final = 20.0
-"""From here on the job renews for itself, or is given up."""
+"""A job that does not renew for itself by then is given up."""
 _LOOK_EVERY: Final = 0.25
 """livekit-agents offers no event for the end of a job process."""
+
+
+@dataclass(slots=True)
+class _Start:
+    lease: Lease
+    since: float
+    beat: int = 0
 
 
 class JobWatch:
@@ -22,11 +30,11 @@ class JobWatch:
         self._leases = leases
         self._active = active
         self._changed = changed
-        self._starting: dict[str, tuple[Lease, float]] = {}
+        self._starting: dict[str, _Start] = {}
         self._seen: set[str] = set()
 
     def accepted(self, lease: Lease) -> None:
-        self._starting[lease.job] = (lease, time.monotonic())
+        self._starting[lease.job] = _Start(lease, time.monotonic())
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -49,8 +57,8 @@ class JobWatch:
 
     async def _bridge(self, now: float) -> None:
         """A process that is still importing cannot renew, and must not be taken for dead."""
-        for job, (lease, since) in list(self._starting.items()):
-            if now - since > _STARTS_WITHIN:
-                del self._starting[job]
+        for job, start in list(self._starting.items()):
+            if now - start.since < _STARTS_WITHIN and await self._leases.bridge(start.lease, start.beat):
+                start.beat += 1
             else:
-                await self._leases.renew(lease, Health())
+                del self._starting[job]

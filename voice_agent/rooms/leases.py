@@ -72,6 +72,11 @@ class Leases:
         """Every LEASE_RENEWAL seconds by the holder. False: fenced by a higher epoch; be silent and leave."""
         return await self._change(_held(lease), {"beat": leases.c.beat + 1, "health": asdict(health)})
 
+    async def bridge(self, lease: Lease, beat: int) -> bool:
+        """For a holder that starts, until it renews for itself: its silence is its own from then on."""
+        unmoved = _held(lease) & (leases.c.beat == beat)
+        return await self._change(unmoved, {"beat": leases.c.beat + 1})
+
     async def release(self, lease: Lease, health: Health = _WELL) -> bool:
         """The holder leaves: of its own will, or because of what its health says."""
         return await self._change(_held(lease), _free(health))

@@ -141,6 +141,19 @@ async def test_a_lease_is_taken_once_renewed_and_released(database: Database) ->
     assert await leases.take("room-1", "late", "worker", 0) is None, "a dispatch from before is out of date"
 
 
+async def test_a_worker_renews_for_a_job_that_starts_and_never_for_one_that_renewed_itself(database: Database) -> None:
+    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    leases = Leases(database)
+    lease = await leases.take("room-1", "job-1", "worker", 0)
+    assert lease is not None
+    assert await leases.bridge(lease, 0)
+    assert await leases.bridge(lease, 1)
+    assert await leases.renew(lease, Health(silent_for=2.5))
+    assert not await leases.bridge(lease, 2), "a job that froze right after its start looked alive"
+    row = (await leases.of(["room-1"]))["room-1"]
+    assert (row.beat, row.health.silent_for) == (3, 2.5)
+
+
 async def test_whoever_is_fenced_can_neither_renew_nor_release(database: Database) -> None:
     await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
     leases = Leases(database)
