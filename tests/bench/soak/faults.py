@@ -110,7 +110,6 @@ async def _serve_killed(home: House, caller: Caller) -> float:
     await _server_says(home, "/health", bool, within=60)
     seconds = time.monotonic() - began
     assert [agent.identity for agent in caller.agents] == [who]
-    await asyncio.sleep(STABLE_AFTER)  # what dies sooner time and again is given up by the supervisor
     return seconds
 
 
@@ -184,6 +183,7 @@ async def _outsider_dispatches(home: House, caller: Caller) -> float:
     return 0.0
 
 
+_KILLS_A_PART: Final = (_worker_killed, _worker_killed_beside_another, _serve_killed, _livekit_killed, _letta_killed)
 _LOOK_FOR_THEMSELVES: Final = (_livekit_killed, _worker_killed_beside_another)
 FAULTS: Final[dict[str, Break]] = {
     "job killed": _job_killed,
@@ -207,6 +207,8 @@ def fault(harm: Break) -> Callable[[int], AbstractAsyncContextManager[Once]]:
                 caller = await home.visitor()
                 try:
                     await home.answers(caller)
+                    if harm in _KILLS_A_PART:
+                        await asyncio.sleep(STABLE_AFTER)  # its supervisor gives up what dies sooner time and again
                     seconds = await harm(home, caller)
                     if harm not in _LOOK_FOR_THEMSELVES:
                         await alone_and_answering(home, caller)
