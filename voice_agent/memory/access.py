@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Final
 
 from voice_agent.contracts import AgentBinding, JobMetadata
@@ -11,6 +12,7 @@ from voice_agent.errors import Code, Temporary
 from voice_agent.memory.loader import LoadResult, MemoryLoader
 from voice_agent.memory.model import LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import DEFAULT_LIMIT, Outbox
+from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads, ThreadState
 from voice_agent.storage.database import Database
 
@@ -37,6 +39,7 @@ class Memory:
         self._threads = Threads(database)
         self._letta = letta
         self._loader = MemoryLoader(letta)
+        self._snapshots = Snapshots(database)
         self._order_patience = order_patience
         self._compiled: dict[str, str] = {}
 
@@ -48,11 +51,25 @@ class Memory:
         return await self._threads.state(thread)
 
     async def load(self, letta_agent_id: str, deadline: float) -> LoadResult:
-        return await self._loader.load(letta_agent_id, deadline)
+        """What Letta says; else what this job read last; else what any job did."""
+        result = await self._loader.load(letta_agent_id, deadline)
+        if result.error is None and result.snapshot is not None:
+            await self._keep(result.snapshot)
+        elif result.error is not None and result.error.code is Code.AGENT_NOT_FOUND:
+            await self._snapshots.forget(letta_agent_id)
+        elif result.snapshot is None:
+            return LoadResult(await self._snapshots.last(letta_agent_id), result.error)
+        return result
 
     async def next_change(self, letta_agent_id: str, every: float) -> Snapshot:
         """Wait until somebody changed the agent's memory: a person in Letta, another conversation, maintenance."""
-        return await self._loader.next_change(letta_agent_id, every)
+        changed = await self._loader.next_change(letta_agent_id, every)
+        await self._keep(changed)
+        return changed
+
+    async def _keep(self, snapshot: Snapshot) -> None:
+        with suppress(Temporary):  # a database that is away takes nothing from what was read
+            await self._snapshots.keep(snapshot)
 
     def look_now(self) -> None:
         """Somebody has come in: what changed since memory was loaded is to be known before their first question."""

@@ -44,3 +44,12 @@ turns = Table(
     Index("ix_memory_turns_thread", "thread", "seq"),
     Index("ix_memory_turns_session", "session_id", "seq"),
 )
+
+snapshots = Table(
+    "memory_snapshots",
+    metadata,
+    Column("letta_agent_id", String(128), primary_key=True),
+    Column("persona_name", Text, nullable=False),
+    Column("blocks", JSON, nullable=False),
+    Column("loaded_at", DateTime(timezone=True), nullable=False),
+)

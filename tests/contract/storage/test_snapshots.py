@@ -1,0 +1,56 @@
+"""A job that starts while Letta is away knows what any job before it has read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_letta import FakeLetta
+from voice_agent.errors import Code
+from voice_agent.memory.access import Memory
+from voice_agent.memory.letta import LettaClient
+from voice_agent.memory.model import Block
+from voice_agent.settings import Settings
+from voice_agent.storage import Database
+
+BOAT = Block("human", "Their boat is called Marigold.", "About the person")
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> Settings:
+    return Settings.model_validate({"VOICE_HOME": tmp_path, "LETTA_BASE_URL": "http://127.0.0.1:9"})
+
+
+async def test_what_was_read_last_outlives_the_job_that_read_it(database: Database, nobody: Settings) -> None:
+    letta = FakeLetta()
+    agent = await letta.add_agent("Ada", [Block("human", "")])
+    before = Memory(database, letta)
+    await before.load(agent, deadline=5.0)
+    await letta.set_block(agent, "human", BOAT.value)
+    read = (await before.load(agent, deadline=5.0)).snapshot
+    assert read is not None
+    away = LettaClient(nobody)
+    try:
+        later = Memory(database, away)
+        kept = await later.load(agent, deadline=1.0)
+        assert (await later.load("agent-9", deadline=1.0)).snapshot is None, "another's memory"
+    finally:
+        await away.close()
+    assert kept.snapshot == read
+    assert kept.error is not None
+    assert kept.error.code is Code.LETTA_UNAVAILABLE
+
+
+async def test_of_an_agent_that_letta_no_longer_has_nothing_is_kept(database: Database, nobody: Settings) -> None:
+    letta = FakeLetta()
+    agent = await letta.add_agent("Ada", [BOAT])
+    await Memory(database, letta).load(agent, deadline=5.0)
+    gone = await Memory(database, FakeLetta()).load(agent, deadline=1.0)
+    assert gone.error is not None
+    assert gone.error.code is Code.AGENT_NOT_FOUND
+    away = LettaClient(nobody)
+    try:
+        assert (await Memory(database, away).load(agent, deadline=1.0)).snapshot is None
+    finally:
+        await away.close()
