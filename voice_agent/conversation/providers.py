@@ -126,8 +126,8 @@ def _client(endpoint: Endpoint, silence: float | None = None) -> AsyncClient | N
         return None
 
     async def bound(request: Any) -> None:
-        if silence is not None:
-            request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
+        request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
 
-    http = DefaultAsyncHttpxClient(event_hooks={"request": [bound]}, verify=tls())
+    hooks = {} if silence is None else {"request": [bound]}
+    http = DefaultAsyncHttpxClient(event_hooks=hooks, verify=tls())
     return AsyncClient(max_retries=0, api_key=endpoint.api_key, base_url=endpoint.base_url, http_client=http)
