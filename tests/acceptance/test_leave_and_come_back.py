@@ -88,6 +88,11 @@ def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
     events = [json.loads(line) for line in stack.settings.reconnect_log.read_text().splitlines()]
     resets = [e for e in events if e["event"] == "reset.done" and e["agent"] == agent]
     assert [reset["fields"]["outcome"] for reset in resets] == ["fresh", "fresh"]
+    timed = [e["fields"] for e in events if e["event"] == "turn.timed" and e["agent"] == agent]
+    assert len(timed) >= 2, "the log does not say where the seconds of an answer went"
+    for fields in timed:
+        assert 0 < fields["understood_ms"] <= fields["turn_over_ms"] < fields["answered_ms"]
+        assert fields["first_word_ms"] <= fields["first_clause_ms"]
     assert_replay_accepts(stack)
 
 
