@@ -13,7 +13,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConn
 from livekit.agents.vad import VADEvent, VADEventType, VADStream
 
 _PAUSE: Final = 0.15
-"""Seconds of silence. Most pauses inside a sentence are shorter: they cost no recognition that is thrown away."""
+"""Seconds of silence. A shorter pause costs no recognition that is thrown away."""
 
 
 class EagerEars(stt.StreamAdapter):

@@ -39,7 +39,8 @@ _GOODBYE: Final = 6.0
 
 def prewarm(process: JobProcess) -> None:
     process.userdata[_VAD] = load_vad(settings_module.load().settings.vad_provider)
-    # Python looks through what is old only once a quarter is new: beside all these modules no job's garbage ever was.
+    # Python collects old garbage only when a quarter of all objects is new, which beside all these modules takes a job
+    # very long. What is loaded so far is never garbage: set aside, it is neither looked at nor counted.
     gc.freeze()
     gc.collect()
 

@@ -19,7 +19,8 @@ _STATIONS: Final[Mapping[str, str]] = {
     "tts_node_ttfb": "first_sound_ms",
     "e2e_latency": "answered_ms",
 }
-"""The first two count from the last sound of the person, as does the last; the others from the station before."""
+"""The first two and the last count from the person's last sound, word and clause from the brain's beginning, the rest
+from the station before."""
 
 
 class Timings:

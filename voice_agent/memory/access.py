@@ -53,23 +53,21 @@ class Memory:
     async def load(self, letta_agent_id: str, deadline: float) -> LoadResult:
         """What Letta says; else what this job read last; else what any job did."""
         result = await self._loader.load(letta_agent_id, deadline)
-        if result.error is None and result.snapshot is not None:
-            await self._keep(result.snapshot)
-        elif result.error is not None and result.error.code is Code.AGENT_NOT_FOUND:
-            await self._snapshots.forget(letta_agent_id)
-        elif result.snapshot is None:
-            return LoadResult(await self._snapshots.last(letta_agent_id), result.error)
+        with suppress(Temporary):  # a database that is away takes nothing from what was found out
+            if result.error is None and result.snapshot is not None:
+                await self._snapshots.keep(result.snapshot)
+            elif result.error is not None and result.error.code is Code.AGENT_NOT_FOUND:
+                await self._snapshots.forget(letta_agent_id)
+            elif result.snapshot is None:
+                return LoadResult(await self._snapshots.last(letta_agent_id), result.error)
         return result
 
     async def next_change(self, letta_agent_id: str, every: float) -> Snapshot:
         """Wait until somebody changed the agent's memory: a person in Letta, another conversation, maintenance."""
         changed = await self._loader.next_change(letta_agent_id, every)
-        await self._keep(changed)
+        with suppress(Temporary):
+            await self._snapshots.keep(changed)
         return changed
-
-    async def _keep(self, snapshot: Snapshot) -> None:
-        with suppress(Temporary):  # a database that is away takes nothing from what was read
-            await self._snapshots.keep(snapshot)
 
     def look_now(self) -> None:
         """Somebody has come in: what changed since memory was loaded is to be known before their first question."""

@@ -54,3 +54,18 @@ async def test_of_an_agent_that_letta_no_longer_has_nothing_is_kept(database: Da
         assert (await Memory(database, away).load(agent, deadline=1.0)).snapshot is None
     finally:
         await away.close()
+
+
+async def test_a_database_that_is_away_takes_nothing_from_what_letta_says() -> None:
+    database = Database("postgresql+asyncpg://nobody@127.0.0.1:9/nothing")
+    letta = FakeLetta()
+    agent = await letta.add_agent("Ada", [BOAT])
+    try:
+        read = await Memory(database, letta).load(agent, deadline=5.0)
+        gone = await Memory(database, letta).load("agent-9", deadline=5.0)
+    finally:
+        await database.close()
+    assert read.snapshot is not None
+    assert read.snapshot.blocks == (BOAT,)
+    assert gone.error is not None
+    assert gone.error.code is Code.AGENT_NOT_FOUND
