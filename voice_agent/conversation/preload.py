@@ -7,7 +7,7 @@ import gc
 import aiosqlite  # noqa: F401  SQLAlchemy imports it with the first statement
 
 import voice_agent.conversation.job  # noqa: F401
-from voice_agent.tls import tls
+from voice_agent.outbound import tls
 
 tls()
 

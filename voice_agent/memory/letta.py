@@ -20,7 +20,7 @@ from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.breaker import CircuitBreaker
 from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, in_a_line, turn_mark
 from voice_agent.settings import Settings
-from voice_agent.tls import tls
+from voice_agent.outbound import CONNECTIONS, tls
 
 RECORDER_MODEL: Final = "vllm/recorder"
 """An endpoint of ours that answers with nothing, so that Letta stores what it is given and adds no reply."""
@@ -57,7 +57,9 @@ class LettaClient:
             api_key=settings.letta_api_key or "unset",
             # A retry inside the client could write a turn twice; retries are ours.
             max_retries=0,
-            http_client=DefaultAsyncHttpxClient(timeout=httpx.Timeout(timeout, connect=3.0), verify=tls()),
+            http_client=DefaultAsyncHttpxClient(
+                timeout=httpx.Timeout(timeout, connect=3.0), limits=CONNECTIONS, verify=tls()
+            ),
         )
 
     async def close(self) -> None:

@@ -21,6 +21,7 @@ from voice_agent.models.catalog import BACKGROUND_SUFFIX, PRIORITY_HEADER, RECOR
 from voice_agent.models.child import Child
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.tools import as_schema, wanted
+from voice_agent.outbound import CONNECTIONS
 
 EVENTS: Final = "text/event-stream"
 LONGEST_ANSWER: Final = 1_024
@@ -71,6 +72,7 @@ class Upstream:
             base_url=endpoint.base_url,
             headers={"Authorization": f"Bearer {endpoint.api_key}"},
             timeout=httpx.Timeout(120.0, connect=5.0),
+            limits=CONNECTIONS,
         )
 
     @asynccontextmanager

@@ -48,8 +48,10 @@ class Child:
         self._module = module
         self._socket = socket
         self._ready = asyncio.Event()
+        # A kept connection may be closed by the child at the moment we use it; a new one costs next to nothing here.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         self.client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_connections=None)),
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=limits),
             base_url=f"http://{name}",
             timeout=httpx.Timeout(None, connect=5.0),
         )

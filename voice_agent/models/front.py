@@ -147,5 +147,6 @@ def serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,
+            timeout_keep_alive=65,
         )
         uvicorn.Server(config).run()

@@ -10,7 +10,7 @@ import httpx
 from voice_agent.errors import Code, Temporary
 from voice_agent.models.catalog import PRIORITY_HEADER
 from voice_agent.models.endpoints import Endpoint
-from voice_agent.tls import tls
+from voice_agent.outbound import tls
 
 LONGEST: Final = 120.0
 

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from voice_agent.errors import Code, Temporary, VoiceAgentError
-from voice_agent.tls import tls
+from voice_agent.outbound import tls
 from voice_agent.web.access import Parts
 from voice_agent.web.errors import ErrorBody
 from voice_agent.web.services import Services
