@@ -16,8 +16,8 @@ from voice_agent.conversation.eager_ears import EagerEars
 from voice_agent.conversation.first_clause import FirstClauseTokenizer
 from voice_agent.models import endpoints
 from voice_agent.models.endpoints import OPENAI, Endpoint
+from voice_agent.outbound import tls
 from voice_agent.settings import Settings
-from voice_agent.outbound import CONNECTIONS, tls
 
 SILENCE: Final = 10.0
 """Seconds without a byte after which ears or voice have failed. The plugins ask for 30, twice, whatever one sets."""
@@ -129,5 +129,5 @@ def _client(endpoint: Endpoint, silence: float | None = None) -> AsyncClient | N
         request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
 
     hooks = {} if silence is None else {"request": [bound]}
-    http = DefaultAsyncHttpxClient(event_hooks=hooks, limits=CONNECTIONS, verify=tls())
+    http = DefaultAsyncHttpxClient(event_hooks=hooks, verify=tls())
     return AsyncClient(max_retries=0, api_key=endpoint.api_key, base_url=endpoint.base_url, http_client=http)

@@ -19,8 +19,8 @@ from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.breaker import CircuitBreaker
 from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, in_a_line, turn_mark
-from voice_agent.settings import Settings
 from voice_agent.outbound import CONNECTIONS, tls
+from voice_agent.settings import Settings
 
 RECORDER_MODEL: Final = "vllm/recorder"
 """An endpoint of ours that answers with nothing, so that Letta stores what it is given and adds no reply."""

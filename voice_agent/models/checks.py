@@ -14,8 +14,8 @@ from voice_agent.models import endpoints
 from voice_agent.models.catalog import PRIORITY_HEADER, ModelRole
 from voice_agent.models.endpoints import OPENAI, Endpoint, missing
 from voice_agent.models.sound import SYNTHESIS_RATE, wav_file
-from voice_agent.settings import Settings
 from voice_agent.outbound import tls
+from voice_agent.settings import Settings
 
 WORD: Final = "Hello."
 SHORTEST_SOUND: Final = SYNTHESIS_RATE * 2 // 10
