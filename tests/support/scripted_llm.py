@@ -322,7 +322,9 @@ class ScriptedLLM(Control):
         self._socket = socket.create_server(("127.0.0.1", port))
         super().__init__(f"http://127.0.0.1:{self._socket.getsockname()[1]}")
         # "critical": a scripted drop is an exception on purpose.
-        config = uvicorn.Config(Server().application(), log_level="critical", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            Server().application(), log_level="critical", timeout_graceful_shutdown=1, timeout_keep_alive=65
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="scripted-llm", daemon=True
