@@ -24,28 +24,18 @@ def register(app: typer.Typer) -> None:
 
 def list_models() -> None:
     """Models, licences, sizes, and what is here already."""
-    from rich.console import Console
-    from rich.table import Table
-
     from voice_agent.downloads import is_cached
     from voice_agent.models.catalog import MODELS
     from voice_agent.settings import load
 
     cache = load().settings.cache
-    table = Table("model", "role", "MB", "here", "default", "licence", "what it is")
     for model in MODELS.values():
         files = model.files.values()
         here = sum(is_cached(file, cache) for file in files)
-        table.add_row(
-            model.name,
-            model.role,
-            f"{sum(file.size for file in files) / 1e6:.0f}",
-            "yes" if here == len(files) else f"{here}/{len(files)}" if here else "no",
-            "yes" if model.default else "",
-            model.licence,
-            model.note,
-        )
-    Console().print(table)
+        state = "here" if here == len(files) else f"{here} of {len(files)} files here" if here else "not here"
+        default = ", used by default" if model.default else ""
+        typer.echo(f"{model.name}: {model.role}, {sum(file.size for file in files) / 1e6:.0f} MB, {state}{default}")
+        typer.echo(f"    {model.note}\n    licence: {model.licence}")
 
 
 def fetch_models(names: Names = None) -> None:
