@@ -13,7 +13,7 @@ from typing import Final
 from livekit.agents import AgentServer
 
 from voice_agent.contracts import ControlMessage
-from voice_agent.conversation.job import entrypoint, prewarm
+from voice_agent.conversation.job_entry import entrypoint, prewarm
 from voice_agent.conversation.jobwatch import JobWatch
 from voice_agent.conversation.reception import Dedication, Reception, Seats
 from voice_agent.errors import Temporary

@@ -20,8 +20,8 @@ from voice_agent.stack.shell import Report
 from voice_agent.stack.state import PartState, Phase
 
 PROBE_EVERY: Final = 0.25
-BACK_OFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses before restarts; a crash more and the part is given up."""
+BACK_OFF: Final = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Pauses before restarts, none before the first: somebody may be waiting. A crash more and the part is given up."""
 STABLE_AFTER: Final = 10.0
 """A part that was ready for this long starts counting anew: what breaks now is not why it broke before."""
 LOG_LIMIT: Final = 20_000_000

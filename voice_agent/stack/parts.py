@@ -63,7 +63,7 @@ def table(settings: Settings) -> tuple[Part, ...]:
         *(() if not settings.letta_base_url else (_models(settings), _their_letta(settings))),
         _their_livekit(settings) if settings.livekit_url else _livekit(settings),
         _serve(settings),
-        _worker(settings),
+        *(_worker(settings, number) for number in range(settings.workers)),
     )
 
 
@@ -131,11 +131,12 @@ def _their_livekit(settings: Settings) -> Part:
 
 
 def _own(settings: Settings, name: str, *command: str, port: Port, path: str, **more: object) -> Part:
+    own = {"PYTHONUNBUFFERED": "1", port.setting: str(port.number)}
     return Part(
         name=name,
         version=version("voice-agent"),
         command=(sys.executable, "-m", "voice_agent.cli", *command),
-        environment=lambda: os.environ | settings.as_environment() | {"PYTHONUNBUFFERED": "1"},
+        environment=lambda: os.environ | settings.as_environment() | own,
         directory=settings.home,
         ports=(port,),
         probe=partial(readiness.http, f"http://127.0.0.1:{port.number}{path}"),
@@ -153,8 +154,9 @@ def _serve(settings: Settings) -> Part:
     return _own(settings, "serve", "serve", port=port, path="/health", needs=("livekit",))
 
 
-def _worker(settings: Settings) -> Part:
-    port = Port(settings.worker_port, "VOICE_WORKER_PORT")
+def _worker(settings: Settings, number: int) -> Part:
+    name = f"worker-{number + 1}" if number else "worker"
+    port = Port(settings.worker_port + number, "VOICE_WORKER_PORT")
     needs = ("livekit", "serve")
     patience = _GOODBYES + settings.worker_drain
-    return _own(settings, "worker", "worker", port=port, path="/", needs=needs, holds_leases=True, stop_within=patience)
+    return _own(settings, name, "worker", port=port, path="/", needs=needs, holds_leases=True, stop_within=patience)

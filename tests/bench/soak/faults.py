@@ -7,10 +7,10 @@ import contextlib
 import os
 import signal
 import sqlite3
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -53,39 +53,10 @@ async def _job_killed(_home: House, caller: Caller) -> float:
 
 
 async def _worker_killed(home: House, caller: Caller) -> float:
+    await asyncio.to_thread(eventually, home.workers_ready, all, within=60)
     before = caller.agents[0].identity
-    os.kill(home.part("worker"), signal.SIGKILL)
+    os.kill(home.worker_of(job_of(caller)), signal.SIGKILL)
     return await replaced(caller, before, 60)
-
-
-async def _worker_killed_beside_another(home: House, caller: Caller) -> float:
-    async with another_worker(home):
-        seconds = await _worker_killed(home, caller)
-        await alone_and_answering(home, caller)
-        await caller.leave()  # before its worker goes
-    return seconds
-
-
-@asynccontextmanager
-async def another_worker(home: House) -> AsyncIterator[None]:
-    def signed_on() -> int:
-        with contextlib.closing(sqlite3.connect(home.stack.settings.home / "voice.db")) as connection:
-            return int(connection.execute("SELECT count(*) FROM workers").fetchone()[0])
-
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "voice_agent.cli", "worker"),
-        env=home.stack.environment | {"VOICE_WORKER_PORT": "0"},
-        cwd=home.stack.home,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        await asyncio.to_thread(eventually, signed_on, (2).__eq__, within=60)
-        yield
-        await asyncio.to_thread(eventually, signed_on, (2).__eq__, within=60)  # the first is back
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def _job_frozen(_home: House, caller: Caller) -> float:
@@ -183,34 +154,43 @@ async def _outsider_dispatches(home: House, caller: Caller) -> float:
     return 0.0
 
 
-_KILLS_A_PART: Final = (_worker_killed, _worker_killed_beside_another, _serve_killed, _livekit_killed, _letta_killed)
-_LOOK_FOR_THEMSELVES: Final = (_livekit_killed, _worker_killed_beside_another)
-FAULTS: Final[dict[str, Break]] = {
-    "job killed": _job_killed,
-    "worker killed": _worker_killed,
-    "worker killed beside another": _worker_killed_beside_another,
-    "job frozen": _job_frozen,
-    "serve killed": _serve_killed,
-    "livekit killed": _livekit_killed,
-    "letta killed": _letta_killed,
-    "database locked": _database_locked,
-    "outsider dispatches": _outsider_dispatches,
+@dataclass(frozen=True, slots=True)
+class Fault:
+    harm: Break
+    kills_a_part: bool = False
+    """Its supervisor gives up what dies too soon time and again: it is left alone for a while first."""
+    ends_the_visit: bool = False
+    """It has a look at the answers itself."""
+    system: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the system that is harmed."""
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    "job killed": Fault(_job_killed),
+    "worker killed": Fault(_worker_killed, kills_a_part=True),
+    "worker killed beside another": Fault(_worker_killed, kills_a_part=True, system={"VOICE_WORKERS": "2"}),
+    "job frozen": Fault(_job_frozen),
+    "serve killed": Fault(_serve_killed, kills_a_part=True),
+    "livekit killed": Fault(_livekit_killed, kills_a_part=True, ends_the_visit=True),
+    "letta killed": Fault(_letta_killed, kills_a_part=True),
+    "database locked": Fault(_database_locked),
+    "outsider dispatches": Fault(_outsider_dispatches),
 }
 
 
-def fault(harm: Break) -> Callable[[int], AbstractAsyncContextManager[Once]]:
+def fault(what: Fault) -> Callable[[int], AbstractAsyncContextManager[Once]]:
     @asynccontextmanager
     async def opened(_seed: int) -> AsyncIterator[Once]:
-        async with house() as home:
+        async with house(**what.system) as home:
 
             async def once(_number: int) -> dict[str, Any]:
                 caller = await home.visitor()
                 try:
                     await home.answers(caller)
-                    if harm in _KILLS_A_PART:
-                        await asyncio.sleep(STABLE_AFTER)  # its supervisor gives up what dies sooner time and again
-                    seconds = await harm(home, caller)
-                    if harm not in _LOOK_FOR_THEMSELVES:
+                    if what.kills_a_part:
+                        await asyncio.sleep(STABLE_AFTER)
+                    seconds = await what.harm(home, caller)
+                    if not what.ends_the_visit:
                         await alone_and_answering(home, caller)
                 finally:
                     await caller.hang_up()

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import psutil
+
 from tests.support.aside import aside
 from tests.support.caller import Caller, FrontDoor, front_door
 from tests.support.eventually import eventually
@@ -49,10 +51,22 @@ class House:
         self.heard.append(question)
 
     def part(self, name: str) -> int:
-        running = state.load(self.stack.home)
-        process = next(part.process for part in running.parts if part.name == name) if running else None
+        process = next(part.process for part in self._parts() if part.name == name)
         assert process is not None
         return process.pid
+
+    def workers_ready(self) -> list[bool]:
+        return [part.phase is state.Phase.READY for part in self._parts() if part.name.startswith("worker")]
+
+    def worker_of(self, job: int) -> int:
+        """The worker whose job this process is."""
+        ancestors = {process.pid for process in psutil.Process(job).parents()}
+        return next(part.process.pid for part in self._parts() if part.process and part.process.pid in ancestors)
+
+    def _parts(self) -> list[state.PartState]:
+        running = state.load(self.stack.home)
+        assert running is not None
+        return running.parts
 
     def assert_letta_holds_it_all(self) -> None:
         """Read from Letta: every question that was heard answered is there once, and none out of order."""

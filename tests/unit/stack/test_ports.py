@@ -43,6 +43,16 @@ def test_two_settings_with_one_port_are_refused() -> None:
     assert "VOICE_MODELS_PORT" in refused.value.message
 
 
+def test_workers_side_by_side_have_names_and_ports_of_their_own() -> None:
+    parts = table(settings(VOICE_WORKERS="3", VOICE_WORKER_PORT="9000"))
+    workers = {part.name: part.ports[0].number for part in parts if part.holds_leases}
+    assert workers == {"worker": 9000, "worker-2": 9001, "worker-3": 9002}
+    told = {part.name: part.environment()["VOICE_WORKER_PORT"] for part in parts if part.holds_leases}
+    assert told == {name: str(port) for name, port in workers.items()}
+    serving = next(part for part in parts if part.name == "serve")
+    assert serving.environment()["VOICE_WORKER_PORT"] == "9000"
+
+
 def test_what_is_given_by_url_is_not_started() -> None:
     names = [part.name for part in table(settings()) if part.ours]
     assert names == ["postgres", "models", "letta", "livekit", "serve", "worker"]
