@@ -10,13 +10,17 @@ def register(app: typer.Typer) -> None:
     def worker() -> None:
         """Run a worker: it takes one job per room and speaks there."""
         import asyncio
+        import gc
         from multiprocessing import forkserver
 
         # Imports take seconds: the server of the job processes makes them while we do.
         forkserver.set_forkserver_preload(["voice_agent.conversation.preload"])
         forkserver.ensure_running()
 
+        gc.disable()  # as there
         from voice_agent import settings
         from voice_agent.conversation.worker import run
 
+        gc.freeze()
+        gc.enable()
         asyncio.run(run(settings.load().settings))
