@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -64,9 +66,28 @@ def end(processes: Iterable[psutil.Process], grace: float, first: signal.Signals
                 process.send_signal(number)
             except psutil.NoSuchProcess:
                 continue
-        _, alive = psutil.wait_procs(alive, timeout=patience)
+        alive = _survivors(alive, patience)
         if not alive:
             return
+
+
+def _survivors(processes: Iterable[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Zombies are none: psutil would wait until somebody else's parent has buried them, for seconds or for ever."""
+    deadline = time.monotonic() + patience
+    return [process for process in processes if not _ended(process, max(0.0, deadline - time.monotonic()))]
+
+
+def _ended(process: psutil.Process, within: float) -> bool:
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return not process.is_running() or bool(poll.poll(within * 1000))
+    finally:
+        os.close(handle)
 
 
 def listener(port: int, *, udp: bool = False) -> int | None:

@@ -168,7 +168,7 @@ async def test_a_killed_part_comes_back_with_everything_it_had_started_gone(tmp_
         await stage.until(lambda: stage.part("some").restarts == 1 and stage.part("some").phase is Phase.READY)
         assert stage.pid("some") != old
         assert stage.pid("other") == other
-        assert not grandchild.is_running()
+        assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
         assert any("killed by SIGKILL" in line for line in stage.said)
 
 
