@@ -19,6 +19,7 @@ import httpx
 from tests.support.scripted_llm import MODEL, ScriptedLLM
 from voice_agent import settings as settings_module
 from voice_agent.settings import Settings
+from voice_agent.stack.processes import is_free
 
 REPOSITORY = Path(__file__).parents[2]
 PORTS = (
@@ -66,8 +67,13 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if name not in known}
     if cache := os.environ.get("VOICE_CACHE"):
         clean["VOICE_CACHE"] = cache
-    ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-    return clean | {"VOICE_HOME": str(home)} | ports | more
+    *others, worker = PORTS
+    free = free_ports(50)
+    ports = dict(zip(others, free, strict=False))
+    # A second worker takes the port that follows.
+    spare = free[len(others) :]
+    ports[worker] = next(port for port in spare if port + 1 not in free and is_free("127.0.0.1", port + 1))
+    return clean | {"VOICE_HOME": str(home)} | {name: str(port) for name, port in ports.items()} | more
 
 
 @dataclass(frozen=True)
@@ -137,4 +143,5 @@ def keep_logs(home: Path) -> None:
     """Of the last run, for whoever has to find out why a test failed."""
     kept = REPOSITORY / "build" / "stack-logs"
     shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(home / "logs", kept)
+    if (home / "logs").exists():
+        shutil.copytree(home / "logs", kept)
