@@ -25,8 +25,8 @@ class Admission:
         self._live += 1
         self._quiet.clear()
         now = asyncio.get_running_loop().time()
-        for scope in self._background:
-            scope.reschedule(now)
+        while self._background:  # each is told once: one that is still tidying up must not be told again
+            self._background.pop().reschedule(now)
         try:
             yield
         finally:
@@ -39,7 +39,8 @@ class Admission:
         """Starts when no turn runs; raises `Temporary` when one begins, or when the quiet does not come."""
         try:
             async with asyncio.timeout(WAIT_FOR_QUIET):
-                await self._quiet.wait()
+                while self._live:  # the next turn may have begun before we were woken
+                    await self._quiet.wait()
         except TimeoutError:
             raise _busy("Conversations kept the local models busy.") from None
         try:

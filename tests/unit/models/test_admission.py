@@ -24,6 +24,44 @@ async def test_background_work_ends_when_a_turn_starts() -> None:
     assert refused.value.code is Code.MODEL_BUSY
 
 
+async def test_turns_may_start_while_background_work_still_tidies_up() -> None:
+    admission, started, told, tidy = Admission(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end() -> None:
+        async with admission.background():
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                told.set()
+                await tidy.wait()
+
+    work = asyncio.create_task(slow_to_end())
+    await started.wait()
+    with admission.live():
+        await told.wait()
+        with admission.live():
+            tidy.set()
+            with pytest.raises(Temporary):
+                await work
+    finish = asyncio.Event()
+    finish.set()
+    assert await background(admission, asyncio.Event(), finish) == "done", "as if a turn had never ended"
+
+
+async def test_background_work_waits_for_a_turn_that_begins_as_another_ends() -> None:
+    admission, started, finish = Admission(), asyncio.Event(), asyncio.Event()
+    finish.set()
+    with admission.live():
+        work = asyncio.create_task(background(admission, started, finish))
+        await asyncio.sleep(0)
+    with admission.live():
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not started.is_set()
+    assert await work == "done"
+
+
 async def test_background_work_waits_for_the_last_turn() -> None:
     admission, started, finish = Admission(), asyncio.Event(), asyncio.Event()
     finish.set()
