@@ -132,11 +132,7 @@ class Settings(BaseModel):
     vad_provider: str = _setting("VOICE_VAD_PROVIDER", "Livekit plugin that hears when somebody speaks.", "silero")
 
     workers: int = _setting(
-        "VOICE_WORKERS",
-        "Workers side by side; with two, who is in a call waits 3 s and not 9 when one dies.",
-        1,
-        ge=1,
-        le=16,
+        "VOICE_WORKERS", "Workers side by side: with two, a call is served again sooner when one dies.", 1, ge=1, le=8
     )
     worker_port: int = _setting(
         "VOICE_WORKER_PORT", "Health port of the worker; a second one has the next, and so on.", 8291, ge=0, le=65528

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         forkserver.set_forkserver_preload(["voice_agent.conversation.preload"])
         forkserver.ensure_running()
 
-        gc.disable()  # as there
+        gc.disable()  # for the same reason as in voice_agent.conversation.preload
         from voice_agent import settings
         from voice_agent.conversation.worker import run
 
