@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
         from multiprocessing import forkserver
 
         # Ears, voices and the end of a turn are ours to choose: livekit's own models stay on the disk.
-        os.environ["LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE"] = "0"
+        os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
         # Imports take seconds: the server of the job processes makes them while we do.
         forkserver.set_forkserver_preload(["voice_agent.conversation.preload"])
         forkserver.ensure_running()
