@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+from uuid import uuid4
 
-from livekit.agents import llm, stt, tts, vad
+from livekit.agents import NOT_GIVEN, llm, stt, tts, vad
 from livekit.plugins import openai, silero
 from openai import AsyncClient, DefaultAsyncHttpxClient
 
@@ -21,6 +22,8 @@ from voice_agent.settings import Settings
 
 SILENCE: Final = 10.0
 """Seconds without a byte after which ears or voice have failed. The plugins ask for 30, twice, whatever one sets."""
+END_OF_TURN: Final = 0.4
+"""Seconds of silence (docs/adr/0007-silence-ends-a-turn.md)."""
 _SILERO: Final = "silero"
 
 
@@ -50,6 +53,8 @@ def build_providers(
 ) -> Providers:
     """`loaded` is the installation's voice detection, made ahead. Raises Permanent for what cannot be had."""
     ears, brain = endpoints.stt(settings, choices.stt), endpoints.llm(settings, choices.llm)
+    if brain.local:
+        brain = replace(brain, conversation=uuid4().hex)
     mouth = endpoints.tts(settings, choices.tts)
     hearing, speaking = _client(ears, silence), _client(mouth, silence)
     thinking = _client(brain)
@@ -69,7 +74,7 @@ def build_providers(
 
 def load_vad(provider: str = _SILERO) -> vad.VAD:
     if provider == _SILERO:
-        return silero.VAD.load(min_silence_duration=0.4)
+        return silero.VAD.load(min_silence_duration=END_OF_TURN)
     found: vad.VAD = plugins.loaded_vad(provider)
     return found
 
@@ -84,7 +89,8 @@ def _ears(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
 
 def _brain(endpoint: Endpoint, client: AsyncClient | None) -> llm.LLM[Any]:
     if client is not None:
-        return openai.LLM(model=endpoint.model, client=client)
+        key = endpoint.conversation or NOT_GIVEN
+        return openai.LLM(model=endpoint.model, client=client, prompt_cache_key=key)
     options = {"model": endpoint.model, "base_url": endpoint.base_url}
     found: llm.LLM[Any] = plugins.made(endpoint.provider, "LLM", options)
     return found

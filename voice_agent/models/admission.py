@@ -17,16 +17,17 @@ class Admission:
         self._live = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._background: set[asyncio.Timeout] = set()
+        self._background: asyncio.Timeout | None = None
+        self._one = asyncio.Lock()
 
     @contextmanager
     def live(self) -> Iterator[None]:
         """A turn of a conversation. Background work ends at once."""
         self._live += 1
         self._quiet.clear()
-        now = asyncio.get_running_loop().time()
-        while self._background:  # each is told once: one that is still tidying up must not be told again
-            self._background.pop().reschedule(now)
+        if self._background is not None:
+            self._background.reschedule(asyncio.get_running_loop().time())
+            self._background = None  # it is told once: while it tidies up it must not be told again
         try:
             yield
         finally:
@@ -36,24 +37,41 @@ class Admission:
 
     @asynccontextmanager
     async def background(self) -> AsyncIterator[None]:
-        """Starts when no turn runs; raises `Temporary` when one begins, or when the quiet does not come."""
+        """One at a time, when no turn runs; raises `Temporary` when one begins, or when the quiet does not come."""
+        async with self._alone():
+            await self._quiet_enough()
+            try:
+                async with asyncio.timeout(None) as scope:
+                    self._background = scope
+                    try:
+                        yield
+                    finally:
+                        self._background = None
+            except TimeoutError:
+                if not scope.expired():
+                    raise
+                raise _busy("A conversation needed the local models.") from None
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """What two prompts have in common is read by the first and copied for the second."""
+        try:
+            async with asyncio.timeout(WAIT_FOR_QUIET):
+                await self._one.acquire()
+        except TimeoutError:
+            raise _busy("Other background work kept the local models busy.") from None
+        try:
+            yield
+        finally:
+            self._one.release()
+
+    async def _quiet_enough(self) -> None:
         try:
             async with asyncio.timeout(WAIT_FOR_QUIET):
                 while self._live:  # the next turn may have begun before we were woken
                     await self._quiet.wait()
         except TimeoutError:
             raise _busy("Conversations kept the local models busy.") from None
-        try:
-            async with asyncio.timeout(None) as scope:
-                self._background.add(scope)
-                try:
-                    yield
-                finally:
-                    self._background.discard(scope)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise _busy("A conversation needed the local models.") from None
 
 
 def _busy(why: str) -> Temporary:

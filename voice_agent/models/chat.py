@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Any, Final, Protocol
 
 import httpx
@@ -20,15 +28,18 @@ from voice_agent.models.answers import OwnedStream, error_body, unless_disconnec
 from voice_agent.models.catalog import BACKGROUND_SUFFIX, PRIORITY_HEADER, RECORDER
 from voice_agent.models.child import Child
 from voice_agent.models.endpoints import Endpoint
+from voice_agent.models.slots import Place, Slots
 from voice_agent.models.tools import as_schema, wanted
 from voice_agent.outbound import CONNECTIONS
 
 EVENTS: Final = "text/event-stream"
 LONGEST_ANSWER: Final = 1_024
 """Tokens, where the request names no bound: a small model may ramble to the end of its context."""
-SLOTS: Final = 3
-"""Prompts whose beginning stays computed: two conversations, and one for background work so that it evicts neither."""
-BACKGROUND_SLOT: Final = SLOTS - 1
+CONVERSATIONS: Final = 4
+BACKGROUND_SLOT: Final = CONVERSATIONS
+SLOTS: Final = CONVERSATIONS + 1
+"""Prompts whose beginning stays computed: conversations, and one for background work so that it evicts none of them."""
+COPIED: Final = "copied.slot"
 
 
 class Brain(Protocol):
@@ -47,8 +58,11 @@ class LocalBrain:
     def __init__(self, child: Child, model: str) -> None:
         self._child = child
         self._model = model
+        self._slots = Slots(CONVERSATIONS)
+        self._copying = asyncio.Lock()
 
-    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]:
+    @asynccontextmanager
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
         if body["model"] != self._model:
             raise Permanent(
                 Code.MODEL_UNKNOWN,
@@ -58,7 +72,28 @@ class LocalBrain:
             )
         if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
             body = {**body, "max_tokens": LONGEST_ANSWER}
-        return self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=body)
+        with self._place(body) as place:
+            if place.copy_of is not None:
+                await self._copy(place.copy_of, place.slot)
+            whole = {**body, "id_slot": place.slot}
+            async with self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=whole) as response:
+                yield response
+
+    def _place(self, body: dict[str, Any]) -> AbstractContextManager[Place]:
+        if body.get("id_slot") == BACKGROUND_SLOT:
+            return nullcontext(Place(BACKGROUND_SLOT))
+        prompt = json.dumps(body["messages"])
+        # Who does not say which conversation it is is known by its beginning.
+        return self._slots.place(str(body.get("prompt_cache_key") or json.dumps(body["messages"][0])), prompt)
+
+    async def _copy(self, known: int, to: int) -> None:
+        """A failure costs only the head start."""
+        with suppress(VoiceAgentError):
+            async with self._copying:
+                for slot, action in ((known, "save"), (to, "restore")):
+                    order = {"filename": COPIED}
+                    async with self._child.ask(f"/slots/{slot}?action={action}", Code.LLM_FAILED, json=order) as done:
+                        await done.aread()
 
 
 class Upstream:

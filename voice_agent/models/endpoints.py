@@ -41,6 +41,8 @@ class Endpoint:
     speed: float = 1.0
     provider: str = OPENAI
     """Another one: a livekit plugin that knows its own address and finds its own key."""
+    conversation: str = ""
+    """Whose prompts these are (OpenAI's prompt_cache_key): a brain of ours keeps them read."""
 
     def __repr__(self) -> str:
         # The key must not reach a log or a traceback.

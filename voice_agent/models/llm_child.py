@@ -8,14 +8,15 @@ from typing import Final
 
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
 
-NICENESS: Final = 2
+NICENESS: Final = 5
 
 
 def main() -> None:
     import xllamacpp
 
     order = orders()
-    # Speech is short and somebody waits for it: it goes first whenever both want a core.
+    # Speech is short and somebody waits for it: it has both cores while it computes. A brain whose threads get turns
+    # only now and then wastes what it gets, because each step waits for the slowest.
     os.nice(NICENESS)
     socket = Path(order["socket"])
     socket.unlink(missing_ok=True)
@@ -28,8 +29,10 @@ def main() -> None:
     params.cpuparams.n_threads = order["threads"]
     params.cpuparams_batch.n_threads = order["threads"]
     # Between batches llama.cpp looks for a cancelled request and serves the other slots: a long prompt must not block.
-    params.n_batch = 128
-    params.cache_ram_mib = order["cache_mb"]
+    params.n_batch = 16
+    # What is read stays in the conversation's slot; the front says which that is, and copies one (models/slots.py).
+    params.cache_ram_mib = 0
+    params.slot_save_path = f"{socket.parent}/"
     params.verbosity = 0
     params.ui = False
     params.n_threads_http = order["slots"] + 2

@@ -23,7 +23,6 @@ from voice_agent.settings import Settings
 log = structlog.get_logger()
 
 LLM_CONTEXT: Final = 8192
-LLM_CACHE_MB: Final = 512
 RETRY_FETCH: Final = 15.0
 REQUIRED: Final[Mapping[ModelRole, str]] = {"stt": "onnxruntime", "tts": "kokoro_onnx", "llm": "xllamacpp"}
 
@@ -47,7 +46,7 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
         found.append(Plan("speech", "voice_agent.models.speech_child", tuple(speech), order))
     llm = endpoints.llm(settings)
     if llm.local:
-        shape = {"slots": SLOTS, "context": LLM_CONTEXT, "cache_mb": LLM_CACHE_MB}
+        shape = {"slots": SLOTS, "context": LLM_CONTEXT}
         order = {"threads": threads, "name": llm.model, **shape}
         found.append(Plan("llm", "voice_agent.models.llm_child", (find(llm.model),), order))
     return tuple(found)

@@ -25,6 +25,8 @@ async def prewarm(
     if not endpoint.local:
         return
     body: dict[str, Any] = {"model": endpoint.model, "messages": list(messages), "max_tokens": 1}
+    if endpoint.conversation:
+        body["prompt_cache_key"] = endpoint.conversation
     if tools:
         body["tools"] = list(tools)
     headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: "background"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,23 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
         await providers.aclose()
     # "Hi" and what the template puts between it and the answer.
     assert usage.prompt_tokens - usage.prompt_cached_tokens <= 8
+
+
+def test_what_one_conversation_has_read_a_second_one_need_not(client: openai.OpenAI) -> None:
+    known = f"You are Nova. {uuid.uuid4()} " + "The user likes tea and has two cats. " * 40
+
+    def read_anew(conversation: str, words: str) -> int:
+        messages: Any = [{"role": "system", "content": known}, {"role": "user", "content": words}]
+        usage = client.chat.completions.create(
+            model=LLM, messages=messages, max_tokens=1, prompt_cache_key=conversation
+        ).usage
+        assert usage is not None
+        assert usage.prompt_tokens_details is not None
+        return usage.prompt_tokens - (usage.prompt_tokens_details.cached_tokens or 0)
+
+    assert read_anew("one", "Hi") > 300
+    assert read_anew("two", "Hello") < 30
+    assert read_anew("one", "Hi there") < 30, "and has kept it"
 
 
 async def test_nothing_is_read_ahead_elsewhere() -> None:

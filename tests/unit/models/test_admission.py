@@ -87,3 +87,16 @@ async def test_a_time_out_of_the_work_itself_is_not_ours() -> None:
     with pytest.raises(TimeoutError):
         async with admission.background():
             raise TimeoutError
+
+
+async def test_background_work_comes_one_at_a_time() -> None:
+    admission, first, second, finish = Admission(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(background(admission, first, finish))
+        await first.wait()
+        group.create_task(background(admission, second, finish))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not second.is_set()
+        finish.set()
+    assert second.is_set()
