@@ -12,7 +12,7 @@ from livekit.agents.stt import SpeechEvent, SpeechEventType
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from livekit.agents.vad import VADEvent, VADEventType, VADStream
 
-_PAUSE: Final = 0.15
+PAUSE: Final = 0.15
 """Seconds of silence. A shorter pause costs no recognition that is thrown away."""
 
 
@@ -69,7 +69,7 @@ class _EagerStream(stt.StreamAdapterWrapper):
                 said += event.frames
                 if not event.raw_accumulated_silence:
                     await self._withdraw()
-                elif event.raw_accumulated_silence >= _PAUSE and self._guess is None:
+                elif event.raw_accumulated_silence >= PAUSE and self._guess is None:
                     self._guess = self._recognise(said)
 
     async def _end(self, event: VADEvent) -> None:

@@ -34,7 +34,10 @@ async def first_of(text: str) -> str:
         ("Well, then", ""),
         ("I asked Dr. Smi", ""),
         ("It takes 3.5 hou", ""),
-        ("Your cat is called Miso.", ""),
+        ("Your cat is called Miso.", "Your cat is called Miso."),
+        ("As you told me,", "As you told me,"),
+        ("Tell that to Dr.", ""),
+        ("It takes about 3.", ""),
     ],
 )
 async def test_the_first_clause_is_spoken_before_the_answer_is_whole(so_far: str, spoken: str) -> None:
