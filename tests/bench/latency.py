@@ -57,7 +57,7 @@ class Person:
         await person.caller.greeting()
         track = next(iter(person.caller.agents[0].track_publications.values())).track
         assert track is not None
-        stream = rtc.AudioStream.from_track(track=track, sample_rate=16_000, num_channels=1)
+        stream = rtc.AudioStream.from_track(track=track, sample_rate=16_000, num_channels=1, frame_size_ms=20)
         listening = asyncio.create_task(person._listen(stream), name="bench:listen")
         try:
             yield person

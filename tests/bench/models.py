@@ -21,10 +21,12 @@ import psutil
 from tests.support.clips import Clip, clips
 from tests.support.models import RunningModels, running_models
 from tests.support.speech import say, word_error_rate, words
+from voice_agent.conversation.eager_ears import PAUSE
+from voice_agent.conversation.providers import END_OF_TURN
 from voice_agent.settings import load
 
-VAD_WAIT: Final = 0.5
-"""Silence after which a turn counts as finished; added to what the models take."""
+TURNS: Final = 6
+"""Of each conversation."""
 VOICES: Final = ("piper-joe-medium", "kokoro-82m")
 PROMPT: Final = (
     "You are Nova, a friendly voice assistant. Answer in one or two short spoken sentences. "
@@ -47,7 +49,7 @@ def hear(models: RunningModels, sound: bytes) -> tuple[str, float]:
     return answer.json()["text"], time.monotonic() - started
 
 
-def first_clause(models: RunningModels, model: str, question: str) -> tuple[str, float]:
+def first_clause(models: RunningModels, model: str, question: str, conversation: str) -> tuple[str, float]:
     """The first words that can be spoken, and when they were there."""
     started, text = time.monotonic(), ""
     body = {
@@ -56,6 +58,7 @@ def first_clause(models: RunningModels, model: str, question: str) -> tuple[str,
         "max_tokens": 40,
         "temperature": 0,
         "stream": True,
+        "prompt_cache_key": conversation,
     }
     with httpx.stream("POST", f"{models.base_url}/chat/completions", json=body, timeout=TIMEOUT) as answer:
         for line in answer.iter_lines():
@@ -98,26 +101,35 @@ def recognition(models: RunningModels, speech: tuple[Clip, ...]) -> dict[str, An
     return {"wer": round(wrong / said, 4), "words": int(said), "clips": per_clip}
 
 
-def turn(models: RunningModels, llm: str, voice: str, question: bytes, expected: str) -> dict[str, float]:
+def turn(
+    models: RunningModels, llm: str, voice: str, question: bytes, expected: str, conversation: str
+) -> dict[str, float]:
+    """As in a conversation: ears begin at a pause, the brain when they are done and the pause has ended the turn."""
     _, stt = hear(models, question)
-    clause, thinking = first_clause(models, llm, expected)
+    clause, thinking = first_clause(models, llm, expected, conversation)
     speaking, _, _ = speak(models, voice, clause)
-    return {"stt": stt, "llm": thinking, "tts": speaking, "total": VAD_WAIT + stt + thinking + speaking}
+    total = max(END_OF_TURN, PAUSE + stt) + thinking + speaking
+    return {"stt": stt, "llm": thinking, "tts": speaking, "total": total}
+
+
+def visit(models: RunningModels, llm: str, voice: str, spoken: list[bytes], number: int) -> list[dict[str, float]]:
+    turns = ((number + asked) % len(spoken) for asked in range(TURNS))
+    return [turn(models, llm, voice, spoken[which], QUESTIONS[which], f"visit {number}") for which in turns]
 
 
 def conversations(models: RunningModels, llm: str, voice: str, spoken: list[bytes], count: int) -> dict[str, Any]:
+    for number in range(count):
+        first_clause(models, llm, "Hello?", f"visit {number}")  # reads the prompt ahead
     processes = [psutil.Process(models.pid), *psutil.Process(models.pid).children()]
     before, started = sum(sum(process.cpu_times()[:2]) for process in processes), time.monotonic()
     with ThreadPoolExecutor(count) as pool:
-        jobs = [
-            pool.submit(turn, models, llm, voice, spoken[number % len(spoken)], QUESTIONS[number % len(spoken)])
-            for number in range(count * 3)
-        ]
-        turns = [job.result() for job in jobs]
+        visits = [pool.submit(visit, models, llm, voice, spoken, number) for number in range(count)]
+        turns = [turn for one in visits for turn in one.result()]
     elapsed = time.monotonic() - started
     return {
         **{part: round(statistics.median(t[part] for t in turns), 3) for part in ("stt", "llm", "tts", "total")},
         "worst": round(max(t["total"] for t in turns), 3),
+        "turns": len(turns),
         "cores": round((sum(sum(process.cpu_times()[:2]) for process in processes) - before) / elapsed, 2),
         "rss_mb": round(sum(process.memory_info().rss for process in processes) / 1e6),
     }
@@ -129,7 +141,7 @@ def measure(llm: str, voices: list[str], counts: list[int], threads: int) -> dic
         "threads": threads,
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
-        "vad_wait": VAD_WAIT,
+        "pause": PAUSE,
         "voices": {},
     }
     for voice in voices:
@@ -138,7 +150,6 @@ def measure(llm: str, voices: list[str], counts: list[int], threads: int) -> dic
             spoken = [say(q, models.base_url, model=voice, voice="alloy", rate=16_000, after=0.2) for q in QUESTIONS]
             if "stt" not in result:
                 result["stt"] = recognition(models, clips(load().settings.cache))
-            first_clause(models, llm, "Hello?")  # reads the prompt ahead
             first, whole, seconds = speak(models, voice, "The quick brown fox jumps over the lazy dog today.")
             result["voices"][voice] = {
                 "first_audio": round(first, 3),
@@ -158,8 +169,8 @@ def plot(result: dict[str, Any], path: Path) -> None:
     figure, axes = pyplot.subplots(1, len(result["voices"]), figsize=(10, 4), sharey=True, squeeze=False)
     for axis, (voice, found) in zip(axes[0], result["voices"].items(), strict=True):
         counts = list(found["conversations"])
-        base = [result["vad_wait"]] * len(counts)
-        axis.bar(counts, base, label="VAD wait")
+        base = [result["pause"]] * len(counts)
+        axis.bar(counts, base, label="pause")
         for part in ("stt", "llm", "tts"):
             heights = [found["conversations"][n][part] for n in counts]
             axis.bar(counts, heights, bottom=base, label=part)

@@ -96,7 +96,7 @@ class Caller:
 
     async def say(self, samples: NDArray[np.float32]) -> None:
         """Speak: mono floats at MICROPHONE_RATE, as fast as a mouth does."""
-        frame = MICROPHONE_RATE // 100
+        frame = MICROPHONE_RATE // 20
         for start in range(0, len(samples) - frame + 1, frame):
             pcm = (samples[start : start + frame] * 32767).astype(np.int16).tobytes()
             await self._microphone.capture_frame(rtc.AudioFrame(pcm, MICROPHONE_RATE, 1, frame))

@@ -88,10 +88,14 @@ NUMBERS = {
 }
 
 
+FILLERS = frozenset({"uh", "um", "hmm"})
+"""Transcripts of people have them, ears need not: usual for word error rates."""
+
+
 def words(text: str) -> list[str]:
-    """Lower case, no punctuation, small numbers as words."""
+    """Lower case, no punctuation, no fillers, small numbers as words."""
     plain = re.findall(r"[a-z0-9]+", text.lower().replace("’", "'").replace("'", ""))
-    return [NUMBERS.get(word, word) for word in plain]
+    return [NUMBERS.get(word, word) for word in plain if word not in FILLERS]
 
 
 def word_error_rate(said: str, heard: str) -> float:
