@@ -87,7 +87,7 @@ class LocalBrain:
         return self._slots.place(str(body.get("prompt_cache_key") or json.dumps(body["messages"][0])), prompt)
 
     async def _copy(self, known: int, to: int) -> None:
-        """A failure costs only the head start."""
+        """The prompt is read anew where this fails."""
         with suppress(VoiceAgentError):
             async with self._copying:
                 for slot, action in ((known, "save"), (to, "restore")):

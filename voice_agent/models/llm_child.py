@@ -15,8 +15,8 @@ def main() -> None:
     import xllamacpp
 
     order = orders()
-    # Speech is short and somebody waits for it: it has both cores while it computes. A brain whose threads get turns
-    # only now and then wastes what it gets, because each step waits for the slowest.
+    # Speech is short and somebody waits for it: it gets three quarters of the cores while it computes. A brain whose
+    # threads get turns only now and then wastes what it gets, because each step waits for the slowest.
     os.nice(NICENESS)
     socket = Path(order["socket"])
     socket.unlink(missing_ok=True)
