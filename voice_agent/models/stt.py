@@ -26,6 +26,10 @@ SEGMENT: Final = 20 * RECOGNITION_RATE
 SEARCH: Final = 6 * RECOGNITION_RATE
 SILENCE: Final = 0.001
 """No sample above this (-60 dB): nothing was said, and the model would invent something."""
+FAINT: Final = 0.02
+"""Of the loudest sound: what is fainter is silence between words."""
+GAP: Final = int(0.15 * RECOGNITION_RATE)
+"""What of a silence is kept next to a sound when a recording is heard once more."""
 
 
 class Moonshine:
@@ -37,7 +41,12 @@ class Moonshine:
     def transcribe(self, samples: Samples, cancellation: Cancellation) -> Iterator[str]:
         """The text of each segment as soon as it is known; empty where nothing was said."""
         for segment in segments(samples):
-            yield self._segment(segment, cancellation)
+            yield self._segment(segment, cancellation) or self._once_more(segment, cancellation)
+
+    def _once_more(self, samples: Samples, cancellation: Cancellation) -> str:
+        """Between long silences the model overlooks a word, or a whole sentence."""
+        dense = without_long_silences(samples)
+        return self._segment(dense, cancellation) if len(dense) < len(samples) else ""
 
     def _segment(self, samples: Samples, cancellation: Cancellation) -> str:
         if len(samples) < SHORTEST or float(np.abs(samples).max()) < SILENCE:
@@ -76,6 +85,18 @@ def _empty_past() -> dict[str, NDArray[np.float32]]:
         for part in ("decoder", "encoder")
         for kind in ("key", "value")
     }
+
+
+def without_long_silences(samples: Samples) -> Samples:
+    """Only what is near something to be heard."""
+    frame = RECOGNITION_RATE // 100
+    frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    if not len(frames):
+        return samples
+    peaks = np.abs(frames).max(axis=1)
+    reach = GAP // frame
+    near = np.convolve(peaks > FAINT * peaks.max(), np.ones(2 * reach + 1))[reach : reach + len(frames)] > 0
+    return np.asarray(frames[near].reshape(-1), np.float32)
 
 
 def segments(samples: Samples) -> Iterator[Samples]:

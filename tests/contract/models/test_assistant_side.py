@@ -207,19 +207,8 @@ async def test_nothing_is_read_ahead_elsewhere() -> None:
     await prewarm(Endpoint("llm", "http://127.0.0.1:9/v1", "k", "m", local=False), [])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "common_voice_en_22058266.mp3",
-        "common_voice_en_22058267.mp3",
-        pytest.param(
-            "common_voice_en_22058264.mp3",
-            marks=pytest.mark.xfail(
-                reason="Moonshine base hears nothing in this 'no' between two silences", strict=True
-            ),
-        ),
-    ],
-)
-def test_one_real_word_is_heard(models: RunningModels, name: str) -> None:
-    (clip,) = (clip for clip in clips(load().settings.cache) if clip.name == name)
+@pytest.mark.parametrize("number", [22058264, 22058266, 22058267])
+def test_one_real_word_is_heard(models: RunningModels, number: int) -> None:
+    """One of them, a "no" between two silences, is overlooked at first."""
+    (clip,) = (clip for clip in clips(load().settings.cache) if str(number) in clip.name)
     assert words(recognise(clip.sound, models.base_url)) == words(clip.said)
