@@ -18,10 +18,11 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from tests.support.clips import Clip, clips
+from tests.support.clips import Clip, clips, read_aloud
 from tests.support.models import RunningModels, running_models
 from tests.support.speech import say, word_error_rate, words
 from voice_agent.conversation.eager_ears import PAUSE
+from voice_agent.conversation.first_clause import end_of_first_clause
 from voice_agent.conversation.providers import END_OF_TURN
 from voice_agent.settings import load
 
@@ -33,8 +34,6 @@ PROMPT: Final = (
     "The user is called Ada, lives in Lisbon near the old harbour, has two cats, and likes tea. "
 )
 QUESTIONS: Final = ("Where do I live?", "What do I like to drink?", "How many cats do I have?", "What is my name?")
-CLAUSE_ENDS: Final = tuple(",.;:!?")
-SHORTEST_CLAUSE: Final = 3
 TIMEOUT: Final = 300
 
 
@@ -66,7 +65,8 @@ def first_clause(models: RunningModels, model: str, question: str, conversation:
                 continue
             choices = json.loads(line.removeprefix("data: "))["choices"]
             text += (choices[0]["delta"].get("content") or "") if choices else ""
-            if text.rstrip().endswith(CLAUSE_ENDS) and len(text.split()) >= SHORTEST_CLAUSE:
+            if (end := end_of_first_clause(text)) is not None:
+                text = text[:end]
                 break
     return text.strip() or "Yes.", time.monotonic() - started
 
@@ -149,7 +149,7 @@ def measure(llm: str, voices: list[str], counts: list[int], threads: int) -> dic
         with tempfile.TemporaryDirectory() as home, running_models(Path(home), settings) as models:
             spoken = [say(q, models.base_url, model=voice, voice="alloy", rate=16_000, after=0.2) for q in QUESTIONS]
             if "stt" not in result:
-                result["stt"] = recognition(models, clips(load().settings.cache))
+                result["stt"] = recognition(models, (*clips(load().settings.cache), *read_aloud()))
             first, whole, seconds = speak(models, voice, "The quick brown fox jumps over the lazy dog today.")
             result["voices"][voice] = {
                 "first_audio": round(first, 3),
