@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from kokoro_onnx.tokenizer import Tokenizer
 from kokoro_onnx.trim import trim
 from numpy.typing import NDArray
 
+from voice_agent.models import kokoro_graph as graph
 from voice_agent.models.audio import Samples
 from voice_agent.models.onnx import Cancellation, open_session, run
 
@@ -23,32 +24,51 @@ LANGUAGES: Final[Mapping[str, str]] = {
     "i": "it",
     "p": "pt-br",
 }
+MARKS: Final = frozenset(";:,.!?—…")
+LEAD: Final = 8
+"""Frames (25 ms) before the first phoneme's own: its sound begins up to 6.6 frames early."""
+TAIL: Final = 1
+"""Frames after the last phoneme's own, which end in a silence of at least two."""
 
 
 class Kokoro:
     def __init__(self, files: Mapping[str, Path], threads: int) -> None:
-        self._session = open_session(files["model"], threads)
+        self._plan, self._sound = (open_session(half, threads) for half in graph.halves(files["model"]))
         self._tokenizer = Tokenizer()
         self._voices: dict[str, NDArray[np.float32]] = {
             name: np.fromfile(path, np.float32).reshape(-1, 1, 256) for name, path in files.items() if name != "model"
         }
 
     def clause(self, text: str, voice: str, speed: float, cancellation: Cancellation) -> Iterator[Samples]:
-        style = self._voices[voice]
+        styles = self._voices[voice]
         phonemes = " ".join(self._tokenizer.phonemize(text, LANGUAGES[voice[0]]).split())
         for batch in split_phonemes(phonemes):
-            tokens = self._tokenizer.tokenize(batch)
-            if tokens:
-                yield self._infer(tokens, style, speed, cancellation)
+            if tokens := self._tokenizer.tokenize(batch):
+                style = styles[min(len(tokens), len(styles)) - 1]
+                yield self._infer(tokens, style, speed, cancellation, marked=batch[-1] in MARKS)
 
     def _infer(
-        self, tokens: list[int], style: NDArray[np.float32], speed: float, cancellation: Cancellation
+        self, tokens: list[int], style: NDArray[np.float32], speed: float, cancellation: Cancellation, *, marked: bool
     ) -> Samples:
-        inputs = {
-            "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": style[min(len(tokens), len(style)) - 1],
-            "speed": np.array([speed], np.float32),
+        text = {"tokens": np.array([[0, *tokens, 0]], np.int64), "style": style, "speed": np.array([speed], np.float32)}
+        sounds, pitch, loudness, durations = run(self._plan, text, cancellation)
+        frames = spoken(durations.ravel().astype(int).tolist(), marked=marked)
+        halves = slice(2 * frames.start, 2 * frames.stop)
+        plan = {
+            graph.SOUNDS: sounds[:, :, frames],
+            graph.PITCH: pitch[:, halves],
+            graph.LOUDNESS: loudness[:, halves],
+            "style": style,
         }
-        audio = np.asarray(run(self._session, inputs, cancellation)[0], np.float32).ravel()
+        audio = np.asarray(run(self._sound, plan, cancellation)[0], np.float32).ravel()
         trimmed: Samples = trim(audio)[0]
         return trimmed
+
+
+def spoken(durations: Sequence[int], *, marked: bool) -> slice:
+    """The frames in which something is said: silence takes as long to make as speech, and is cut off afterwards.
+
+    `durations`: of the beginning, of each phoneme, of the end. `marked`: the last phoneme is a mark, silent as well.
+    """
+    silent = durations[-1] + (durations[-2] if marked else 0)
+    return slice(max(0, durations[0] - LEAD), sum(durations) - max(0, silent - TAIL))

@@ -27,14 +27,15 @@ class Cancellation:
             raise AbandonedError
 
 
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def open_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Idle worker threads that spin would take the cores from the other roles.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # a cancelled run is logged as an error otherwise
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def run(session: onnxruntime.InferenceSession, inputs: Mapping[str, Any], cancellation: Cancellation) -> list[Any]:
