@@ -1,126 +1,26 @@
-"""Chat completions: the recorder that says nothing, the local model, or whatever is upstream."""
+"""Chat completions as OpenAI's clients ask for them, whoever answers; and the recorder, that says nothing."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    nullcontext,
-    suppress,
-)
-from typing import Any, Final, Protocol
+from contextlib import AsyncExitStack
+from typing import Any, Final
 
-import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.models import tool_answers
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
+from voice_agent.models.brains import BACKGROUND_SLOT, Brain
 from voice_agent.models.catalog import BACKGROUND_SUFFIX, PRIORITY_HEADER, RECORDER
-from voice_agent.models.child import Child
-from voice_agent.models.endpoints import Endpoint
-from voice_agent.models.slots import Place, Slots
 from voice_agent.models.tools import as_schema, wanted
-from voice_agent.outbound import CONNECTIONS
 
 EVENTS: Final = "text/event-stream"
-LONGEST_ANSWER: Final = 1_024
-"""Tokens, where the request names no bound: a small model may ramble to the end of its context."""
-CONVERSATIONS: Final = 4
-BACKGROUND_SLOT: Final = CONVERSATIONS
-SLOTS: Final = CONVERSATIONS + 1
-"""Prompts whose beginning stays computed: conversations, and one for background work so that it evicts none of them."""
-COPIED: Final = "copied.slot"
-
-
-class Brain(Protocol):
-    """Something that answers a chat request, as a streamed HTTP response."""
-
-    @property
-    def local(self) -> bool:
-        """Computed on this machine: it competes for the cores, and tools have to be translated for it."""
-
-    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]: ...
-
-
-class LocalBrain:
-    local = True
-
-    def __init__(self, child: Child, model: str) -> None:
-        self._child = child
-        self._model = model
-        self._slots = Slots(CONVERSATIONS)
-        self._copying = asyncio.Lock()
-
-    @asynccontextmanager
-    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
-        if body["model"] != self._model:
-            raise Permanent(
-                Code.MODEL_UNKNOWN,
-                f"The model {body['model']!r} does not exist here.",
-                f"Use {self._model!r}, or see GET /v1/models.",
-                param="model",
-            )
-        if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
-            body = {**body, "max_tokens": LONGEST_ANSWER}
-        with self._place(body) as place:
-            if place.copy_of is not None:
-                await self._copy(place.copy_of, place.slot)
-            whole = {**body, "id_slot": place.slot}
-            async with self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=whole) as response:
-                yield response
-
-    def _place(self, body: dict[str, Any]) -> AbstractContextManager[Place]:
-        if body.get("id_slot") == BACKGROUND_SLOT:
-            return nullcontext(Place(BACKGROUND_SLOT))
-        prompt = json.dumps(body["messages"])
-        # Who does not say which conversation it is is known by its beginning.
-        return self._slots.place(str(body.get("prompt_cache_key") or json.dumps(body["messages"][0])), prompt)
-
-    async def _copy(self, known: int, to: int) -> None:
-        """The prompt is read anew where this fails."""
-        with suppress(VoiceAgentError):
-            async with self._copying:
-                for slot, action in ((known, "save"), (to, "restore")):
-                    order = {"filename": COPIED}
-                    async with self._child.ask(f"/slots/{slot}?action={action}", Code.LLM_FAILED, json=order) as done:
-                        await done.aread()
-
-
-class Upstream:
-    """Another OpenAI-style server. Its refusals are passed on as they are; only its silence is ours to explain."""
-
-    local = False
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._url = endpoint.base_url
-        self.client = httpx.AsyncClient(
-            base_url=endpoint.base_url,
-            headers={"Authorization": f"Bearer {endpoint.api_key}"},
-            timeout=httpx.Timeout(120.0, connect=5.0),
-            limits=CONNECTIONS,
-        )
-
-    @asynccontextmanager
-    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
-        try:
-            async with self.client.stream("POST", "/chat/completions", json=body) as response:
-                yield response
-        except httpx.TransportError as error:
-            raise Temporary(
-                Code.LLM_FAILED,
-                f"The language model at {self._url} gave no answer ({type(error).__name__}).",
-                "Check VOICE_LLM_BASE_URL or OPENAI_BASE_URL and that the server runs.",
-            ) from error
 
 
 def parse(body: Any) -> dict[str, Any]:
@@ -131,7 +31,7 @@ def parse(body: Any) -> dict[str, Any]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise Permanent(Code.BAD_REQUEST, "messages must be a list with at least one message.", param="messages")
-    return body
+    return {key: value for key, value in body.items() if key != "id_slot"}  # where it is read is for us to choose
 
 
 async def complete(request: Request, brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
@@ -143,6 +43,8 @@ async def complete(request: Request, brain: Brain, body: dict[str, Any], admissi
         body = {**body, "model": body["model"].removesuffix(BACKGROUND_SUFFIX)}
         if brain.local:
             body["id_slot"] = BACKGROUND_SLOT
+    if brain.knows(body):
+        return record(body)
     if not brain.local:
         return await unless_disconnected(request, _upstream(brain, body), "chat")
     if waits:

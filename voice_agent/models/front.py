@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models import chat, endpoints, speech
+from voice_agent.models import brains, chat, endpoints, speech
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import HANDLERS, error_response
 from voice_agent.models.catalog import BACKGROUND_SUFFIX, RECORDER, Model
@@ -39,8 +39,8 @@ class Front:
         self._by_role = {role: (part.child, model) for part in self.parts for role, model in part.models.items()}
         self._admission = Admission()
         self._llm = endpoints.llm(settings)
-        self._upstream = None if self._llm.local else chat.Upstream(self._llm)
-        self._brain: chat.Brain = self._upstream or chat.LocalBrain(self._by_role["llm"][0], self._llm.model)
+        self._upstream = None if self._llm.local else brains.Upstream(self._llm)
+        self._brain: brains.Brain = self._upstream or brains.LocalBrain(self._by_role["llm"][0], self._llm.model)
 
     async def transcriptions(self, request: Request) -> Response:
         return await speech.transcriptions(request, *self._local("stt"), self._admission)

@@ -15,8 +15,8 @@ import structlog
 from voice_agent.downloads import Progress, fetch_all
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import endpoints
+from voice_agent.models.brains import SLOTS
 from voice_agent.models.catalog import Model, ModelRole, find
-from voice_agent.models.chat import SLOTS
 from voice_agent.models.child import Child, State
 from voice_agent.settings import Settings
 

@@ -1,8 +1,8 @@
-"""Which conversation has its beginning in which slot of the brain: what was read stays read."""
+"""What the brain has read, and where it is kept: conversations in slots, what many begin with on a shelf. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -10,12 +10,14 @@ from typing import Final
 
 WORTH_COPYING: Final = 400
 """Characters, some hundred tokens: seconds of reading, against ten milliseconds for a copy."""
+SHELF: Final = 8
 
 
 @dataclass(eq=False)
-class _Slot:
-    number: int
-    conversation: str = ""
+class _Kept:
+    where: int | str
+    """A slot, or a file on the shelf."""
+    name: str = ""
     read: str = ""
     busy: int = 0
     used: int = 0
@@ -27,34 +29,47 @@ class _Slot:
 @dataclass(frozen=True, slots=True)
 class Place:
     slot: int
-    copy_of: int | None = None
-    """Another slot, which has read a good part of the prompt already."""
+    copy_of: int | str | None = None
+    """Another slot, or a file, that holds a good part of the prompt already."""
 
 
 class Slots:
     def __init__(self, count: int) -> None:
-        self._slots = [_Slot(number) for number in range(count)]
+        self._slots = [_Kept(number) for number in range(count)]
+        self._shelf = [_Kept(f"shelf-{number}.slot") for number in range(SHELF)]
         self._uses = 0
 
     @contextmanager
     def place(self, conversation: str, prompt: str) -> Iterator[Place]:
         """The conversation's own slot, or else the one that was idle for the longest time."""
-        slot = next((slot for slot in self._slots if slot.conversation == conversation), None)
-        teacher = None
-        if slot is None:
-            slot = min(self._slots, key=lambda one: (one.busy, one.used))
-            teacher = self._teacher(slot, prompt)
-        self._uses += 1
-        slot.conversation, slot.read, slot.used = conversation, prompt, self._uses
+        slot, known = self._for(self._slots, conversation)
+        teacher = None if known else self._teacher(slot, prompt)
+        slot.read = prompt
         slot.busy += 1
         try:
-            yield Place(slot.number, teacher)
+            yield Place(int(slot.where), teacher)
         finally:
             slot.busy -= 1
 
-    def _teacher(self, slot: _Slot, prompt: str) -> int | None:
-        idle = [one for one in self._slots if not one.busy and one is not slot]
-        best = max(idle, key=lambda one: one.knows_of(prompt), default=None)
-        if best is None or best.knows_of(prompt) - slot.knows_of(prompt) < WORTH_COPYING:
-            return None
-        return best.number
+    def shelved(self, name: str, prompt: str) -> bool:
+        return any(one.name == name and one.read == prompt for one in self._shelf)
+
+    @contextmanager
+    def shelf(self, name: str, prompt: str) -> Iterator[str]:
+        """The file to keep it in: the one it was in before, or else the oldest. It counts when it was written."""
+        kept, _ = self._for(self._shelf, name)
+        kept.read = ""
+        yield str(kept.where)
+        kept.read = prompt
+
+    def _for(self, places: Sequence[_Kept], name: str) -> tuple[_Kept, bool]:
+        own = next((one for one in places if one.name == name), None)
+        kept = own or min(places, key=lambda one: (one.busy, one.used))
+        self._uses += 1
+        kept.name, kept.used = name, self._uses
+        return kept, own is not None
+
+    def _teacher(self, slot: _Kept, prompt: str) -> int | str | None:
+        others = [one for one in (*self._shelf, *self._slots) if not one.busy and one is not slot]
+        best = max(others, key=lambda one: one.knows_of(prompt))
+        return best.where if best.knows_of(prompt) - slot.knows_of(prompt) >= WORTH_COPYING else None

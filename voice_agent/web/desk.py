@@ -112,7 +112,7 @@ class SessionDesk:
             raise _shared()
         agent = await (self._agents.bind(wish.agent_id) if wish.agent_id else self._agents.default())
         config = AgentConfig.model_validate(agent.config)
-        job = record.job.model_copy(update={"agent": _binding(agent, config, wish)})
+        job = record.job.model_copy(update={"agent": binding_of(agent, config, wish)})
         switched = replace(
             session, agent_id=agent.id, agent_name=agent.name, letta_agent_id=agent.letta_agent_id,
             config=config.document(),
@@ -152,7 +152,7 @@ class SessionDesk:
             room_name=session.room_name,
             session_id=session.id,
             policy=policy,
-            agent=_binding(agent, config, wish),
+            agent=binding_of(agent, config, wish),
             role=wish.person.role,
             business_id=wish.person.business_id,
             user_id=wish.person.user_id,
@@ -182,7 +182,7 @@ class SessionDesk:
         return self._livekit.token(session.room_name, session.identity, person.user_name, present)
 
 
-def _binding(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
+def binding_of(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
     words = wish.role_words or RoleWords("", "")
     return AgentBinding(
         agent_id=agent.id,

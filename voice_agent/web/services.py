@@ -25,6 +25,7 @@ from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
+from voice_agent.web.first_meetings import FirstMeetings
 from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate import RateLimit
 from voice_agent.web.resets import Resets
@@ -64,6 +65,7 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
             asyncio.create_task(parts.providers.run(), name="provider-checks"),
             asyncio.create_task(_upkeep(parts).run(), name="memory-upkeep"),
+            asyncio.create_task(FirstMeetings(settings, parts.agents, letta).run(), name="first-meetings"),
         ]
         for task in tasks:
             task.add_done_callback(lambda _task: stop())

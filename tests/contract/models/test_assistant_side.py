@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,16 +19,24 @@ from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutErr
 from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
+from tests.support.fake_letta import FakeLetta
 from tests.support.models import RunningModels
 from tests.support.speech import recognise, samples_of, say, words
-from voice_agent.contracts import AS_INSTALLED
+from voice_agent.contracts import AS_INSTALLED, AgentBinding
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.read_ahead import read_ahead
 from voice_agent.conversation.replies import search_tool
+from voice_agent.memory.model import Block
+from voice_agent.memory.prompt import build_prompt
 from voice_agent.models import endpoints
+from voice_agent.models.brains import CONVERSATIONS
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.prewarm import prewarm
+from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.store import SqlAgentStore
 from voice_agent.settings import Settings, load
+from voice_agent.storage import Database, upgrade
+from voice_agent.web.first_meetings import FirstMeetings
 
 LLM = "smollm2-135m-instruct"
 TOOL: Any = {
@@ -186,21 +195,58 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
     assert usage.prompt_tokens - usage.prompt_cached_tokens <= 8
 
 
+def read_anew(client: openai.OpenAI, known: str, conversation: str, words: str) -> int:
+    """Tokens that had to be computed for a question."""
+    messages: Any = [{"role": "system", "content": known}, {"role": "user", "content": words}]
+    usage = client.chat.completions.create(
+        model=LLM, messages=messages, max_tokens=1, prompt_cache_key=conversation
+    ).usage
+    assert usage is not None
+    assert usage.prompt_tokens_details is not None
+    return usage.prompt_tokens - (usage.prompt_tokens_details.cached_tokens or 0)
+
+
 def test_what_one_conversation_has_read_a_second_one_need_not(client: openai.OpenAI) -> None:
     known = f"You are Nova. {uuid.uuid4()} " + "The user likes tea and has two cats. " * 40
+    assert read_anew(client, known, "one", "Hi") > 300
+    assert read_anew(client, known, "two", "Hello") < 30
+    assert read_anew(client, known, "one", "Hi there") < 30, "and has kept it"
 
-    def read_anew(conversation: str, words: str) -> int:
-        messages: Any = [{"role": "system", "content": known}, {"role": "user", "content": words}]
-        usage = client.chat.completions.create(
-            model=LLM, messages=messages, max_tokens=1, prompt_cache_key=conversation
-        ).usage
-        assert usage is not None
-        assert usage.prompt_tokens_details is not None
-        return usage.prompt_tokens - (usage.prompt_tokens_details.cached_tokens or 0)
 
-    assert read_anew("one", "Hi") > 300
-    assert read_anew("two", "Hello") < 30
-    assert read_anew("one", "Hi there") < 30, "and has kept it"
+def test_what_was_read_for_many_no_conversation_needs_to_read(client: openai.OpenAI) -> None:
+    known = f"You are Rosa. {uuid.uuid4()} " + "The user plays the cello and likes rain. " * 40
+    messages: Any = [{"role": "system", "content": known}]
+
+    def prepare() -> str | None:
+        answer = client.chat.completions.create(
+            model=f"{LLM}-background", messages=messages, max_tokens=1, prompt_cache_key="rosa"
+        )
+        return answer.choices[0].message.content
+
+    assert prepare()
+    assert prepare() == "", "nothing is computed a second time"
+    # Other background work takes the place where it was read; more conversations come than there are places.
+    client.chat.completions.create(
+        model=f"{LLM}-background", messages=[{"role": "user", "content": "Tidy up."}], max_tokens=1
+    )
+    for number in range(CONVERSATIONS):
+        client.chat.completions.create(
+            model=LLM, messages=[{"role": "user", "content": "Hi."}], max_tokens=1, prompt_cache_key=f"other {number}"
+        )
+    assert read_anew(client, known, "somebody", "Hi") < 30
+
+
+async def test_whoever_can_be_picked_is_read_before_anybody_comes(settings: Settings, client: openai.OpenAI) -> None:
+    letta, database = FakeLetta(), Database(settings.effective_database_url)
+    agent_id = await letta.add_agent("Rosa", [Block("human", f"{uuid.uuid4()} likes rain and the cello. " * 20)])
+    try:
+        await upgrade(database)
+        await FirstMeetings(settings, AgentRegistry(SqlAgentStore(database), letta, time.time, ""), letta).prepare()
+    finally:
+        await database.close()
+    rosa = AgentBinding(agent_id=agent_id, letta_agent_id=agent_id, name="Rosa")
+    prompt = build_prompt(rosa, await letta.load_blocks(agent_id), user_name="Ada").text
+    assert read_anew(client, prompt, "Ada's", "Hi") < 40
 
 
 async def test_nothing_is_read_ahead_elsewhere() -> None:

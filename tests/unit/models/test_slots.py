@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from voice_agent.models.slots import WORTH_COPYING, Place, Slots
+import pytest
+
+from voice_agent.models.slots import SHELF, WORTH_COPYING, Place, Slots
 
 NOVA = "You are Nova. " + "The user likes tea and has two cats. " * 20
 ADA = "You are Ada. " + "Nobody knows anything about the user. " * 20
@@ -49,3 +51,35 @@ def test_a_slot_that_knows_the_beginning_itself_is_taught_nothing() -> None:
     read(slots, "a", NOVA)
     read(slots, "b", NOVA)
     assert read(slots, "c", NOVA + "Hello.").copy_of is None
+
+
+def shelve(slots: Slots, name: str, prompt: str) -> str:
+    with slots.shelf(name, prompt) as file:
+        return file
+
+
+def test_what_lies_on_the_shelf_is_taken_by_everybody_who_begins_alike() -> None:
+    slots = Slots(2)
+    file = shelve(slots, "nova", NOVA)
+    for number, conversation in enumerate(("a", "b")):
+        assert read(slots, conversation, NOVA + conversation) == Place(number, copy_of=file)
+    assert read(slots, "c", ADA).copy_of is None
+    assert slots.shelved("nova", NOVA)
+    assert not slots.shelved("nova", NOVA + "It rains.")
+
+
+def test_the_shelf_keeps_the_newest_and_a_name_its_place() -> None:
+    slots = Slots(1)
+    files = [shelve(slots, f"agent {number}", NOVA) for number in range(SHELF)]
+    assert shelve(slots, "agent 0", ADA) == files[0]
+    assert shelve(slots, "one more", NOVA) == files[1]
+    assert not slots.shelved("agent 1", NOVA)
+
+
+def test_what_could_not_be_written_is_not_on_the_shelf() -> None:
+    slots = Slots(1)
+    shelve(slots, "nova", NOVA)
+    with pytest.raises(OSError, match="full"), slots.shelf("nova", ADA):
+        raise OSError("full")
+    assert not slots.shelved("nova", NOVA)
+    assert not slots.shelved("nova", ADA)

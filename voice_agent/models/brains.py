@@ -1,0 +1,133 @@
+"""Who answers a chat request: the model on this machine, or another server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from typing import Any, Final, Protocol
+
+import httpx
+
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models.child import Child
+from voice_agent.models.endpoints import Endpoint
+from voice_agent.models.slots import Place, Slots
+from voice_agent.outbound import CONNECTIONS
+
+LONGEST_ANSWER: Final = 1_024
+"""Tokens, where the request names no bound: a small model may ramble to the end of its context."""
+CONVERSATIONS: Final = 4
+BACKGROUND_SLOT: Final = CONVERSATIONS
+SLOTS: Final = CONVERSATIONS + 1
+"""Prompts whose beginning stays computed: conversations, and one for background work so that it evicts none of them."""
+COPIED: Final = "copied.slot"
+
+
+def for_many(body: dict[str, Any]) -> bool:
+    """Background work with a name is read for whoever will begin alike."""
+    return body.get("id_slot") == BACKGROUND_SLOT and isinstance(body.get("prompt_cache_key"), str)
+
+
+class Brain(Protocol):
+    """Something that answers a chat request, as a streamed HTTP response."""
+
+    @property
+    def local(self) -> bool:
+        """Computed on this machine: it competes for the cores, and tools have to be translated for it."""
+
+    def knows(self, body: dict[str, Any]) -> bool:
+        """There is nothing to read."""
+
+    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]: ...
+
+
+class LocalBrain:
+    local = True
+
+    def __init__(self, child: Child, model: str) -> None:
+        self._child = child
+        self._model = model
+        self._slots = Slots(CONVERSATIONS)
+        self._copying = asyncio.Lock()
+
+    @asynccontextmanager
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+        if body["model"] != self._model:
+            raise Permanent(
+                Code.MODEL_UNKNOWN,
+                f"The model {body['model']!r} does not exist here.",
+                f"Use {self._model!r}, or see GET /v1/models.",
+                param="model",
+            )
+        if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
+            body = {**body, "max_tokens": LONGEST_ANSWER}
+        with self._place(body) as place:
+            if place.copy_of is not None:
+                await self._copy(place.copy_of, place.slot)
+            whole = {**body, "id_slot": place.slot}
+            async with self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=whole) as response:
+                yield response
+        if for_many(body):
+            await self._keep(body)
+
+    def knows(self, body: dict[str, Any]) -> bool:
+        """What was to be read for many is read already."""
+        return for_many(body) and self._slots.shelved(body["prompt_cache_key"], json.dumps(body["messages"]))
+
+    def _place(self, body: dict[str, Any]) -> AbstractContextManager[Place]:
+        if body.get("id_slot") == BACKGROUND_SLOT:
+            return nullcontext(Place(BACKGROUND_SLOT))
+        prompt = json.dumps(body["messages"])
+        # Who does not say which conversation it is is known by its beginning.
+        return self._slots.place(str(body.get("prompt_cache_key") or json.dumps(body["messages"][0])), prompt)
+
+    async def _copy(self, known: int | str, to: int) -> None:
+        """The prompt is read anew where this fails."""
+        with suppress(VoiceAgentError):
+            if isinstance(known, str):
+                await self._file(to, "restore", known)
+                return
+            async with self._copying:
+                await self._file(known, "save", COPIED)
+                await self._file(to, "restore", COPIED)
+
+    async def _keep(self, body: dict[str, Any]) -> None:
+        with self._slots.shelf(body["prompt_cache_key"], json.dumps(body["messages"])) as name:
+            await self._file(BACKGROUND_SLOT, "save", name)
+
+    async def _file(self, slot: int, action: str, name: str) -> None:
+        path = f"/slots/{slot}?action={action}"
+        async with self._child.ask(path, Code.LLM_FAILED, json={"filename": name}) as done:
+            await done.aread()
+
+
+class Upstream:
+    """Another OpenAI-style server. Its refusals are passed on as they are; only its silence is ours to explain."""
+
+    local = False
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._url = endpoint.base_url
+        self.client = httpx.AsyncClient(
+            base_url=endpoint.base_url,
+            headers={"Authorization": f"Bearer {endpoint.api_key}"},
+            timeout=httpx.Timeout(120.0, connect=5.0),
+            limits=CONNECTIONS,
+        )
+
+    def knows(self, body: dict[str, Any]) -> bool:
+        return False
+
+    @asynccontextmanager
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+        try:
+            async with self.client.stream("POST", "/chat/completions", json=body) as response:
+                yield response
+        except httpx.TransportError as error:
+            raise Temporary(
+                Code.LLM_FAILED,
+                f"The language model at {self._url} gave no answer ({type(error).__name__}).",
+                "Check VOICE_LLM_BASE_URL or OPENAI_BASE_URL and that the server runs.",
+            ) from error

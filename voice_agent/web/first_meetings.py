@@ -1,0 +1,58 @@
+"""What every conversation with an assistant begins with is read before anybody comes: a first question waits for no
+prompt. Only where the brain is the local one, which reads some forty tokens a second."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
+from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.model import LettaPort
+from voice_agent.memory.prompt import build_prompt
+from voice_agent.models import endpoints
+from voice_agent.models.catalog import BACKGROUND_SUFFIX
+from voice_agent.models.prewarm import prewarm
+from voice_agent.models.slots import SHELF
+from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.config import AgentConfig
+from voice_agent.registry.model import Person
+from voice_agent.settings import Settings
+from voice_agent.web.desk import Wish, binding_of
+
+_SOON: Final = 5.0
+"""A conversation came first, or Letta or the model is still starting."""
+_SELDOM: Final = 60.0
+"""Agents and their memory change; what is read already costs one request."""
+_NOBODY: Final = Wish(Person(), MemoryScope.READ_ONLY)
+
+
+class FirstMeetings:
+    def __init__(self, settings: Settings, agents: AgentRegistry, letta: LettaPort) -> None:
+        self._settings = settings
+        self._agents = agents
+        self._letta = letta
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.prepare()
+            except VoiceAgentError:
+                await asyncio.sleep(_SOON)
+            else:
+                await asyncio.sleep(_SELDOM)
+
+    async def prepare(self) -> None:
+        for agent in (await self._agents.list()).agents[:SHELF]:
+            if agent.available:
+                await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), _NOBODY))
+
+    async def _read(self, agent: AgentBinding) -> None:
+        brain = endpoints.llm(self._settings, agent.providers.llm)
+        if not brain.local or agent.reply_path is not ReplyPath.HYBRID:
+            return
+        prompt = build_prompt(agent, await self._letta.load_blocks(agent.letta_agent_id)).text
+        many = replace(brain, model=brain.model + BACKGROUND_SUFFIX, conversation=agent.agent_id)
+        await prewarm(many, [{"role": "system", "content": prompt}])
