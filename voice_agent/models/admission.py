@@ -1,4 +1,5 @@
-"""Who may compute on few cores: somebody who waits for an answer first, housekeeping only when nobody does."""
+"""Who may compute on few cores: somebody who waits for an answer first, then what the next question will need, and
+housekeeping only when nobody does."""
 
 from __future__ import annotations
 
@@ -14,39 +15,64 @@ WAIT_FOR_QUIET: Final = 60.0
 
 class Admission:
     def __init__(self) -> None:
-        self._live = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-        self._background: asyncio.Timeout | None = None
-        self._one = asyncio.Lock()
+        self._answers, self._housekeeping = Gate(), Gate()
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """A turn of a conversation. Background work ends at once."""
-        self._live += 1
-        self._quiet.clear()
-        if self._background is not None:
-            self._background.reschedule(asyncio.get_running_loop().time())
-            self._background = None  # it is told once: while it tidies up it must not be told again
-        try:
+        """A turn of a conversation."""
+        with self._answers.first(), self._housekeeping.first():
             yield
-        finally:
-            self._live -= 1
-            if not self._live:
-                self._quiet.set()
+
+    @asynccontextmanager
+    async def ahead(self) -> AsyncIterator[None]:
+        """What a conversation reads before its next question: it yields to turns, and housekeeping yields to it."""
+        with self._housekeeping.first():
+            async with self._answers.second():
+                yield
 
     @asynccontextmanager
     async def background(self) -> AsyncIterator[None]:
-        """One at a time, when no turn runs; raises `Temporary` when one begins, or when the quiet does not come."""
+        """What nobody waits for."""
+        async with self._housekeeping.second():
+            yield
+
+
+class Gate:
+    """Between two ranks: the second computes when none of the first does, and ends when one begins."""
+
+    def __init__(self) -> None:
+        self._busy = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._second: asyncio.Timeout | None = None
+        self._one = asyncio.Lock()
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        self._busy += 1
+        self._quiet.clear()
+        if self._second is not None:
+            self._second.reschedule(asyncio.get_running_loop().time())
+            self._second = None  # it is told once: while it tidies up it must not be told again
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._quiet.set()
+
+    @asynccontextmanager
+    async def second(self) -> AsyncIterator[None]:
+        """One at a time; raises `Temporary` when one of the first begins, or when the quiet does not come."""
         async with self._alone():
             await self._quiet_enough()
             try:
                 async with asyncio.timeout(None) as scope:
-                    self._background = scope
+                    self._second = scope
                     try:
                         yield
                     finally:
-                        self._background = None
+                        self._second = None
             except TimeoutError:
                 if not scope.expired():
                     raise
@@ -68,7 +94,7 @@ class Admission:
     async def _quiet_enough(self) -> None:
         try:
             async with asyncio.timeout(WAIT_FOR_QUIET):
-                while self._live:  # the next turn may have begun before we were woken
+                while self._busy:  # the next one may have begun before we were woken
                     await self._quiet.wait()
         except TimeoutError:
             raise _busy("Conversations kept the local models busy.") from None

@@ -14,10 +14,13 @@ ModelRole = Literal["stt", "tts", "llm"]
 RECORDER: Final = "recorder"
 """A chat model that says nothing: lets a memory server store a turn that was answered elsewhere."""
 
-BACKGROUND_SUFFIX: Final = "-background"
+BACKGROUND: Final = "background"
+BACKGROUND_SUFFIX: Final = f"-{BACKGROUND}"
 """`<chat model>-background` is the same model for work that nobody waits for: it yields to conversations."""
+AHEAD: Final = "ahead"
+"""What a conversation has read before its next question: yields to answers, and background work yields to it."""
 PRIORITY_HEADER: Final = "x-voice-agent-priority"
-"""The same wish for one request, for callers that can set headers: `background`."""
+"""`background` or `ahead` for one request, for callers that can set headers."""
 
 
 @dataclass(frozen=True)

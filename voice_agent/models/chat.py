@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from voice_agent.models import tool_answers
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
 from voice_agent.models.brains import BACKGROUND_SLOT, Brain
-from voice_agent.models.catalog import BACKGROUND_SUFFIX, PRIORITY_HEADER, RECORDER
+from voice_agent.models.catalog import AHEAD, BACKGROUND, BACKGROUND_SUFFIX, PRIORITY_HEADER, RECORDER
 from voice_agent.models.tools import as_schema, wanted
 
 EVENTS: Final = "text/event-stream"
@@ -37,9 +37,9 @@ def parse(body: Any) -> dict[str, Any]:
 async def complete(request: Request, brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
     if body["model"] == RECORDER:
         return record(body)
-    waits = request.headers.get(PRIORITY_HEADER) != "background"
+    priority = request.headers.get(PRIORITY_HEADER)
     if body["model"].endswith(BACKGROUND_SUFFIX):
-        waits = False
+        priority = BACKGROUND
         body = {**body, "model": body["model"].removesuffix(BACKGROUND_SUFFIX)}
         if brain.local:
             body["id_slot"] = BACKGROUND_SLOT
@@ -47,9 +47,10 @@ async def complete(request: Request, brain: Brain, body: dict[str, Any], admissi
         return record(body)
     if not brain.local:
         return await unless_disconnected(request, _upstream(brain, body), "chat")
-    if waits:
+    if priority not in (AHEAD, BACKGROUND):
         return await unless_disconnected(request, _live(brain, body, admission), "chat")
-    return await unless_disconnected(request, _background(brain, body, admission), "chat-background")
+    turn = admission.ahead() if priority == AHEAD else admission.background()
+    return await unless_disconnected(request, _collected(brain, body, turn), f"chat-{priority}")
 
 
 async def _upstream(brain: Brain, body: dict[str, Any]) -> Response:
@@ -63,9 +64,9 @@ async def _live(brain: Brain, body: dict[str, Any], admission: Admission) -> Res
         return await _answer(brain, body, stack)
 
 
-async def _background(brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
+async def _collected(brain: Brain, body: dict[str, Any], turn: AbstractAsyncContextManager[None]) -> Response:
     """Collected before it is sent: nobody listens, and what is aborted then fails with a status."""
-    async with admission.background(), AsyncExitStack() as stack:
+    async with turn, AsyncExitStack() as stack:
         answer = await _answer(brain, body, stack)
         if not isinstance(answer, OwnedStream):
             return answer

@@ -11,7 +11,7 @@ import httpx
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import endpoints
-from voice_agent.models.catalog import PRIORITY_HEADER, ModelRole
+from voice_agent.models.catalog import BACKGROUND, PRIORITY_HEADER, ModelRole
 from voice_agent.models.endpoints import OPENAI, Endpoint, missing
 from voice_agent.models.sound import SYNTHESIS_RATE, wav_file
 from voice_agent.outbound import tls
@@ -131,7 +131,7 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     # A check must not push a conversation aside.
     return {
         "Authorization": f"Bearer {endpoint.api_key}",
-        **({PRIORITY_HEADER: "background"} if endpoint.local else {}),
+        **({PRIORITY_HEADER: BACKGROUND} if endpoint.local else {}),
     }
 
 

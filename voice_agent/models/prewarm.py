@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 
 from voice_agent.errors import Code, Temporary
-from voice_agent.models.catalog import PRIORITY_HEADER
+from voice_agent.models.catalog import AHEAD, PRIORITY_HEADER
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.outbound import tls
 
@@ -29,7 +29,7 @@ async def prewarm(
         body["prompt_cache_key"] = endpoint.conversation
     if tools:
         body["tools"] = list(tools)
-    headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: "background"}
+    headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: AHEAD}
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(LONGEST, connect=5.0), verify=tls()) as client:
             answer = await client.post(f"{endpoint.base_url}/chat/completions", json=body, headers=headers)

@@ -100,3 +100,35 @@ async def test_background_work_comes_one_at_a_time() -> None:
         assert not second.is_set()
         finish.set()
     assert second.is_set()
+
+
+async def ahead(admission: Admission, started: asyncio.Event, finish: asyncio.Event) -> str:
+    async with admission.ahead():
+        started.set()
+        await finish.wait()
+        return "read"
+
+
+async def test_housekeeping_yields_to_what_the_next_question_will_need() -> None:
+    admission, kept, started, finish = Admission(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    housekeeping = asyncio.create_task(background(admission, kept, asyncio.Event()))
+    await kept.wait()
+    reading = asyncio.create_task(ahead(admission, started, finish))
+    with pytest.raises(Temporary):
+        await housekeeping
+    await started.wait()
+    later = asyncio.Event()
+    again = asyncio.create_task(background(admission, later, finish))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not later.is_set()
+    finish.set()
+    assert [await reading, await again] == ["read", "done"]
+
+
+async def test_a_turn_ends_what_is_read_ahead() -> None:
+    admission, started = Admission(), asyncio.Event()
+    reading = asyncio.create_task(ahead(admission, started, asyncio.Event()))
+    await started.wait()
+    with admission.live(), pytest.raises(Temporary):
+        await reading
