@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +24,10 @@ LANGUAGES: Final[Mapping[str, str]] = {
     "i": "it",
     "p": "pt-br",
 }
-MARKS: Final = frozenset(";:,.!?—…")
-LEAD: Final = 8
-"""Frames (25 ms) before the first phoneme's own: its sound begins up to 6.6 frames early."""
-TAIL: Final = 1
-"""Frames after the last phoneme's own, which end in a silence of at least two."""
+QUIET: Final = -6.0
+"""Of the planned loudness; it follows the logarithm of the sound's: this is some 55 dB below speech."""
+AROUND: Final = 2
+"""Frames (25 ms) kept before the first sound and after the last one."""
 
 
 class Kokoro:
@@ -45,14 +44,14 @@ class Kokoro:
         for batch in split_phonemes(phonemes):
             if tokens := self._tokenizer.tokenize(batch):
                 style = styles[min(len(tokens), len(styles)) - 1]
-                yield self._infer(tokens, style, speed, cancellation, marked=batch[-1] in MARKS)
+                yield self._infer(tokens, style, speed, cancellation)
 
     def _infer(
-        self, tokens: list[int], style: NDArray[np.float32], speed: float, cancellation: Cancellation, *, marked: bool
+        self, tokens: list[int], style: NDArray[np.float32], speed: float, cancellation: Cancellation
     ) -> Samples:
         text = {"tokens": np.array([[0, *tokens, 0]], np.int64), "style": style, "speed": np.array([speed], np.float32)}
-        sounds, pitch, loudness, durations = run(self._plan, text, cancellation)
-        frames = spoken(durations.ravel().astype(int).tolist(), marked=marked)
+        sounds, pitch, loudness = run(self._plan, text, cancellation)
+        frames = spoken(loudness[0])
         halves = slice(2 * frames.start, 2 * frames.stop)
         plan = {
             graph.SOUNDS: sounds[:, :, frames],
@@ -65,10 +64,12 @@ class Kokoro:
         return trimmed
 
 
-def spoken(durations: Sequence[int], *, marked: bool) -> slice:
-    """The frames in which something is said: silence takes as long to make as speech, and is cut off afterwards.
+def spoken(loudness: NDArray[np.float32]) -> slice:
+    """The frames in which something is to be heard, of a loudness planned twice a frame.
 
-    `durations`: of the beginning, of each phoneme, of the end. `marked`: the last phoneme is a mark, silent as well.
+    Silence takes as long to make as speech, and would be cut off afterwards.
     """
-    silent = durations[-1] + (durations[-2] if marked else 0)
-    return slice(max(0, durations[0] - LEAD), sum(durations) - max(0, silent - TAIL))
+    heard = np.flatnonzero(loudness > QUIET) // 2
+    if not len(heard):
+        return slice(0, len(loudness) // 2)
+    return slice(max(0, int(heard[0]) - AROUND), int(heard[-1]) + 1 + AROUND)

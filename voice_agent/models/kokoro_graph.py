@@ -14,13 +14,10 @@ from onnx.utils import Extractor
 SOUNDS: Final = "/encoder/MatMul_1_output_0"
 PITCH: Final = "/encoder/Reshape_output_0"
 LOUDNESS: Final = "/encoder/Reshape_1_output_0"
-DURATIONS: Final = "/encoder/Clip_output_0"
-"""Frames of each token."""
 _BETWEEN: Final[Mapping[str, tuple[int | str, ...]]] = {
     SOUNDS: (1, 512, "frames"),
     PITCH: (1, "halves"),
     LOUDNESS: (1, "halves"),
-    DURATIONS: (1, "tokens"),
 }
 _MIDDLE: Final = "voice_agent.middle_of_a_byte"
 

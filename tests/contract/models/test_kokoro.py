@@ -11,7 +11,7 @@ import pytest
 from voice_agent.downloads import fetch_all
 from voice_agent.models import kokoro_graph as graph
 from voice_agent.models.catalog import KOKORO
-from voice_agent.models.kokoro import LEAD, TAIL, spoken
+from voice_agent.models.kokoro import AROUND, spoken
 from voice_agent.models.onnx import Cancellation, open_session, run
 from voice_agent.settings import load
 
@@ -28,22 +28,22 @@ def test_two_halves_make_the_very_same_sound(model: Path) -> None:
     whole = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]).run(None, text)[0]
 
     first, second = (open_session(half, 1) for half in graph.halves(model))
-    sounds, pitch, loudness, durations = run(first, text, Cancellation())
+    sounds, pitch, loudness = run(first, text, Cancellation())
     plan = {graph.SOUNDS: sounds, graph.PITCH: pitch, graph.LOUDNESS: loudness, "style": style}
     made = run(second, plan, Cancellation())[0]
 
-    assert durations.shape == tokens.shape
-    assert sounds.shape[2] * 2 == pitch.shape[1] == loudness.shape[1] == 2 * durations.sum()
+    assert sounds.shape[2] * 2 == pitch.shape[1] == loudness.shape[1]
     np.testing.assert_array_equal(made, whole)
 
 
 @pytest.mark.parametrize(
-    ("durations", "marked", "heard"),
+    ("loudness", "heard"),
     [
-        ([16, 3, 4, 8, 1], True, slice(16 - LEAD, 23 + TAIL)),
-        ([16, 3, 4, 8], False, slice(16 - LEAD, 23 + TAIL)),
-        ([3, 3, 4, 1], False, slice(0, 11)),
+        ([-9.0] * 20 + [3.0] * 10 + [-9.0] * 20, slice(10 - AROUND, 15 + AROUND)),
+        ([-9.0] * 9 + [3.0] + [-9.0] * 30 + [3.0] + [-9.0], slice(4 - AROUND, 21 + AROUND)),
+        ([-9.0, 3.0, 3.0, -9.0], slice(0, 2 + AROUND)),
+        ([-9.0] * 6, slice(0, 3)),
     ],
 )
-def test_what_is_silent_at_both_ends_is_left_out(durations: list[int], marked: bool, heard: slice) -> None:
-    assert spoken(durations, marked=marked) == heard
+def test_what_is_silent_at_both_ends_is_left_out(loudness: list[float], heard: slice) -> None:
+    assert spoken(np.array(loudness, np.float32)) == heard
