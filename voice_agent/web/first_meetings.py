@@ -17,12 +17,12 @@ from voice_agent.models.prewarm import prewarm
 from voice_agent.models.slots import SHELF
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig
-from voice_agent.registry.model import Person
+from voice_agent.registry.model import Agent, Person
 from voice_agent.settings import Settings
 from voice_agent.web.desk import Wish, binding_of
 
 _SOON: Final = 5.0
-"""A conversation came first, or Letta or the model is still starting."""
+"""A conversation came first, or Letta or the model is still starting; whoever speaks with them says what is wrong."""
 _SELDOM: Final = 60.0
 """Agents and their memory change; what is read already costs one request."""
 _NOBODY: Final = Wish(Person(), MemoryScope.READ_ONLY)
@@ -37,17 +37,23 @@ class FirstMeetings:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
-                await self.prepare()
-            except VoiceAgentError:
-                await asyncio.sleep(_SOON)
-            else:
-                await asyncio.sleep(_SELDOM)
+            everybody = await self.prepare()
+            await asyncio.sleep(_SELDOM if everybody else _SOON)
 
-    async def prepare(self) -> None:
-        for agent in (await self._agents.list()).agents[:SHELF]:
-            if agent.available:
-                await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), _NOBODY))
+    async def prepare(self) -> bool:
+        """False: not everybody could be read, which is to be tried again."""
+        try:
+            agents = (await self._agents.list()).agents
+        except VoiceAgentError:
+            return False
+        return all([await self._is_read(agent) for agent in agents[:SHELF] if agent.available])
+
+    async def _is_read(self, agent: Agent) -> bool:
+        try:
+            await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), _NOBODY))
+        except VoiceAgentError:
+            return False
+        return True
 
     async def _read(self, agent: AgentBinding) -> None:
         brain = endpoints.llm(self._settings, agent.providers.llm)

@@ -241,7 +241,8 @@ async def test_whoever_can_be_picked_is_read_before_anybody_comes(settings: Sett
     agent_id = await letta.add_agent("Rosa", [Block("human", f"{uuid.uuid4()} likes rain and the cello. " * 20)])
     try:
         await upgrade(database)
-        await FirstMeetings(settings, AgentRegistry(SqlAgentStore(database), letta, time.time, ""), letta).prepare()
+        registry = AgentRegistry(SqlAgentStore(database), letta, time.time, "")
+        assert await FirstMeetings(settings, registry, letta).prepare()
     finally:
         await database.close()
     rosa = AgentBinding(agent_id=agent_id, letta_agent_id=agent_id, name="Rosa")
