@@ -41,12 +41,13 @@ class FirstMeetings:
             await asyncio.sleep(_SELDOM if everybody else _SOON)
 
     async def prepare(self) -> bool:
-        """False: not everybody could be read, which is to be tried again."""
+        """False: there is nobody yet, or not everybody could be read, which is to be tried again."""
         try:
             agents = (await self._agents.list()).agents
         except VoiceAgentError:
             return False
-        return all([await self._is_read(agent) for agent in agents[:SHELF] if agent.available])
+        read = [await self._is_read(agent) for agent in agents[:SHELF] if agent.available]
+        return bool(read) and all(read)
 
     async def _is_read(self, agent: Agent) -> bool:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
     database = Database(settings.effective_database_url)
     livekit = LiveKit(settings)
     letta = LettaClient(settings)
+    # A client of its own: who only looks whether Letta is there yet must not make others leave it alone.
+    looking = LettaClient(settings)
     try:
         await upgrade(database)
         parts = _wire(settings, database, livekit, letta, clock)
@@ -65,7 +68,7 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
             asyncio.create_task(parts.providers.run(), name="provider-checks"),
             asyncio.create_task(_upkeep(parts).run(), name="memory-upkeep"),
-            asyncio.create_task(FirstMeetings(settings, parts.agents, letta).run(), name="first-meetings"),
+            asyncio.create_task(_first_meetings(parts, looking).run(), name="first-meetings"),
         ]
         for task in tasks:
             task.add_done_callback(lambda _task: stop())
@@ -79,9 +82,15 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
                 if not task.cancelled():
                     task.result()
     finally:
+        await looking.close()
         await letta.close()
         await livekit.close()
         await database.close()
+
+
+def _first_meetings(parts: Services, looking: LettaClient) -> FirstMeetings:
+    agents = AgentRegistry(SqlAgentStore(parts.database), looking, time.time, default_id="")
+    return FirstMeetings(parts.settings, agents, looking)
 
 
 def _upkeep(parts: Services) -> Upkeep:
