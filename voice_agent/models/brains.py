@@ -26,7 +26,7 @@ COPIED: Final = "copied.slot"
 
 
 def for_many(body: dict[str, Any]) -> bool:
-    """Background work with a name is read for whoever will begin alike."""
+    """Background work that has a name is kept by it (FOR_MANY)."""
     return body.get("id_slot") == BACKGROUND_SLOT and isinstance(body.get("prompt_cache_key"), str)
 
 

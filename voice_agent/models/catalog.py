@@ -19,8 +19,10 @@ BACKGROUND_SUFFIX: Final = f"-{BACKGROUND}"
 """`<chat model>-background` is the same model for work that nobody waits for: it yields to conversations."""
 AHEAD: Final = "ahead"
 """What a conversation has read before its next question: yields to answers, and background work yields to it."""
+FOR_MANY: Final = "for-many"
+"""What many conversations will begin with is read as background work and kept by its `prompt_cache_key`."""
 PRIORITY_HEADER: Final = "x-voice-agent-priority"
-"""`background` or `ahead` for one request, for callers that can set headers."""
+"""One of these for one request, for callers that can set headers."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from voice_agent.models import tool_answers
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
 from voice_agent.models.brains import BACKGROUND_SLOT, Brain
-from voice_agent.models.catalog import AHEAD, BACKGROUND, BACKGROUND_SUFFIX, PRIORITY_HEADER, RECORDER
+from voice_agent.models.catalog import AHEAD, BACKGROUND, BACKGROUND_SUFFIX, FOR_MANY, PRIORITY_HEADER, RECORDER
 from voice_agent.models.tools import as_schema, wanted
 
 EVENTS: Final = "text/event-stream"
@@ -42,12 +42,15 @@ async def complete(request: Request, brain: Brain, body: dict[str, Any], admissi
         priority = BACKGROUND
         body = {**body, "model": body["model"].removesuffix(BACKGROUND_SUFFIX)}
         if brain.local:
-            body["id_slot"] = BACKGROUND_SLOT
-    if brain.knows(body):
-        return record(body)
+            # Kept is only what was asked for as FOR_MANY: everybody else wants an answer, every time.
+            body = {**body, "id_slot": BACKGROUND_SLOT, "prompt_cache_key": None}
+    elif priority == FOR_MANY and brain.local:
+        body = {**body, "id_slot": BACKGROUND_SLOT}
+        if brain.knows(body):
+            return record(body)
     if not brain.local:
         return await unless_disconnected(request, _upstream(brain, body), "chat")
-    if priority not in (AHEAD, BACKGROUND):
+    if priority not in (AHEAD, BACKGROUND, FOR_MANY):
         return await unless_disconnected(request, _live(brain, body, admission), "chat")
     turn = admission.ahead() if priority == AHEAD else admission.background()
     return await unless_disconnected(request, _collected(brain, body, turn), f"chat-{priority}")

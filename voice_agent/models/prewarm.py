@@ -16,7 +16,11 @@ LONGEST: Final = 120.0
 
 
 async def prewarm(
-    endpoint: Endpoint, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
+    endpoint: Endpoint,
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] = (),
+    *,
+    priority: str = AHEAD,
 ) -> None:
     """`messages` and `tools` as the first turn sends them, without its user message. Nothing for a remote model.
 
@@ -29,7 +33,7 @@ async def prewarm(
         body["prompt_cache_key"] = endpoint.conversation
     if tools:
         body["tools"] = list(tools)
-    headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: AHEAD}
+    headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: priority}
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(LONGEST, connect=5.0), verify=tls()) as client:
             answer = await client.post(f"{endpoint.base_url}/chat/completions", json=body, headers=headers)

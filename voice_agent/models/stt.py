@@ -90,13 +90,14 @@ def _empty_past() -> dict[str, NDArray[np.float32]]:
 def without_long_silences(samples: Samples) -> Samples:
     """Only what is near something to be heard."""
     frame = RECOGNITION_RATE // 100
-    frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    whole = len(samples) // frame * frame
+    frames = samples[:whole].reshape(-1, frame)
     if not len(frames):
         return samples
     peaks = np.abs(frames).max(axis=1)
     reach = GAP // frame
     near = np.convolve(peaks > FAINT * peaks.max(), np.ones(2 * reach + 1))[reach : reach + len(frames)] > 0
-    return np.asarray(frames[near].reshape(-1), np.float32)
+    return np.concatenate([frames[near].reshape(-1), samples[whole:]])
 
 
 def segments(samples: Samples) -> Iterator[Samples]:

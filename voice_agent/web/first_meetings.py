@@ -12,7 +12,7 @@ from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.models import endpoints
-from voice_agent.models.catalog import BACKGROUND_SUFFIX
+from voice_agent.models.catalog import FOR_MANY
 from voice_agent.models.prewarm import prewarm
 from voice_agent.models.slots import SHELF
 from voice_agent.registry.agents import AgentRegistry
@@ -61,5 +61,5 @@ class FirstMeetings:
         if not brain.local or agent.reply_path is not ReplyPath.HYBRID:
             return
         prompt = build_prompt(agent, await self._letta.load_blocks(agent.letta_agent_id)).text
-        many = replace(brain, model=brain.model + BACKGROUND_SUFFIX, conversation=agent.agent_id)
-        await prewarm(many, [{"role": "system", "content": prompt}])
+        many = replace(brain, conversation=agent.agent_id)
+        await prewarm(many, [{"role": "system", "content": prompt}], priority=FOR_MANY)

@@ -30,6 +30,7 @@ from voice_agent.memory.model import Block
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.models import endpoints
 from voice_agent.models.brains import CONVERSATIONS
+from voice_agent.models.catalog import FOR_MANY, PRIORITY_HEADER
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.prewarm import prewarm
 from voice_agent.registry.agents import AgentRegistry
@@ -217,18 +218,19 @@ def test_what_was_read_for_many_no_conversation_needs_to_read(client: openai.Ope
     known = f"You are Rosa. {uuid.uuid4()} " + "The user plays the cello and likes rain. " * 40
     messages: Any = [{"role": "system", "content": known}]
 
-    def prepare() -> str | None:
+    def asked(model: str, **headers: str) -> str | None:
         answer = client.chat.completions.create(
-            model=f"{LLM}-background", messages=messages, max_tokens=1, prompt_cache_key="rosa"
+            model=model, messages=messages, max_tokens=1, prompt_cache_key="rosa", extra_headers=headers
         )
         return answer.choices[0].message.content
 
-    assert prepare()
-    assert prepare() == "", "nothing is computed a second time"
+    background = f"{LLM}-background"
+    assert asked(background)
+    assert asked(background), "who did not ask for that gets an answer each time"
+    assert asked(LLM, **{PRIORITY_HEADER: FOR_MANY})
+    assert asked(LLM, **{PRIORITY_HEADER: FOR_MANY}) == "", "nothing is computed a second time"
     # Other background work takes the place where it was read; more conversations come than there are places.
-    client.chat.completions.create(
-        model=f"{LLM}-background", messages=[{"role": "user", "content": "Tidy up."}], max_tokens=1
-    )
+    client.chat.completions.create(model=background, messages=[{"role": "user", "content": "Tidy up."}], max_tokens=1)
     for number in range(CONVERSATIONS):
         client.chat.completions.create(
             model=LLM, messages=[{"role": "user", "content": "Hi."}], max_tokens=1, prompt_cache_key=f"other {number}"
