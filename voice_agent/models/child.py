@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +48,8 @@ class Child:
         self._module = module
         self._socket = socket
         self._ready = asyncio.Event()
+        self._ended = asyncio.Event()
+        """Of the present run; each has its own."""
         # A kept connection may be closed by the child at the moment we use it; a new one costs next to nothing here.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         self.client = httpx.AsyncClient(
@@ -85,6 +87,7 @@ class Child:
         assert process.stdin is not None
         assert process.stdout is not None
         self.pid = process.pid
+        self._ended = ended = asyncio.Event()
         try:
             process.stdin.write(json.dumps(order).encode() + b"\n")
             async with asyncio.timeout(LOAD_DEADLINE):
@@ -102,6 +105,7 @@ class Child:
             self._ready.clear()
             self.pid = None
             await _stop(process)
+            ended.set()
 
     async def available(self) -> None:
         """Returns when the child can be asked; raises after a short wait."""
@@ -118,14 +122,31 @@ class Child:
     @asynccontextmanager
     async def ask(self, path: str, failure: Code, **content: Any) -> AsyncIterator[httpx.Response]:
         """A streamed answer of the child; its refusals and its death as our errors."""
-        await self.available()
         try:
-            async with self.client.stream("POST", path, **content) as response:
+            async with aclosing(await self._answered(path, content)) as response:
                 if response.status_code >= 400:
                     raise _refusal(response.status_code, await response.aread(), failure)
                 yield response
         except httpx.TransportError as error:
             raise Temporary(failure, f"The local {self.name} model stopped in the middle.", "Try again.") from error
+
+    async def _answered(self, path: str, content: Mapping[str, Any]) -> httpx.Response:
+        """Asked once more where the child died before it said anything: a dying process takes connections for a moment."""
+        await self.available()
+        ended = self._ended
+        try:
+            return await self._send(path, content)
+        except httpx.TransportError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_GRACE):
+                    await ended.wait()
+            if not ended.is_set():
+                raise
+        await self.available()
+        return await self._send(path, content)
+
+    async def _send(self, path: str, content: Mapping[str, Any]) -> httpx.Response:
+        return await self.client.send(self.client.build_request("POST", path, **content), stream=True)
 
 
 def _refusal(status: int, body: bytes, failure: Code) -> Temporary | Permanent:
