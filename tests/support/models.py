@@ -16,7 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import openai
+from openai.types.chat import ChatCompletionMessageParam
 
+LLM = "smollm2-135m-instruct"
+"""Says nothing sensible, but loads in a second."""
 LOADED_WITHIN = 300.0
 """Includes the first download on a machine with an empty cache."""
 
@@ -38,6 +42,20 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
+
+
+def read_anew(client: openai.OpenAI, known: str, conversation: str, words: str) -> int:
+    """Tokens that had to be computed for a question."""
+    messages: list[ChatCompletionMessageParam] = [
+        {"role": "system", "content": known},
+        {"role": "user", "content": words},
+    ]
+    usage = client.chat.completions.create(
+        model=LLM, messages=messages, max_tokens=1, prompt_cache_key=conversation
+    ).usage
+    assert usage is not None
+    assert usage.prompt_tokens_details is not None
+    return usage.prompt_tokens - (usage.prompt_tokens_details.cached_tokens or 0)
 
 
 @contextmanager

@@ -51,6 +51,7 @@ class LocalBrain:
         self._model = model
         self._slots = Slots(CONVERSATIONS)
         self._copying = asyncio.Lock()
+        self._restarts = 0
 
     @asynccontextmanager
     async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
@@ -79,6 +80,9 @@ class LocalBrain:
     def _place(self, body: dict[str, Any]) -> AbstractContextManager[Place]:
         if body.get("id_slot") == BACKGROUND_SLOT:
             return nullcontext(Place(BACKGROUND_SLOT))
+        if self._child.restarts != self._restarts:
+            self._restarts = self._child.restarts
+            self._slots.forget_slots()
         prompt = json.dumps(body["messages"])
         # Who does not say which conversation it is is known by its beginning.
         return self._slots.place(str(body.get("prompt_cache_key") or json.dumps(body["messages"][0])), prompt)

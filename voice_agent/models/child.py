@@ -131,7 +131,7 @@ class Child:
             raise Temporary(failure, f"The local {self.name} model stopped in the middle.", "Try again.") from error
 
     async def _answered(self, path: str, content: Mapping[str, Any]) -> httpx.Response:
-        """Asked once more where the child died before it said anything: a dying process takes connections for a moment."""
+        """Asked once more where the child died before it said anything: the dying still take connections."""
         await self.available()
         ended = self._ended
         try:

@@ -54,6 +54,11 @@ class Slots:
     def shelved(self, name: str, prompt: str) -> bool:
         return any(one.name == name and one.read == prompt for one in self._shelf)
 
+    def forget_slots(self) -> None:
+        """The process that had read them is gone. The shelf is files, and stays."""
+        for slot in self._slots:
+            slot.name = slot.read = ""
+
     @contextmanager
     def shelf(self, name: str, prompt: str) -> Iterator[str]:
         """The file to keep it in: the one it was in before, or else the oldest. It counts when it was written."""

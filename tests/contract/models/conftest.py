@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from tests.support.models import RunningModels, running_models
+from tests.support.models import LLM, RunningModels, running_models
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningModels]:
     """One server for all: loading takes longer than most tests."""
-    with running_models(tmp_path_factory.mktemp("models"), {"VOICE_LLM_MODEL": "smollm2-135m-instruct"}) as running:
+    with running_models(tmp_path_factory.mktemp("models"), {"VOICE_LLM_MODEL": LLM}) as running:
         yield running
 
 

@@ -20,7 +20,7 @@ from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
 from tests.support.fake_letta import FakeLetta
-from tests.support.models import RunningModels
+from tests.support.models import LLM, RunningModels, read_anew
 from tests.support.speech import recognise, samples_of, say, words
 from voice_agent.contracts import AS_INSTALLED, AgentBinding
 from voice_agent.conversation.providers import build_providers, load_vad
@@ -39,7 +39,6 @@ from voice_agent.settings import Settings, load
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.first_meetings import FirstMeetings
 
-LLM = "smollm2-135m-instruct"
 TOOL: Any = {
     "type": "function",
     "function": {
@@ -196,17 +195,6 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
     assert usage.prompt_tokens - usage.prompt_cached_tokens <= 8
 
 
-def read_anew(client: openai.OpenAI, known: str, conversation: str, words: str) -> int:
-    """Tokens that had to be computed for a question."""
-    messages: Any = [{"role": "system", "content": known}, {"role": "user", "content": words}]
-    usage = client.chat.completions.create(
-        model=LLM, messages=messages, max_tokens=1, prompt_cache_key=conversation
-    ).usage
-    assert usage is not None
-    assert usage.prompt_tokens_details is not None
-    return usage.prompt_tokens - (usage.prompt_tokens_details.cached_tokens or 0)
-
-
 def test_what_one_conversation_has_read_a_second_one_need_not(client: openai.OpenAI) -> None:
     known = f"You are Nova. {uuid.uuid4()} " + "The user likes tea and has two cats. " * 40
     assert read_anew(client, known, "one", "Hi") > 300
@@ -233,7 +221,10 @@ def test_what_was_read_for_many_no_conversation_needs_to_read(client: openai.Ope
     client.chat.completions.create(model=background, messages=[{"role": "user", "content": "Tidy up."}], max_tokens=1)
     for number in range(CONVERSATIONS):
         client.chat.completions.create(
-            model=LLM, messages=[{"role": "user", "content": "Hi."}], max_tokens=1, prompt_cache_key=f"other {number}"
+            model=LLM,
+            messages=[{"role": "user", "content": "Hi."}],
+            max_tokens=1,
+            prompt_cache_key=f"other {number}",
         )
     assert read_anew(client, known, "somebody", "Hi") < 30
 

@@ -13,10 +13,8 @@ import openai
 import pytest
 import soxr
 
-from tests.support.models import RunningModels
+from tests.support.models import LLM, RunningModels
 from tests.support.speech import recognise, say, wav, word_error_rate, words
-
-LLM = "smollm2-135m-instruct"
 
 
 @pytest.fixture(scope="module")

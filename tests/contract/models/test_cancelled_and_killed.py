@@ -13,10 +13,10 @@ import openai
 import psutil
 import pytest
 
-from tests.support.models import RunningModels, running_models
+from tests.support.models import LLM, RunningModels, read_anew, running_models
 from tests.support.speech import say, wav
+from voice_agent.models.catalog import FOR_MANY, PRIORITY_HEADER
 
-LLM = "smollm2-135m-instruct"
 STORY = "And then, as far as I remember, we walked along the river for a very long time. " * 60
 
 
@@ -89,6 +89,14 @@ def test_a_killed_child_comes_back(tmp_path: Path) -> None:
         running_models(tmp_path, settings) as models,
         openai.OpenAI(base_url=models.base_url, api_key="any", max_retries=0) as client,
     ):
+        known = "You are Nova. " + "The user likes tea and has two cats. " * 40
+        client.chat.completions.create(
+            model=LLM,
+            messages=[{"role": "system", "content": known}],
+            prompt_cache_key="nova",
+            extra_headers={PRIORITY_HEADER: FOR_MANY},
+        )
+        assert read_anew(client, known, "somebody", "Hi") < 30
         pieces = client.chat.completions.create(
             model=LLM,
             messages=[{"role": "user", "content": "Tell a very long story."}],
@@ -103,6 +111,7 @@ def test_a_killed_child_comes_back(tmp_path: Path) -> None:
         # The next request waits for the new child instead of failing.
         again = client.chat.completions.create(model=LLM, messages=[{"role": "user", "content": "Hi"}], max_tokens=4)
         assert again.choices[0].message.content
+        assert read_anew(client, known, "somebody", "Hi") < 30, "what was read for many is still there"
         roles = models.health().json()["roles"]
         assert (roles["llm"]["restarts"], roles["stt"]["restarts"]) == (1, 0)
 

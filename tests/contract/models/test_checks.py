@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.models import RunningModels, free_port
+from tests.support.models import LLM, RunningModels, free_port
 from tests.support.scripted_llm import Failure, ScriptedLLM
 from voice_agent.errors import Code
 from voice_agent.models.checks import check_all
@@ -32,9 +32,9 @@ async def outcome(chosen: Settings) -> dict[str, Code | None]:
 
 async def test_our_own_models_work(models: RunningModels, tmp_path: Path) -> None:
     port = int(models.url.rsplit(":", 1)[1])
-    chosen = settings(tmp_path, port, VOICE_LLM_MODEL="smollm2-135m-instruct")
+    chosen = settings(tmp_path, port, VOICE_LLM_MODEL=LLM)
     assert await outcome(chosen) == {"tts": None, "stt": None, "llm": None, "vad": None}
-    wrong = settings(tmp_path, port, VOICE_LLM_MODEL="smollm2-135m-instruct", VOICE_TTS_VOICE="bob")
+    wrong = settings(tmp_path, port, VOICE_LLM_MODEL=LLM, VOICE_TTS_VOICE="bob")
     assert await outcome(wrong) == {"tts": Code.TTS_FAILED, "stt": None, "llm": None, "vad": None}
 
 

@@ -9,11 +9,10 @@ from typing import Literal
 import openai
 import pytest
 
-from tests.support.models import RunningModels
+from tests.support.models import LLM, RunningModels
 from tests.support.speech import recognise, say, word_error_rate, words
 
 SENTENCE = "The quick brown fox jumps over the lazy dog near the river bank."
-LLM = "smollm2-135m-instruct"
 
 
 def test_what_was_said_is_recognised(models: RunningModels) -> None:
