@@ -71,6 +71,7 @@ class LightAgent:
                 await self.publish(ready=self.behaviour.becomes_ready)
                 await asyncio.wait([renewing, gone], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._gone.set()
             await _stop(renewing, gone, *self._resets)
             await self._leases.release(self.holder.lease, self.behaviour.fails_with or Health())
             await self.room.disconnect()
@@ -96,6 +97,8 @@ class LightAgent:
         return [one for one in self.room.remote_participants.values() if one.kind != agent]
 
     def _reset(self) -> None:
+        if self._gone.is_set():
+            return  # that one leaves a room may be heard while we leave it too
         self.episode += 1
         self._resets.append(asyncio.create_task(self.publish(ready=True), name=f"reset of {self.job_id}"))
 

@@ -63,12 +63,12 @@ def test_many_processes_write_whole_lines_through_a_rotation(tmp_path: Path) -> 
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
-        rotate(path, most_bytes=100_000, keep=50)
+        rotate(path, most_bytes=20_000, keep=50)
     for writer in writers:
         writer.join()
         writer.close()
     written = [line for part in parts(path) for line in lines(part)]
-    assert len(parts(path)) > 2
+    assert len(parts(path)) > 1
     assert len({(line["pid"], line["seq"]) for line in written}) == 900
 
 
