@@ -6,14 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import httpx
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models import written
 from voice_agent.models.child import Child
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.slots import Place, Slots
+from voice_agent.models.tool_answers import ToolAnswer
+from voice_agent.models.tools import as_schema, wanted
 from voice_agent.outbound import CONNECTIONS
 
 LONGEST_ANSWER: Final = 1_024
@@ -23,6 +27,7 @@ BACKGROUND_SLOT: Final = CONVERSATIONS
 SLOTS: Final = CONVERSATIONS + 1
 """Prompts whose beginning stays computed: conversations, and one for background work so that it evicts none of them."""
 COPIED: Final = "copied.slot"
+EVENTS: Final = "text/event-stream"
 
 
 def for_many(body: dict[str, Any]) -> bool:
@@ -30,17 +35,25 @@ def for_many(body: dict[str, Any]) -> bool:
     return body.get("id_slot") == BACKGROUND_SLOT and isinstance(body.get("prompt_cache_key"), str)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    content: bytes | AsyncIterator[bytes]
+    """An iterator: server-sent events."""
+    status: int = 200
+    media_type: str | None = "application/json"
+
+
 class Brain(Protocol):
-    """Something that answers a chat request, as a streamed HTTP response."""
+    """Something that answers a chat request."""
 
     @property
     def local(self) -> bool:
-        """Computed on this machine: it competes for the cores, and tools have to be translated for it."""
+        """Computed on this machine: it competes for the cores."""
 
     def knows(self, body: dict[str, Any]) -> bool:
         """There is nothing to read."""
 
-    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[httpx.Response]: ...
+    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[Answer]: ...
 
 
 class LocalBrain:
@@ -54,7 +67,7 @@ class LocalBrain:
         self._restarts = 0
 
     @asynccontextmanager
-    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:
         if body["model"] != self._model:
             raise Permanent(
                 Code.MODEL_UNKNOWN,
@@ -64,12 +77,19 @@ class LocalBrain:
             )
         if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
             body = {**body, "max_tokens": LONGEST_ANSWER}
+        tools = wanted(body)
+        if tools:
+            body = as_schema(body, tools)
         with self._place(body) as place:
             if place.copy_of is not None:
                 await self._copy(place.copy_of, place.slot)
-            whole = {**body, "id_slot": place.slot}
-            async with self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=whole) as response:
-                yield response
+            sent = written.reporting({**body, "id_slot": place.slot})
+            async with self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=sent) as response:
+                chunks = written.chunks(response.aiter_lines(), ToolAnswer() if tools else None)
+                if body.get("stream"):
+                    yield Answer(written.streamed(chunks), media_type=EVENTS)
+                else:
+                    yield Answer(await written.collected(chunks))
         if for_many(body):
             await self._keep(body)
 
@@ -125,10 +145,13 @@ class Upstream:
         return False
 
     @asynccontextmanager
-    async def ask(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:
         try:
             async with self.client.stream("POST", "/chat/completions", json=body) as response:
-                yield response
+                media_type = response.headers.get("content-type")
+                streams = response.status_code < 400 and (media_type or "").startswith(EVENTS)
+                content = response.aiter_bytes() if streams else await response.aread()
+                yield Answer(content, response.status_code, media_type)
         except httpx.TransportError as error:
             raise Temporary(
                 Code.LLM_FAILED,

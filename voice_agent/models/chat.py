@@ -7,20 +7,16 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from voice_agent.errors import Code, Permanent, VoiceAgentError
-from voice_agent.models import tool_answers
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
-from voice_agent.models.brains import BACKGROUND_SLOT, Brain
+from voice_agent.models.brains import BACKGROUND_SLOT, EVENTS, Brain
 from voice_agent.models.catalog import AHEAD, BACKGROUND, BACKGROUND_SUFFIX, FOR_MANY, PRIORITY_HEADER, RECORDER
-from voice_agent.models.tools import as_schema, wanted
-
-EVENTS: Final = "text/event-stream"
 
 
 def parse(body: Any) -> dict[str, Any]:
@@ -69,27 +65,19 @@ async def _live(brain: Brain, body: dict[str, Any], admission: Admission) -> Res
 
 async def _collected(brain: Brain, body: dict[str, Any], turn: AbstractAsyncContextManager[None]) -> Response:
     """Collected before it is sent: nobody listens, and what is aborted then fails with a status."""
-    async with turn, AsyncExitStack() as stack:
-        answer = await _answer(brain, body, stack)
-        if not isinstance(answer, OwnedStream):
-            return answer
-        content = b"".join([part async for part in answer.source])
-        return Response(content, media_type=EVENTS)
+    async with turn, brain.ask(body) as answer:
+        content = answer.content
+        whole = content if isinstance(content, bytes) else b"".join([part async for part in content])
+        return Response(whole, answer.status, media_type=answer.media_type)
 
 
 async def _answer(brain: Brain, body: dict[str, Any], stack: AsyncExitStack) -> Response:
     """A stream takes over everything that the stack holds."""
-    tools = wanted(body) if brain.local else ()
-    answer = await stack.enter_async_context(brain.ask(as_schema(body, tools) if tools else body))
-    media_type = answer.headers.get("content-type", "")
-    if answer.status_code < 400 and media_type.startswith(EVENTS):
-        owned = stack.pop_all()
-        source = tool_answers.streamed(answer.aiter_lines()) if tools else answer.aiter_raw()
-        return OwnedStream(_events(source, owned), owned, EVENTS)
-    content = await answer.aread()
-    if tools:
-        return JSONResponse(tool_answers.whole(json.loads(content)))
-    return Response(content, answer.status_code, media_type=media_type or None)
+    answer = await stack.enter_async_context(brain.ask(body))
+    if isinstance(answer.content, bytes):
+        return Response(answer.content, answer.status, media_type=answer.media_type)
+    owned = stack.pop_all()
+    return OwnedStream(_events(answer.content, owned), owned, EVENTS)
 
 
 async def _events(source: AsyncIterator[bytes], owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -81,6 +83,25 @@ def test_chat_stops_when_the_caller_goes(models: RunningModels, stream: bool) ->
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{models.base_url}/chat/completions", json=body, timeout=httpx.Timeout(10, read=0.5))
     assert_idle(child(models, "llm"), within=3)
+
+
+def test_a_prompt_that_was_withdrawn_is_not_read_on_beside_an_answer(models: RunningModels) -> None:
+    """Counted in steps, of which each is a token of the answer and sixteen of the prompt, where it is still read."""
+    url = f"{models.base_url}/chat/completions"
+    story = {"role": "user", "content": "Tell a very long story."}
+    answer = {"model": LLM, "messages": [story], "max_tokens": 2000, "ignore_eos": True, "stream": True}
+    prompt = {"model": LLM, "messages": [{"role": "user", "content": STORY * 3}], "prompt_cache_key": "withdrawn"}
+    another = {**prompt, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+    with httpx.stream("POST", url, json=answer, timeout=60) as written:
+        steps = written.iter_lines()
+        next(steps)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, json=prompt, timeout=httpx.Timeout(10, read=0.5))
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(httpx.post, url, json=another, timeout=60)
+            took = sum(1 for _ in itertools.takewhile(lambda _: not asked.done(), steps))
+            assert asked.result().status_code == 200
+    assert took < 200, "its slot was free for the next request"
 
 
 def test_a_killed_child_comes_back(tmp_path: Path) -> None:
