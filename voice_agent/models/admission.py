@@ -4,8 +4,8 @@ housekeeping only when nobody does."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
 from voice_agent.errors import Code, Temporary
@@ -98,6 +98,22 @@ class Gate:
                     await self._quiet.wait()
         except TimeoutError:
             raise _busy("Conversations kept the local models busy.") from None
+
+
+class Beginnings:
+    """One answer begins at a time. Two that are read and written in the same batches both begin when the later one
+    does; the end of an answer has time, while its beginning is spoken."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Callable[[], None]]:
+        """Yields what is to be called when the answer has begun; its end counts, too."""
+        await self._lock.acquire()
+        with ExitStack() as held:
+            held.callback(self._lock.release)
+            yield held.close
 
 
 def _busy(why: str) -> Temporary:

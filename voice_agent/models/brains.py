@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
@@ -13,6 +12,7 @@ import httpx
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import written
+from voice_agent.models.admission import Beginnings
 from voice_agent.models.child import Child
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.slots import Place, Slots
@@ -63,11 +63,27 @@ class LocalBrain:
         self._child = child
         self._model = model
         self._slots = Slots(CONVERSATIONS)
-        self._copying = asyncio.Lock()
+        self._beginnings = Beginnings()
         self._restarts = 0
 
     @asynccontextmanager
     async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:
+        self._check(body)
+        if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
+            body = {**body, "max_tokens": LONGEST_ANSWER}
+        tools = wanted(body)
+        if tools:
+            body = as_schema(body, tools)
+        async with self._beginnings.one() as begun, self._read(body) as lines:
+            chunks = written.chunks(lines, ToolAnswer() if tools else None, begun)
+            if body.get("stream"):
+                yield Answer(written.streamed(chunks), media_type=EVENTS)
+            else:
+                yield Answer(await written.collected(chunks))
+        if for_many(body):
+            await self._keep(body)
+
+    def _check(self, body: dict[str, Any]) -> None:
         if body["model"] != self._model:
             raise Permanent(
                 Code.MODEL_UNKNOWN,
@@ -75,23 +91,15 @@ class LocalBrain:
                 f"Use {self._model!r}, or see GET /v1/models.",
                 param="model",
             )
-        if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
-            body = {**body, "max_tokens": LONGEST_ANSWER}
-        tools = wanted(body)
-        if tools:
-            body = as_schema(body, tools)
+
+    @asynccontextmanager
+    async def _read(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[str]]:
         with self._place(body) as place:
             if place.copy_of is not None:
                 await self._copy(place.copy_of, place.slot)
             sent = written.reporting({**body, "id_slot": place.slot})
             async with self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=sent) as response:
-                chunks = written.chunks(response.aiter_lines(), ToolAnswer() if tools else None)
-                if body.get("stream"):
-                    yield Answer(written.streamed(chunks), media_type=EVENTS)
-                else:
-                    yield Answer(await written.collected(chunks))
-        if for_many(body):
-            await self._keep(body)
+                yield response.aiter_lines()
 
     def knows(self, body: dict[str, Any]) -> bool:
         """What was to be read for many is read already."""
@@ -113,9 +121,8 @@ class LocalBrain:
             if isinstance(known, str):
                 await self._file(to, "restore", known)
                 return
-            async with self._copying:
-                await self._file(known, "save", COPIED)
-                await self._file(to, "restore", COPIED)
+            await self._file(known, "save", COPIED)
+            await self._file(to, "restore", COPIED)
 
     async def _keep(self, body: dict[str, Any]) -> None:
         with self._slots.shelf(body["prompt_cache_key"], json.dumps(body["messages"])) as name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from voice_agent.errors import Code, Temporary
@@ -11,6 +11,8 @@ from voice_agent.models.tool_answers import ToolAnswer
 
 Chunk = dict[str, Any]
 
+A_BEGINNING: Final = 10
+"""Tokens: more than most first clauses have, and many answers of a voice assistant."""
 _DATA: Final = "data: "
 _DONE: Final = "[DONE]"
 
@@ -22,8 +24,11 @@ def reporting(body: Chunk) -> Chunk:
     return {**body, "stream": True, "return_progress": True, "stream_options": options}
 
 
-async def chunks(lines: AsyncIterator[str], tools: ToolAnswer | None) -> AsyncIterator[Chunk]:
+async def chunks(
+    lines: AsyncIterator[str], tools: ToolAnswer | None, begun: Callable[[], None]
+) -> AsyncIterator[Chunk]:
     """Without the reports of progress."""
+    words_left = A_BEGINNING
     async for line in lines:
         if not line.startswith(_DATA) or line == _DATA + _DONE:
             continue
@@ -31,6 +36,9 @@ async def chunks(lines: AsyncIterator[str], tools: ToolAnswer | None) -> AsyncIt
         if "error" in chunk:
             raise Temporary(Code.LLM_FAILED, f"The local model gave up: {chunk['error'].get('message')}", "Try again.")
         if "prompt_progress" not in chunk:
+            words_left -= 1
+            if not words_left:
+                begun()
             for one in tools.translated(chunk) if tools else (chunk,):
                 yield one
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -39,6 +40,7 @@ from voice_agent.settings import Settings, load
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.first_meetings import FirstMeetings
 
+ENDLESS: Final = {"ignore_eos": True}
 TOOL: Any = {
     "type": "function",
     "function": {
@@ -169,6 +171,27 @@ def test_background_work_yields_to_a_turn(models: RunningModels) -> None:
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "model_busy"
     assert answer.headers["retry-after"]
+
+
+def test_who_asked_first_is_answered_first(client: openai.OpenAI) -> None:
+    written: list[str] = []
+    opened = threading.Event()
+
+    def write(name: str, question: str) -> None:
+        messages: Any = [{"role": "user", "content": question}]
+        for piece in client.chat.completions.create(
+            model=LLM, messages=messages, max_tokens=30, prompt_cache_key=name, stream=True, extra_body=ENDLESS
+        ):
+            opened.set()
+            if piece.choices and piece.choices[0].delta.content:
+                written.append(name)
+
+    with ThreadPoolExecutor(2) as pool:
+        long = pool.submit(write, "long", f"{uuid.uuid4()} And then we walked along the river. " * 40)
+        assert opened.wait(60)
+        pool.submit(write, "short", "Hi").result()
+        long.result()
+    assert written.index("short") > written.index("long") + 8, "its beginning is not read and written beside another's"
 
 
 async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from voice_agent.errors import Code, Temporary
-from voice_agent.models.admission import Admission
+from voice_agent.models.admission import Admission, Beginnings
 
 
 async def background(admission: Admission, started: asyncio.Event, finish: asyncio.Event) -> str:
@@ -132,3 +132,37 @@ async def test_a_turn_ends_what_is_read_ahead() -> None:
     await started.wait()
     with admission.live(), pytest.raises(Temporary):
         await reading
+
+
+async def comes_through(beginnings: Beginnings) -> None:
+    async with beginnings.one():
+        pass
+
+
+async def test_the_next_answer_begins_when_this_one_has_begun() -> None:
+    beginnings = Beginnings()
+    async with beginnings.one() as begun:
+        waiting = asyncio.create_task(comes_through(beginnings))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        begun()
+        async with asyncio.timeout(5):
+            await waiting
+        async with beginnings.one():
+            begun()  # once more is once too often
+            waiting = asyncio.create_task(comes_through(beginnings))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        async with asyncio.timeout(5):
+            await waiting
+
+
+async def test_who_no_longer_waits_for_an_answer_keeps_nobody_from_the_next() -> None:
+    beginnings = Beginnings()
+    async with beginnings.one():
+        gone, waiting = (asyncio.create_task(comes_through(beginnings)) for _ in range(2))
+        await asyncio.sleep(0)
+        gone.cancel()
+    async with asyncio.timeout(5):
+        await waiting
+    assert gone.cancelled()
