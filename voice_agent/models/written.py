@@ -54,7 +54,7 @@ async def collected(written: AsyncIterator[Chunk]) -> bytes:
     choices: dict[int, Chunk] = {}
     async for chunk in written:
         answer |= chunk
-        for piece in chunk["choices"]:
+        for piece in chunk.get("choices", ()):
             message = {"role": "assistant", "content": ""}
             choice = choices.setdefault(piece["index"], {"index": piece["index"], "message": message})
             _add(choice, piece)
