@@ -125,6 +125,9 @@ class AgentBinding(_Wire):
     providers: ProviderChoices = AS_INSTALLED
 
 
+PERSON_ID_CHARS: Final = 300
+
+
 class JobMetadata(_Wire):
     """What the room-health monitor tells a job. A job refuses anything that does not validate."""
 
@@ -139,6 +142,8 @@ class JobMetadata(_Wire):
     user_id: str = ""
     """Authenticated user, empty when anonymous. Continuity is kept per (agent, user), else per session."""
     user_name: str = ""
+    person_id: str = Field(default="", max_length=PERSON_ID_CHARS)
+    """Whose memory it is (registry/people.py)."""
 
 
 class AgentAttribute(StrEnum):
@@ -169,6 +174,7 @@ class HumanAttribute(StrEnum):
     BUSINESS_ID = "va.business_id"
     USER_ID = "va.user_id"
     USER_NAME = "va.user_name"
+    PERSON_ID = "va.person_id"
     SESSION_ID = "va.session_id"
 
 

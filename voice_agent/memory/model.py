@@ -84,6 +84,8 @@ class Turn:
     tools: tuple[str, ...] = ()
     """Names of those that the answer used."""
     speaker: str = ""
+    person_id: str = ""
+    """Whose words these are; facts in them belong to this person. Empty: nobody who is known."""
     scope: MemoryScope = MemoryScope.PERSONAL
     path: ReplyPath = ReplyPath.HYBRID
     """`letta`: Letta was asked for the answer, so it may hold the turn already."""

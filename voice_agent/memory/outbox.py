@@ -212,6 +212,7 @@ def _turn(row: RowMapping) -> Turn:
         interrupted=row["interrupted"],
         tools=tuple(row["tools"]),
         speaker=row["speaker"],
+        person_id=row["person_id"],
         scope=MemoryScope(row["scope"]),
         path=ReplyPath(row["path"]),
         seq=row["seq"],

@@ -1,4 +1,4 @@
-"""The outbox and the threads it feeds."""
+"""Turns and the threads they belong to, snapshots, and the Letta agents that keep what is known of one person."""
 
 from __future__ import annotations
 
@@ -34,13 +34,20 @@ turns = Table(
     Column("interrupted", Boolean, nullable=False),
     Column("tools", JSON, nullable=False, server_default="[]"),
     Column("speaker", String(200), nullable=False),
+    Column("person_id", String(300), nullable=False, server_default=""),
     Column("scope", String(16), nullable=False),
     Column("path", String(16), nullable=False, server_default="hybrid"),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("note", Text, nullable=False, server_default=""),
+    # Whether facts are still to be taken from it (facts/learner.py).
+    Column("learning", String(16), nullable=False, server_default="none"),
+    Column("learning_attempts", Integer, nullable=False, server_default="0"),
+    Column("learning_note", Text, nullable=False, server_default=""),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_memory_turns_state", "state", "seq"),
+    Index("ix_memory_turns_learning", "learning", "seq"),
+    Index("ix_memory_turns_person", "person_id", "letta_agent_id", "seq"),
     Index("ix_memory_turns_thread", "thread", "seq"),
     Index("ix_memory_turns_session", "session_id", "seq"),
 )
@@ -52,4 +59,14 @@ snapshots = Table(
     Column("persona_name", Text, nullable=False),
     Column("blocks", JSON, nullable=False),
     Column("loaded_at", DateTime(timezone=True), nullable=False),
+)
+
+homes = Table(
+    "memory_homes",
+    metadata,
+    Column("letta_agent_id", String(128), primary_key=True),
+    Column("person_id", String(300), primary_key=True),
+    # Made at the first need; its blocks are copies of this version of the assistant's.
+    Column("home_agent_id", String(128)),
+    Column("blocks_version", String(64), nullable=False, server_default=""),
 )

@@ -36,10 +36,20 @@ sessions = Table(
     Column("user_id", String(128), nullable=False),
     Column("user_name", String(200), nullable=False),
     Column("user_email", String(320), nullable=False),
+    Column("person_id", String(300), nullable=False, server_default=""),
     Column("config", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("last_human_at", Double, nullable=False),
     Column("ended_at", Double),
     Index("ix_sessions_room_name", "room_name"),
     Index("ix_sessions_created_at", "created_at"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("person_id", String(300), primary_key=True),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
 )

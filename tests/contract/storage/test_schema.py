@@ -11,9 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select, text
 
+import voice_agent.memory.facts.tables
 import voice_agent.memory.tables
 import voice_agent.registry.tables
-import voice_agent.rooms.tables  # noqa: F401 - all three fill the metadata
+import voice_agent.rooms.tables  # noqa: F401 - all of them fill the metadata
 from voice_agent.contracts import AgentBinding, JobMetadata, ProviderChoices, RoomPolicy
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.policy import RoomKeyParts
