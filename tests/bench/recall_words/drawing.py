@@ -21,7 +21,7 @@ _RELATIVE: Final = {
     1: ("tomorrow",),
     2: ("in two days", "the day after tomorrow"),
     7: ("in a week", "in one week"),
-    14: ("in two weeks", "two weeks from now", "in a fortnight"),
+    14: ("in two weeks", "two weeks from now", "two weeks from today", "in a fortnight"),
 }
 _DAYS: Final = {
     "tomorrow": 1,
