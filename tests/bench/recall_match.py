@@ -137,8 +137,8 @@ def places(words: list[str], key: str) -> list[int]:
             month, day = map(int, value.split("-"))
             return [place for place, _, *found in days_in(words) if found == [month, day]]
         case "month":
-            year, month = value.split("-")
-            return list(_months(words, year, int(month)))
+            in_year, in_month = value.split("-")
+            return list(_months(words, in_year, int(in_month)))
     return list(_texts(words, tokens(key)))
 
 
