@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from subprocess import SubprocessError
 from typing import Any, Final
 
 import httpx
+from livekit import rtc
 
 from tests.bench.recall_people import VISITS, MadeUpPerson, ToldFact, chatter, foreign, made_up, untold
 from tests.bench.recall_report import TWO_PEOPLE, UNTOLD, Line
@@ -20,6 +22,7 @@ from tests.bench.recall_words.template import Kind
 from tests.support.aside import aside
 from tests.support.visitor import Answer, PersonKey, Reception, Visitor
 from tests.support.whole_system import WholeSystem
+from voice_agent.errors import VoiceAgentError
 
 LEARNED_WITHIN: Final = 600.0
 FOREIGN: Final = 2000
@@ -79,7 +82,7 @@ class Talk:
         try:
             yield visitor
         finally:
-            await visitor.leave()
+            await gone(visitor)
 
     def say(self, text: str) -> None:
         print(f"seed {self.seed}: {text}", file=sys.stderr, flush=True)
@@ -100,6 +103,14 @@ class Talk:
         for fact in self.chosen(condition):
             answer = await visitor.answer_to(fact.question)
             self.lines.append(told_line(condition, fact, answer))
+
+
+async def gone(visitor: Visitor) -> None:
+    try:
+        await visitor.leave()
+    except httpx.HTTPError:
+        await visitor.hang_up()
+        raise
 
 
 def told_line(condition: str, fact: ToldFact, answer: Answer) -> Line:
@@ -150,7 +161,7 @@ async def after_reset(talk: Talk, condition: str) -> None:
     try:
         await talk.ask_facts(again, condition)
     finally:
-        await again.leave()
+        await gone(again)
 
 
 async def after_restart(talk: Talk, condition: str) -> None:
@@ -221,6 +232,9 @@ QUESTIONS: Final = {"new session": 40, UNTOLD: 3}
 FEW: Final = 10
 
 
+BROKEN: Final = (AssertionError, TimeoutError, SubprocessError, VoiceAgentError, httpx.HTTPError, rtc.ConnectError)
+
+
 async def interview(
     system: WholeSystem, door: Reception, assistant: Assistant, seed: int, count: int, questions: dict[str, int]
 ) -> dict[str, Any]:
@@ -231,7 +245,7 @@ async def interview(
         before = len(talk.lines)
         try:
             await CONDITIONS[name](talk, name)
-        except (AssertionError, TimeoutError, httpx.HTTPError) as error:
+        except BROKEN as error:
             talk.lines.append({"condition": name, "failed": f"{type(error).__name__}: {error}"[:500]})
         outcomes = [line.get("outcome", "failed") for line in talk.lines[before:]]
         talk.say(f"{name}: {', '.join(f'{outcomes.count(one)} {one}' for one in dict.fromkeys(outcomes))}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -64,7 +65,7 @@ class Machine:
         now = datetime.now(UTC)
         rows: list[dict[str, Any]] = [
             {
-                "fact_id": f"bench-{person_id}-{number}"[:80],
+                "fact_id": f"bench-{uuid4().hex}",
                 "letta_agent_id": letta_agent_id,
                 "person_id": person_id,
                 "text": text,
@@ -74,7 +75,7 @@ class Machine:
                 "archive_state": ArchiveState.PARKED.value,
                 "note": "Made up by a bench.",
             }
-            for number, text in enumerate(texts)
+            for text in texts
         ]
         database = Database(self.settings.effective_database_url)
         try:
