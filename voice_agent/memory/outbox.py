@@ -17,6 +17,8 @@ from voice_agent.memory.tables import threads, turns
 from voice_agent.storage.database import Database
 
 DEFAULT_LIMIT: Final = 50_000
+DUE: Final = "due"
+"""Facts are to be taken from the turn (facts/learner.py)."""
 _UNSENT: Final = (TurnState.PENDING, TurnState.SENDING)
 _WAITING: Final = (TurnState.OPEN, *_UNSENT, TurnState.PARKED)
 _FINISHED: Final = (TurnState.DONE, TurnState.KEPT)
@@ -29,7 +31,8 @@ class Outbox:
 
     async def open_turn(self, turn: Turn) -> None:
         """Before the assistant says a word about it, so that no crash loses what the user said."""
-        values = asdict(turn) | {"state": TurnState.OPEN}
+        learning = DUE if turn.scope is MemoryScope.PERSONAL and turn.person_id else "none"
+        values = asdict(turn) | {"state": TurnState.OPEN, "learning": learning}
         values.pop("seq")
         async with self._database.begin() as connection:
             bounded = select(turns.c.seq).where(turns.c.state.in_(_WAITING)).limit(self._limit).subquery()
@@ -193,14 +196,15 @@ class Outbox:
 
     async def _read(self, query: Select[Any]) -> list[Turn]:
         async with self._database.read() as connection:
-            return [_turn(row) for row in (await connection.execute(query)).mappings()]
+            return [turn_of(row) for row in (await connection.execute(query)).mappings()]
 
 
 def _unless_read_only(otherwise: Any) -> Any:
     return case((turns.c.scope == MemoryScope.READ_ONLY, TurnState.KEPT.value), else_=otherwise)
 
 
-def _turn(row: RowMapping) -> Turn:
+def turn_of(row: RowMapping, attempts: int | None = None) -> Turn:
+    """`attempts`: at something else than bringing it into Letta."""
     return Turn(
         turn_id=row["turn_id"],
         thread=row["thread"],
@@ -217,6 +221,6 @@ def _turn(row: RowMapping) -> Turn:
         path=ReplyPath(row["path"]),
         seq=row["seq"],
         state=TurnState(row["state"]),
-        attempts=row["attempts"],
+        attempts=row["attempts"] if attempts is None else attempts,
         note=row["note"],
     )

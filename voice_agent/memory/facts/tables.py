@@ -24,10 +24,20 @@ facts = Table(
     Column("archive_attempts", Integer, nullable=False, server_default="0"),
     Column("passage_id", String(128), nullable=False, server_default=""),
     Column("note", Text, nullable=False, server_default=""),
+    # Of the person's facts when it was last changed: who has seen an older one reads only what came since.
+    Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("ix_memory_facts_person", "letta_agent_id", "person_id", "state"),
+    Index("ix_memory_facts_person", "letta_agent_id", "person_id", "revision"),
     Index("ix_memory_facts_archive", "archive_state"),
     Index("ix_memory_facts_turn", "turn_id"),
+)
+
+revisions = Table(
+    "memory_fact_revisions",
+    metadata,
+    Column("letta_agent_id", String(128), primary_key=True),
+    Column("person_id", String(300), primary_key=True),
+    Column("revision", Integer, nullable=False),
 )
 
 forgotten_turns = Table(

@@ -48,11 +48,19 @@ def upgrade() -> None:
         sa.Column("archive_attempts", sa.Integer, nullable=False, server_default="0"),
         sa.Column("passage_id", sa.String(128), nullable=False, server_default=""),
         sa.Column("note", sa.Text, nullable=False, server_default=""),
+        sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     )
-    op.create_index("ix_memory_facts_person", "memory_facts", ["letta_agent_id", "person_id", "state"])
+    op.create_index("ix_memory_facts_person", "memory_facts", ["letta_agent_id", "person_id", "revision"])
     op.create_index("ix_memory_facts_archive", "memory_facts", ["archive_state"])
     op.create_index("ix_memory_facts_turn", "memory_facts", ["turn_id"])
+    op.create_table(
+        "memory_fact_revisions",
+        sa.Column("letta_agent_id", sa.String(128), nullable=False),
+        sa.Column("person_id", sa.String(300), nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("letta_agent_id", "person_id", name="pk_memory_fact_revisions"),
+    )
     op.create_table(
         "memory_forgotten_turns",
         sa.Column("turn_id", sa.String(64), primary_key=True),
@@ -68,7 +76,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("memory_vectors", "memory_forgotten_turns", "memory_facts", "memory_homes", "people"):
+    for table in (
+        "memory_vectors",
+        "memory_forgotten_turns",
+        "memory_fact_revisions",
+        "memory_facts",
+        "memory_homes",
+        "people",
+    ):
         op.drop_table(table)
     op.drop_column("sessions", "person_id")
     op.drop_index("ix_memory_turns_person", "memory_turns")

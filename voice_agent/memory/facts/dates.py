@@ -1,0 +1,118 @@
+"""Dates that depend on when they are said, made absolute: "yesterday" becomes "on Wednesday 25 November 2026". Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Final
+
+from voice_agent.memory.text import TENS, UNITS
+
+DAYS: Final = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+MONTHS: Final = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_NUMBER: Final = {word: number for number, word in enumerate(UNITS)} | {"a": 1, "an": 1, "couple of": 2}
+_DAY: Final = "|".join(DAYS)
+_COUNT: Final = rf"\d{{1,3}}|{'|'.join(word for word in _NUMBER)}|{'|'.join(TENS)}"
+_UNIT: Final = "day|week|month|year"
+_PAST: Final = re.compile(
+    r"\b(?:\w+ed|was|were|had|did|went|came|got|bought|broke|lost|found|met|saw|took|began|left|made|ate|drank|won|"
+    r"sold|fell|hurt|told|gave|caught|flew|drove|ran|slept|spent|paid|taught|wrote|read|sang|swam|built|became)\b",
+    re.IGNORECASE,
+)
+
+
+def spoken(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B} {day.year}"
+
+
+def absolute(sentence: str, said_on: date) -> str:
+    """The sentence with every relative date replaced by the day, month or year that is meant."""
+    past = bool(_PAST.search(sentence))
+    for pattern, meant in _RULES:
+        sentence = pattern.sub(lambda found, meant=meant: meant(found, said_on, past), sentence)  # type: ignore[misc]
+    return sentence
+
+
+def _on(day: date) -> str:
+    return f"on {spoken(day)}"
+
+
+def _weekday(found: re.Match[str], today: date, past: bool) -> str:
+    which = (found["which"] or "").lower()
+    ahead = (DAYS.index(found["day"].lower()) - today.weekday()) % 7
+    if which == "last" or (past and which != "this"):
+        return _on(today - timedelta((7 - ahead) % 7 or 7))
+    return _on(today + timedelta(ahead or 7))
+
+
+def _near(days: int) -> Callable[[re.Match[str], date, bool], str]:
+    return lambda found, today, past: _on(today + timedelta(days)) + _part_of_day(found)
+
+
+def _part_of_day(found: re.Match[str]) -> str:
+    part = found.groupdict().get("part") or ""
+    return f" in the {part}" if part and part != "night" else " at night" if part else ""
+
+
+def _moved(found: re.Match[str], today: date, sign: int) -> str:
+    word = found["count"].lower()
+    count = sign * (int(word) if word.isdigit() else _NUMBER.get(word) or 10 * (TENS.index(word) + 2))
+    unit = found["unit"].lower()
+    if unit == "day":
+        return _on(today + timedelta(count))
+    if unit == "week":
+        return f"around {spoken(today + timedelta(7 * count))}"
+    months = today.year * 12 + today.month - 1 + count * (12 if unit == "year" else 1)
+    if unit == "month":
+        return f"in {MONTHS[months % 12].capitalize()} {months // 12}"
+    return f"in {months // 12}"
+
+
+def _period(found: re.Match[str], today: date, past: bool) -> str:
+    step = {"last": -1, "this": 0, "next": 1}[found["which"].lower()]
+    unit = found["unit"].lower()
+    if unit == "week":
+        monday = today - timedelta(today.weekday()) + timedelta(7 * step)
+        return f"in the week of {spoken(monday)}"
+    if unit == "weekend":
+        return f"on the weekend of {spoken(today - timedelta(today.weekday()) + timedelta(5 + 7 * step))}"
+    if unit == "month":
+        months = today.year * 12 + today.month - 1 + step
+        return f"in {MONTHS[months % 12].capitalize()} {months // 12}"
+    return f"in {today.year + step}"
+
+
+_RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date, bool], str]], ...]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), meant)
+    for pattern, meant in (
+        (r"\bthe day before yesterday\b", _near(-2)),
+        (r"\bthe day after tomorrow\b", _near(2)),
+        (r"\byesterday(?: (?P<part>morning|afternoon|evening|night))?\b", _near(-1)),
+        (r"\blast night\b", lambda _found, today, _past: f"in the night of {spoken(today - timedelta(1))}"),
+        (r"\btomorrow(?: (?P<part>morning|afternoon|evening|night))?\b", _near(1)),
+        (r"\b(?:today|tonight)\b", _near(0)),
+        (r"\bthis (?P<part>morning|afternoon|evening)\b", _near(0)),
+        (
+            rf"(?<!every )(?<!each )\b(?:(?:on|by) )?(?:(?P<which>next|last|this|coming) )?(?P<day>{_DAY})\b"
+            rf"(?!,? (?:the )?(?:\d|{'|'.join(MONTHS)}))",
+            _weekday,
+        ),
+        (rf"\b(?P<count>{_COUNT}) (?P<unit>{_UNIT})s? ago\b", lambda f, t, _p: _moved(f, t, -1)),
+        (rf"\bin (?P<count>{_COUNT}) (?P<unit>{_UNIT})s?(?: from now)?\b", lambda f, t, _p: _moved(f, t, 1)),
+        (r"\b(?P<which>last|this|next) (?P<unit>weekend|week|month|year)\b", _period),
+    )
+)

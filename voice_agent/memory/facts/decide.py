@@ -1,0 +1,303 @@
+"""Which proposed facts become known: grounded in what was really said; new, known already, or a correction. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from voice_agent.memory.facts.dates import DAYS, MONTHS
+from voice_agent.memory.facts.statements import speaks_of_self
+from voice_agent.memory.text import FUNCTION_WORDS, content, content_words, plain, stem, words
+
+_GLUE: Final = frozenset(
+    map(
+        stem,
+        [
+            "user",
+            "name",
+            "named",
+            "call",
+            "called",
+            "own",
+            "owns",
+            "live",
+            "lives",
+            "work",
+            "works",
+            "old",
+            "year",
+            "years",
+            "age",
+            "aged",
+            "prefer",
+            "prefers",
+            "dislike",
+            "dislikes",
+            "enjoy",
+            "enjoys",
+            "like",
+            "likes",
+            "love",
+            "loves",
+            "take",
+            "takes",
+            "make",
+            "makes",
+            "use",
+            "uses",
+            "located",
+            "person",
+            "want",
+            "wants",
+            "plan",
+            "plans",
+            "favorite",
+            "favourite",
+            "best",
+            "number",
+            "code",
+            "day",
+            "date",
+            "time",
+            "month",
+            "week",
+            "and",
+            "also",
+            "currently",
+            "born",
+            "birthday",
+            "allergic",
+            "allergy",
+            "eat",
+            "drink",
+            "stand",
+            "people",
+            "family",
+            "member",
+            "lasting",
+            "new",
+            "former",
+            "previous",
+            "instead",
+            "anymore",
+            "longer",
+        ],
+    )
+)
+"""Words with which a fact may be phrased though nobody said them."""
+_LONGEST_WORDS: Final = 40
+_ABOUT_US: Final = re.compile(
+    r"\b(?:assistant|chatbot|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|always (?:answer|say|reply)"
+    r"|must (?:always|never))\b",
+    re.IGNORECASE,
+)
+"""Facts about the user are data. What would read as an order to the assistant is not kept."""
+_MARKUP: Final = re.compile(r"[<>{}\[\]`|\\]|https?://")
+_CORRECTS: Final = re.compile(
+    r"\b(?:actually|correction|i meant?|i was wrong|any ?more|no longer|instead|in fact|changed|switched|used to|"
+    r"moved|now|sorry|wrong|not (?:\w+ ){0,3}but|renamed|postponed|rescheduled|from now on|after all|these days)\b",
+    re.IGNORECASE,
+)
+_NEGATIONS: Final = frozenset(("not", "never", "no", "without", "cannot"))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known already, as far as the decision needs it."""
+
+    fact_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    text: str
+    same_as: str = ""
+    """It is known already, by this fact."""
+    replaces: str = ""
+    """It corrects this fact."""
+
+
+def decide(proposed: Sequence[str], said: str, context: str, known: Sequence[Known]) -> list[Decision]:
+    """`said`: the statement; `context`: words that may be used besides (what was said just before, the names of known
+    facts). Each decision counts for those behind it."""
+    facts = [tidy(one) for one in proposed]
+    facts = [fact for fact in facts if acceptable(fact, said) and grounded(fact, said, context)]
+    whole = [fact for fact in facts if not any(fact != other and is_same(fact, other) for other in facts)]
+    decided: list[Decision] = []
+    present = list(known)
+    for fact in dict.fromkeys(whole):
+        same = next((one for one in present if is_same(fact, one.text)), None)
+        if same is not None:
+            decided.append(Decision(fact, same_as=same.fact_id))
+            continue
+        old = corrected(fact, said, present)
+        decided.append(Decision(fact, replaces=old.fact_id if old else ""))
+        if old is not None:
+            present.remove(old)
+    return decided
+
+
+def tidy(sentence: str) -> str:
+    text = " ".join(sentence.split()).strip(" -•*\"'")
+    return text if text.endswith((".", "!")) or not text else f"{text}."
+
+
+def acceptable(fact: str, said: str) -> bool:
+    """Of a sensible size, without markup, no order to the assistant, and about the user only where the user spoke of
+    themselves ("You are funny." tells nothing about them)."""
+    return bool(
+        fact
+        and len(words(fact)) <= _LONGEST_WORDS
+        and content(fact)
+        and (speaks_of_self(said) or not re.search(r"\busers?\b", fact, re.IGNORECASE))
+        and not _MARKUP.search(fact)
+        and not _ABOUT_US.search(fact)
+        and " you " not in f" {plain(fact)} "
+    )
+
+
+def grounded(fact: str, said: str, context: str = "") -> bool:
+    """Every name and number of the fact was said, and of the other words all but one in four."""
+    heard_words = words(f"{said} {context}")
+    heard = {stem(word) for word in heard_words}
+    run_together = "".join(heard_words)
+    names = {name for one in fact.split()[1:] if one[:1].isupper() for name in words(one)}
+    found, missing = 0, 0
+    for word in content_words(fact):
+        if word in heard_words or stem(word) in heard or (len(word) > 2 and word in run_together):
+            found += 1
+        elif word.isdigit() or word in names:
+            return False
+        elif stem(word) not in _GLUE:
+            missing += 1
+    return found > 0 and missing <= found // 3
+
+
+def is_same(one: str, other: str) -> bool:
+    """Nothing in the new fact that the known one does not say."""
+    mine, theirs = _plainly(one), _plainly(other)
+    if negated(one) != negated(other):
+        return False
+    return bool(mine) and mine <= theirs
+
+
+_ALIKE: Final = {stem(word): "name" for word in ("named", "called", "call", "name")}
+
+
+def _plainly(fact: str) -> set[str]:
+    return {_ALIKE.get(word, word) for word in content(fact)}
+
+
+def negated(text: str) -> bool:
+    return bool(_NEGATIONS & set(words(text)))
+
+
+def corrected(fact: str, said: str, known: Sequence[Known]) -> Known | None:
+    """The known fact that this one takes the place of."""
+    cued = bool(_CORRECTS.search(said))
+    best: tuple[float, Known] | None = None
+    for one in known:
+        likeness = _same_matter(fact, one.text, cued)
+        if likeness and (best is None or likeness >= best[0]):
+            best = likeness, one
+    return best[1] if best else None
+
+
+_SINGLE: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\byears? old\b",
+        r"\b(?:is|are) (?:named|called)\b",
+        r"\blives? in\b",
+        r"\blives? at\b",
+        r"\bworks? (?:at|for)\b",
+        r"\bworks? as\b",
+        r"\b(?:code|number|password|address|birthday|appointment|favou?rite|size|age|name)\b.*\b(?:is|on|at)\b",
+        r"\bweighs?\b",
+        r"\bis married to\b",
+    )
+)
+"""What one can have only one of at a time: another value takes the place of the old one without being announced."""
+_CUE_WORDS: Final = frozenset(
+    map(stem, ["actually", "changed", "switched", "moved", "renamed", "postponed", "rescheduled", "wrong", "now"])
+)
+_WHEN: Final = frozenset(map(stem, [*DAYS, *MONTHS]))
+
+
+def _same_matter(fact: str, other: str, cued: bool) -> float:
+    """How sure it is that both are about the same thing with another value; 0: they are not."""
+    mine, theirs = _matter(fact), _matter(other)
+    shared, only_mine, only_theirs = mine & theirs, mine - theirs, theirs - mine
+    if len(only_mine) > _MOST_NEW or len(only_theirs) > _MOST_NEW:
+        return 0.0
+    overlap = len(shared) / max(1, min(len(mine), len(theirs)))
+    if negated(fact) != negated(other):
+        return 2.0 + overlap if overlap >= 0.99 else 0.0
+    if only_mine and only_theirs and _kind(only_mine) != _kind(only_theirs):
+        return 0.0
+    if cued and overlap >= 0.5:
+        return 1.0 + overlap
+    single = any(pattern.search(fact) and pattern.search(other) for pattern in _SINGLE)
+    return 1.0 + overlap if single and _opening(fact) == _opening(other) else 0.0
+
+
+_MOST_NEW: Final = 4
+"""Content words in which a fact and its correction may differ."""
+
+
+def _matter(fact: str) -> set[str]:
+    return set(content(fact)) - _GLUE - _CUE_WORDS
+
+
+def _kind(values: set[str]) -> str:
+    return "number" if any(value.isdigit() or value in _WHEN for value in values) else "word"
+
+
+def _opening(fact: str) -> tuple[str, ...]:
+    """Who or what it is about, and the verb; "name" says the same as the verb does."""
+    found = words(fact)
+    verb = next((place for place, word in enumerate(found) if word in _VERBS), len(found))
+    about = [stem(word) for word in found[:verb] if word not in FUNCTION_WORDS and word != "name"]
+    return (*about, *("be" if word in ("is", "are") else stem(word) for word in found[verb : verb + 1]))
+
+
+_VERBS: Final = frozenset(
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "has",
+        "have",
+        "had",
+        "lives",
+        "live",
+        "works",
+        "work",
+        "likes",
+        "like",
+        "named",
+        "called",
+        "does",
+        "do",
+        "will",
+        "can",
+        "cannot",
+        "moved",
+        "weighs",
+        "prefers",
+        "plays",
+        "collects",
+        "wants",
+        "owns",
+        "loves",
+        "hates",
+        "eats",
+        "drinks",
+        "leaves",
+        "starts",
+    ]
+)

@@ -1,0 +1,159 @@
+"""Takes facts from finished turns: the language model proposes, `decide` decides, the store keeps, once for each turn.
+
+One process at a time does it (see upkeep.py), at background rank. What fails is tried a bounded number of times, then
+parked and said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import select
+
+from voice_agent.contracts import LogEvent
+from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.memory.facts import statements
+from voice_agent.memory.facts.dates import absolute
+from voice_agent.memory.facts.decide import Known, decide
+from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.facts.propose import Proposer
+from voice_agent.memory.facts.store import FactStore, Owner
+from voice_agent.memory.model import Turn, TurnState
+from voice_agent.memory.outbox import DUE, turn_of
+from voice_agent.memory.tables import turns
+from voice_agent.memory.text import words
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.storage.database import Database
+
+ATTEMPTS: Final = 4
+_PAUSE: Final = 2.0
+"""Seconds after a failure; doubles with each further one of the same turn."""
+_BATCH: Final = 50
+
+
+class Learner:
+    def __init__(
+        self,
+        database: Database,
+        proposer: Proposer,
+        log: ReconnectLog,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._store = FactStore(database)
+        self._proposer = proposer
+        self._log = log
+        self._clock = clock
+        self._not_before: dict[str, float] = {}
+
+    async def run_due(self) -> None:
+        """Every turn that is due, oldest first. A person's later turns wait for the earlier ones: corrections need
+        what they correct."""
+        held_back: set[Owner] = set()
+        for turn, said_at in await self._due():
+            owner = Owner(turn.letta_agent_id, turn.person_id)
+            if owner in held_back:
+                continue
+            if self._clock() < self._not_before.get(turn.turn_id, 0.0) or not await self._learn(turn, owner, said_at):
+                held_back.add(owner)
+
+    async def _learn(self, turn: Turn, owner: Owner, said_at: datetime) -> bool:
+        """False: it is to be tried again."""
+        try:
+            known = await self._store.of_person(owner)
+            proposed, said, before = await self._proposed(turn, known)
+            new, replaced = self._decided(turn, owner, said_at, proposed, said, before, known)
+            await self._store.learned(turn.turn_id, owner, new, replaced)
+        except VoiceAgentError as error:
+            return await self._failed(turn, error)
+        self._not_before.pop(turn.turn_id, None)
+        if new:
+            line = self._log.bind(session=turn.session_id, agent=turn.letta_agent_id, episode=turn.episode)
+            line.write(LogEvent.FACTS_LEARNED, turn_id=turn.turn_id, facts=len(new), replaced=len(replaced))
+        return True
+
+    async def _proposed(self, turn: Turn, known: Sequence[Fact]) -> tuple[list[str], str, str]:
+        said = statements.told(turn.user_text)
+        if not said or not (statements.speaks_of_self(said) or _names_known(said, known)):
+            return [], said, ""
+        before = await self._said_before(turn) if statements.refers_back(said) else ""
+        return await self._proposer.propose(said, before), said, before
+
+    def _decided(
+        self,
+        turn: Turn,
+        owner: Owner,
+        said_at: datetime,
+        proposed: Sequence[str],
+        said: str,
+        before: str,
+        known: Sequence[Fact],
+    ) -> tuple[list[Fact], list[str]]:
+        names = " ".join(fact.text for fact in known if _names_known(said, [fact]))
+        decisions = decide(proposed, said, f"{before} {names}", [Known(fact.fact_id, fact.text) for fact in known])
+        fresh = [one for one in decisions if not one.same_as]
+        new = [
+            Fact(
+                fact_id=f"{turn.turn_id}-{number}",
+                letta_agent_id=owner.letta_agent_id,
+                person_id=owner.person_id,
+                text=absolute(one.text, said_at.date()),
+                said_at=said_at,
+                turn_id=turn.turn_id,
+                session_id=turn.session_id,
+                replaces=one.replaces,
+            )
+            for number, one in enumerate(fresh)
+        ]
+        return new, [one.replaces for one in fresh if one.replaces]
+
+    async def _failed(self, turn: Turn, error: VoiceAgentError) -> bool:
+        if isinstance(error, Temporary) and error.code is Code.MODEL_BUSY:
+            self._not_before[turn.turn_id] = self._clock() + _PAUSE  # a person was answered: no failure of ours
+            return False
+        if error.code is Code.DATABASE_UNAVAILABLE:
+            raise error
+        park = turn.attempts + 1 >= ATTEMPTS or not isinstance(error, Temporary)
+        await self._store.not_learned(turn.turn_id, str(error), park=park)
+        self._not_before[turn.turn_id] = self._clock() + _PAUSE * 2**turn.attempts
+        line = self._log.bind(session=turn.session_id, agent=turn.letta_agent_id)
+        line.write(LogEvent.MEMORY_FAILED, what="facts", turn_id=turn.turn_id, parked=park, **error.as_dict())
+        return park
+
+    async def _due(self) -> list[tuple[Turn, datetime]]:
+        query = (
+            select(turns)
+            .where(turns.c.learning == DUE, turns.c.state != TurnState.OPEN)
+            .order_by(turns.c.seq)
+            .limit(_BATCH)
+        )
+        async with self._database.read() as connection:
+            rows = list((await connection.execute(query)).mappings())
+        return [(turn_of(row, attempts=row["learning_attempts"]), _aware(row["created_at"])) for row in rows]
+
+    async def _said_before(self, turn: Turn) -> str:
+        query = (
+            select(turns.c.user_text)
+            .where(turns.c.session_id == turn.session_id, turns.c.person_id == turn.person_id, turns.c.seq < turn.seq)
+            .order_by(turns.c.seq.desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            return statements.told(str(await connection.scalar(query) or ""))
+
+
+def _names_known(said: str, known: Sequence[Fact]) -> bool:
+    """Whether a proper name of a known fact is spoken of ("Leo has turned four")."""
+    heard = set(words(said))
+    return any(name in heard for fact in known for name in _proper_names(fact.text))
+
+
+def _proper_names(text: str) -> list[str]:
+    return [word.strip(".,;:!?'\"").lower().removesuffix("'s") for word in text.split()[1:] if word[:1].isupper()]
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SQLite drops it

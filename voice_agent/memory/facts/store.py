@@ -1,0 +1,222 @@
+"""Facts in the database. A turn's facts are stored in the transaction that marks the turn as learned: exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
+from voice_agent.memory.facts.tables import facts, forgotten_turns, revisions
+from voice_agent.memory.outbox import DUE
+from voice_agent.memory.tables import turns
+from voice_agent.storage.database import Database, insert_if_absent
+
+LEARNED: Final = "learned"
+PARKED: Final = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose facts: of one person, with one assistant's memory."""
+
+    letta_agent_id: str
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far learning is: turns that wait for it, and turns that it gave up on."""
+
+    pending: int
+    parked: int
+
+
+class FactStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- reading ---
+
+    async def of_person(self, owner: Owner) -> list[Fact]:
+        """What is known, oldest first."""
+        query = select(facts).where(*_of(owner), facts.c.state == FactState.KNOWN)
+        return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id))
+
+    async def get(self, fact_id: str) -> Fact | None:
+        found = await self._read(select(facts).where(facts.c.fact_id == fact_id))
+        return found[0] if found else None
+
+    async def revision(self, owner: Owner) -> int:
+        query = select(revisions.c.revision).where(
+            revisions.c.letta_agent_id == owner.letta_agent_id, revisions.c.person_id == owner.person_id
+        )
+        async with self._database.read() as connection:
+            return int(await connection.scalar(query) or 0)
+
+    async def changed_since(self, owner: Owner, revision: int) -> list[Fact]:
+        """Whatever their state: a fact that is not known any more has changed, too."""
+        return await self._read(select(facts).where(*_of(owner), facts.c.revision > revision))
+
+    async def standing(self, owner: Owner) -> Standing:
+        query = (
+            select(turns.c.learning, func.count())
+            .where(turns.c.person_id == owner.person_id, turns.c.letta_agent_id == owner.letta_agent_id)
+            .where(turns.c.learning.in_((DUE, PARKED)))
+            .group_by(turns.c.learning)
+        )
+        async with self._database.read() as connection:
+            counts = {row[0]: row[1] for row in await connection.execute(query)}
+        return Standing(counts.get(DUE, 0), counts.get(PARKED, 0))
+
+    async def everybodys_standing(self) -> Standing:
+        query = select(turns.c.learning, func.count()).where(turns.c.learning.in_((DUE, PARKED)))
+        async with self._database.read() as connection:
+            counts = {row[0]: row[1] for row in await connection.execute(query.group_by(turns.c.learning))}
+        return Standing(counts.get(DUE, 0), counts.get(PARKED, 0))
+
+    # --- learning ---
+
+    async def learned(self, turn_id: str, owner: Owner, new: Sequence[Fact], replaced: Collection[str]) -> bool:
+        """False: somebody else has learned from this turn already, and nothing was changed."""
+        async with self._database.begin() as connection:
+            marked = await connection.execute(
+                update(turns)
+                .where(turns.c.turn_id == turn_id, turns.c.learning == DUE)
+                .values(learning=LEARNED, learning_note="")
+            )
+            if marked.rowcount != 1:
+                return False
+            await self._store(connection, owner, new, replaced)
+        return True
+
+    async def add(self, owner: Owner, new: Sequence[Fact], replaced: Collection[str] = ()) -> None:
+        """Facts that come from elsewhere than a turn."""
+        async with self._database.begin() as connection:
+            await self._store(connection, owner, new, replaced)
+
+    async def _store(
+        self, connection: AsyncConnection, owner: Owner, new: Sequence[Fact], replaced: Collection[str]
+    ) -> None:
+        if not new and not replaced:
+            return
+        revision = await self._next_revision(connection, owner)
+        if replaced:
+            await connection.execute(
+                update(facts)
+                .where(facts.c.fact_id.in_(replaced), facts.c.state == FactState.KNOWN)
+                .values(state=FactState.REPLACED, revision=revision, archive_state=ArchiveState.PENDING)
+            )
+        for fact in new:
+            await connection.execute(insert_if_absent(self._database, facts, asdict(fact) | {"revision": revision}))
+
+    async def not_learned(self, turn_id: str, note: str, *, park: bool) -> None:
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(turns)
+                .where(turns.c.turn_id == turn_id, turns.c.learning == DUE)
+                .values(
+                    learning_attempts=turns.c.learning_attempts + 1,
+                    learning_note=note[:1000],
+                    learning=PARKED if park else DUE,
+                )
+            )
+
+    async def learn_again(self, owner: Owner, *, everything: bool = False) -> int:
+        """Turns that were given up are due again; with `everything` all of the person's. Those from which something
+        was forgotten never are."""
+        states = (PARKED, LEARNED) if everything else (PARKED,)
+        async with self._database.begin() as connection:
+            result = await connection.execute(
+                update(turns)
+                .where(turns.c.person_id == owner.person_id, turns.c.letta_agent_id == owner.letta_agent_id)
+                .where(turns.c.learning.in_(states), turns.c.turn_id.not_in(select(forgotten_turns.c.turn_id)))
+                .values(learning=DUE, learning_attempts=0, learning_note="")
+            )
+            return result.rowcount
+
+    # --- forgetting ---
+
+    async def forget(self, owner: Owner, fact_ids: Collection[str], turn_ids: Collection[str]) -> None:
+        """The facts without their text, and a mark without content at every turn that told them."""
+        async with self._database.begin() as connection:
+            revision = await self._next_revision(connection, owner)
+            await connection.execute(
+                update(facts)
+                .where(*_of(owner), facts.c.fact_id.in_(fact_ids))
+                .values(text="", note="", state=FactState.FORGOTTEN, revision=revision,
+                        archive_state=ArchiveState.PENDING)
+            )  # fmt: skip
+            for turn_id in turn_ids:
+                await connection.execute(insert_if_absent(self._database, forgotten_turns, {"turn_id": turn_id}))
+            await connection.execute(
+                update(turns)
+                .where(turns.c.turn_id.in_(turn_ids))
+                .values(learning=LEARNED, user_text="", assistant_text="", learning_note="")
+            )
+
+    async def is_forgotten(self, turn_id: str) -> bool:
+        async with self._database.read() as connection:
+            query = select(forgotten_turns.c.turn_id).where(forgotten_turns.c.turn_id == turn_id)
+            return (await connection.scalar(query)) is not None
+
+    # --- into Letta ---
+
+    async def archivable(self, limit: int) -> list[Fact]:
+        states = (ArchiveState.PENDING, ArchiveState.SENDING)
+        query = select(facts).where(facts.c.archive_state.in_(states))
+        return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id).limit(limit))
+
+    async def mark_archive(
+        self, fact_ids: Collection[str], state: ArchiveState, *, passage_id: str | None = None, note: str = ""
+    ) -> None:
+        values: dict[str, Any] = {"archive_state": state, "note": note}
+        if passage_id is not None:
+            values["passage_id"] = passage_id
+        if state is ArchiveState.SENDING:
+            values["archive_attempts"] = facts.c.archive_attempts + 1
+        async with self._database.begin() as connection:
+            await connection.execute(update(facts).where(facts.c.fact_id.in_(fact_ids)).values(values))
+
+    async def _next_revision(self, connection: AsyncConnection, owner: Owner) -> int:
+        """Its row is locked until the end of the transaction: revisions are committed in order."""
+        row: Mapping[str, Any] = {**asdict(owner), "revision": 0}
+        await connection.execute(insert_if_absent(self._database, revisions, row))
+        bumped = (
+            update(revisions)
+            .where(revisions.c.letta_agent_id == owner.letta_agent_id, revisions.c.person_id == owner.person_id)
+            .values(revision=revisions.c.revision + 1)
+        )
+        return int((await connection.execute(bumped.returning(revisions.c.revision))).scalar_one())
+
+    async def _read(self, query: Select[Any]) -> list[Fact]:
+        async with self._database.read() as connection:
+            return [_fact(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _of(owner: Owner) -> tuple[Any, Any]:
+    return facts.c.letta_agent_id == owner.letta_agent_id, facts.c.person_id == owner.person_id
+
+
+def _fact(row: RowMapping) -> Fact:
+    said_at: datetime = row["said_at"]
+    return Fact(
+        fact_id=row["fact_id"],
+        letta_agent_id=row["letta_agent_id"],
+        person_id=row["person_id"],
+        text=row["text"],
+        said_at=said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC),  # SQLite drops it
+        source=FactSource(row["source"]),
+        turn_id=row["turn_id"],
+        session_id=row["session_id"],
+        state=FactState(row["state"]),
+        replaces=row["replaces"],
+        archive_state=ArchiveState(row["archive_state"]),
+        archive_attempts=row["archive_attempts"],
+        passage_id=row["passage_id"],
+        note=row["note"],
+    )

@@ -1,0 +1,240 @@
+"""What a question asks for: about whom, about what, and which kind of answer. Pure; English."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from voice_agent.memory.text import FUNCTION_WORDS, content_words, plain, stem, words
+
+_GROUPS: Final = (
+    # A word, and what may stand for it. Each group's members name the same entity; "wider" words fit all of a group.
+    ("mother", "mum", "mom", "mama", "mummy"),
+    ("father", "dad", "papa", "daddy"),
+    ("sister",),
+    ("brother",),
+    ("daughter", "girl"),
+    ("son", "boy"),
+    ("wife",),
+    ("husband",),
+    ("partner", "boyfriend", "girlfriend", "fiance", "fiancee"),
+    ("grandmother", "grandma", "granny", "nan", "gran"),
+    ("grandfather", "grandpa", "granddad", "grandad"),
+    ("grandson",),
+    ("granddaughter",),
+    ("grandchild", "grandchildren", "grandkid"),
+    ("aunt", "auntie"),
+    ("uncle",),
+    ("niece",),
+    ("nephew",),
+    ("cousin",),
+    ("twin",),
+    ("godmother",),
+    ("godfather",),
+    ("godchild", "godchildren", "godson", "goddaughter", "godparent"),
+    ("stepmother",),
+    ("stepfather",),
+    ("stepson",),
+    ("stepdaughter",),
+    ("neighbour", "neighbor", "next door"),
+    ("boss", "manager", "supervisor"),
+    ("colleague", "coworker", "workmate"),
+    ("teacher",),
+    ("doctor", "gp", "physician"),
+    ("dentist",),
+    ("hairdresser", "barber"),
+    ("landlord", "landlady"),
+    ("dog", "puppy"),
+    ("cat", "kitten"),
+    ("hamster",),
+    ("parrot",),
+    ("rabbit", "bunny"),
+    ("horse", "pony"),
+    ("goldfish", "fish"),
+    ("tortoise", "turtle"),
+    ("guinea pig",),
+)
+_WIDER: Final = {
+    "parents": ("mother", "father"),
+    "parent": ("mother", "father"),
+    "sibling": ("sister", "brother"),
+    "siblings": ("sister", "brother"),
+    "child": ("daughter", "son"),
+    "children": ("daughter", "son"),
+    "kid": ("daughter", "son"),
+    "kids": ("daughter", "son"),
+    "grandparents": ("grandmother", "grandfather"),
+    "spouse": ("wife", "husband"),
+    "pet": ("dog", "cat", "hamster", "parrot", "rabbit", "horse", "goldfish", "tortoise", "guinea pig"),
+}
+_ENTITY: Final = {word: group[0] for group in _GROUPS for word in group}
+_PLURAL: Final = {f"{word}s": name for word, name in _ENTITY.items()}
+_TWO_WORDS: Final = tuple(name for name in _ENTITY if " " in name)
+_IN_LAW: Final = re.compile(r"\b(\w+)[ -]in[ -]law\b")
+
+
+def entities(text: str) -> frozenset[str]:
+    """The people and animals that are spoken of, each by one name."""
+    folded = plain(text)
+    found = {f"{one[1]} in law" for one in _IN_LAW.finditer(folded)}
+    folded = _IN_LAW.sub(" ", folded)
+    for name in _TWO_WORDS:
+        if name in folded:
+            found.add(_ENTITY[name])
+            folded = folded.replace(name, " ")
+    for word in re.findall(r"\w+", folded):
+        if word in _ENTITY or word in _PLURAL:
+            found.add(_ENTITY.get(word) or _PLURAL[word])
+        elif word in _WIDER:
+            found.update(_WIDER[word])
+    return frozenset(found)
+
+
+_KIND_OF: Final = re.compile(
+    r"\b(?:what|which)(?: (?:kinds?|sorts?|types?|brand|make|pieces?) of)? (?P<noun>[a-z]+)\b|"
+    r"\b(?:kinds?|sorts?|types?) of (?P<noun2>[a-z]+)\b"
+)
+_EMPTY: Final = frozenset(
+    map(
+        stem,
+        [
+            "kind",
+            "sort",
+            "type",
+            "remember",
+            "remind",
+            "tell",
+            "told",
+            "recall",
+            "again",
+            "called",
+            "call",
+            "name",
+            "make",
+            "do",
+            "get",
+            "go",
+            "much",
+            "many",
+            "long",
+            "often",
+            "current",
+            "currently",
+            "exactly",
+            "ever",
+            "supposed",
+            "think",
+            "way",
+            "lot",
+            "bit",
+            "piece",
+            "person",
+            "people",
+            "something",
+            "anything",
+            "little",
+            "old",
+            "new",
+            "last",
+            "closest",
+            "nearest",
+            "present",
+            "usual",
+            "own",
+            "dear",
+            "favourite",
+            "favorite",
+            "best",
+        ],
+    )
+)
+"""Words of questions that say nothing about what is asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    text: str
+    entities: frozenset[str]
+    matter: tuple[str, ...]
+    """Content words that a fact which answers it should have, or have words like them."""
+    own: tuple[str, ...]
+    """Those of them that stand behind "my" or "our": what is asked about belongs to the person."""
+    asks: str
+    """who, where, when, number, or empty."""
+
+
+def read(text: str) -> Question:
+    folded = plain(text)
+    named = {stem(word) for word in words(" ".join(_ENTITY))}
+    asked_kind = {stem(noun) for one in _KIND_OF.finditer(folded) for noun in one.groups() if noun}
+    matter = tuple(
+        dict.fromkeys(
+            word
+            for word in content_words(text)
+            if stem(word) not in _EMPTY and stem(word) not in asked_kind and stem(word) not in named
+        )
+    )
+    own = tuple(word for word in matter if word in _possessed(text))
+    return Question(text, entities(text), matter, own, _asks(folded))
+
+
+def _possessed(text: str) -> frozenset[str]:
+    found: set[str] = set()
+    following = False
+    for word in words(text):
+        if word in ("my", "our", "mine"):
+            following = True
+        elif following and word in FUNCTION_WORDS and word not in ("s", "own"):
+            following = False
+        elif following:
+            found.add(word)
+    return frozenset(found)
+
+
+_NUMBER: Final = re.compile(
+    r"\bhow (?:old|many|much|tall|big|heavy|far|high|large|fast|long)\b|\b(?:number|code|pin|combination|size|age|"
+    r"password|phone)\b"
+)
+_WHEN: Final = re.compile(
+    r"\bwhen\b|\b(?:what|which) (?:date|day|time|year|month|days)\b|\bhow long ago\b|\bsince when\b"
+)
+_WHO: Final = re.compile(r"\bwho(?:m|se)?\b|\bname\b|\bcalled\b")
+_WHERE: Final = re.compile(r"\bwhere\b|\b(?:what|which) (?:city|town|country|place|street|village)\b")
+
+
+def _asks(folded: str) -> str:
+    for kind, pattern in (("when", _WHEN), ("number", _NUMBER), ("who", _WHO), ("where", _WHERE)):
+        if pattern.search(folded):
+            return kind
+    return ""
+
+
+_MONTH_OR_DAY: Final = re.compile(
+    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|"
+    r"wednesday|thursday|friday|saturday|sunday|morning|evening|noon|night|week|weekend|spring|summer|autumn|winter|"
+    r"christmas|easter|day|year)s?\b"
+)
+
+
+def holds(fact: str, asks: str) -> bool:
+    """Whether the fact has an answer of the kind that is asked for."""
+    if not asks:
+        return True
+    folded = plain(fact)
+    has_number = any(word.isdigit() for word in words(fact))
+    if asks == "number":
+        return has_number
+    if asks == "when":
+        return has_number or bool(_MONTH_OR_DAY.search(folded))
+    named = any(word[:1].isupper() and plain(word).strip(".,'") not in FUNCTION_WORDS for word in fact.split())
+    if asks == "who":
+        return named or bool(entities(fact))
+    return named or bool(re.search(r"\b(?:in|at|on|near|to|from|behind|under|by|beside|into|with)\b", folded))
+
+
+_ABOUT_SELF: Final = frozenset(["i", "me", "my", "mine", "myself", "we", "us", "our", "ours"])
+
+
+def about_self(text: str) -> bool:
+    return bool(_ABOUT_SELF & set(words(text)))

@@ -1,0 +1,164 @@
+"""What a question brings up: the facts of one person that answer it, or that nothing of it was ever told."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from sqlalchemy import select
+
+from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.facts.fact import Fact, FactState
+from voice_agent.memory.facts.statements import is_question
+from voice_agent.memory.facts.store import FactStore, Owner
+from voice_agent.memory.facts.tables import vectors
+from voice_agent.memory.recall.embedder import Embedder
+from voice_agent.memory.recall.index import FactIndex, Vectors, as_said
+from voice_agent.memory.recall.question import Question, about_self, read
+from voice_agent.memory.recall.relevance import Relevance, relevance
+from voice_agent.memory.text import content_words, stem
+from voice_agent.storage.database import Database, insert_if_absent
+
+MOST: Final = 3
+"""Facts in the prompt of one question (docs/measured.md has the curve)."""
+_CANDIDATES: Final = 8
+_REMEMBERED_WORDS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    facts: tuple[Fact, ...] = ()
+    sure: bool = True
+    """False: they may answer the question, or not."""
+    untold: bool = False
+    """The question is about the person, and nothing that answers it was ever told."""
+    milliseconds: float = 0.0
+
+
+class Recall:
+    """Of one person. Reads what has changed in the store since it last looked; embeds only what is new."""
+
+    def __init__(self, database: Database, embedder: Embedder, owner: Owner) -> None:
+        self.owner = owner
+        self._database = database
+        self._store = FactStore(database)
+        self._embedder = embedder
+        self._index = FactIndex()
+        self._facts: dict[str, Fact] = {}
+        self._revision = 0
+        self._words: OrderedDict[str, Vectors] = OrderedDict()
+        self._without_vector: set[str] = set()
+
+    @property
+    def known(self) -> Sequence[Fact]:
+        """Newest first."""
+        return sorted(self._facts.values(), key=lambda fact: fact.said_at, reverse=True)
+
+    async def refresh(self) -> None:
+        """Take over what was learned, corrected or forgotten. Facts without a vector are found by their words."""
+        revision = await self._store.revision(self.owner)
+        changed = await self._store.changed_since(self.owner, self._revision) if revision != self._revision else []
+        known = [fact for fact in changed if fact.state is FactState.KNOWN]
+        for fact in changed:
+            if fact.state is not FactState.KNOWN:
+                self._facts.pop(fact.fact_id, None)
+                self._index.drop(fact.fact_id)
+                self._without_vector.discard(fact.fact_id)
+        again = [self._facts[fact_id] for fact_id in self._without_vector if fact_id in self._facts]
+        found = await self._vectors([fact.text for fact in (*known, *again)])
+        for fact, vector in zip((*known, *again), found, strict=True):
+            self._facts[fact.fact_id] = fact
+            self._index.put(fact.fact_id, fact.text, vector)
+            (self._without_vector.add if vector is None else self._without_vector.discard)(fact.fact_id)
+        self._revision = revision
+
+    async def about(self, question: str) -> Recalled:
+        """By the facts of the last `refresh`. An embedding model that does not answer leaves the search by words."""
+        began = time.perf_counter()
+        asked = read(question)
+        own = [word for word in asked.own if word not in self._words]
+        vector = await self._embedded(question, own)
+        hits = self._index.search(question, vector, _CANDIDATES)
+        judged = [(self._judge(asked, hit.fact_id, hit.similarity, vector), hit) for hit in hits]
+        best = max((grade for grade, _ in judged), default=Relevance.NONE)
+        chosen = [self._facts[hit.fact_id] for grade, hit in judged if grade is not Relevance.NONE and grade == best]
+        took = 1000 * (time.perf_counter() - began)
+        if chosen:
+            return Recalled(tuple(chosen[:MOST]), sure=best is Relevance.LIKELY, milliseconds=took)
+        return Recalled(untold=is_question(question) and about_self(question), milliseconds=took)
+
+    def _judge(self, asked: Question, fact_id: str, similarity: float, vector: Vectors | None) -> Relevance:
+        fact = self._facts[fact_id].text
+        if vector is None:  # by words only: two of the question's stand in the fact, or the only one
+            stems = {stem(word) for word in content_words(fact)}
+            shared = sum(stem(word) in stems for word in content_words(asked.text))
+            similarity = 0.5 if shared >= min(2, max(1, len(asked.matter))) else 0.0
+            return relevance(asked, fact, similarity, lambda one, other: float(stem(one) == stem(other)))
+        return relevance(asked, fact, similarity, self._alike)
+
+    def _alike(self, one: str, other: str) -> float:
+        first, second = self._words.get(one), self._words.get(other)
+        return float(first @ second) if first is not None and second is not None else 0.0
+
+    async def _embedded(self, question: str, new_words: Sequence[str]) -> Vectors | None:
+        try:
+            found = await self._embedder.embed([question, *new_words], query=True)
+        except VoiceAgentError:
+            return None
+        self._remember_words(new_words, found[1:])
+        return np.asarray(found[0])
+
+    def _remember_words(self, words: Sequence[str], found: Vectors) -> None:
+        for word, vector in zip(words, found, strict=True):
+            self._words[word] = np.asarray(vector)
+        while len(self._words) > _REMEMBERED_WORDS:
+            self._words.popitem(last=False)
+
+    async def _vectors(self, texts: Sequence[str]) -> list[Vectors | None]:
+        """Of facts as they would be said, and of their words; kept in the database, since they never change."""
+        said = [as_said(text) for text in texts]
+        words = [word for word in dict.fromkeys(w for text in texts for w in content_words(text))]
+        new_words = [word for word in words if word not in self._words]
+        kept = await self._kept([*said, *new_words])
+        missing = [text for text in dict.fromkeys([*said, *new_words]) if text not in kept]
+        if missing:
+            try:
+                made = await self._embedder.embed(missing)
+            except VoiceAgentError:
+                return [kept.get(text) for text in said]
+            kept |= dict(zip(missing, made, strict=True))
+            await self._keep(missing, made)
+        self._remember_words(new_words, np.stack([kept[word] for word in new_words]) if new_words else np.zeros((0, 1)))
+        return [kept.get(text) for text in said]
+
+    async def _kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
+        by_hash = {_hash(text): text for text in texts}
+        found: dict[str, Vectors] = {}
+        hashes = list(by_hash)
+        for start in range(0, len(hashes), 500):
+            query = select(vectors.c.text_hash, vectors.c.vector).where(
+                vectors.c.model == self._embedder.model, vectors.c.text_hash.in_(hashes[start : start + 500])
+            )
+            async with self._database.read() as connection:
+                for text_hash, vector in await connection.execute(query):
+                    found[by_hash[text_hash]] = np.frombuffer(vector, np.float32)
+        return found
+
+    async def _keep(self, texts: Sequence[str], made: Vectors) -> None:
+        async with self._database.begin() as connection:
+            for text, vector in zip(texts, made, strict=True):
+                row = {
+                    "model": self._embedder.model,
+                    "text_hash": _hash(text),
+                    "vector": np.asarray(vector, np.float32).tobytes(),
+                }
+                await connection.execute(insert_if_absent(self._database, vectors, row))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
