@@ -42,6 +42,7 @@ class Code(StrEnum):
     LLM_FAILED = "llm_failed"
     STT_FAILED = "stt_failed"
     TTS_FAILED = "tts_failed"
+    EMBEDDING_FAILED = "embedding_failed"
     MODEL_UNKNOWN = "model_unknown"
     MODEL_CORRUPT = "model_corrupt"
     MODEL_UNREACHABLE = "model_unreachable"

@@ -129,6 +129,16 @@ class Settings(BaseModel):
     tts_model: str = _setting("VOICE_TTS_MODEL", "Voice model.", "")
     tts_voice: str = _setting("VOICE_TTS_VOICE", "Voice.", "")
     tts_speed: float = _setting("VOICE_TTS_SPEED", "How fast it speaks.", 1.0, ge=0.25, le=4.0)
+    embedding_base_url: str = _setting(
+        "VOICE_EMBEDDING_BASE_URL",
+        "OpenAI-style endpoint for embeddings; empty: OpenAI where it is configured, else ours (another server at "
+        "OPENAI_BASE_URL is asked only when VOICE_EMBEDDING_MODEL names a model of its).",
+        "",
+    )
+    embedding_api_key: str = _setting("VOICE_EMBEDDING_API_KEY", "Key for VOICE_EMBEDDING_BASE_URL.", "", secret=True)
+    embedding_model: str = _setting(
+        "VOICE_EMBEDDING_MODEL", "Embedding model; one of ours is used on this machine whatever else is set.", ""
+    )
     vad_provider: str = _setting("VOICE_VAD_PROVIDER", "Livekit plugin that hears when somebody speaks.", "silero")
 
     workers: int = _setting(

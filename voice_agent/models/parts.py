@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,12 @@ log = structlog.get_logger()
 
 LLM_CONTEXT: Final = 8192
 RETRY_FETCH: Final = 15.0
-REQUIRED: Final[Mapping[ModelRole, str]] = {"stt": "onnxruntime", "tts": "kokoro_onnx", "llm": "xllamacpp"}
+REQUIRED: Final[Mapping[ModelRole, str]] = {
+    "stt": "onnxruntime",
+    "tts": "kokoro_onnx",
+    "llm": "xllamacpp",
+    "embedding": "onnxruntime",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,13 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
         shape = {"slots": SLOTS, "context": LLM_CONTEXT}
         order = {"threads": threads, "name": llm.model, **shape}
         found.append(Plan("llm", "voice_agent.models.llm_child", (find(llm.model),), order))
+    embedding = endpoints.embedding(settings)
+    if embedding.local:
+        model = find(embedding.model)
+        assert model.embedding is not None
+        # A process of its own: a question that is looked up in memory waits neither for speech nor for the llm.
+        order = {"shape": asdict(model.embedding)}
+        found.append(Plan("embedding", "voice_agent.models.embedding_child", (model,), order))
     return tuple(found)
 
 

@@ -116,7 +116,7 @@ def _order(wish: Any, model: Model) -> tuple[dict[str, Any], str]:
 
 
 def _known(name: Any, of_openai: frozenset[str], model: Model) -> None:
-    if name != model.name and name not in of_openai:
+    if not isinstance(name, str) or name not in {model.name, *of_openai}:
         raise Permanent(
             Code.MODEL_UNKNOWN, f"The model {name!r} does not exist here.", f"Use {model.name!r}.", param="model"
         )

@@ -162,6 +162,7 @@ def test_markup_is_not_read_aloud(models: RunningModels) -> None:
         ({"input": "x" * 20_001}, "input"),
         ({"voice": "bob"}, "voice"),
         ({"model": "tts-9"}, "model"),
+        ({"model": ["tts-1"]}, "model"),
         ({"speed": 9}, "speed"),
         ({"speed": "fast"}, "speed"),
         ({"response_format": "midi"}, "response_format"),

@@ -151,11 +151,11 @@ def test_children_do_not_outlive_the_front(tmp_path: Path) -> None:
     with running_models(tmp_path, {"VOICE_LLM_MODEL": LLM}) as models:
         front = psutil.Process(models.pid)
         children = front.children(recursive=True)
-        assert len(children) == 2
+        assert len(children) == 3
         front.kill()
         gone, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
-        assert len(gone) == 2
+        assert len(gone) == 3
 
 
 def test_health_tells_what_is_loading(tmp_path: Path) -> None:
@@ -170,4 +170,4 @@ def test_health_tells_what_is_loading(tmp_path: Path) -> None:
             return True
 
         until(answers, 30, "no health while loading")
-        assert set(json.loads(models.health().text)["roles"]) == {"stt", "tts", "llm"}
+        assert set(json.loads(models.health().text)["roles"]) == {"stt", "tts", "llm", "embedding"}

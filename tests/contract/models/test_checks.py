@@ -33,9 +33,9 @@ async def outcome(chosen: Settings) -> dict[str, Code | None]:
 async def test_our_own_models_work(models: RunningModels, tmp_path: Path) -> None:
     port = int(models.url.rsplit(":", 1)[1])
     chosen = settings(tmp_path, port, VOICE_LLM_MODEL=LLM)
-    assert await outcome(chosen) == {"tts": None, "stt": None, "llm": None, "vad": None}
+    assert await outcome(chosen) == {"tts": None, "stt": None, "llm": None, "embedding": None, "vad": None}
     wrong = settings(tmp_path, port, VOICE_LLM_MODEL=LLM, VOICE_TTS_VOICE="bob")
-    assert await outcome(wrong) == {"tts": Code.TTS_FAILED, "stt": None, "llm": None, "vad": None}
+    assert await outcome(wrong) == {"tts": Code.TTS_FAILED, "stt": None, "llm": None, "embedding": None, "vad": None}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ async def test_a_brain_that_refuses(llm: ScriptedLLM, tmp_path: Path, kind: Any,
 
 async def test_nothing_listens(tmp_path: Path) -> None:
     found = await outcome(settings(tmp_path, free_port()))
-    assert found == {**dict.fromkeys(("tts", "stt", "llm"), Code.MODEL_UNREACHABLE), "vad": None}
+    assert found == {**dict.fromkeys(("tts", "stt", "llm", "embedding"), Code.MODEL_UNREACHABLE), "vad": None}
 
 
 async def test_providers_that_are_not_installed_are_named(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_recorder_says_nothing(client: openai.OpenAI) -> None:
 
 def test_models_are_listed_as_letta_reads_them(client: openai.OpenAI) -> None:
     listed = {model.id: model for model in client.models.list()}
-    assert {"recorder", LLM, "moonshine-base", "kokoro-82m"} <= set(listed)
+    assert {"recorder", LLM, "moonshine-base", "kokoro-82m", "all-minilm-l6-v2-int8"} <= set(listed)
     assert all(getattr(model, "max_model_len", 0) > 1000 for model in listed.values())
 
 
@@ -79,5 +79,5 @@ def test_health_names_every_role(models: RunningModels) -> None:
     answer = models.health()
     assert answer.status_code == 200
     assert {role: part["state"] for role, part in answer.json()["roles"].items()} == dict.fromkeys(
-        ("stt", "tts", "llm"), "ready"
+        ("stt", "tts", "llm", "embedding"), "ready"
     )

@@ -9,7 +9,9 @@ import pytest
 from voice_agent.contracts import EarsChoice, ProviderChoice, VoiceChoice
 from voice_agent.errors import Code, Permanent
 from voice_agent.models import endpoints
+from voice_agent.models.catalog import MINILM
 from voice_agent.models.endpoints import NO_KEY, OPENAI, OPENAI_URL
+from voice_agent.models.parts import plans
 from voice_agent.settings import Settings
 
 
@@ -61,3 +63,71 @@ def test_an_unknown_local_model_is_refused() -> None:
     with pytest.raises(Permanent) as refused:
         endpoints.stt(settings(), EarsChoice(model="no-such-model"))
     assert refused.value.code is Code.MODEL_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("told", "base_url", "key", "model"),
+    [
+        ({}, "http://127.0.0.1:8290/v1", NO_KEY, MINILM.name),
+        ({"OPENAI_API_KEY": "k"}, OPENAI_URL, "k", "text-embedding-3-small"),
+        ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": f"{OPENAI_URL}/"}, OPENAI_URL, "k", "text-embedding-3-small"),
+        ({"OPENAI_API_KEY": "k", "VOICE_EMBEDDING_MODEL": "other"}, OPENAI_URL, "k", "other"),
+        (
+            {"OPENAI_API_KEY": "k", "VOICE_EMBEDDING_MODEL": MINILM.name},
+            "http://127.0.0.1:8290/v1",
+            NO_KEY,
+            MINILM.name,
+        ),
+        # Another server may have no embeddings: it is asked only for a model that somebody named.
+        ({"OPENAI_BASE_URL": "http://brain/v1"}, "http://127.0.0.1:8290/v1", NO_KEY, MINILM.name),
+        (
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://brain/v1"},
+            "http://127.0.0.1:8290/v1",
+            NO_KEY,
+            MINILM.name,
+        ),
+        (
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://api.openai.com.evil/v1"},
+            "http://127.0.0.1:8290/v1",
+            NO_KEY,
+            MINILM.name,
+        ),
+        (
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://brain/v1", "VOICE_EMBEDDING_MODEL": "bge"},
+            "http://brain/v1",
+            "k",
+            "bge",
+        ),
+        # The OpenAI key goes nowhere else.
+        (
+            {"OPENAI_API_KEY": "k", "VOICE_EMBEDDING_BASE_URL": "http://e/v1/"},
+            "http://e/v1",
+            NO_KEY,
+            "text-embedding-3-small",
+        ),
+        (
+            {"VOICE_EMBEDDING_BASE_URL": "http://e/v1", "VOICE_EMBEDDING_API_KEY": "e", "VOICE_EMBEDDING_MODEL": "bge"},
+            "http://e/v1",
+            "e",
+            "bge",
+        ),
+    ],
+)
+def test_where_embeddings_come_from(told: dict[str, str], base_url: str, key: str, model: str) -> None:
+    found = endpoints.embedding(settings(**told))
+    assert (found.base_url, found.api_key, found.model) == (base_url, key, model)
+    assert found.local is (model == MINILM.name)
+    assert found.version
+
+
+def test_embeddings_have_a_process_of_their_own() -> None:
+    assert [plan.name for plan in plans(settings())] == ["speech", "llm", "embedding"]
+    assert [plan.name for plan in plans(settings(OPENAI_BASE_URL="http://brain/v1"))] == ["embedding"]
+    assert plans(settings(OPENAI_API_KEY="k")) == ()
+
+
+def test_an_embedding_model_is_not_a_voice() -> None:
+    with pytest.raises(Permanent, match="no model for embedding"):
+        endpoints.embedding(settings(VOICE_EMBEDDING_MODEL="kokoro-82m"))
+    with pytest.raises(Permanent, match="no local model named"):
+        endpoints.embedding(settings(VOICE_EMBEDDING_MODEL="no-such-model"))

@@ -1,0 +1,120 @@
+"""The process that holds the embedding model: plain HTTP on a Unix socket, a question beside long lists of texts."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket as sockets
+import threading
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from voice_agent.errors import Code, Temporary
+from voice_agent.models.answers import HANDLERS, unless_disconnected
+from voice_agent.models.catalog import EmbeddingShape
+from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
+from voice_agent.models.embedding import EmbeddingModel, Vectors
+from voice_agent.models.onnx import Cancellation
+
+LIST_NICENESS: Final = 10
+LONGEST_QUEUE: Final = 32
+QUICK: Final = 4
+"""So few texts are a question that somebody waits for; a longer list is an index that is built."""
+
+
+class Lane:
+    """One thread that embeds one request after the other."""
+
+    def __init__(self, model: EmbeddingModel, name: str, niceness: int) -> None:
+        self._model = model
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_be_nice, initargs=(niceness,))
+
+    async def embed(self, texts: Sequence[str], query: bool) -> tuple[Vectors, int]:
+        if self._waiting >= LONGEST_QUEUE:
+            raise Temporary(
+                Code.MODEL_BUSY, "Too many requests wait for the embedding model.", "Try again in a moment."
+            )
+        cancellation = Cancellation()
+        self._waiting += 1
+        running = asyncio.get_running_loop().run_in_executor(self._thread, self._embed, texts, query, cancellation)
+        # Counted until the thread is really free of it: a caller that left may have left work behind.
+        running.add_done_callback(self._done)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            raise
+
+    def _embed(self, texts: Sequence[str], query: bool, cancellation: Cancellation) -> tuple[Vectors, int]:
+        rows, tokens = zip(*self._model.embed(texts, query, cancellation), strict=True)
+        return np.stack(rows), sum(tokens)
+
+    def _done(self, running: asyncio.Future[tuple[Vectors, int]]) -> None:
+        self._waiting -= 1
+        if not running.cancelled():
+            running.exception()  # looked at, so that asyncio does not report what an abandoned request ended with
+
+
+class Embedding:
+    def __init__(self, order: dict[str, Any]) -> None:
+        self._order = order
+
+    def load(self) -> None:
+        files = {name: Path(path) for name, path in self._order["embedding"].items()}
+        model = EmbeddingModel(files, EmbeddingShape(**self._order["shape"]))
+        # Two threads: a question does not wait for a list, and niceness could not be taken back from a thread.
+        self._quick, self._many = Lane(model, "quick", 0), Lane(model, "many", LIST_NICENESS)
+
+    async def embed(self, request: Request) -> Response:
+        wish = await request.json()
+        lane = self._quick if len(wish["texts"]) <= QUICK else self._many
+        vectors, tokens = await unless_disconnected(request, lane.embed(wish["texts"], wish["query"]), "embed")
+        packed = base64.b64encode(vectors.astype("<f4").tobytes()).decode()
+        return JSONResponse({"vectors": packed, "tokens": tokens})
+
+
+def _be_nice(niceness: int) -> None:
+    if niceness:
+        with suppress(OSError):  # only Linux knows a niceness of one thread
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+
+
+def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:
+    embedding = Embedding(order)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        embedding.load()
+        socket.listen(128)  # from here on a connection is accepted or waits for a moment
+        announce_ready()
+        yield
+
+    routes = [Route("/embed", embedding.embed, methods=["POST"])]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict(HANDLERS))
+
+
+def main() -> None:
+    order = orders()
+    exit_with_parent()
+    path = Path(order["socket"])
+    path.unlink(missing_ok=True)
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as socket:
+        socket.bind(str(path))
+        app = application(order, socket)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[socket])
+
+
+if __name__ == "__main__":
+    main()
