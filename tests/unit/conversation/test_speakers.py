@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from livekit import rtc
 
+from tests.support.memory_world import THREAD, MemoryWorld
 from voice_agent.contracts import AgentBinding, HumanAttribute, JobMetadata, MemoryScope, ReplyPath, RoomPolicy
 from voice_agent.conversation.speakers import Speakers
-from voice_agent.conversation.turns import TurnContext
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.turns import TurnContext, TurnRecorder
 
 AGENT = AgentBinding(agent_id="a", letta_agent_id="l", name="Ada", reply_path=ReplyPath.LETTA)
 
@@ -80,3 +83,11 @@ def test_among_several_the_name_is_that_of_who_is_there() -> None:
     assert [shared.name_of("Ben"), shared.expected_name, shared.name_of("")] == ["Ben", "Ben", ""]
     alone = Speakers(room(), job(RoomPolicy.SESSION))
     assert [alone.name_of("Ben"), alone.expected_name] == ["Anna", "Anna"]
+
+
+async def test_what_is_written_down_says_whose_words_it_is(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        recorder = TurnRecorder(world.outbox, OwnedTasks("turns", lambda *_: None), lambda _turn: None)
+        for person in ("user:b:anna", "user:b:ben"):
+            await recorder.begin(TurnContext.of(AGENT, THREAD, "s", person), 1, f"I am {person}", "human-1")
+        assert [turn.person_id for turn in await world.outbox.of_session("s")] == ["user:b:anna", "user:b:ben"]
