@@ -6,7 +6,7 @@ export function fieldsOf({ name = "", description = "", letta_agent_id = "", rol
     name, description: description ?? "", letta_agent_id, role,
     greeting: config.greeting ?? "",
     instructions: config.instructions ?? "",
-    memory_scope: config.memory_scope ?? (role === "owner" ? "personal" : "read_only"),
+    memory_scope: config.memory_scope ?? "personal",
     reply_path: config.reply_path ?? "hybrid",
     room_policy: config.room_policy ?? "session",
     voice: config.providers?.tts?.voice ?? "",

@@ -2,7 +2,7 @@
 import { ApiError, api, isTemporary } from "./api.js";
 import { OFFLINE_CHECK_MS, afterDisconnect, nextDelay } from "./policy.js";
 import { IN_CALL } from "./state.js";
-import { kept } from "./storage.js";
+import { browserKey, kept } from "./storage.js";
 
 const GAVE_UP = { code: "gave_up", message: "The page could not come back by itself.", remedy: "Check the network and the server, then try again." };
 const EXPIRED = {
@@ -117,9 +117,11 @@ export class Conversation {
   async #ask(agentId) {
     const session = kept.session();
     const known = session ? { session_id: session.sessionId, resume_secret: session.secret } : {};
-    this.#asking = api.openSession({ agent_id: agentId, ...known });
+    const key = browserKey.read();
+    this.#asking = api.openSession({ agent_id: agentId, ...known, ...(key && { browser_key: key }) });
     try {
       const granted = await this.#asking;
+      if (granted.browser_key) browserKey.take(granted.browser_key, key);
       // Kept even when the person has left meanwhile: leaving needs to know what to leave.
       const { id, name } = granted.agent;
       kept.keepSession({ sessionId: granted.session_id, secret: granted.resume_secret, agent: { id, name }, intent: "live" });

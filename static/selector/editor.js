@@ -4,7 +4,7 @@ import { byId, h, icon } from "./dom.js";
 import { changedConfig, fieldsOf } from "./agentform.js";
 
 const ROLES = [["general", "General"], ["customer", "Customer"], ["owner", "Owner"]];
-const SCOPES = [["personal", "Remember what is said"], ["read_only", "Read its memory only"]];
+const SCOPES = [["personal", "Yes: what each person says, for that person only"], ["read_only", "No: nothing beyond the transcript"]];
 const PATHS = [["hybrid", "Language model, with memory"], ["letta", "Letta itself"]];
 const POLICIES = [["session", "Per conversation"], ["shared", "Shared"], ["resident", "Always there"]];
 
@@ -62,11 +62,12 @@ export class EditorView {
       field("Memory of", select("letta_agent_id", letta, fields.letta_agent_id)),
       field("Greeting", h("input", { name: "greeting", maxlength: 2000, value: fields.greeting, placeholder: "The usual one" })),
       field("Instructions", h("textarea", { name: "instructions", rows: 4, maxlength: 20000, text: fields.instructions })),
+      field("Remember conversations", select("memory_scope", SCOPES, fields.memory_scope)),
       h("div", { class: "pair" },
-        field("Speaks with", select("role", ROLES, fields.role)), field("What is said", select("memory_scope", SCOPES, fields.memory_scope))),
+        field("Speaks with", select("role", ROLES, fields.role)), field("Room", select("room_policy", POLICIES, fields.room_policy))),
       h("div", { class: "pair" },
-        field("Answers come from", select("reply_path", PATHS, fields.reply_path)), field("Room", select("room_policy", POLICIES, fields.room_policy))),
-      field("Voice", h("input", { name: "voice", maxlength: 100, value: fields.voice, placeholder: "The usual one" })),
+        field("Answers come from", select("reply_path", PATHS, fields.reply_path)),
+        field("Voice", h("input", { name: "voice", maxlength: 100, value: fields.voice, placeholder: "The usual one" }))),
       h("footer", {},
         this.#open.id && h("button", { type: "button", class: "button danger", testid: "editor-delete", text: "Delete", onclick: (/** @type {any} */ event) => this.#delete(event.currentTarget) }),
         h("span", { class: "grow" }),

@@ -7,6 +7,7 @@
 
 const SESSION = "voice-agent.session";
 const CAPTIONS = "voice-agent.captions";
+const BROWSER_KEY = "voice-agent.browser-key";
 const PREFERENCES = "voice-agent.preferences";
 
 /** @param {() => Storage} storage a browser may refuse storage altogether: then nothing is remembered, and all else works */
@@ -45,6 +46,19 @@ export const kept = {
   },
   captions: () => tab.read(CAPTIONS, []),
   keepCaptions: (/** @type {unknown[]} */ lines) => tab.write(CAPTIONS, lines),
+};
+
+/** By which the server knows this browser again, and with it what was told to an assistant. A secret: it goes nowhere else. */
+export const browserKey = {
+  /** @returns {string | undefined} */
+  read() {
+    const key = browser.read(BROWSER_KEY, null);
+    return typeof key === "string" && key.length <= 4096 ? key : undefined;
+  },
+  /** Takes a new key, unless another tab took one since `sent` was read: all tabs are one person. @param {string} key @param {string | undefined} sent */
+  take(key, sent) {
+    if (browserKey.read() === sent) browser.write(BROWSER_KEY, key);
+  },
 };
 
 const DEFAULTS = { lastUsed: /** @type {string[]} */ ([]), micId: "", speakerId: "", volume: 1, pushToTalk: false };

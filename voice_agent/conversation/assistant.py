@@ -32,6 +32,7 @@ from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, offer_search, reply_path
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
+from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.timings import Timings
 from voice_agent.conversation.trouble import (
@@ -92,6 +93,7 @@ class VoiceAssistant:
         self._greet = greet
         self._memory_refresh = memory_refresh
         self._bindings = {job.agent.agent_id: job.agent}
+        self._speakers = Speakers(room, job)
         self._greeter = Greeter(voice)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
@@ -198,7 +200,7 @@ class VoiceAssistant:
         awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
         result = await self._recollection.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         await self._take_memory(result.snapshot)
-        if greeting := self._greeting(self._job.user_name):
+        if greeting := self._greeting(self._speakers.expected_name):
             self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
         if result.error is None:
             self._episode_tasks.start("follow-memory", self._follow_memory(effect.episode))
@@ -257,7 +259,7 @@ class VoiceAssistant:
                 waiter.set_result(self.status())
 
     async def _say_greeting(self, effect: fx.Greet) -> None:
-        if text := self._greeting(self._job.user_name or effect.human.name):
+        if text := self._greeting(self._speakers.name_of(effect.human.name)):
             handle = self._greeter.speak(self._voice.session, text)
             await handle
             if not handle.chat_items and not handle.interrupted:
@@ -322,14 +324,9 @@ class VoiceAssistant:
         """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
         if not self.machine.serving:
             return False
-        agent = self._recollection.agent
-        context = TurnContext(
-            thread=self._recollection.thread,
-            session_id=self._job.session_id,
-            letta_agent_id=agent.letta_agent_id,
-            scope=agent.memory_scope,
-            path=reply_path(agent),
-        )
+        person_id = self._speakers.person_of(speaker)
+        agent = self._speakers.narrowed(self._recollection.agent, person_id)
+        context = TurnContext.of(agent, self._recollection.thread, self._job.session_id, person_id)
         try:
             turn = await self._turns.begin(context, self.machine.episode, words, speaker)
         except VoiceAgentError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voice_agent.contracts import AgentBinding, JobMetadata
+from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
 from voice_agent.memory.access import Memory, continuity_key
@@ -46,7 +46,9 @@ class Recollection:
     async def take(self, snapshot: Snapshot | None) -> tuple[str, ...]:
         """Answer by this memory from now on. Returns the labels of the blocks that had to be shortened."""
         self.snapshot = snapshot
-        prompt = build_prompt(self.agent, snapshot, user_name=self._job.user_name, last_turns=self._earlier)
+        # In a room of several people the job's name is that of who came first, which need not be who is there.
+        name = "" if self._job.policy is RoomPolicy.SHARED else self._job.user_name
+        prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier)
         self._memory_prompt = prompt.text
         await self._instruct()
         return prompt.truncated

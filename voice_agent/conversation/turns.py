@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from livekit.agents import SpeechCreatedEvent, llm
 from livekit.agents.voice import SpeechHandle
 
-from voice_agent.contracts import MemoryScope, ReplyPath
+from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
+from voice_agent.conversation.replies import reply_path
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
@@ -18,13 +19,19 @@ from voice_agent.memory.outbox import Outbox
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
-    """What all turns of a binding share."""
+    """Where a turn belongs, and what becomes of it."""
 
     thread: str
     session_id: str
     letta_agent_id: str
     scope: MemoryScope
     path: ReplyPath
+    person_id: str = ""
+    """Who speaks."""
+
+    @classmethod
+    def of(cls, agent: AgentBinding, thread: str, session_id: str, person_id: str) -> TurnContext:
+        return cls(thread, session_id, agent.letta_agent_id, agent.memory_scope, reply_path(agent), person_id)
 
 
 class TurnRecorder:
@@ -53,6 +60,7 @@ class TurnRecorder:
             episode=episode,
             user_text=text,
             speaker=speaker,
+            person_id=context.person_id,
             scope=context.scope,
             path=context.path,
         )

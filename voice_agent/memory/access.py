@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Final
+from urllib.parse import quote
 
 from voice_agent.contracts import AgentBinding, JobMetadata
 from voice_agent.errors import Code, Temporary
@@ -17,13 +19,28 @@ from voice_agent.memory.threads import Threads, ThreadState
 from voice_agent.storage.database import Database
 
 _QUOTED_TURNS: Final = 6
+_KEY_CHARS: Final = 170
+"""What the column of a thread has left beside the longest agent id."""
 _LOOK_AGAIN: Final = 0.1
 
 
 def continuity_key(job: JobMetadata, agent: AgentBinding | None = None) -> str:
-    """An authenticated user meets the same conversation in every session; anybody else only in their own."""
-    who = f"user:{job.user_id}" if job.user_id else f"session:{job.session_id}"
-    return f"{(agent or job.agent).agent_id}/{who}"
+    """An authenticated user meets the same conversation in every session; anybody else only in their own.
+
+    Users of a business are told apart by it. Their threads of before, which were keyed without it, are left alone: in
+    them may stand what two people of the same name said. Users without a business keep the thread they had.
+    """
+    return f"{(agent or job.agent).agent_id}/{_continuing(job)}"
+
+
+def _continuing(job: JobMetadata) -> str:
+    if not job.user_id:
+        return f"session:{job.session_id}"
+    if not job.business_id:
+        return f"user:{job.user_id}"
+    # A quoted business has no slash: no other pair of business and user reads like this one.
+    who = f"business:{quote(job.business_id, safe=':@')}/user:{job.user_id}"
+    return who if len(who) <= _KEY_CHARS else f"business-user:{hashlib.sha256(who.encode()).hexdigest()}"
 
 
 class Memory:

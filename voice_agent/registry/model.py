@@ -74,6 +74,18 @@ class Session:
     created_at: float
     last_human_at: float
     ended_at: float | None = None
+    person_id: str = ""
+    """Whose memory it is (people.py). Empty: opened by a version that did not know people."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPerson:
+    """A person who is recognised by a key."""
+
+    person_id: str
+    key_hash: str
+    created_at: float
+    revoked_at: float | None = None
 
 
 class LettaAgent(Protocol):

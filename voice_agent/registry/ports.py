@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Session
+from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Session, StoredPerson
 
 
 class LettaDirectory(Protocol):
@@ -40,9 +40,22 @@ class SessionStore(Protocol):
     async def rebind(self, session: Session) -> None:
         """Store which agent answers in it now."""
 
+    async def assign(self, session_id: str, person_id: str) -> None:
+        """Store whose memory it is, in a session that does not say so."""
+
     async def touch(self, session_id: str, now: float) -> None:
         """A human of this session was here at `now`."""
 
     async def touch_room(self, room_name: str, now: float) -> None: ...
 
     async def end(self, session_id: str, now: float) -> bool: ...
+
+
+class PeopleStore(Protocol):
+    async def add(self, person: StoredPerson) -> None: ...
+
+    async def by_key_hash(self, key_hash: str) -> StoredPerson | None:
+        """Also who was revoked."""
+
+    async def revoke(self, person_id: str, now: float) -> bool:
+        """False: there is no such person, or the key was revoked before."""

@@ -19,6 +19,9 @@ class Opened:
     session: Session
     secret: str
 
+    def of_person(self, person_id: str) -> Opened:
+        return replace(self, session=replace(self.session, person_id=person_id))
+
     def in_room(self, name: str) -> Session:
         """The room that was found for it, which may have been there before."""
         return replace(self.session, room_name=name)
@@ -55,6 +58,11 @@ class SessionRegistry:
 
     async def rebind(self, session: Session) -> None:
         await self._store.rebind(session)
+
+    async def assign(self, session: Session, person_id: str) -> Session:
+        """Say whose memory it is, in a session of a version that did not know people."""
+        await self._store.assign(session.id, person_id)
+        return replace(session, person_id=person_id)
 
     async def authorised(self, session_id: str, secret: str) -> Session:
         """An unknown id and a wrong secret are answered alike: ids are public, so they must not confirm anything."""

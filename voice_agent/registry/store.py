@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, insert, select, update
 
 from voice_agent.contracts import Role
-from voice_agent.registry.model import Agent, AgentDraft, Kind, Person, Session
-from voice_agent.registry.tables import agents, sessions
+from voice_agent.registry.model import Agent, AgentDraft, Kind, Person, Session, StoredPerson
+from voice_agent.registry.tables import agents, people, sessions
 from voice_agent.storage.database import Database
 
 
@@ -79,6 +79,11 @@ class SqlSessionStore:
         async with self._database.begin() as connection:
             await connection.execute(update(sessions).where(sessions.c.id == session.id).values(**bound))
 
+    async def assign(self, session_id: str, person_id: str) -> None:
+        change = update(sessions).where(sessions.c.id == session_id, sessions.c.person_id == "")
+        async with self._database.begin() as connection:
+            await connection.execute(change.values(person_id=person_id))
+
     async def touch(self, session_id: str, now: float) -> None:
         await self._seen(sessions.c.id == session_id, now)
 
@@ -94,6 +99,25 @@ class SqlSessionStore:
         change = update(sessions).where(sessions.c.id == session_id, sessions.c.ended_at.is_(None)).values(ended_at=now)
         async with self._database.begin() as connection:
             return (await connection.execute(change)).rowcount == 1
+
+
+class SqlPeopleStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, person: StoredPerson) -> None:
+        async with self._database.begin() as connection:
+            await connection.execute(insert(people).values(asdict(person)))
+
+    async def by_key_hash(self, key_hash: str) -> StoredPerson | None:
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(people).where(people.c.key_hash == key_hash))).one_or_none()
+        return None if row is None else StoredPerson(**row._mapping)
+
+    async def revoke(self, person_id: str, now: float) -> bool:
+        change = update(people).where(people.c.person_id == person_id, people.c.revoked_at.is_(None))
+        async with self._database.begin() as connection:
+            return (await connection.execute(change.values(revoked_at=now))).rowcount == 1
 
 
 def _alive(agent_id: str) -> ColumnElement[bool]:
@@ -129,4 +153,5 @@ def _session(row: Row[Any]) -> Session:
         created_at=row.created_at,
         last_human_at=row.last_human_at,
         ended_at=row.ended_at,
+        person_id=row.person_id,
     )

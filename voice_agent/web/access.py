@@ -64,6 +64,11 @@ def admin(who: Annotated[Caller, Depends(caller)]) -> Caller:
     return who
 
 
+def is_local_owner(who: Caller, settings: Settings) -> bool:
+    """Only this machine may call, and it does. What a proxy passes on from elsewhere is not this machine."""
+    return not settings.admin_secret and is_loopback(who.address)
+
+
 AnyCaller = Annotated[Caller, Depends(caller)]
 Admin = Annotated[Caller, Depends(admin)]
 Parts = Annotated[Services, Depends(services)]

@@ -16,7 +16,6 @@ from voice_agent.contracts import (
     JobMetadata,
     MemoryScope,
     ReplyPath,
-    Role,
     RoomMark,
     RoomPolicy,
 )
@@ -24,6 +23,7 @@ from voice_agent.errors import Code, Permanent
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig, deep_merge
 from voice_agent.registry.model import Agent, Person, Session
+from voice_agent.registry.people import Credentials, Identified, People, outlives_session
 from voice_agent.registry.roles import RoleWords
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.rooms.book import RoomBook
@@ -40,8 +40,7 @@ class Wish:
     """What a caller asked for, after the caller's rights were checked."""
 
     person: Person
-    memory_scope: MemoryScope
-    """Unless the agent's configuration says otherwise."""
+    credentials: Credentials
     proved: bool = False
     """The caller may enter rooms that several people share."""
     role_words: RoleWords | None = None
@@ -57,8 +56,10 @@ class Admission:
     secret: str
     token: str
     resumed: bool
-    refusal: Permanent | None
-    """Why the session that was asked for was not resumed."""
+    notice: Permanent | None
+    """Why the session that was asked for was not resumed, or why the browser key does not count."""
+    browser_key: str = ""
+    """New: the caller is to keep it and send it from now on."""
 
 
 class SessionDesk:
@@ -66,12 +67,14 @@ class SessionDesk:
         self,
         agents: AgentRegistry,
         sessions: SessionRegistry,
+        people: People,
         book: RoomBook,
         livekit: LiveKit,
         wake: Callable[[str], None],
     ) -> None:
         self._agents = agents
         self._sessions = sessions
+        self._people = people
         self._book = book
         self._livekit = livekit
         self._wake = wake
@@ -102,17 +105,18 @@ class SessionDesk:
             await self._book.end(session.room_name)
             await self._livekit.delete_room(session.room_name)
 
-    async def switch(self, session: Session, wish: Wish) -> Session:
+    async def switch(self, session: Session, agent_id: str, role_words: RoleWords | None, *, proved: bool) -> Session:
         """Another assistant answers in this session from now on, in the same room. Who is there hears it take over."""
         self._sessions.require_alive(session)
         record = await self._book.expect(session.room_name)
         if record is None:
             raise _room_closed()
-        if record.policy is not RoomPolicy.SESSION and not wish.proved:
+        if record.policy is not RoomPolicy.SESSION and not proved:
             raise _shared()
-        agent = await (self._agents.bind(wish.agent_id) if wish.agent_id else self._agents.default())
+        agent = await self._agents.bind(agent_id)
         config = AgentConfig.model_validate(agent.config)
-        job = record.job.model_copy(update={"agent": binding_of(agent, config, wish)})
+        scope = memory_scope_for(config.memory_scope, record.policy, session.person_id)
+        job = record.job.model_copy(update={"agent": binding_of(agent, config, role_words, scope)})
         switched = replace(
             session, agent_id=agent.id, agent_name=agent.name, letta_agent_id=agent.letta_agent_id,
             config=config.document(),
@@ -129,7 +133,13 @@ class SessionDesk:
             async with self._doors:
                 return await self._open(wish, None)
         await self._reenter(session)
-        return Admission(session, wish.secret, self._token(session), resumed=True, refusal=None)
+        who = Identified(session.person_id)
+        if not session.person_id:  # opened by a version that did not know people
+            person = session.person
+            credentials = replace(wish.credentials, business_id=person.business_id, user_id=person.user_id)
+            who = await self._people.identify(credentials, session.id)
+            session = await self._sessions.assign(session, who.person_id)
+        return Admission(session, wish.secret, self._token(session), True, who.notice, who.new_key)
 
     async def _reenter(self, session: Session) -> None:
         self._sessions.require_alive(session)
@@ -143,28 +153,32 @@ class SessionDesk:
     async def _open(self, wish: Wish, refusal: Permanent | None) -> Admission:
         agent = await (self._agents.bind(wish.agent_id) if wish.agent_id else self._agents.default())
         config = AgentConfig.model_validate(deep_merge(agent.config, wish.overrides or {}))
-        opened = self._sessions.draft(agent, wish.person, config.document(), f"va-{secrets.token_hex(10)}")
-        session = opened.session
         policy = config.room_policy or BY_ROLE[wish.person.role]
         if policy is not RoomPolicy.SESSION and not wish.proved:
             raise _shared()
+        opened = self._sessions.draft(agent, wish.person, config.document(), f"va-{secrets.token_hex(10)}")
+        who = await self._people.identify(wish.credentials, opened.session.id)
+        opened = opened.of_person(who.person_id)
+        session = opened.session
+        scope = memory_scope_for(config.memory_scope, policy, session.person_id)
         job = JobMetadata(
             room_name=session.room_name,
             session_id=session.id,
             policy=policy,
-            agent=binding_of(agent, config, wish),
+            agent=binding_of(agent, config, wish.role_words, scope),
             role=wish.person.role,
             business_id=wish.person.business_id,
             user_id=wish.person.user_id,
             user_name=wish.person.user_name,
+            person_id=session.person_id,
         )
-        parts = RoomKeyParts(session.id, agent.id, wish.person.business_id, wish.person.user_id)
+        parts = RoomKeyParts(session.id, agent.id, wish.person.business_id, wish.person.user_id, session.person_id)
         record = await self._book.open(policy, parts, job)
         session = opened.in_room(record.name)
         await self._livekit.create_room(record.name, await self._mark(policy))
         await self._sessions.store(session)
         self._wake(session.room_name)
-        return Admission(session, opened.secret, self._token(session), resumed=False, refusal=refusal)
+        return Admission(session, opened.secret, self._token(session), False, who.notice or refusal, who.new_key)
 
     async def _mark(self, policy: RoomPolicy) -> RoomMark:
         return RoomMark(installation=await self._book.installation(), policy=policy)
@@ -176,21 +190,24 @@ class SessionDesk:
             HumanAttribute.BUSINESS_ID: person.business_id,
             HumanAttribute.USER_ID: person.user_id,
             HumanAttribute.USER_NAME: person.user_name,
+            HumanAttribute.PERSON_ID: session.person_id,
             HumanAttribute.SESSION_ID: session.id,
         }
         present = {str(key): str(value) for key, value in attributes.items() if value}
         return self._livekit.token(session.room_name, session.identity, person.user_name, present)
 
 
-def binding_of(agent: Agent, config: AgentConfig, wish: Wish) -> AgentBinding:
-    words = wish.role_words or RoleWords("", "")
+def binding_of(
+    agent: Agent, config: AgentConfig, role_words: RoleWords | None, memory_scope: MemoryScope
+) -> AgentBinding:
+    words = role_words or RoleWords("", "")
     return AgentBinding(
         agent_id=agent.id,
         letta_agent_id=agent.letta_agent_id,
         name=agent.name,
         greeting=config.greeting if config.greeting is not None else words.greeting or None,
         instructions="\n\n".join(text for text in (words.instructions, config.instructions) if text),
-        memory_scope=config.memory_scope or wish.memory_scope,
+        memory_scope=memory_scope,
         reply_path=config.reply_path or ReplyPath.HYBRID,
         providers=config.providers or AS_INSTALLED,
     )
@@ -204,6 +221,13 @@ def _shared() -> Permanent:
     return Permanent(Code.FORBIDDEN, "This agent's room is shared.", "Prove who you are with a signed assertion.")
 
 
-def memory_scope_for(role: Role | None, trusted: bool) -> MemoryScope:
-    """A stranger's words must never reach another person's prompt: only who is trusted writes into the memory."""
-    return MemoryScope.PERSONAL if trusted and role in (None, Role.OWNER) else MemoryScope.READ_ONLY
+def memory_scope_for(configured: MemoryScope | None, policy: RoomPolicy, person_id: str) -> MemoryScope:
+    """What is kept of what is said: for each person, unless the configuration or the end of the session forbids it.
+
+    In a room of several people this is the rule for all of them; each turn is then decided by its speaker.
+    """
+    if configured is MemoryScope.READ_ONLY:
+        return MemoryScope.READ_ONLY
+    if policy is RoomPolicy.SESSION and not outlives_session(person_id):
+        return MemoryScope.READ_ONLY
+    return MemoryScope.PERSONAL

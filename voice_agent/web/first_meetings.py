@@ -17,15 +17,14 @@ from voice_agent.models.prewarm import prewarm
 from voice_agent.models.slots import SHELF
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig
-from voice_agent.registry.model import Agent, Person
+from voice_agent.registry.model import Agent
 from voice_agent.settings import Settings
-from voice_agent.web.desk import Wish, binding_of
+from voice_agent.web.desk import binding_of
 
 _SOON: Final = 5.0
 """A conversation came first, or Letta or the model is still starting; whoever speaks with them says what is wrong."""
 _SELDOM: Final = 60.0
 """Agents and their memory change; what is read already costs one request."""
-_NOBODY: Final = Wish(Person(), MemoryScope.READ_ONLY)
 
 
 class FirstMeetings:
@@ -51,7 +50,7 @@ class FirstMeetings:
 
     async def _is_read(self, agent: Agent) -> bool:
         try:
-            await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), _NOBODY))
+            await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), None, MemoryScope.READ_ONLY))
         except VoiceAgentError:
             return False
         return True

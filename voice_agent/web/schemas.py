@@ -10,10 +10,13 @@ from pydantic.alias_generators import to_camel
 
 from voice_agent.contracts import Problem, Role, RoomPolicy
 from voice_agent.registry.config import AgentConfig
-from voice_agent.registry.model import Agent
+from voice_agent.registry.model import Agent, Session
+from voice_agent.registry.people import PersonKind, kind_of
 from voice_agent.web.errors import ErrorBody
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
+BrowserKey = Annotated[str, StringConstraints(max_length=4096)]
+"""Of any form: a wrong one is answered by a new one, not by an error."""
 Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -134,6 +137,7 @@ class SessionBody(_Asked):
     agent_config: dict[str, Any] | None = None
     session_id: Id | None = None
     resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
+    browser_key: BrowserKey | None = None
 
 
 class SwitchBody(_Asked):
@@ -144,6 +148,25 @@ class BoundAgent(BaseModel):
     id: str
     name: str
     letta_agent_id: str
+
+
+class PersonItem(BaseModel):
+    """Whose memory it is."""
+
+    id: str
+    kind: PersonKind
+
+
+class NewPerson(BaseModel):
+    person_id: str
+    key: str
+    """Shown only now; what `browser_key` of POST /session takes."""
+
+
+def person_item(session: Session) -> PersonItem:
+    # A session of an earlier version is nobody's until it is resumed.
+    person_id = session.person_id or f"{PersonKind.SESSION}:{session.id}"
+    return PersonItem(id=person_id, kind=kind_of(person_id))
 
 
 class SessionAnswer(BaseModel):
@@ -157,6 +180,9 @@ class SessionAnswer(BaseModel):
     resumed: bool
     agent: BoundAgent
     config: dict[str, Any]
+    person: PersonItem
+    browser_key: str | None
+    """A new one, to be kept by the caller and sent from now on."""
     notice: ErrorBody | None
 
 
@@ -188,6 +214,7 @@ class TokenSourceAttributes(_Asked):
     agent_id: Id | None = None
     session_id: Id | None = None
     resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
+    browser_key: BrowserKey | None = None
 
 
 class TokenSourceRoom(_Asked):
@@ -211,6 +238,7 @@ class SessionItem(BaseModel):
     business_id: str
     user_id: str
     user_name: str
+    person: PersonItem
     created_at: str
     expires_at: str
     ended: bool
@@ -267,6 +295,7 @@ class SessionStanding(BaseModel):
     expires_at: str
     ended: bool
     agent: BoundAgent
+    person: PersonItem
     humans: int
     agents: list[AgentPresence]
     problem: Problem | None

@@ -14,8 +14,9 @@ from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
-from voice_agent.registry.store import SqlAgentStore, SqlSessionStore
+from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.acts import Acts
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.leases import Leases
@@ -42,6 +43,7 @@ class Services:
     log: ReconnectLog
     agents: AgentRegistry
     sessions: SessionRegistry
+    people: People
     book: RoomBook
     leases: Leases
     roll: WorkerRoll
@@ -106,11 +108,12 @@ def _wire(
     leases = Leases(database)
     agents = AgentRegistry(SqlAgentStore(database), letta, clock, settings.default_agent)
     sessions = SessionRegistry(store, clock, settings.session_validity)
+    people = People(SqlPeopleStore(database), clock)
     roll = WorkerRoll(database)
     observer = Observer(livekit, book, leases, roll, clock, settings.session_validity)
     acts = Acts(livekit, book, leases, log, settings.session_validity)
     monitor = Monitor(observer, acts, book, store, log, clock)
-    desk = SessionDesk(agents, sessions, book, livekit, monitor.wake)
+    desk = SessionDesk(agents, sessions, people, book, livekit, monitor.wake)
     return Services(
         settings,
         database,
@@ -119,6 +122,7 @@ def _wire(
         log,
         agents,
         sessions,
+        people,
         book,
         leases,
         roll,

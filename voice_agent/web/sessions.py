@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from voice_agent.contracts import Role
 from voice_agent.registry.model import Person, Session
+from voice_agent.registry.people import Credentials
 from voice_agent.registry.roles import WORDS
-from voice_agent.web.access import AnyCaller, Caller, Parts, audit, limited
+from voice_agent.web.access import AnyCaller, Caller, Parts, audit, is_local_owner, limited
 from voice_agent.web.assertion import HEADER, verified
-from voice_agent.web.desk import Wish, memory_scope_for
+from voice_agent.web.desk import Wish
 from voice_agent.web.errors import ErrorBody, documented, forbidden
 from voice_agent.web.live import presences
 from voice_agent.web.schemas import (
@@ -26,6 +27,7 @@ from voice_agent.web.schemas import (
     TokenAnswer,
     Vouched,
     iso,
+    person_item,
 )
 
 router = APIRouter(tags=["sessions"])
@@ -60,9 +62,10 @@ Held = Annotated[Session, Depends(held_session)]
 )
 async def open_session(parts: Parts, who: AnyCaller, body: SessionBody, assertion: Assertion = None) -> SessionAnswer:
     vouched = verified(assertion, parts.settings.assertion_secret) if assertion else None
-    admission = await parts.desk.admit(wish_of(who, body, vouched))
+    wish = wish_of(who, body, vouched, local_owner=is_local_owner(who, parts.settings), takes_key=True)
+    admission = await parts.desk.admit(wish)
     audit(parts, who, "session.resume" if admission.resumed else "session.open", admission.session.id)
-    session, refusal = admission.session, admission.refusal
+    session, notice = admission.session, admission.notice
     return SessionAnswer(
         session_id=session.id,
         resume_secret=admission.secret,
@@ -74,7 +77,9 @@ async def open_session(parts: Parts, who: AnyCaller, body: SessionBody, assertio
         resumed=admission.resumed,
         agent=bound_agent(session),
         config=session.config,
-        notice=ErrorBody(**refusal.as_dict()) if refusal else None,
+        person=person_item(session),
+        browser_key=admission.browser_key or None,
+        notice=ErrorBody(**notice.as_dict()) if notice else None,
     )
 
 
@@ -88,6 +93,7 @@ async def read_session(parts: Parts, session: Held) -> SessionStanding:
         expires_at=iso(parts.sessions.expires_at(session)),
         ended=session.ended_at is not None,
         agent=bound_agent(session),
+        person=person_item(session),
         humans=sum(p.is_human for p in present),
         agents=presences(present),
         problem=room.problem if room else None,
@@ -121,16 +127,9 @@ async def leave_session(parts: Parts, session: Held) -> ResetAnswer:
 async def switch_agent(parts: Parts, who: AnyCaller, session: Held, body: SwitchBody) -> BoundAgent:
     """Another assistant answers in this session, in the same room. It shows its id when it is about to answer."""
     person = session.person
-    known = who.is_admin or bool(person.user_id)
-    wish = Wish(
-        person=person,
-        memory_scope=memory_scope_for(person.role, known),
-        proved=known,
-        # `general` is also what a person is who gave no role, and then the assistant speaks for itself.
-        role_words=None if person.role is Role.GENERAL else WORDS[person.role],
-        agent_id=body.agent_id,
-    )
-    switched = await parts.desk.switch(session, wish)
+    # `general` is also what a person is who gave no role, and then the assistant speaks for itself.
+    words = None if person.role is Role.GENERAL else WORDS[person.role]
+    switched = await parts.desk.switch(session, body.agent_id, words, proved=who.is_admin or bool(person.user_id))
     audit(parts, who, "session.switch_agent", session.id)
     return bound_agent(switched)
 
@@ -141,7 +140,7 @@ async def end_session(parts: Parts, who: AnyCaller, session: Held) -> None:
     audit(parts, who, "session.end", session.id)
 
 
-def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None) -> Wish:
+def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None, *, local_owner: bool, takes_key: bool) -> Wish:
     """Rights are decided here; behind this line what is asked for is granted."""
     if body.role is Role.OWNER and not (who.is_admin or vouched):
         raise forbidden("The role owner has to be proved.", "Send the admin secret or a signed assertion.")
@@ -150,9 +149,16 @@ def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None) -> Wish:
     if refused and not who.is_admin:
         raise forbidden(f"These parts of agent_config need administration rights: {', '.join(refused)[:200]}.")
     role = vouched.role if vouched else body.role
+    person = _vouched_person(vouched) if vouched else _person(who, body)
     return Wish(
-        person=_vouched_person(vouched) if vouched else _person(who, body),
-        memory_scope=memory_scope_for(role, who.is_admin or vouched is not None),
+        person=person,
+        credentials=Credentials(
+            business_id=person.business_id,
+            user_id=person.user_id,
+            browser_key=body.browser_key or "",
+            local_owner=local_owner,
+            takes_key=takes_key,
+        ),
         proved=who.is_admin or vouched is not None,
         role_words=WORDS[role] if role else None,
         agent_id=body.agent_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from voice_agent.web.access import AnyCaller, Parts, audit, limited
+from voice_agent.web.access import AnyCaller, Parts, audit, is_local_owner, limited
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import SessionBody, TokenSourceAnswer, TokenSourceAttributes, TokenSourceBody
 from voice_agent.web.sessions import not_cached, wish_of
@@ -25,8 +25,11 @@ async def token_source(parts: Parts, who: AnyCaller, body: TokenSourceBody) -> T
         agent_id=about.agent_id,
         session_id=about.session_id,
         resume_secret=about.resume_secret,
+        browser_key=about.browser_key,
     )
-    admission = await parts.desk.admit(wish_of(who, asked, None))
+    # LiveKit's answer has no place for a new key: without one of its own a caller is known for this session.
+    wish = wish_of(who, asked, None, local_owner=is_local_owner(who, parts.settings), takes_key=False)
+    admission = await parts.desk.admit(wish)
     session = admission.session
     audit(parts, who, "session.resume" if admission.resumed else "session.open", session.id)
     return TokenSourceAnswer(

@@ -12,7 +12,7 @@ from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
 from voice_agent.web.access import Admin, Parts
 from voice_agent.web.errors import documented
-from voice_agent.web.schemas import Message, SessionItem, SessionList, Transcript, iso
+from voice_agent.web.schemas import Message, SessionItem, SessionList, Transcript, iso, person_item
 from voice_agent.web.sessions import Held, bound_agent, not_cached
 
 router = APIRouter(tags=["transcripts"])
@@ -37,6 +37,7 @@ async def list_sessions(
                 business_id=session.person.business_id,
                 user_id=session.person.user_id,
                 user_name=session.person.user_name,
+                person=person_item(session),
                 created_at=iso(session.created_at),
                 expires_at=iso(parts.sessions.expires_at(session)),
                 ended=session.ended_at is not None,

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+from sqlalchemy.exc import IntegrityError
+
 from voice_agent.contracts import Role
-from voice_agent.registry.model import AgentDraft, Person, Session
-from voice_agent.registry.store import SqlAgentStore, SqlSessionStore
+from voice_agent.registry.model import AgentDraft, Person, Session, StoredPerson
+from voice_agent.registry.people import People
+from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.storage import Database
 
 DRAFT = AgentDraft("Ada", "agent-1", "of the register", Role.CUSTOMER, {"providers": {"tts": {"voice": "x"}}, "a": [1]})
@@ -82,3 +86,41 @@ async def test_sessions_are_listed_newest_first_and_in_pages(database: Database)
         await store.add(replace(SESSION, id=f"s{number}", created_at=float(number)))
     assert [s.id for s in await store.list(limit=2, before=None)] == ["s4", "s3"]
     assert [s.id for s in await store.list(limit=2, before=3.0)] == ["s2", "s1"]
+
+
+async def test_a_session_gets_a_person_once(database: Database) -> None:
+    store = SqlSessionStore(database)
+    await store.add(SESSION)
+    await store.assign("s1", "browser:x")
+    await store.assign("s1", "browser:y")
+    assert await store.get("s1") == replace(SESSION, person_id="browser:x")
+    await store.add(replace(SESSION, id="s2", person_id="owner"))
+    assert await store.get("s2") == replace(SESSION, id="s2", person_id="owner")
+
+
+async def test_a_person_is_found_by_the_hash_of_their_key_until_it_is_revoked(database: Database) -> None:
+    store = SqlPeopleStore(database)
+    person = StoredPerson("browser:x", "hash", 1.0)
+    await store.add(person)
+    assert await store.by_key_hash("hash") == person
+    assert await store.by_key_hash("other") is None
+    assert await store.revoke("browser:x", 2.0)
+    assert not await store.revoke("browser:x", 3.0)
+    assert not await store.revoke("browser:y", 3.0)
+    assert await store.by_key_hash("hash") == replace(person, revoked_at=2.0)
+
+
+async def test_no_two_people_have_one_key(database: Database) -> None:
+    store = SqlPeopleStore(database)
+    await store.add(StoredPerson("browser:x", "hash", 1.0))
+    with pytest.raises(IntegrityError):
+        await store.add(StoredPerson("browser:y", "hash", 1.0))
+
+
+async def test_keys_open_in_the_database_what_they_are_for(database: Database) -> None:
+    people = People(SqlPeopleStore(database), lambda: 1.0)
+    first, second = await people.issue(), await people.issue()
+    assert await people.resolve(first.key) == first.person_id != second.person_id
+    assert await people.revoke(first.person_id)
+    assert await people.resolve(first.key) is None
+    assert await people.resolve(second.key) == second.person_id

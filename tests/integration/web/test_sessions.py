@@ -49,6 +49,7 @@ async def test_the_token_opens_one_room_for_one_identity_and_nothing_more(plane:
         "va.role": "customer",
         "va.business_id": "b1",
         "va.user_name": "Ann",
+        "va.person_id": "owner",
         "va.session_id": session["session_id"],
     }
     assert token["exp"] - token["nbf"] == plane.settings.token_ttl

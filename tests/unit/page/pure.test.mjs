@@ -94,6 +94,12 @@ test("editing keeps what the dialog does not show", () => {
   assert.ok(!("greeting" in cleared));
 });
 
+test("a new assistant remembers; one that was told not to is left so", () => {
+  // It was "read_only" unless it spoke with an owner, because everybody's words reached the assistant's own memory.
+  for (const role of ["general", "customer", "owner"]) assert.equal(fieldsOf({ role }).memory_scope, "personal");
+  assert.equal(fieldsOf({ role: "owner", config: { memory_scope: "read_only" } }).memory_scope, "read_only");
+});
+
 test("memory and age in words", () => {
   const now = Date.parse("2026-11-21T09:00:00Z");
   assert.equal(memoryWords("fresh", now), "up to date");

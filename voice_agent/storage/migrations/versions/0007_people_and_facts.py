@@ -20,9 +20,10 @@ def upgrade() -> None:
     op.create_table(
         "people",
         sa.Column("person_id", sa.String(300), primary_key=True),
-        sa.Column("key_hash", sa.String(64), nullable=False, unique=True),
+        sa.Column("key_hash", sa.String(64), nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("revoked_at", sa.Double),
+        sa.UniqueConstraint("key_hash", name="uq_people_key_hash"),
     )
     op.create_table(
         "memory_homes",

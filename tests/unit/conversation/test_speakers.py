@@ -1,0 +1,93 @@
+"""Whose words they are, in a room of one and in a room of several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from livekit import rtc
+
+from tests.support.memory_world import THREAD, MemoryWorld
+from voice_agent.contracts import AgentBinding, HumanAttribute, JobMetadata, MemoryScope, ReplyPath, RoomPolicy
+from voice_agent.conversation.speakers import Speakers
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.turns import TurnContext, TurnRecorder
+
+AGENT = AgentBinding(agent_id="a", letta_agent_id="l", name="Ada", reply_path=ReplyPath.LETTA)
+
+
+def room(**people: str) -> rtc.Room:
+    """Identity and person; an empty person: a token that says nothing of it."""
+    present: dict[str, Any] = {
+        identity: SimpleNamespace(attributes={HumanAttribute.PERSON_ID.value: person} if person else {})
+        for identity, person in people.items()
+    }
+    return cast(rtc.Room, SimpleNamespace(remote_participants=present))
+
+
+def job(policy: RoomPolicy) -> JobMetadata:
+    return JobMetadata(
+        room_name="r", session_id="s", agent=AGENT, policy=policy, person_id="user:b:anna", user_name="Anna"
+    )
+
+
+@pytest.mark.parametrize("policy", list(RoomPolicy))
+def test_the_speaker_is_who_the_server_says(policy: RoomPolicy) -> None:
+    speakers = Speakers(room(one="user:b:anna", two="user:b:ben"), job(policy))
+    assert [speakers.person_of(identity) for identity in ("one", "two")] == ["user:b:anna", "user:b:ben"]
+
+
+def test_who_is_not_known_is_the_one_person_of_a_room_but_nobody_among_several() -> None:
+    assert Speakers(room(old=""), job(RoomPolicy.SESSION)).person_of("old") == "user:b:anna"
+    assert Speakers(room(old=""), job(RoomPolicy.SHARED)).person_of("old") == ""
+    assert Speakers(room(), job(RoomPolicy.SHARED)).person_of("gone") == ""
+
+
+def test_the_last_words_of_who_has_left_are_still_theirs() -> None:
+    there = room(two="user:b:ben")
+    speakers = Speakers(there, job(RoomPolicy.SHARED))
+    speakers.person_of("two")
+    cast(dict[str, Any], there.remote_participants).clear()
+    assert speakers.person_of("two") == "user:b:ben"
+
+
+@pytest.mark.parametrize(
+    ("policy", "person", "scope", "path"),
+    [
+        (RoomPolicy.SHARED, "user:b:ben", MemoryScope.PERSONAL, ReplyPath.LETTA),
+        (RoomPolicy.SHARED, "session:s2", MemoryScope.READ_ONLY, ReplyPath.HYBRID),
+        (RoomPolicy.SHARED, "", MemoryScope.READ_ONLY, ReplyPath.HYBRID),
+        (RoomPolicy.SESSION, "owner", MemoryScope.PERSONAL, ReplyPath.LETTA),
+        (RoomPolicy.SESSION, "session:s", MemoryScope.READ_ONLY, ReplyPath.HYBRID),
+        (RoomPolicy.SESSION, "", MemoryScope.PERSONAL, ReplyPath.LETTA),
+    ],
+)
+def test_of_whom_ends_with_the_session_nothing_is_kept(
+    policy: RoomPolicy, person: str, scope: MemoryScope, path: ReplyPath
+) -> None:
+    agent = Speakers(room(), job(policy)).narrowed(AGENT, person)
+    context = TurnContext.of(agent, "thread", "s", person)
+    assert (context.scope, context.path, context.person_id) == (scope, path, person)
+
+
+def test_a_configuration_that_keeps_nothing_is_not_widened() -> None:
+    nothing = AGENT.model_copy(update={"memory_scope": MemoryScope.READ_ONLY})
+    assert Speakers(room(), job(RoomPolicy.SHARED)).narrowed(nothing, "owner").memory_scope is MemoryScope.READ_ONLY
+
+
+def test_among_several_the_name_is_that_of_who_is_there() -> None:
+    shared = Speakers(room(), job(RoomPolicy.SHARED))
+    assert shared.expected_name == ""
+    assert [shared.name_of("Ben"), shared.expected_name, shared.name_of("")] == ["Ben", "Ben", ""]
+    alone = Speakers(room(), job(RoomPolicy.SESSION))
+    assert [alone.name_of("Ben"), alone.expected_name] == ["Anna", "Anna"]
+
+
+async def test_what_is_written_down_says_whose_words_it_is(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        recorder = TurnRecorder(world.outbox, OwnedTasks("turns", lambda *_: None), lambda _turn: None)
+        for person in ("user:b:anna", "user:b:ben"):
+            await recorder.begin(TurnContext.of(AGENT, THREAD, "s", person), 1, f"I am {person}", "human-1")
+        assert [turn.person_id for turn in await world.outbox.of_session("s")] == ["user:b:anna", "user:b:ben"]

@@ -1,0 +1,158 @@
+"""People: whose memory it is, and the keys by which a browser is recognised.
+
+A person id is text with its kind in front: `user:<business>:<user>`, `browser:<id>`, `owner`, `session:<id>`. It is
+public; what proves it (a signed assertion, the admin secret, a browser key) never is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote
+
+from voice_agent.contracts import PERSON_ID_CHARS
+from voice_agent.errors import Code, Permanent
+from voice_agent.registry.model import StoredPerson
+from voice_agent.registry.ports import PeopleStore
+
+OWNER: Final = "owner"
+"""Everybody on this machine, where nobody else can call and nobody says who they are."""
+
+
+class PersonKind(StrEnum):
+    USER = "user"
+    BROWSER = "browser"
+    OWNER = "owner"
+    SESSION = "session"
+    """Known for one session only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a caller after everything was checked."""
+
+    session_id: str
+    business_id: str = ""
+    user_id: str = ""
+    """By a signed assertion, or by an administrator's word."""
+    browser_person: str = ""
+    """Whose browser key was sent."""
+    local_owner: bool = False
+    """The call comes from this machine, and only this machine may call."""
+
+
+_PRECEDENCE: Final[tuple[Callable[[Evidence], str], ...]] = (
+    lambda e: user_person(e.business_id, e.user_id) if e.user_id else "",
+    lambda e: e.browser_person,
+    lambda e: OWNER if e.local_owner else "",
+    lambda e: f"{PersonKind.SESSION}:{e.session_id}",
+)
+"""The first that knows the person decides."""
+
+
+def person_of(evidence: Evidence) -> str:
+    return next(found for known in _PRECEDENCE if (found := known(evidence)))
+
+
+def user_person(business_id: str, user_id: str) -> str:
+    """The same user id in two businesses is two people. Quoted, so that no pair of ids reads like another pair."""
+    plain = f"{quote(business_id, safe='@')}:{quote(user_id, safe='@')}"
+    if len(plain) > PERSON_ID_CHARS - len(PersonKind.USER) - 1:
+        # Without a second colon: no quoted pair looks like this.
+        plain = f"sha256-{hashlib.sha256(plain.encode()).hexdigest()}"
+    return f"{PersonKind.USER}:{plain}"
+
+
+def kind_of(person_id: str) -> PersonKind:
+    return PersonKind(person_id.partition(":")[0])
+
+
+def outlives_session(person_id: str) -> bool:
+    """Whether this person can be met again in another session."""
+    return bool(person_id) and kind_of(person_id) is not PersonKind.SESSION
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    person_id: str
+    key: str
+    """Shown once; only its hash is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a caller brought, of which only the browser key is still to be checked."""
+
+    business_id: str = ""
+    user_id: str = ""
+    browser_key: str = ""
+    local_owner: bool = False
+    takes_key: bool = False
+    """The answer can carry a new key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    person_id: str
+    new_key: str = ""
+    notice: Permanent | None = None
+    """Why the key that was sent does not count."""
+
+
+class People:
+    def __init__(self, store: PeopleStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def issue(self) -> Issued:
+        """A new person with a key of their own."""
+        issued = Issued(f"{PersonKind.BROWSER}:{secrets.token_hex(12)}", secrets.token_urlsafe(32))
+        await self._store.add(StoredPerson(issued.person_id, _hash(issued.key), self._clock()))
+        return issued
+
+    async def resolve(self, key: str) -> str | None:
+        """The person of a key. None: the key is unknown or revoked, which are answered alike."""
+        wanted = _hash(key)
+        found = await self._store.by_key_hash(wanted)
+        # Looked up by hash: how long that takes says nothing about a key. The comparison is the same for all.
+        same = hmac.compare_digest(found.key_hash if found else _hash(""), wanted)
+        return found.person_id if found and same and found.revoked_at is None else None
+
+    async def revoke(self, person_id: str) -> bool:
+        """The key opens nothing from now on. False: there is no such key, or it was revoked before."""
+        return await self._store.revoke(person_id, self._clock())
+
+    async def identify(self, credentials: Credentials, session_id: str) -> Identified:
+        """The person of a caller, with a new key where they need one to be known again."""
+        known = await self.resolve(credentials.browser_key) if credentials.browser_key else None
+        evidence = Evidence(
+            session_id=session_id,
+            business_id=credentials.business_id,
+            user_id=credentials.user_id,
+            browser_person=known or "",
+            # Who sent a key asked to be told from the others on this machine: an unknown one must not make them owner.
+            local_owner=credentials.local_owner and not credentials.browser_key,
+        )
+        person_id = person_of(evidence)
+        if kind_of(person_id) is not PersonKind.SESSION or not credentials.takes_key:
+            return Identified(person_id)
+        issued = await self.issue()
+        return Identified(issued.person_id, issued.key, _key_unknown() if credentials.browser_key else None)
+
+
+def _hash(key: str) -> str:
+    # A random 256-bit key needs no slow hash; what is stored must only not be usable as it is.
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _key_unknown() -> Permanent:
+    return Permanent(
+        Code.BROWSER_KEY_UNKNOWN,
+        "This browser's key is not known here, so the assistant does not know you yet.",
+        "Just go on: the browser was given a new key and is recognised with it from now on.",
+    )

@@ -1,0 +1,25 @@
+"""People who are recognised by a key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+
+from voice_agent.web.access import AnyCaller, Parts, audit, limited
+from voice_agent.web.errors import documented
+from voice_agent.web.schemas import NewPerson
+from voice_agent.web.sessions import not_cached
+
+router = APIRouter(tags=["people"])
+
+
+@router.post(
+    "/people",
+    status_code=201,
+    dependencies=[Depends(not_cached), Depends(limited)],
+    responses=documented(429),
+)
+async def create_person(parts: Parts, who: AnyCaller) -> NewPerson:
+    """A new person and their key, for clients that want one before the first session."""
+    issued = await parts.people.issue()
+    audit(parts, who, "person.create", issued.person_id)
+    return NewPerson(person_id=issued.person_id, key=issued.key)
