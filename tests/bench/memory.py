@@ -27,6 +27,7 @@ from tests.support.stack import Stack, running_stack
 from voice_agent.contracts import AgentBinding
 from voice_agent.memory.access import Memory
 from voice_agent.memory.drainer import Drainer
+from voice_agent.memory.homes import Homes
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.model import Turn
 from voice_agent.memory.prompt import build_prompt
@@ -151,7 +152,8 @@ async def outbox(at: Bench, turns: int = 200) -> dict[str, Any]:
         await at.memory.outbox.finish_turn(turn.turn_id, f"answer {number}", interrupted=False)
 
     written = [await timed(durable(number)) for number in range(turns)]
-    drainer = Drainer(at.memory.outbox, threads, at.letta, ReconnectLog(at.home / "log.jsonl", "bench"))
+    log = ReconnectLog(at.home / "log.jsonl", "bench")
+    drainer = Drainer(at.memory.outbox, threads, Homes(at.database, at.letta), at.letta, log)
     began = time.monotonic()
     while await at.memory.outbox.threads_with_work():
         trouble = await drainer.drain_once()

@@ -5,15 +5,25 @@ It can be told to fail the next recording in each of the ways the real one was s
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 
+from tests.support.fake_letta_homes import FakeHomes
 from voice_agent.errors import Code, Permanent, Temporary
-from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, Turn, in_a_line, turn_mark
+from voice_agent.memory.model import (
+    AgentSummary,
+    Block,
+    Recording,
+    Snapshot,
+    StoredMessage,
+    Turn,
+    in_a_line,
+    is_fact,
+    turn_mark,
+)
 
 
 class Mishap(Enum):
@@ -25,14 +35,10 @@ class Mishap(Enum):
     REFUSED_KEY = "nothing is taken from us at all"
 
 
-class FakeLetta:
+class FakeLetta(FakeHomes):
     def __init__(self) -> None:
-        self.agents: dict[str, tuple[AgentSummary, tuple[Block, ...]]] = {}
-        self._owner: dict[str, str] = {}
-        self._numbers = itertools.count(1)
-        self.conversations: dict[str, list[StoredMessage]] = {}
+        super().__init__()
         self.torn_marks: dict[str, set[str]] = defaultdict(set)
-        self.archive: dict[str, list[str]] = defaultdict(list)
         self.reflections: list[tuple[str, str]] = []
         self.recompiled: list[str] = []
         self.recordings = 0
@@ -41,27 +47,27 @@ class FakeLetta:
         self.mishaps: list[Mishap] = []
 
     async def add_agent(self, name: str, blocks: Sequence[Block]) -> str:
-        agent_id = f"agent-{next(self._numbers)}"
+        agent_id = f"agent-{next(self.numbers)}"
         remembers = in_a_line({block.label: block.value for block in blocks})
         self.agents[agent_id] = (AgentSummary(agent_id, name, "", "", remembers), tuple(blocks))
         return agent_id
 
     async def list_agents(self) -> list[AgentSummary]:
-        return [summary for summary, _ in self.agents.values()]
+        return [summary for summary, _ in self.agents.values() if summary.id not in self.homes]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
         known = self.agents.get(agent_id)
         return known[0] if known else None
 
     async def load_blocks(self, agent_id: str) -> Snapshot:
-        summary, blocks = self._known(agent_id)
+        summary, blocks = self.known(agent_id)
         return Snapshot(agent_id, summary.name, blocks, datetime.now(UTC))
 
     async def create_conversation(self, agent_id: str) -> str:
-        self._known(agent_id)
-        conversation = f"conv-{next(self._numbers)}"
+        self.known(agent_id)
+        conversation = f"conv-{next(self.numbers)}"
         self.conversations[conversation] = []
-        self._owner[conversation] = agent_id
+        self.owner[conversation] = agent_id
         return conversation
 
     async def record(self, recording: Recording) -> None:
@@ -103,9 +109,10 @@ class FakeLetta:
     async def has_archive(self, agent_id: str) -> bool:
         return bool(self.archive[agent_id])
 
-    async def search(self, agent_id: str, query: str) -> list[str]:
+    async def search(self, agent_id: str, query: str, *, facts: bool = True) -> list[str]:
         words = set(re.findall(r"\w{3,}", query.lower()))
-        return [text for text in self.archive[agent_id] if words & set(re.findall(r"\w{3,}", text.lower()))]
+        kept = [passage for passage in self.archive[agent_id] if facts or not is_fact(passage.tags)]
+        return [p.text for p in kept if words & set(re.findall(r"\w{3,}", p.text.lower()))]
 
     async def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
         """Keeps both or, when closed early, nothing."""
@@ -122,25 +129,14 @@ class FakeLetta:
         self.recompiled.append(conversation_id)
 
     async def reflect(self, agent_id: str, instruction: str) -> None:
-        self._known(agent_id)
+        self.known(agent_id)
         mishap = self.mishaps.pop(0) if self.mishaps else Mishap.NONE
         if mishap is not Mishap.NONE:
             raise Temporary(Code.MODEL_BUSY, "a conversation needed the models")
         self.reflections.append((agent_id, instruction))
-
-    async def set_block(self, agent_id: str, label: str, value: str) -> None:
-        summary, blocks = self._known(agent_id)
-        changed = (Block(b.label, value if b.label == label else b.value) for b in blocks)
-        self.agents[agent_id] = (summary, tuple(changed))
 
     def _store(self, conversation_id: str, turn: Turn) -> None:
         mark = turn_mark(turn.turn_id)
         self.conversations[conversation_id].append(StoredMessage("user", turn.user_text, mark))
         if turn.assistant_text:
             self.conversations[conversation_id].append(StoredMessage("assistant", turn.assistant_text, mark))
-
-    def _known(self, agent_id: str) -> tuple[AgentSummary, tuple[Block, ...]]:
-        known = self.agents.get(agent_id)
-        if known is None:
-            raise Permanent(Code.AGENT_NOT_FOUND, f"no agent {agent_id}")
-        return known

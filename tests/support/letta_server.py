@@ -30,6 +30,10 @@ class RealLetta:
     def set_block(self, agent_id: str, label: str, value: str) -> None:
         self._stack.letta("PATCH", f"/v1/agents/{agent_id}/core-memory/blocks/{label}", json={"value": value})
 
+    def remove_block(self, agent_id: str, label: str) -> None:
+        block = self._stack.letta("GET", f"/v1/agents/{agent_id}/core-memory/blocks/{label}")["id"]
+        self._stack.letta("DELETE", f"/v1/blocks/{block}")
+
     def block(self, agent_id: str, label: str) -> str:
         return str(self._stack.letta("GET", f"/v1/agents/{agent_id}/core-memory/blocks/{label}")["value"])
 

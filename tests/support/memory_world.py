@@ -11,6 +11,7 @@ from tests.support.fake_letta import FakeLetta
 from voice_agent.contracts import MemoryScope, ReplyPath
 from voice_agent.memory.access import Memory
 from voice_agent.memory.drainer import AgentLocks, Drainer
+from voice_agent.memory.homes import Homes
 from voice_agent.memory.maintenance import Maintenance
 from voice_agent.memory.model import Block, Turn
 from voice_agent.memory.outbox import Outbox
@@ -28,11 +29,14 @@ class MemoryWorld:
         self.letta = FakeLetta()
         self.outbox = Outbox(self.database, limit)
         self.threads = Threads(self.database)
+        self.homes = Homes(self.database, self.letta)
         self.log = ReconnectLog(directory / "reconnect.jsonl", "test")
         self.memory = Memory(self.database, self.letta, limit, order_patience=0.5)
         locks = AgentLocks()
-        self.drainer = Drainer(self.outbox, self.threads, self.letta, self.log, locks, grace)
-        self.maintenance = Maintenance(self.outbox, self.threads, self.letta, self.log, locks, lambda: self.now)
+        self.drainer = Drainer(self.outbox, self.threads, self.homes, self.letta, self.log, locks, grace)
+        self.maintenance = Maintenance(
+            self.outbox, self.threads, self.homes, self.letta, self.log, locks, lambda: self.now
+        )
 
     @classmethod
     @asynccontextmanager
@@ -56,11 +60,20 @@ class MemoryWorld:
         thread: str = THREAD,
         scope: MemoryScope = MemoryScope.PERSONAL,
         path: ReplyPath = ReplyPath.HYBRID,
+        person: str = "",
     ) -> Turn:
-        return Turn(f"t{number}", thread, "session", self.agent, 1, f"question {number}", scope=scope, path=path)
+        said = f"question {number}"
+        return Turn(f"t{number}", thread, "session", self.agent, 1, said, scope=scope, path=path, person_id=person)
 
-    async def speak(self, number: int, *, thread: str = THREAD, scope: MemoryScope = MemoryScope.PERSONAL) -> str:
-        turn = self.turn(number, thread=thread, scope=scope)
+    async def speak(
+        self,
+        number: int,
+        *,
+        thread: str = THREAD,
+        scope: MemoryScope = MemoryScope.PERSONAL,
+        person: str = "",
+    ) -> str:
+        turn = self.turn(number, thread=thread, scope=scope, person=person)
         await self.outbox.open_turn(turn)
         await self.outbox.finish_turn(turn.turn_id, f"answer {number}", interrupted=False)
         return turn.turn_id

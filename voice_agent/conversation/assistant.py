@@ -211,7 +211,7 @@ class VoiceAssistant:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
 
     async def _prepare_to_think(self) -> None:
-        await offer_search(self._memory, self._persona, self._recollection.agent.letta_agent_id)
+        await offer_search(self._memory, self._persona, self._recollection.agent.letta_agent_id, self._job.person_id)
         self._think_ahead()
 
     def _think_ahead(self) -> None:

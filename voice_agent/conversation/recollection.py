@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
@@ -35,13 +37,17 @@ class Recollection:
         return bool(self._earlier)
 
     async def load(self, episode: int, deadline: float) -> LoadResult:
-        result = await self._memory.load(self.agent.letta_agent_id, deadline)
+        person, name = self._job.person_id, self._job.user_name
+        result, _ = await asyncio.gather(
+            self._memory.load(self.agent.letta_agent_id, deadline, person),
+            self._memory.prepare(self.thread, self.agent, person, name, deadline),
+        )
         self._earlier = await self._memory.begin_episode(self.thread, self.agent.letta_agent_id, episode)
         return result
 
     async def next_change(self, every: float) -> Snapshot:
         """What somebody else changed in Letta."""
-        return await self._memory.next_change(self.agent.letta_agent_id, every)
+        return await self._memory.next_change(self.agent.letta_agent_id, every, self._job.person_id)
 
     async def take(self, snapshot: Snapshot | None) -> tuple[str, ...]:
         """Answer by this memory from now on. Returns the labels of the blocks that had to be shortened."""

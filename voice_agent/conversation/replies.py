@@ -37,13 +37,13 @@ def search_tool(search: Callable[[str], Awaitable[list[str]]]) -> FunctionTool[A
     return search_memory
 
 
-async def offer_search(memory: Memory, persona: Agent, letta_agent_id: str) -> None:
+async def offer_search(memory: Memory, persona: Agent, letta_agent_id: str, person_id: str = "") -> None:
     """A small language model is not bothered with a tool that has nothing to find."""
     try:
         archive = await memory.has_archive(letta_agent_id)
     except VoiceAgentError:
         return  # that Letta is away is reported by whoever loads; the archive waits for the next episode
-    tool = search_tool(lambda query: memory.search(letta_agent_id, query))
+    tool = search_tool(lambda query: memory.search(letta_agent_id, query, person_id))
     await persona.update_tools([tool] if archive else [])
 
 
@@ -51,7 +51,7 @@ async def letta_answer(
     memory: Memory, turn: Turn, apologise: Callable[[VoiceAgentError], str]
 ) -> AsyncGenerator[str, None]:
     """Letta's words for a turn, or an apology: never silence."""
-    answer = memory.reply(turn.thread, turn.letta_agent_id, turn.turn_id, turn.user_text)
+    answer = memory.reply(turn.thread, turn.letta_agent_id, turn.turn_id, turn.user_text, turn.person_id, turn.speaker)
     try:
         async for words in answer:
             yield words

@@ -6,16 +6,18 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import Final
+from dataclasses import replace
+from typing import Final, overload
 from urllib.parse import quote
 
-from voice_agent.contracts import AgentBinding, JobMetadata
-from voice_agent.errors import Code, Temporary
+from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath
+from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.memory.homes import Homes
 from voice_agent.memory.loader import LoadResult, MemoryLoader
-from voice_agent.memory.model import LettaPort, Snapshot, Turn
+from voice_agent.memory.model import PERSONAL_LABELS, LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import DEFAULT_LIMIT, Outbox
 from voice_agent.memory.snapshots import Snapshots
-from voice_agent.memory.threads import Threads, ThreadState
+from voice_agent.memory.threads import Threads, ThreadState, conversation_key
 from voice_agent.storage.database import Database
 
 _QUOTED_TURNS: Final = 6
@@ -54,11 +56,14 @@ class Memory:
         """`order_patience`: seconds an answer waits until Letta has what was said before it."""
         self.outbox = Outbox(database, outbox_limit)
         self._threads = Threads(database)
+        self._homes = Homes(database, letta)
         self._letta = letta
         self._loader = MemoryLoader(letta)
         self._snapshots = Snapshots(database)
         self._order_patience = order_patience
         self._compiled: dict[str, str] = {}
+        self._in_use: dict[tuple[str, str], str] = {}
+        """Version of what (assistant, person) was loaded with last."""
 
     async def open(self, job: JobMetadata) -> ThreadState:
         """Make the thread known, take over what a dead job left, and say where the last job stopped."""
@@ -67,8 +72,36 @@ class Memory:
         await self.outbox.adopt_abandoned(job.session_id)
         return await self._threads.state(thread)
 
-    async def load(self, letta_agent_id: str, deadline: float) -> LoadResult:
-        """What Letta says; else what this job read last; else what any job did."""
+    async def load(self, letta_agent_id: str, deadline: float, person_id: str = "") -> LoadResult:
+        """What Letta says; else what this job read last; else what any job did.
+
+        Persona and task are the assistant's; what is known about the person comes from their home alone.
+        """
+        home = await self._home(letta_agent_id, person_id)
+        if home == letta_agent_id:
+            result = await self._load(letta_agent_id, deadline)
+        elif home is None:
+            result = await self._load(letta_agent_id, deadline)
+            result = LoadResult(_about(result.snapshot, None), result.error)
+        else:
+            result, known = await asyncio.gather(self._load(letta_agent_id, deadline), self._load(home, deadline))
+            if known.error is not None and known.error.code is Code.AGENT_NOT_FOUND:
+                await self._homes.lost(letta_agent_id, person_id, home)
+            elif result.fresh and result.snapshot is not None:
+                with suppress(VoiceAgentError):  # the next load does it, and the prompt takes nothing from the copies
+                    await self._homes.sync(letta_agent_id, person_id, _about(result.snapshot, None).version)
+            result = LoadResult(_about(result.snapshot, known.snapshot), result.error)
+        if result.snapshot is not None:
+            self._in_use[letta_agent_id, person_id] = result.snapshot.version
+        return result
+
+    async def _home(self, letta_agent_id: str, person_id: str) -> str | None:
+        try:
+            return await self._homes.home(letta_agent_id, person_id)
+        except Temporary:  # a database that is away: whose home it is, is not known, so nothing personal is said
+            return None
+
+    async def _load(self, letta_agent_id: str, deadline: float) -> LoadResult:
         result = await self._loader.load(letta_agent_id, deadline)
         with suppress(Temporary):  # a database that is away takes nothing from what was found out
             if result.error is None and result.snapshot is not None:
@@ -79,11 +112,15 @@ class Memory:
                 return LoadResult(await self._snapshots.last(letta_agent_id), result.error)
         return result
 
-    async def next_change(self, letta_agent_id: str, every: float) -> Snapshot:
-        """Wait until somebody changed the agent's memory: a person in Letta, another conversation, maintenance."""
+    async def next_change(self, letta_agent_id: str, every: float, person_id: str = "") -> Snapshot:
+        """Wait until somebody changed the assistant: a person in Letta, another conversation, maintenance."""
         changed = await self._loader.next_change(letta_agent_id, every)
         with suppress(Temporary):
             await self._snapshots.keep(changed)
+        home = await self._home(letta_agent_id, person_id)
+        if home != letta_agent_id:
+            changed = _about(changed, self._loader.last_good(home) if home else None)
+        self._in_use[letta_agent_id, person_id] = changed.version
         return changed
 
     def look_now(self) -> None:
@@ -109,17 +146,33 @@ class Memory:
         """Whether there is anything to search."""
         return await self._letta.has_archive(letta_agent_id)
 
-    async def search(self, letta_agent_id: str, query: str) -> list[str]:
-        return await self._letta.search(letta_agent_id, query)
+    async def search(self, letta_agent_id: str, query: str, person_id: str = "") -> list[str]:
+        """In the person's home, and for what is about nobody in the assistant's own archive."""
+        home = await self._home(letta_agent_id, person_id)
+        if home == letta_agent_id:
+            return await self._letta.search(letta_agent_id, query)
+        about_them = await self._letta.search(home, query) if home else []
+        return about_them + await self._letta.search(letta_agent_id, query, facts=False)
 
-    async def reply(self, thread: str, letta_agent_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
+    async def prepare(self, thread: str, agent: AgentBinding, person_id: str, name: str, deadline: float) -> None:
+        """Make the home and its conversation before somebody waits for an answer that Letta gives itself."""
+        if agent.reply_path is ReplyPath.LETTA and agent.memory_scope is MemoryScope.PERSONAL:
+            # Whoever asks for the answer makes what is missing then, or says why it cannot be.
+            with suppress(VoiceAgentError, TimeoutError):
+                async with asyncio.timeout(deadline):
+                    await self._threads.ensure(thread, agent.letta_agent_id)
+                    await self._conversation(thread, agent.letta_agent_id, person_id, name)
+
+    async def reply(
+        self, thread: str, letta_agent_id: str, turn_id: str, text: str, person_id: str = "", name: str = ""
+    ) -> AsyncGenerator[str, None]:
         """Letta's own answer to an open turn of path `letta`, as it comes.
 
         What was said before reaches Letta first. Closed early (an interruption), Letta is asked back later for what
         it kept, and gets what is missing: `finish_turn` says what was really heard.
         """
         await self._in_order(thread, turn_id)
-        conversation = await self._conversation(thread, letta_agent_id)
+        conversation = await self._conversation(thread, letta_agent_id, person_id, name)
         answer = self._letta.reply(conversation, turn_id, text)
         try:
             began = False
@@ -147,13 +200,38 @@ class Memory:
                 "It is brought there by itself; then the agent answers again.",
             ) from None
 
-    async def _conversation(self, thread: str, letta_agent_id: str) -> str:
-        conversation, _, _ = await self._threads.conversation(thread)
+    async def _conversation(self, thread: str, letta_agent_id: str, person_id: str, name: str) -> str:
+        home = await self._homes.ensure(letta_agent_id, person_id, name)
+        key = conversation_key(thread, person_id)
+        if key != thread:
+            await self._threads.ensure(key, home)
+        conversation, _, _ = await self._threads.conversation(key)
         if conversation is None:
-            conversation = await self._letta.create_conversation(letta_agent_id)
-            conversation = await self._threads.set_conversation(thread, conversation)
-        snapshot = self._loader.last_good(letta_agent_id)
-        if snapshot is not None and self._compiled.get(thread) != snapshot.version:
+            conversation = await self._letta.create_conversation(home)
+            conversation = await self._threads.set_conversation(key, conversation)
+        version = self._in_use.get((letta_agent_id, person_id))
+        if version is not None and self._compiled.get(key) != version:
             await self._letta.recompile(conversation)
-            self._compiled[thread] = snapshot.version
+            self._compiled[key] = version
         return conversation
+
+
+@overload
+def _about(assistant: Snapshot, home: Snapshot | None) -> Snapshot: ...
+
+
+@overload
+def _about(assistant: None, home: Snapshot | None) -> None: ...
+
+
+@overload
+def _about(assistant: Snapshot | None, home: Snapshot | None) -> Snapshot | None: ...
+
+
+def _about(assistant: Snapshot | None, home: Snapshot | None) -> Snapshot | None:
+    """The assistant's memory with what is known about this person instead of what is known about its owner."""
+    if assistant is None:
+        return None
+    task = (block for block in assistant.blocks if block.label not in PERSONAL_LABELS)
+    known = (block for block in (home.blocks if home else ()) if block.label in PERSONAL_LABELS)
+    return replace(assistant, blocks=(*task, *known))

@@ -8,16 +8,19 @@ time (see `exclusive`); any process of ours may be it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from voice_agent.contracts import LogEvent, ReplyPath
 from voice_agent.errors import Code, Permanent, VoiceAgentError
+from voice_agent.memory.homes import Homes
 from voice_agent.memory.model import LettaPort, Recording, StoredMessage, Turn, TurnState, turn_mark
 from voice_agent.memory.outbox import Outbox
-from voice_agent.memory.threads import Threads
+from voice_agent.memory.threads import Threads, conversation_key
 from voice_agent.observe.log import ReconnectLog
 
 _BATCH: Final = 20
@@ -25,6 +28,17 @@ _GRACE: Final = 8.0
 """So long after we first doubted a post, its request can no longer be on its way into Letta."""
 _POISON_AFTER: Final = 8
 """A turn that failed alone so often, while others went through, is parked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where what one person says in a thread is kept."""
+
+    key: str
+    """Of the row with its conversation."""
+    home: str
+    letta_agent_id: str
+    person_id: str
 
 
 class AgentLocks:
@@ -42,6 +56,7 @@ class Drainer:
         self,
         outbox: Outbox,
         threads: Threads,
+        homes: Homes,
         letta: LettaPort,
         log: ReconnectLog,
         locks: AgentLocks | None = None,
@@ -49,6 +64,7 @@ class Drainer:
     ) -> None:
         self._outbox = outbox
         self._threads = threads
+        self._homes = homes
         self._letta = letta
         self._log = log
         self._locks = locks or AgentLocks()
@@ -68,31 +84,53 @@ class Drainer:
         return trouble
 
     async def _drain_thread(self, thread: str) -> None:
-        _, letta_agent_id, _ = await self._threads.conversation(thread)
-        async with self._locks.of(letta_agent_id):
-            while batch := await self._outbox.unsent(thread, _BATCH):
-                if not await self._advance(thread, letta_agent_id, batch):
+        while batch := await self._batch(thread):
+            place = await self._place(batch)
+            if place is None:
+                continue
+            async with self._locks.of(place.home):
+                if not await self._advance(place, batch):
                     return
 
-    async def _advance(self, thread: str, letta_agent_id: str, batch: list[Turn]) -> bool:
+    async def _batch(self, thread: str) -> list[Turn]:
+        """The oldest unsent turns, as far as one person said them: each person's have a conversation of their own."""
+        found = await self._outbox.unsent(thread, _BATCH)
+        return [*itertools.takewhile(lambda turn: turn.person_id == found[0].person_id, found)]
+
+    async def _place(self, batch: Sequence[Turn]) -> _Place | None:
+        """None: they were parked, since there is no such assistant any more."""
+        first = batch[0]
+        agent, person = first.letta_agent_id, first.person_id
+        try:
+            home = await self._homes.ensure(agent, person, first.speaker)
+        except Permanent as error:
+            if error.code is not Code.AGENT_NOT_FOUND or await self._letta.get_agent(agent) is not None:
+                raise
+            await self._park(batch, error)
+            return None
+        key = conversation_key(first.thread, person)
+        await self._threads.ensure(key, home)
+        return _Place(key, home, agent, person)
+
+    async def _advance(self, place: _Place, batch: list[Turn]) -> bool:
         """One step with the oldest unsent turns; False: there is something to wait for."""
-        conversation, _, confirmed = await self._threads.conversation(thread)
+        conversation, _, confirmed = await self._threads.conversation(place.key)
         unknown = [turn for turn in batch if turn.state is TurnState.SENDING]
         try:
             if conversation is None:
-                conversation = await self._letta.create_conversation(letta_agent_id)
-                conversation = await self._threads.set_conversation(thread, conversation)
+                conversation = await self._letta.create_conversation(place.home)
+                conversation = await self._threads.set_conversation(place.key, conversation)
             if unknown:
                 if await self._letta.run_is_active(conversation):
                     return False  # never cancelled: a cancelled run may still store its messages
-                return await self._reconcile(unknown, conversation, confirmed)
+                return await self._reconcile(place, unknown, conversation, confirmed)
             # What failed once goes alone, so that a poisoned turn takes no other with it.
-            await self._send(batch[:1] if batch[0].attempts else batch, conversation)
+            await self._send(place, batch[:1] if batch[0].attempts else batch, conversation)
         except Permanent as error:
-            await self._refused(thread, letta_agent_id, batch, error)
+            await self._refused(place, batch, error)
         return True
 
-    async def _send(self, batch: Sequence[Turn], conversation: str) -> None:
+    async def _send(self, place: _Place, batch: Sequence[Turn], conversation: str) -> None:
         await self._outbox.mark(batch, TurnState.SENDING)
         try:
             await self._letta.record(Recording(conversation, tuple(batch)))
@@ -101,12 +139,15 @@ class Drainer:
                 self._doubted[turn.turn_id] = time.monotonic()
                 self._recorded_before.setdefault(turn.turn_id, self._recorded)
             raise
-        await self._confirm(batch)
+        await self._confirm(place, batch)
 
-    async def _refused(self, thread: str, letta_agent_id: str, batch: list[Turn], error: Permanent) -> None:
+    async def _refused(self, place: _Place, batch: list[Turn], error: Permanent) -> None:
         """For good. Whose fault it is decides who is parked; a wrong key is nobody's in the outbox."""
-        if error.code is Code.AGENT_NOT_FOUND and await self._letta.get_agent(letta_agent_id) is not None:
-            await self._threads.forget_conversation(thread)  # somebody removed it: another one is opened
+        if error.code is Code.AGENT_NOT_FOUND and await self._letta.get_agent(place.home) is not None:
+            await self._threads.forget_conversation(place.key)  # somebody removed it: another one is opened
+            await self._outbox.mark(batch, TurnState.PENDING)
+        elif error.code is Code.AGENT_NOT_FOUND and place.home != place.letta_agent_id:
+            await self._homes.lost(place.letta_agent_id, place.person_id, place.home)
             await self._outbox.mark(batch, TurnState.PENDING)
         elif error.code is Code.BAD_REQUEST and len(batch) > 1 and not batch[0].attempts:
             await self._outbox.mark(batch, TurnState.PENDING)
@@ -117,27 +158,29 @@ class Drainer:
         else:
             raise error
 
-    async def _reconcile(self, unknown: Sequence[Turn], conversation: str, confirmed: str | None) -> bool:
+    async def _reconcile(
+        self, place: _Place, unknown: Sequence[Turn], conversation: str, confirmed: str | None
+    ) -> bool:
         """Ask Letta what it holds of a batch whose post did not end cleanly."""
         held = await self._letta.messages_after(conversation, turn_mark(confirmed) if confirmed else None)
         whole = [turn for turn in unknown if _is_whole(turn, held)]
         missing = [turn for turn in unknown if not any(message.mark == turn_mark(turn.turn_id) for message in held)]
         torn = [turn for turn in unknown if turn not in whole and turn not in missing]
         if whole:
-            await self._confirm(whole)
+            await self._confirm(place, whole)
         if torn:
             half = "Letta holds a part of this turn only; it died between two of its own writes."
             await self._park(torn, Permanent(Code.MEMORY_TORN, half, "See 'voice-agent memory pending'."))
-        return await self._send_again(missing, conversation) if missing else True
+        return await self._send_again(place, missing, conversation) if missing else True
 
-    async def _send_again(self, missing: Sequence[Turn], conversation: str) -> bool:
+    async def _send_again(self, place: _Place, missing: Sequence[Turn], conversation: str) -> bool:
         now = time.monotonic()
         # A turn that Letta was asked to answer, and began to, is not on its way any more.
         doubts = [self._doubted.setdefault(turn.turn_id, now) for turn in missing if not _has_arrived(turn)]
         if doubts and now - max(doubts) < self._grace:
             return False  # the request may still be on its way into Letta
         for turn in missing:
-            if await self._letta.agent_holds_mark(turn.letta_agent_id, conversation, turn_mark(turn.turn_id)):
+            if await self._letta.agent_holds_mark(place.home, conversation, turn_mark(turn.turn_id)):
                 half = "Letta holds this turn outside its conversation; it died between two of its own writes."
                 await self._park([turn], Permanent(Code.MEMORY_TORN, half, "See 'voice-agent memory pending'."))
             elif self._is_poison(turn):
@@ -152,8 +195,8 @@ class Drainer:
             turn.turn_id, self._recorded
         )
 
-    async def _confirm(self, batch: Sequence[Turn]) -> None:
-        await self._outbox.mark(batch, TurnState.DONE)
+    async def _confirm(self, place: _Place, batch: Sequence[Turn]) -> None:
+        await self._outbox.mark(batch, TurnState.DONE, conversation_key=place.key)
         self._recorded += 1
         self._forget(batch)
         for turn in batch:

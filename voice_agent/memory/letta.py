@@ -1,32 +1,37 @@
-"""The only module that knows letta-client. Its exceptions become Temporary or Permanent here."""
+"""Conversations, recordings and answers of a Letta V1 server. With letta_homes.py and letta_connection.py, which it is
+made of, the only module that knows letta-client."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import httpx
-import letta_client.resources  # noqa: F401  loaded here and not in the middle of the first conversation
-from letta_client import APIError, APIStatusError, AsyncLetta, DefaultAsyncHttpxClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
-from voice_agent.memory.breaker import CircuitBreaker
-from voice_agent.memory.model import AgentSummary, Block, Recording, Snapshot, StoredMessage, in_a_line, turn_mark
-from voice_agent.outbound import CONNECTIONS, tls
+from voice_agent.memory.letta_connection import PAGE, gone_is_fine
+from voice_agent.memory.letta_homes import HOME_TAG, LettaHomes
+from voice_agent.memory.model import (
+    AgentSummary,
+    Block,
+    Recording,
+    Snapshot,
+    StoredMessage,
+    in_a_line,
+    is_fact,
+    turn_mark,
+)
 from voice_agent.settings import Settings
 
 RECORDER_MODEL: Final = "vllm/recorder"
 """An endpoint of ours that answers with nothing, so that Letta stores what it is given and adds no reply."""
 _BACKGROUND: Final = "-background"
 """Our model server's name for the same model when nobody waits: it yields to conversations."""
-_PAGE: Final = 100
 _PASSAGES: Final = 5
 _STEPS: Final = 6
 _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
@@ -43,35 +48,21 @@ _NOTE: Final = {
 """For a Letta without our recorder: its own model has to answer something."""
 
 
-class LettaClient:
+class LettaClient(LettaHomes):
     """Adapter of `LettaPort` to a Letta V1 server."""
 
-    def __init__(self, settings: Settings, *, timeout: float = 10.0, page: int = _PAGE) -> None:
-        self._url = settings.effective_letta_url
+    def __init__(self, settings: Settings, *, timeout: float = 10.0, page: int = PAGE) -> None:
+        super().__init__(settings, timeout=timeout, page=page)
         self._recorder = settings.letta_recorder or RECORDER_MODEL
         self._recorder_known = not settings.letta_base_url and not settings.letta_recorder
-        self._page = page
-        self.breaker = CircuitBreaker(f"Letta at {self._url}")
-        self._client = AsyncLetta(
-            base_url=self._url,
-            api_key=settings.letta_api_key or "unset",
-            # A retry inside the client could write a turn twice; retries are ours.
-            max_retries=0,
-            http_client=DefaultAsyncHttpxClient(
-                timeout=httpx.Timeout(timeout, connect=3.0), limits=CONNECTIONS, verify=tls()
-            ),
-        )
-
-    async def close(self) -> None:
-        await self._client.close()
 
     # --- reading ---
 
     async def list_agents(self) -> list[AgentSummary]:
         with self._asking("list agents"):
-            return [
-                _summary(agent) async for agent in self._client.agents.list(limit=self._page, include=["agent.blocks"])
-            ]
+            agents = self._client.agents.list(limit=self._page, include=["agent.blocks", "agent.tags"])
+            # Hidden already; the tag is asked for as well, since anybody may unhide an agent.
+            return [_summary(agent) async for agent in agents if HOME_TAG not in (agent.tags or ())]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
         try:
@@ -132,20 +123,24 @@ class LettaClient:
                     return True
         return False
 
+    async def delete_conversation(self, conversation_id: str) -> None:
+        with gone_is_fine(), self._asking("delete a conversation"):
+            await self._client.conversations.delete(conversation_id)
+
     async def has_archive(self, agent_id: str) -> bool:
         with self._asking("look into archival memory"):
             return bool(await self._client.agents.passages.list(agent_id, limit=1))
 
-    async def search(self, agent_id: str, query: str) -> list[str]:
+    async def search(self, agent_id: str, query: str, *, facts: bool = True) -> list[str]:
         with self._asking("search archival memory"):
             found = (await self._client.agents.passages.search(agent_id, query=query, top_k=_PASSAGES)).results
             if found:
-                return [result.content for result in found]
+                return [result.content for result in found if facts or not is_fact(result.tags or ())]
             # Without an embedding model Letta looks for the query letter by letter: try its words.
             hits: Counter[str] = Counter()
             for word in _keywords(query):
                 passages = await self._client.agents.passages.list(agent_id, search=word, limit=self._page)
-                hits.update({passage.text for passage in passages})
+                hits.update({passage.text for passage in passages if facts or not is_fact(passage.tags or ())})
             return [text for text, _ in hits.most_common(_PASSAGES)]
 
     # --- writing ---
@@ -236,63 +231,6 @@ class LettaClient:
     async def _models(self) -> frozenset[str]:
         with self._asking("list models"):
             return frozenset(model.handle or "" for model in await self._client.models.list())
-
-    # --- errors ---
-
-    @contextmanager
-    def _asking(self, doing: str) -> Iterator[None]:
-        self.breaker.check()
-        try:
-            yield
-        except APIStatusError as error:
-            if error.status_code >= 500:
-                self.breaker.failed()
-            raise _of_status(error, self._url, doing) from error
-        except (APIError, httpx.HTTPError) as error:
-            self.breaker.failed()
-            raise _away(self._url, doing, type(error).__name__) from error
-        except (ValueError, TypeError, AttributeError) as error:
-            # Not JSON, or JSON of another shape: a proxy's error page, a body cut in half.
-            self.breaker.failed()
-            raise _away(self._url, doing, f"an answer that makes no sense: {type(error).__name__}") from error
-        self.breaker.succeeded()
-
-
-def _of_status(error: APIStatusError, url: str, doing: str) -> VoiceAgentError:
-    status = error.status_code
-    if status < 400:
-        # Inside a stream that began well: Letta lives, its language model failed.
-        return Temporary(Code.LLM_FAILED, f"Letta's language model failed: could not {doing}.", "It is tried again.")
-    if status == 404 and "Handle" in str(error):
-        return _away(url, doing, "it does not list the language model")
-    if status in _BY_STATUS:
-        kind, code, why = _BY_STATUS[status]
-        return kind(code, f"{why}: could not {doing}.")
-    if status >= 500:
-        return _away(url, doing, f"HTTP {status}")
-    return Permanent(
-        Code.LETTA_REFUSED,
-        f"Letta at {url} refused to {doing} (HTTP {status}).",
-        "Check LETTA_API_KEY and the server's log.",
-    )
-
-
-_BY_STATUS: Final[dict[int, tuple[type[VoiceAgentError], Code, str]]] = {
-    400: (Permanent, Code.BAD_REQUEST, "Letta found the request malformed"),
-    404: (Permanent, Code.AGENT_NOT_FOUND, "Letta does not know what was asked for"),
-    409: (Temporary, Code.CONFLICT, "Letta is busy with the same conversation"),
-    413: (Permanent, Code.BAD_REQUEST, "Letta found the request too large"),
-    422: (Permanent, Code.BAD_REQUEST, "Letta found an id or a field malformed"),
-    429: (Temporary, Code.RATE_LIMITED, "Letta asked for patience"),
-}
-
-
-def _away(url: str, doing: str, why: str) -> Temporary:
-    return Temporary(
-        Code.LETTA_UNAVAILABLE,
-        f"Letta at {url} could not {doing} ({why}).",
-        "It is tried again; see whether Letta is up with 'voice-agent status'.",
-    )
 
 
 def _was_not_taken(error: BaseException) -> bool:

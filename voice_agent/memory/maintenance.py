@@ -13,6 +13,7 @@ from typing import Final
 from voice_agent.contracts import LogEvent
 from voice_agent.errors import Temporary, VoiceAgentError
 from voice_agent.memory.drainer import AgentLocks
+from voice_agent.memory.homes import Homes
 from voice_agent.memory.model import LettaPort, Turn
 from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.threads import Threads, Unsettled
@@ -33,6 +34,7 @@ class Maintenance:
         self,
         outbox: Outbox,
         threads: Threads,
+        homes: Homes,
         letta: LettaPort,
         log: ReconnectLog,
         locks: AgentLocks,
@@ -40,6 +42,7 @@ class Maintenance:
     ) -> None:
         self._outbox = outbox
         self._threads = threads
+        self._homes = homes
         self._letta = letta
         self._log = log
         self._locks = locks
@@ -63,14 +66,19 @@ class Maintenance:
 
     async def _settle(self, what: Unsettled) -> None:
         turns = await self._outbox.between(what.thread, what.after, what.upto)
-        if turns:
-            async with self._locks.of(what.letta_agent_id):
-                before = await self._letta.load_blocks(what.letta_agent_id)
-                await self._letta.reflect(what.letta_agent_id, instruction(turns))
-                after = await self._letta.load_blocks(what.letta_agent_id)
-            line = self._log.bind(agent=what.letta_agent_id, session=turns[-1].session_id)
-            line.write(LogEvent.MEMORY_TENDED, turns=len(turns), changed=after.version != before.version)
+        for person_id in dict.fromkeys(turn.person_id for turn in turns):
+            await self._tend(what.letta_agent_id, [turn for turn in turns if turn.person_id == person_id])
         await self._threads.settled(what)
+
+    async def _tend(self, letta_agent_id: str, turns: Sequence[Turn]) -> None:
+        """In the home of the one person who said them, so that what is written down stays there."""
+        home = await self._homes.ensure(letta_agent_id, turns[0].person_id, turns[0].speaker)
+        async with self._locks.of(home):
+            before = await self._letta.load_blocks(home)
+            await self._letta.reflect(home, instruction(turns))
+            after = await self._letta.load_blocks(home)
+        line = self._log.bind(agent=letta_agent_id, session=turns[-1].session_id)
+        line.write(LogEvent.MEMORY_TENDED, turns=len(turns), changed=after.version != before.version)
 
     def _report(self, what: Unsettled, error: VoiceAgentError) -> None:
         self._log.bind(agent=what.letta_agent_id).write(LogEvent.MEMORY_FAILED, what="maintenance", **error.as_dict())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -29,7 +29,7 @@ LINE: Final = 140
 
 def in_a_line(blocks: Mapping[str, str]) -> str:
     """What stands under `human`, short enough for a card."""
-    known = " ".join(blocks.get("human", "").split())
+    known = " ".join(blocks.get(HUMAN, "").split())
     return known if len(known) <= LINE else f"{known[: LINE - 1]}…"
 
 
@@ -53,6 +53,33 @@ class Snapshot:
     def version(self) -> str:
         """Changes whenever something that reaches the prompt does."""
         return hashlib.sha256(repr((self.persona_name, self.blocks)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage of an agent's archival memory as Letta gave it back."""
+
+    id: str
+    text: str
+    tags: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A memory block as Letta gave it back, beside what `set_block` wrote into it last."""
+
+    value: str
+    written: str | None
+    """None: `set_block` never wrote it, so it belongs to somebody else."""
+
+
+HUMAN: Final = "human"
+"""Label of Letta's block about the person; Letta's own tools write there."""
+FACTS: Final = "facts"
+"""Label of our block with the newest facts about the person."""
+PERSONAL_LABELS: Final = frozenset((HUMAN, FACTS))
+"""Blocks about one person: a home never takes them over from its assistant."""
 
 
 class TurnState(StrEnum):
@@ -118,6 +145,23 @@ def turn_mark(turn_id: str) -> str:
     return f"va:{turn_id}"
 
 
+_FACT_MARK: Final = "va:fact:"
+
+
+def fact_mark(fact_id: str) -> str:
+    """The tag of the passage that holds the fact."""
+    return f"{_FACT_MARK}{fact_id}"
+
+
+def marked_fact(tags: Iterable[str]) -> str | None:
+    """Id of the fact that a passage with these tags holds."""
+    return next((tag.removeprefix(_FACT_MARK) for tag in tags if tag.startswith(_FACT_MARK)), None)
+
+
+def is_fact(tags: Iterable[str]) -> bool:
+    return marked_fact(tags) is not None
+
+
 class LettaPort(Protocol):
     """What the rest of the system asks of Letta. Errors are Temporary or Permanent."""
 
@@ -141,10 +185,13 @@ class LettaPort(Protocol):
     async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
         """Whether the agent's own message list has it although the conversation has not (a torn write)."""
 
+    async def delete_conversation(self, conversation_id: str) -> None:
+        """Nothing happens when it is gone already."""
+
     async def has_archive(self, agent_id: str) -> bool: ...
 
-    async def search(self, agent_id: str, query: str) -> list[str]:
-        """Passages of archival memory, the most fitting first."""
+    async def search(self, agent_id: str, query: str, *, facts: bool = True) -> list[str]:
+        """Passages of archival memory, the most fitting first; without `facts`, not those that tell about a person."""
 
     def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
         """Letta's own answer as it comes; an empty text says that it has begun.
@@ -157,3 +204,33 @@ class LettaPort(Protocol):
 
     async def reflect(self, agent_id: str, instruction: str) -> None:
         """Let the agent work on its memory with its own tools, in a conversation that is thrown away."""
+
+    # --- homes: one agent for each (assistant, person), so that Letta's own search tools reach one person only ---
+
+    async def create_home(self, agent_id: str, person_id: str, name: str) -> str:
+        """A copy of the assistant that knows nothing of a person yet. Not idempotent: look with `find_homes` before."""
+
+    async def find_homes(self, agent_id: str, person_id: str) -> list[str]:
+        """Those of (assistant, person), the oldest first: more than one when two processes made one at once."""
+
+    async def sync_home_blocks(self, agent_id: str, home_id: str) -> None:
+        """Give the home the assistant's blocks as they are now, by value, except those about a person."""
+
+    async def delete_agent(self, home_id: str) -> None:
+        """Delete a home with its blocks, passages and conversations. Refuses any other agent; a missing one is fine."""
+
+    # --- passages and blocks ---
+
+    async def add_passage(self, agent_id: str, text: str, tags: Sequence[str], created_at: datetime) -> str:
+        """Returns its id. Not idempotent: a tag of ours says later whether it is there."""
+
+    async def passages(self, agent_id: str, containing: str = "") -> list[StoredPassage]:
+        """All of them, or those with this text inside, the oldest first."""
+
+    async def delete_passage(self, agent_id: str, passage_id: str) -> None:
+        """Nothing happens when it is gone already."""
+
+    async def get_block(self, agent_id: str, label: str) -> StoredBlock | None: ...
+
+    async def set_block(self, agent_id: str, label: str, value: str, description: str) -> None:
+        """Write a block that the agent's own tools may not change; made and attached when it is not there."""

@@ -123,7 +123,10 @@ class Outbox:
         async with self._database.read() as connection:
             return (await connection.scalar(query.limit(1))) is None
 
-    async def mark(self, batch: Sequence[Turn], state: TurnState, note: str = "") -> None:
+    async def mark(
+        self, batch: Sequence[Turn], state: TurnState, note: str = "", *, conversation_key: str = ""
+    ) -> None:
+        """`conversation_key`: the row of the conversation that holds them (default: that of their thread)."""
         attempt = 1 if state is TurnState.SENDING else 0
         async with self._database.begin() as connection:
             await connection.execute(
@@ -132,8 +135,9 @@ class Outbox:
                 .values(state=state, note=note, attempts=turns.c.attempts + attempt)
             )
             if state is TurnState.DONE:
+                key = conversation_key or batch[-1].thread
                 await connection.execute(
-                    update(threads).where(threads.c.thread == batch[-1].thread).values(confirmed_turn=batch[-1].turn_id)
+                    update(threads).where(threads.c.thread == key).values(confirmed_turn=batch[-1].turn_id)
                 )
 
     async def unpark(self, letta_agent_id: str) -> int:

@@ -36,7 +36,7 @@ UNITS: Final = [
     "eighteen",
     "nineteen",
 ]
-TENS: Final = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+TENS: Final = ("twenty thirty forty fifty sixty seventy eighty ninety").split()
 _ORDINALS: Final = [
     "zeroth",
     "first",

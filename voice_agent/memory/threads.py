@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,11 +10,25 @@ from typing import Any, Final
 from sqlalchemy import func, select, update
 
 from voice_agent.contracts import MemoryScope, ReplyPath
+from voice_agent.memory.homes import lives_in_the_assistant
 from voice_agent.memory.model import TurnState
 from voice_agent.memory.tables import threads, turns
 from voice_agent.storage.database import Database, insert_if_absent
 
 _GREETED_CHARS: Final = 1000
+_THREAD_CHARS: Final = 270
+
+
+def conversation_key(thread: str, person_id: str) -> str:
+    """Row of the Letta conversation that takes what this person says in a thread.
+
+    A conversation lives in one agent, so a thread has one for each home: its own row for the owner, another for
+    everybody else, also when several people talk in one thread.
+    """
+    if lives_in_the_assistant(person_id):
+        return thread
+    digest = hashlib.sha256(f"{thread}\0{person_id}".encode()).hexdigest()[:24]
+    return f"{thread[:_THREAD_CHARS]}#{digest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from voice_agent.contracts import LogEvent
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.memory.drainer import AgentLocks, Drainer
 from voice_agent.memory.exclusive import StillMine, exclusive
+from voice_agent.memory.homes import Homes
 from voice_agent.memory.maintenance import Maintenance
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.outbox import Outbox
@@ -39,8 +40,9 @@ class Upkeep:
         self._database = database
         self._outbox = Outbox(database, settings.outbox_limit)
         threads, locks = Threads(database), AgentLocks()
-        self._drainer = Drainer(self._outbox, threads, letta, log, locks)
-        self._maintenance = Maintenance(self._outbox, threads, letta, log, locks)
+        homes = Homes(database, letta)
+        self._drainer = Drainer(self._outbox, threads, homes, letta, log, locks)
+        self._maintenance = Maintenance(self._outbox, threads, homes, letta, log, locks)
         self._log = log
         self._alive = alive
         self._warned = False

@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 
-from tests.support.fake_letta import FakeLetta
-from tests.support.letta_server import NO_SUCH_AGENT, RealLetta
+from tests.support.any_letta import SMALL_PAGE, AnyLetta
+from tests.support.letta_server import NO_SUCH_AGENT
 from voice_agent.contracts import ReplyPath
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.breaker import BreakerState
 from voice_agent.memory.letta import LettaClient
-from voice_agent.memory.model import LINE, Block, LettaPort, Recording, StoredMessage, Turn
-
-SMALL_PAGE = 3
-"""So that a handful of messages needs several pages."""
-
-
-@dataclass
-class Letta:
-    port: LettaPort
-    add_agent: Callable[[str, Mapping[str, str]], Awaitable[str]]
-    set_block: Callable[[str, str, str], Awaitable[None]]
-    add_passage: Callable[[str, str], Awaitable[None]]
-
-    async def conversation(self) -> tuple[str, str]:
-        agent = await self.add_agent("Ada", {"persona": "I am Ada."})
-        return agent, await self.port.create_conversation(agent)
-
-
-def _fake() -> Letta:
-    fake = FakeLetta()
-
-    async def add_agent(name: str, blocks: Mapping[str, str]) -> str:
-        return await fake.add_agent(name, [Block(label, value) for label, value in blocks.items()])
-
-    async def add_passage(agent_id: str, text: str) -> None:
-        fake.archive[agent_id].append(text)
-
-    return Letta(fake, add_agent, fake.set_block, add_passage)
-
-
-def _real(real: RealLetta, client: LettaClient) -> Letta:
-    async def add_agent(name: str, blocks: Mapping[str, str]) -> str:
-        return await asyncio.to_thread(real.add_agent, name, blocks)
-
-    async def set_block(agent_id: str, label: str, value: str) -> None:
-        await asyncio.to_thread(real.set_block, agent_id, label, value)
-
-    async def add_passage(agent_id: str, text: str) -> None:
-        await asyncio.to_thread(real.add_passage, agent_id, text)
-
-    return Letta(client, add_agent, set_block, add_passage)
-
+from voice_agent.memory.model import LINE, Recording, StoredMessage, Turn
 
 pytestmark = pytest.mark.usefixtures("stack")
 """Named here, so that the leak check knows that the system belongs to the whole run."""
-
-
-@pytest.fixture(params=["in memory", "real", "real without recorder"])
-async def letta(request: pytest.FixtureRequest) -> AsyncIterator[Letta]:
-    if request.param == "in memory":
-        yield _fake()
-        return
-    real = RealLetta(request.getfixturevalue("stack"))
-    elsewhere = {} if request.param == "real" else {"letta_recorder": "elsewhere/recorder"}
-    client = LettaClient(real.settings.model_copy(update=elsewhere), page=SMALL_PAGE, timeout=30.0)
-    yield _real(real, client)
-    await client.close()
 
 
 def turn(number: int, agent: str, *, answer: str | None = None, path: ReplyPath = ReplyPath.HYBRID) -> Turn:
@@ -88,18 +33,18 @@ def pair(number: int) -> list[tuple[str, str, str]]:
     return [(f"va:t{number}", "user", f"question {number}"), (f"va:t{number}", "assistant", f"answer {number}")]
 
 
-async def test_blocks_come_whole_and_labelled(letta: Letta) -> None:
+async def test_blocks_come_whole_and_labelled(letta: AnyLetta) -> None:
     blocks = {"persona": "I am Ada.", "human": "Robin, who has a cat.", "plans": "Lisbon\nin May"}
     snapshot = await letta.port.load_blocks(await letta.add_agent("Ada", blocks))
     assert snapshot.persona_name == "Ada"
     assert {block.label: block.value for block in snapshot.blocks} == blocks
 
 
-async def test_an_agent_may_have_no_block_at_all(letta: Letta) -> None:
+async def test_an_agent_may_have_no_block_at_all(letta: AnyLetta) -> None:
     assert (await letta.port.load_blocks(await letta.add_agent("Bare", {}))).blocks == ()
 
 
-async def test_the_version_changes_with_a_block_and_only_then(letta: Letta) -> None:
+async def test_the_version_changes_with_a_block_and_only_then(letta: AnyLetta) -> None:
     agent = await letta.add_agent("Ada", {"persona": "I am Ada.", "human": "?"})
     first, second = await letta.port.load_blocks(agent), await letta.port.load_blocks(agent)
     await letta.set_block(agent, "human", "Robin")
@@ -107,7 +52,7 @@ async def test_the_version_changes_with_a_block_and_only_then(letta: Letta) -> N
     assert (await letta.port.load_blocks(agent)).version != first.version
 
 
-async def test_agents_are_listed_and_found_whatever_the_page(letta: Letta) -> None:
+async def test_agents_are_listed_and_found_whatever_the_page(letta: AnyLetta) -> None:
     human = {"persona": "I am brief.", "human": "Robin,\n  " + "who sails. " * 20}
     made = {await letta.add_agent(f"Agent {number}", human) for number in range(SMALL_PAGE + 2)}
     agents = await letta.port.list_agents()
@@ -122,7 +67,7 @@ async def test_agents_are_listed_and_found_whatever_the_page(letta: Letta) -> No
     assert await letta.port.get_agent(NO_SUCH_AGENT) is None
 
 
-async def test_turns_are_stored_as_they_are_marked_and_in_order(letta: Letta) -> None:
+async def test_turns_are_stored_as_they_are_marked_and_in_order(letta: AnyLetta) -> None:
     agent, conversation = await letta.conversation()
     await letta.port.record(Recording(conversation, (turn(1, agent), turn(2, agent))))
     await letta.port.record(Recording(conversation, (turn(3, agent), turn(4, agent))))
@@ -133,13 +78,13 @@ async def test_turns_are_stored_as_they_are_marked_and_in_order(letta: Letta) ->
     assert not await letta.port.run_is_active(conversation)
 
 
-async def test_what_was_not_answered_is_stored_alone(letta: Letta) -> None:
+async def test_what_was_not_answered_is_stored_alone(letta: AnyLetta) -> None:
     agent, conversation = await letta.conversation()
     await letta.port.record(Recording(conversation, (turn(1, agent, answer=""),)))
     assert ours(await letta.port.messages_after(conversation, None)) == [("va:t1", "user", "question 1")]
 
 
-async def test_conversations_of_one_agent_are_apart(letta: Letta) -> None:
+async def test_conversations_of_one_agent_are_apart(letta: AnyLetta) -> None:
     agent, one = await letta.conversation()
     other = await letta.port.create_conversation(agent)
     await letta.port.record(Recording(one, (turn(1, agent),)))
@@ -149,7 +94,7 @@ async def test_conversations_of_one_agent_are_apart(letta: Letta) -> None:
     assert not await letta.port.agent_holds_mark(agent, other, "va:t1")
 
 
-async def test_an_answer_of_its_own_comes_in_pieces_and_is_kept_with_the_question(letta: Letta) -> None:
+async def test_an_answer_of_its_own_comes_in_pieces_and_is_kept_with_the_question(letta: AnyLetta) -> None:
     _, conversation = await letta.conversation()
     pieces = [piece async for piece in letta.port.reply(conversation, "t1", "Who painted the ceiling of the barn?")]
     assert pieces[0] == ""
@@ -159,7 +104,7 @@ async def test_an_answer_of_its_own_comes_in_pieces_and_is_kept_with_the_questio
     assert answer.text
 
 
-async def test_an_answer_that_is_broken_off_leaves_no_run_behind(letta: Letta) -> None:
+async def test_an_answer_that_is_broken_off_leaves_no_run_behind(letta: AnyLetta) -> None:
     _, conversation = await letta.conversation()
     answer = letta.port.reply(conversation, "t1", "Who painted the ceiling of the barn?")
     assert await anext(answer) == ""
@@ -172,7 +117,7 @@ async def test_an_answer_that_is_broken_off_leaves_no_run_behind(letta: Letta) -
     assert [m.mark for m in await letta.port.messages_after(conversation, None) if m.role == "user"] in ([], ["va:t1"])
 
 
-async def test_the_archive_is_found_by_its_words(letta: Letta) -> None:
+async def test_the_archive_is_found_by_its_words(letta: AnyLetta) -> None:
     agent = await letta.add_agent("Ada", {})
     assert not await letta.port.has_archive(agent)
     assert await letta.port.search(agent, "where is the spare key?") == []
@@ -182,14 +127,14 @@ async def test_the_archive_is_found_by_its_words(letta: Letta) -> None:
     assert await letta.port.search(agent, "where is the spare key?") == ["The spare key is under the blue pot."]
 
 
-async def test_reflection_leaves_no_conversation_behind(letta: Letta) -> None:
+async def test_reflection_leaves_no_conversation_behind(letta: AnyLetta) -> None:
     agent, conversation = await letta.conversation()
     await letta.port.reflect(agent, "Work on your memory.")
     assert await letta.port.messages_after(conversation, None) == []
     await letta.port.recompile(conversation)
 
 
-async def test_what_does_not_exist_is_an_error_of_that_name(letta: Letta) -> None:
+async def test_what_does_not_exist_is_an_error_of_that_name(letta: AnyLetta) -> None:
     nowhere = "conv-00000000-0000-4000-8000-000000000000"
     asked = (
         letta.port.load_blocks(NO_SUCH_AGENT),

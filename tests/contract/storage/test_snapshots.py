@@ -27,7 +27,7 @@ async def test_what_was_read_last_outlives_the_job_that_read_it(database: Databa
     agent = await letta.add_agent("Ada", [Block("human", "")])
     before = Memory(database, letta)
     await before.load(agent, deadline=5.0)
-    await letta.set_block(agent, "human", BOAT.value)
+    await letta.edit_block(agent, "human", BOAT.value)
     read = (await before.load(agent, deadline=5.0)).snapshot
     assert read is not None
     away = LettaClient(nobody)

@@ -17,6 +17,7 @@ from tests.support.stack import Stack
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope
 from voice_agent.memory.access import Memory, continuity_key
 from voice_agent.memory.drainer import Drainer
+from voice_agent.memory.homes import Homes
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
@@ -66,7 +67,9 @@ async def world(stack: Stack, tmp_path: Path) -> AsyncIterator[World]:
         letta = LettaClient(real.settings.model_copy(update={"letta_base_url": proxy.url}), timeout=30.0)
         outbox, threads = Outbox(database), Threads(database)
         await threads.ensure("thread", agent)
-        drainer = Drainer(outbox, threads, letta, ReconnectLog(tmp_path / "log.jsonl", "test"), grace=GRACE)
+        drainer = Drainer(
+            outbox, threads, Homes(database, letta), letta, ReconnectLog(tmp_path / "log.jsonl", "test"), grace=GRACE
+        )
         yield World(real, proxy, Memory(database, letta), database, drainer, agent)
         await letta.close()
     await database.close()

@@ -72,7 +72,7 @@ async def test_who_comes_in_does_not_wait_for_the_next_look_at_memory() -> None:
     loader = MemoryLoader(letta)
     await loader.load(agent, deadline=5.0)
     watching = asyncio.create_task(loader.next_change(agent, every=3600.0))
-    await letta.set_block(agent, "human", "They like coffee.")
+    await letta.edit_block(agent, "human", "They like coffee.")
     loader.look_now()
     changed = await asyncio.wait_for(watching, 5.0)
     assert changed.blocks == (Block("human", "They like coffee."),)

@@ -70,7 +70,7 @@ async def test_changed_blocks_reach_a_conversation_that_is_open(tmp_path: Path) 
         await ask(world, 1)
         assert len(world.letta.recompiled) == 1
         await world.drain_until_quiet()
-        await world.letta.set_block(world.agent, "persona", "I am somebody else")
+        await world.letta.edit_block(world.agent, "persona", "I am somebody else")
         await world.memory.load(world.agent, 5.0)
         await ask(world, 2)
         assert len(world.letta.recompiled) == 2

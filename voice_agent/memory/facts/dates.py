@@ -9,7 +9,7 @@ from typing import Final
 
 from voice_agent.memory.text import TENS, UNITS
 
-DAYS: Final = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+DAYS: Final = ("monday tuesday wednesday thursday friday saturday sunday").split()
 MONTHS: Final = [
     "january",
     "february",

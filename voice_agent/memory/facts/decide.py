@@ -89,8 +89,8 @@ _GLUE: Final = frozenset(
 """Words with which a fact may be phrased though nobody said them."""
 _LONGEST_WORDS: Final = 40
 _ABOUT_US: Final = re.compile(
-    r"\b(?:assistant|chatbot|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|always (?:answer|say|reply)"
-    r"|must (?:always|never))\b",
+    r"\b(?:assistant|chatbot|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|"
+    r"always (?:answer|say|reply)|must (?:always|never))\b",
     re.IGNORECASE,
 )
 """Facts about the user are data. What would read as an order to the assistant is not kept."""
@@ -222,7 +222,7 @@ _SINGLE: Final = tuple(
 )
 """What one can have only one of at a time: another value takes the place of the old one without being announced."""
 _CUE_WORDS: Final = frozenset(
-    map(stem, ["actually", "changed", "switched", "moved", "renamed", "postponed", "rescheduled", "wrong", "now"])
+    map(stem, ("actually changed switched moved renamed postponed rescheduled wrong now").split())
 )
 _WHEN: Final = frozenset(map(stem, [*DAYS, *MONTHS]))
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from voice_agent.memory.text import sentences, words
 
-_QUESTION_WORDS: Final = frozenset(["what", "who", "whom", "whose", "which", "when", "where", "why", "how"])
+_QUESTION_WORDS: Final = frozenset(("what who whom whose which when where why how").split())
 _AUXILIARIES: Final = frozenset(
     [
         "do",
@@ -134,13 +134,13 @@ _FILLERS: Final = frozenset(
         "anyway",
     ]
 )
-_FIRST_PERSON: Final = frozenset(["i", "me", "my", "mine", "myself", "we", "us", "our", "ours"])
+_FIRST_PERSON: Final = frozenset(("i me my mine myself we us our ours").split())
 _LEAD_IN: Final = re.compile(
     r"^(?:(?:please|and|so|oh|well|also),? )*(?:(?:please )?(?:remember|note|keep in mind|don't forget|do not forget|"
     r"you should know|you must know|did you know|just so you know|for your information|by the way),?)(?: that)?,? ",
     re.IGNORECASE,
 )
-_THIRD_PERSON: Final = frozenset(["he", "she", "it", "they", "his", "her", "their", "its"])
+_THIRD_PERSON: Final = frozenset(("he she it they his her their its").split())
 
 
 def told(utterance: str) -> str:

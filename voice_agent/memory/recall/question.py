@@ -233,7 +233,7 @@ def holds(fact: str, asks: str) -> bool:
     return named or bool(re.search(r"\b(?:in|at|on|near|to|from|behind|under|by|beside|into|with)\b", folded))
 
 
-_ABOUT_SELF: Final = frozenset(["i", "me", "my", "mine", "myself", "we", "us", "our", "ours"])
+_ABOUT_SELF: Final = frozenset(("i me my mine myself we us our ours").split())
 
 
 def about_self(text: str) -> bool:

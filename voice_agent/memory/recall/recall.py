@@ -122,7 +122,7 @@ class Recall:
     async def _vectors(self, texts: Sequence[str]) -> list[Vectors | None]:
         """Of facts as they would be said, and of their words; kept in the database, since they never change."""
         said = [as_said(text) for text in texts]
-        words = [word for word in dict.fromkeys(w for text in texts for w in content_words(text))]
+        words = list(dict.fromkeys(word for text in texts for word in content_words(text)))
         new_words = [word for word in words if word not in self._words]
         kept = await self._kept([*said, *new_words])
         missing = [text for text in dict.fromkeys([*said, *new_words]) if text not in kept]

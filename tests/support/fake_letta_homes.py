@@ -1,0 +1,119 @@
+"""Homes, passages and single blocks of the Letta in memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.memory.model import (
+    FACTS,
+    HUMAN,
+    PERSONAL_LABELS,
+    AgentSummary,
+    Block,
+    StoredBlock,
+    StoredMessage,
+    StoredPassage,
+    in_a_line,
+)
+
+
+class FakeHomes:
+    def __init__(self) -> None:
+        self.agents: dict[str, tuple[AgentSummary, tuple[Block, ...]]] = {}
+        self.homes: dict[str, tuple[str, str]] = {}
+        self.copies: dict[str, frozenset[str]] = {}
+        self.owner: dict[str, str] = {}
+        """Conversation -> agent."""
+        self.numbers = itertools.count(1)
+        self.conversations: dict[str, list[StoredMessage]] = {}
+        self.archive: dict[str, list[StoredPassage]] = defaultdict(list)
+        self.written: dict[tuple[str, str], str] = {}
+        self.passage_failures: list[bool] = []
+        """Of the next passages that are added: whether Letta kept the one whose answer was lost."""
+        self.passages_added = 0
+
+    def known(self, agent_id: str) -> tuple[AgentSummary, tuple[Block, ...]]:
+        known = self.agents.get(agent_id)
+        if known is None:
+            raise Permanent(Code.AGENT_NOT_FOUND, f"no agent {agent_id}")
+        return known
+
+    async def create_home(self, agent_id: str, person_id: str, name: str) -> str:
+        summary, blocks = self.known(agent_id)
+        home = f"agent-{next(self.numbers)}"
+        copied = tuple(
+            Block(b.label, "" if b.label == HUMAN else b.value, b.description) for b in blocks if b.label != FACTS
+        )
+        self.agents[home] = (AgentSummary(home, f"{summary.name} - {name}", "", summary.model), copied)
+        self.homes[home] = (agent_id, person_id)
+        self.copies[home] = frozenset(b.label for b in copied) - PERSONAL_LABELS
+        return home
+
+    async def find_homes(self, agent_id: str, person_id: str) -> list[str]:
+        return [home for home, of in self.homes.items() if of == (agent_id, person_id)]
+
+    async def sync_home_blocks(self, agent_id: str, home_id: str) -> None:
+        _, theirs = self.known(agent_id)
+        summary, ours = self.known(home_id)
+        follow = {b.label: b for b in theirs if b.label not in PERSONAL_LABELS}
+        own = {b.label: b for b in ours if b.label not in self.copies[home_id] or b.label in follow}
+        self.agents[home_id] = (summary, tuple((own | follow).values()))
+        self.copies[home_id] = frozenset(follow)
+
+    async def delete_agent(self, home_id: str) -> None:
+        if home_id not in self.agents:
+            return
+        if home_id not in self.homes:
+            raise Permanent(Code.BAD_REQUEST, f"{home_id} is not a home of ours")
+        del self.agents[home_id], self.homes[home_id]
+        self.archive.pop(home_id, None)
+        for conversation in [c for c, owner in self.owner.items() if owner == home_id]:
+            await self.delete_conversation(conversation)
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        self.conversations.pop(conversation_id, None)
+
+    async def add_passage(self, agent_id: str, text: str, tags: Sequence[str], created_at: datetime) -> str:
+        self.known(agent_id)
+        kept = self.passage_failures.pop(0) if self.passage_failures else None
+        self.passages_added += 1
+        passage = StoredPassage(f"passage-{next(self.numbers)}", text, tuple(tags), created_at)
+        if kept is not False:
+            self.archive[agent_id].append(passage)
+        if kept is not None:
+            raise Temporary(Code.LETTA_UNAVAILABLE, "the answer was lost")
+        return passage.id
+
+    async def passages(self, agent_id: str, containing: str = "") -> list[StoredPassage]:
+        self.known(agent_id)
+        found = [p for p in self.archive[agent_id] if containing.lower() in p.text.lower()]
+        return sorted(found, key=lambda passage: passage.created_at)
+
+    async def delete_passage(self, agent_id: str, passage_id: str) -> None:
+        self.archive[agent_id] = [p for p in self.archive[agent_id] if p.id != passage_id]
+
+    async def get_block(self, agent_id: str, label: str) -> StoredBlock | None:
+        _, blocks = self.known(agent_id)
+        value = next((b.value for b in blocks if b.label == label), None)
+        return None if value is None else StoredBlock(value, self.written.get((agent_id, label)))
+
+    async def set_block(self, agent_id: str, label: str, value: str, description: str) -> None:
+        await self.edit_block(agent_id, label, value, description)
+        self.written[agent_id, label] = value
+
+    async def edit_block(self, agent_id: str, label: str, value: str, description: str = "") -> None:
+        """As a person does in Letta."""
+        summary, blocks = self.known(agent_id)
+        changed = {b.label: b for b in blocks} | {label: Block(label, value, description)}
+        remembers = in_a_line({b.label: b.value for b in changed.values()})
+        summary = AgentSummary(summary.id, summary.name, summary.description, summary.model, remembers)
+        self.agents[agent_id] = (summary, tuple(changed.values()))
+
+    async def remove_block(self, agent_id: str, label: str) -> None:
+        """As a person does in Letta."""
+        summary, blocks = self.known(agent_id)
+        self.agents[agent_id] = (summary, tuple(b for b in blocks if b.label != label))

@@ -1,0 +1,104 @@
+"""A Letta V1 server and what becomes of its errors: Temporary or Permanent, and a breaker that counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import httpx
+import letta_client.resources  # noqa: F401  loaded here and not in the middle of the first conversation
+from letta_client import APIError, APIStatusError, AsyncLetta, DefaultAsyncHttpxClient
+
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.memory.breaker import CircuitBreaker
+from voice_agent.outbound import CONNECTIONS, tls
+from voice_agent.settings import Settings
+
+PAGE: Final = 100
+
+
+class LettaConnection:
+    """The client with its timeouts; every call goes through `_asking`."""
+
+    def __init__(self, settings: Settings, *, timeout: float, page: int) -> None:
+        self._url = settings.effective_letta_url
+        self._page = page
+        self.breaker = CircuitBreaker(f"Letta at {self._url}")
+        self._client = AsyncLetta(
+            base_url=self._url,
+            api_key=settings.letta_api_key or "unset",
+            # A retry inside the client could write a turn twice; retries are ours.
+            max_retries=0,
+            http_client=DefaultAsyncHttpxClient(
+                timeout=httpx.Timeout(timeout, connect=3.0), limits=CONNECTIONS, verify=tls()
+            ),
+        )
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    @contextmanager
+    def _asking(self, doing: str) -> Iterator[None]:
+        self.breaker.check()
+        try:
+            yield
+        except APIStatusError as error:
+            if error.status_code >= 500:
+                self.breaker.failed()
+            raise _of_status(error, self._url, doing) from error
+        except (APIError, httpx.HTTPError) as error:
+            self.breaker.failed()
+            raise _away(self._url, doing, type(error).__name__) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # Not JSON, or JSON of another shape: a proxy's error page, a body cut in half.
+            self.breaker.failed()
+            raise _away(self._url, doing, f"an answer that makes no sense: {type(error).__name__}") from error
+        self.breaker.succeeded()
+
+
+def _of_status(error: APIStatusError, url: str, doing: str) -> VoiceAgentError:
+    status = error.status_code
+    if status < 400:
+        # Inside a stream that began well: Letta lives, its language model failed.
+        return Temporary(Code.LLM_FAILED, f"Letta's language model failed: could not {doing}.", "It is tried again.")
+    if status == 404 and "Handle" in str(error):
+        return _away(url, doing, "it does not list the language model")
+    if status in _BY_STATUS:
+        kind, code, why = _BY_STATUS[status]
+        return kind(code, f"{why}: could not {doing}.")
+    if status >= 500:
+        return _away(url, doing, f"HTTP {status}")
+    return Permanent(
+        Code.LETTA_REFUSED,
+        f"Letta at {url} refused to {doing} (HTTP {status}).",
+        "Check LETTA_API_KEY and the server's log.",
+    )
+
+
+_BY_STATUS: Final[dict[int, tuple[type[VoiceAgentError], Code, str]]] = {
+    400: (Permanent, Code.BAD_REQUEST, "Letta found the request malformed"),
+    404: (Permanent, Code.AGENT_NOT_FOUND, "Letta does not know what was asked for"),
+    409: (Temporary, Code.CONFLICT, "Letta is busy with the same conversation"),
+    413: (Permanent, Code.BAD_REQUEST, "Letta found the request too large"),
+    422: (Permanent, Code.BAD_REQUEST, "Letta found an id or a field malformed"),
+    429: (Temporary, Code.RATE_LIMITED, "Letta asked for patience"),
+}
+
+
+def _away(url: str, doing: str, why: str) -> Temporary:
+    return Temporary(
+        Code.LETTA_UNAVAILABLE,
+        f"Letta at {url} could not {doing} ({why}).",
+        "It is tried again; see whether Letta is up with 'voice-agent status'.",
+    )
+
+
+@contextmanager
+def gone_is_fine() -> Iterator[None]:
+    """Around the deletion of something that somebody else may have deleted before."""
+    try:
+        yield
+    except Permanent as error:
+        if error.code is not Code.AGENT_NOT_FOUND:
+            raise

@@ -1,0 +1,191 @@
+"""Homes in Letta (one agent for each assistant and person), passages and single blocks of an agent."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from voice_agent.errors import Code, Permanent
+from voice_agent.memory.letta_connection import LettaConnection, gone_is_fine
+from voice_agent.memory.model import FACTS, PERSONAL_LABELS, StoredBlock, StoredPassage
+
+HOME_TAG: Final = "va:home"
+_COPIES: Final = "va:copies"
+"""Key in the metadata of a home: labels of the blocks that follow the assistant's. Letta drops the metadata of blocks
+that are made with their agent, so theirs cannot say it."""
+_WRITTEN: Final = "va:written"
+"""Key in the metadata of a block that `set_block` writes: its value as it was written."""
+_COPIED: Final = (
+    "agent_type",
+    "system",
+    "description",
+    "llm_config",
+    "embedding_config",
+    "compaction_settings",
+    "tool_rules",
+    "response_format",
+    "message_buffer_autoclear",
+    "timezone",
+    "max_files_open",
+    "per_file_view_window_char_limit",
+)
+_BLOCK: Final = ("label", "value", "description", "limit", "read_only")
+_INCLUDE: Final = ["agent.blocks", "agent.tools", "agent.tags", "agent.sources"]
+_NAME_CHARS: Final = 100
+_HIDDEN: Final = {"show_hidden_agents": True}
+
+
+def home_tag(agent_id: str, person_id: str) -> str:
+    """Names (assistant, person) without saying who the person is."""
+    digest = hashlib.sha256(f"{agent_id}\0{person_id}".encode()).hexdigest()
+    return f"{HOME_TAG}:{digest[:32]}"
+
+
+class LettaHomes(LettaConnection):
+    # --- homes ---
+
+    async def create_home(self, agent_id: str, person_id: str, name: str) -> str:
+        with self._asking("copy an assistant"):
+            source = await self._read_agent(agent_id)
+            body = {field: source[field] for field in _COPIED if source.get(field) is not None}
+            body |= {
+                "name": _allowed(f"{source['name']} - {name}" if name else source["name"]),
+                "tool_ids": [tool["id"] for tool in source.get("tools") or ()],
+                "folder_ids": [folder["id"] for folder in source.get("sources") or ()],
+                # Rules and tools are the assistant's, not Letta's defaults.
+                "include_base_tools": False,
+                "include_base_tool_rules": False,
+                "memory_blocks": [_copy(block) for label, block in _by_label(source).items() if label != FACTS],
+                "hidden": True,
+                "tags": [HOME_TAG, home_tag(agent_id, person_id)],
+                "metadata": _home_metadata(agent_id, source),
+            }
+            made = cast(dict[str, Any], await self._client.post("/v1/agents/", body=body, cast_to=object))
+            return str(made["id"])
+
+    async def find_homes(self, agent_id: str, person_id: str) -> list[str]:
+        with self._asking("look for a home"):
+            found = self._client.agents.list(
+                tags=[home_tag(agent_id, person_id)], order="asc", limit=self._page, extra_query=_HIDDEN
+            )
+            return [agent.id async for agent in found]
+
+    async def sync_home_blocks(self, agent_id: str, home_id: str) -> None:
+        with self._asking("bring blocks of an assistant into a home"):
+            source, home = await self._read_agent(agent_id), await self._read_home(home_id)
+            theirs, ours = _by_label(source), _by_label(home)
+            for label, block in theirs.items():
+                if label in PERSONAL_LABELS:
+                    continue
+                wanted = _copy(block)
+                if label not in ours:
+                    await self._attach(home_id, wanted)
+                elif any(ours[label].get(field) != wanted.get(field) for field in ("value", "description")):
+                    wanted.pop("label")
+                    await self._client.agents.blocks.update(label, agent_id=home_id, **wanted)
+            for label in (home.get("metadata") or {}).get(_COPIES, ()):
+                if label in ours and label not in theirs:
+                    await self._client.agents.blocks.detach(ours[label]["id"], agent_id=home_id)
+                    await self._client.blocks.delete(ours[label]["id"])
+            await self._client.agents.update(home_id, metadata=_home_metadata(agent_id, source))
+
+    async def delete_agent(self, home_id: str) -> None:
+        with gone_is_fine(), self._asking("delete a home"):
+            home = await self._read_home(home_id)
+            # Letta deletes neither archives nor blocks with their agent; what others use as well is theirs.
+            for archive in (await self._client.archives.list(agent_id=home_id)).items:
+                if await self._alone(f"/v1/archives/{archive.id}/agents", home_id):
+                    await self._client.archives.delete(archive.id)
+            for block in home.get("blocks") or ():
+                if await self._alone(f"/v1/blocks/{block['id']}/agents", home_id):
+                    await self._client.blocks.delete(block["id"])
+            # Last, so that a deletion that was cut short finds it again.
+            await self._client.agents.delete(home_id)
+
+    async def _alone(self, path: str, agent_id: str) -> bool:
+        options: Any = {"params": _HIDDEN}
+        users = cast(list[dict[str, Any]], await self._client.get(path, cast_to=object, options=options))
+        return all(user["id"] == agent_id for user in users)
+
+    async def _read_home(self, home_id: str) -> dict[str, Any]:
+        home = await self._read_agent(home_id)
+        if HOME_TAG not in (home.get("tags") or ()):
+            raise Permanent(Code.BAD_REQUEST, f"{home_id} is not a home of ours: it is not touched.")
+        return home
+
+    async def _read_agent(self, agent_id: str) -> dict[str, Any]:
+        options: Any = {"params": {"include": _INCLUDE}}
+        return cast(dict[str, Any], await self._client.get(f"/v1/agents/{agent_id}", cast_to=object, options=options))
+
+    # --- passages ---
+
+    async def add_passage(self, agent_id: str, text: str, tags: Sequence[str], created_at: datetime) -> str:
+        with self._asking("add a passage"):
+            made = await self._client.agents.passages.create(
+                agent_id, text=text, tags=list(tags), created_at=created_at
+            )
+            return str(made[0].id)
+
+    async def passages(self, agent_id: str, containing: str = "") -> list[StoredPassage]:
+        found: list[StoredPassage] = []
+        more: dict[str, Any] = {"search": containing} if containing else {}
+        with self._asking("list passages"):
+            while page := await self._client.agents.passages.list(agent_id, limit=self._page, **more):
+                found += [
+                    StoredPassage(str(p.id), p.text, tuple(p.tags or ()), p.created_at or datetime.now(UTC))
+                    for p in page
+                ]
+                more["after"] = page[-1].id
+        return found
+
+    async def delete_passage(self, agent_id: str, passage_id: str) -> None:
+        with gone_is_fine(), self._asking("delete a passage"):
+            await self._client.agents.passages.delete(passage_id, agent_id=agent_id)
+
+    # --- blocks ---
+
+    async def get_block(self, agent_id: str, label: str) -> StoredBlock | None:
+        with self._asking("read a block"):
+            block = _by_label(await self._read_agent(agent_id)).get(label)
+        if block is None:
+            return None
+        written = (block.get("metadata") or {}).get(_WRITTEN)
+        return StoredBlock(block["value"], written if isinstance(written, str) else None)
+
+    async def set_block(self, agent_id: str, label: str, value: str, description: str) -> None:
+        metadata: dict[str, object] = {_WRITTEN: value}
+        with self._asking("write a block"):
+            blocks = _by_label(await self._read_agent(agent_id))
+            if label not in blocks:
+                # Empty until it is attached: one that a crash leaves unattached says nothing about anybody.
+                empty = {"label": label, "value": "", "description": description, "read_only": True}
+                await self._attach(agent_id, empty | {"metadata": {_WRITTEN: ""}})
+            await self._client.agents.blocks.update(
+                label, agent_id=agent_id, value=value, description=description, read_only=True, metadata=metadata
+            )
+
+    async def _attach(self, agent_id: str, block: Mapping[str, Any]) -> None:
+        made = await self._client.blocks.create(**block)
+        await self._client.agents.blocks.attach(made.id, agent_id=agent_id)
+
+
+def _copy(block: Mapping[str, Any]) -> dict[str, Any]:
+    """By value: a block that two agents share can be edited by the tools of either."""
+    copied = {field: block[field] for field in _BLOCK if block.get(field) is not None}
+    return copied | {"value": ""} if block["label"] in PERSONAL_LABELS else copied
+
+
+def _home_metadata(agent_id: str, assistant: Mapping[str, Any]) -> dict[str, object]:
+    return {"va:assistant": agent_id, _COPIES: sorted(_by_label(assistant).keys() - PERSONAL_LABELS)}
+
+
+def _by_label(agent: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {block["label"]: block for block in agent.get("blocks") or () if block.get("label")}
+
+
+def _allowed(name: str) -> str:
+    """What Letta takes as a name: letters, digits, spaces, hyphens, underscores and apostrophes."""
+    return " ".join(re.sub(r"[^\w '\-]+", " ", name).split())[:_NAME_CHARS] or "home"
