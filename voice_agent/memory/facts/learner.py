@@ -63,7 +63,7 @@ class Learner:
     async def _learn(self, turn: Turn, owner: Owner, said_at: datetime) -> bool:
         """False: it is to be tried again."""
         try:
-            known = await self._store.of_person(owner)
+            known = await self._store.known(owner)
             proposed, said, before = await self._proposed(turn, known)
             new, replaced = self._decided(turn, owner, said_at, proposed, said, before, known)
             await self._store.learned(turn.turn_id, owner, new, replaced)

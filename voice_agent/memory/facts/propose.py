@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import httpx
 
 from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.outbound import tls
 
 MOST: Final = 4
 LONGEST: Final = 160
@@ -28,7 +29,7 @@ _INSTRUCTION: Final = (
     "date.\n"
     "Do not guess and do not add anything. If nothing about the user is said, the list is empty."
 )
-_EXAMPLES: Final = (
+_EXAMPLES: Final[tuple[tuple[str, list[str]], ...]] = (
     (
         "Well, my sister Ines moved to Graz, so now I never drink coffee alone, ha.",
         ["The user's sister Ines moved to Graz."],
@@ -63,6 +64,7 @@ class ChatProposer:
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {api_key}", **(headers or {})},
+            verify=tls(),
             timeout=httpx.Timeout(_DEADLINE, connect=5.0),
         )
 

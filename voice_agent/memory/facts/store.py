@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy import RowMapping, Select, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
@@ -42,10 +42,21 @@ class FactStore:
 
     # --- reading ---
 
-    async def of_person(self, owner: Owner) -> list[Fact]:
-        """What is known, oldest first."""
+    async def known(self, owner: Owner) -> list[Fact]:
+        """The oldest first."""
         query = select(facts).where(*_of(owner), facts.c.state == FactState.KNOWN)
         return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id))
+
+    async def of_person(self, letta_agent_id: str, person_id: str) -> list[Fact]:
+        """In every state, the oldest first."""
+        query = select(facts).where(*_of(Owner(letta_agent_id, person_id)))
+        return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id))
+
+    async def people(self) -> list[tuple[str, str]]:
+        """All (assistant's Letta agent, person) of whom there are facts."""
+        query = select(revisions.c.letta_agent_id, revisions.c.person_id)
+        async with self._database.read() as connection:
+            return [(row[0], row[1]) for row in await connection.execute(query)]
 
     async def get(self, fact_id: str) -> Fact | None:
         found = await self._read(select(facts).where(facts.c.fact_id == fact_id))
@@ -94,10 +105,12 @@ class FactStore:
             await self._store(connection, owner, new, replaced)
         return True
 
-    async def add(self, owner: Owner, new: Sequence[Fact], replaced: Collection[str] = ()) -> None:
-        """Facts that come from elsewhere than a turn."""
+    async def add(self, fact: Fact) -> None:
+        """One that comes from elsewhere than a turn. Nothing happens when there is one of this id, forgotten ones
+        included."""
         async with self._database.begin() as connection:
-            await self._store(connection, owner, new, replaced)
+            replaced = [fact.replaces] if fact.replaces else []
+            await self._store(connection, Owner(fact.letta_agent_id, fact.person_id), [fact], replaced)
 
     async def _store(
         self, connection: AsyncConnection, owner: Owner, new: Sequence[Fact], replaced: Collection[str]
@@ -105,14 +118,33 @@ class FactStore:
         if not new and not replaced:
             return
         revision = await self._next_revision(connection, owner)
-        if replaced:
-            await connection.execute(
-                update(facts)
-                .where(facts.c.fact_id.in_(replaced), facts.c.state == FactState.KNOWN)
-                .values(state=FactState.REPLACED, revision=revision, archive_state=ArchiveState.PENDING)
-            )
+        await self._no_longer_known(connection, replaced, FactState.REPLACED, revision)
         for fact in new:
             await connection.execute(insert_if_absent(self._database, facts, asdict(fact) | {"revision": revision}))
+
+    async def set_state(self, fact_ids: Collection[str], state: FactState) -> None:
+        """FORGOTTEN takes the text away."""
+        query = select(facts.c.letta_agent_id, facts.c.person_id).where(facts.c.fact_id.in_(fact_ids)).distinct()
+        async with self._database.begin() as connection:
+            for row in (await connection.execute(query)).all():
+                revision = await self._next_revision(connection, Owner(row[0], row[1]))
+                await self._no_longer_known(connection, fact_ids, state, revision)
+
+    async def _no_longer_known(
+        self, connection: AsyncConnection, fact_ids: Collection[str], state: FactState, revision: int
+    ) -> None:
+        """Its passage is to be taken out of Letta; of one that is being sent it is still to be found out."""
+        waiting = facts.c.archive_state.in_((ArchiveState.PENDING, ArchiveState.SENDING))
+        values: dict[str, Any] = {
+            "state": state,
+            "revision": revision,
+            "archive_state": case((waiting, facts.c.archive_state), else_=ArchiveState.PENDING.value),
+        }
+        if state is FactState.FORGOTTEN:
+            values |= {"text": "", "note": ""}
+        await connection.execute(
+            update(facts).where(facts.c.fact_id.in_(fact_ids), facts.c.state != FactState.FORGOTTEN).values(values)
+        )
 
     async def not_learned(self, turn_id: str, note: str, *, park: bool) -> None:
         async with self._database.begin() as connection:
@@ -142,15 +174,10 @@ class FactStore:
     # --- forgetting ---
 
     async def forget(self, owner: Owner, fact_ids: Collection[str], turn_ids: Collection[str]) -> None:
-        """The facts without their text, and a mark without content at every turn that told them."""
+        """The facts lose their text, and so do all turns that told them; each keeps a mark without content."""
         async with self._database.begin() as connection:
             revision = await self._next_revision(connection, owner)
-            await connection.execute(
-                update(facts)
-                .where(*_of(owner), facts.c.fact_id.in_(fact_ids))
-                .values(text="", note="", state=FactState.FORGOTTEN, revision=revision,
-                        archive_state=ArchiveState.PENDING)
-            )  # fmt: skip
+            await self._no_longer_known(connection, fact_ids, FactState.FORGOTTEN, revision)
             for turn_id in turn_ids:
                 await connection.execute(insert_if_absent(self._database, forgotten_turns, {"turn_id": turn_id}))
             await connection.execute(
@@ -167,8 +194,10 @@ class FactStore:
     # --- into Letta ---
 
     async def archivable(self, limit: int) -> list[Fact]:
-        states = (ArchiveState.PENDING, ArchiveState.SENDING)
-        query = select(facts).where(facts.c.archive_state.in_(states))
+        """The oldest first: what is on its way into Letta, and what Letta is still to lose."""
+        on_its_way = facts.c.archive_state.in_((ArchiveState.PENDING, ArchiveState.SENDING))
+        held = and_(facts.c.state != FactState.KNOWN, facts.c.passage_id != "")
+        query = select(facts).where(or_(on_its_way, held))
         return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id).limit(limit))
 
     async def mark_archive(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,7 +113,7 @@ class Recall:
         self._remember_words(new_words, found[1:])
         return np.asarray(found[0])
 
-    def _remember_words(self, words: Sequence[str], found: Vectors) -> None:
+    def _remember_words(self, words: Sequence[str], found: Iterable[Vectors]) -> None:
         for word, vector in zip(words, found, strict=True):
             self._words[word] = np.asarray(vector)
         while len(self._words) > _REMEMBERED_WORDS:
@@ -133,7 +133,7 @@ class Recall:
                 return [kept.get(text) for text in said]
             kept |= dict(zip(missing, made, strict=True))
             await self._keep(missing, made)
-        self._remember_words(new_words, np.stack([kept[word] for word in new_words]) if new_words else np.zeros((0, 1)))
+        self._remember_words(new_words, [kept[word] for word in new_words])
         return [kept.get(text) for text in said]
 
     async def _kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
