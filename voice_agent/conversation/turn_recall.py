@@ -41,13 +41,16 @@ class TurnRecall:
         self._tasks.start("recall-refresh", _refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
     async def put_into(self, chat_ctx: ChatContext) -> None:
-        """Last in the prompt, in front of the question: what stands before it stays in the model's cache."""
+        """Last in the prompt: what stands before it stays in the model's cache. Facts stand in front of the question,
+        that nothing was told behind it (in front of it, a small model answers all the same)."""
         looking, self._looking = self._looking, None
         recalled = await asyncio.shield(looking) if looking is not None else None
         text = recalled_text(recalled) if recalled is not None else ""
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if text and question is not None:
             place = chat_ctx.items.index(question)
+            if recalled is not None and recalled.untold:
+                place += 1
             chat_ctx.items.insert(place, llm.ChatMessage(role="system", content=[text]))
 
     async def _recalled(self, turn: Turn) -> Recalled | None:
