@@ -96,8 +96,8 @@ async def test_a_saved_agent_has_the_memory_of_its_letta_agent(
 
 
 async def asked(plane: ControlPlane, method: str, path: str, secret: str) -> int:
-    body = {"json": {"text": "The user whistles."}} if method == "PUT" else {}
-    answer = await plane.http.request(method, f"/people/{path}", headers=bearer(secret), **body)
+    body = {"text": "The user whistles."} if method == "PUT" else None
+    answer = await plane.http.request(method, f"/people/{path}", headers=bearer(secret), json=body)
     assert "The user sings" not in answer.text or answer.status_code == 200
     return answer.status_code
 
