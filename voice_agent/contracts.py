@@ -186,6 +186,8 @@ class Topic(StrEnum):
     TRANSCRIPTION = "lk.transcription"
     NOTICE = "va.notice"
     """Agent → page: a `Notice` as JSON."""
+    RECALL = "va.recall"
+    """Agent → page: a `RecallNote` as JSON, with each answer that memory was asked for."""
 
 
 class Rpc(StrEnum):
@@ -201,6 +203,22 @@ class Notice(_Wire):
     message: str
     remedy: str = ""
     episode: int = 0
+
+
+class RecalledFact(_Wire):
+    fact_id: str
+    text: str
+    said_at: str
+    """ISO time."""
+
+
+class RecallNote(_Wire):
+    """What an answer drew on."""
+
+    turn_id: str
+    facts: tuple[RecalledFact, ...] = ()
+    untold: bool = False
+    """The question was about the person, and nothing that answers it was ever told."""
 
 
 class StatusAnswer(_Wire):

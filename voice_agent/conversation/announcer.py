@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from livekit import rtc
 
-from voice_agent.contracts import Notice, Topic
+from voice_agent.contracts import Notice, RecallNote, Topic
 
 
 class Announcer:
@@ -34,3 +34,7 @@ class Announcer:
     async def notify(self, notice: Notice) -> None:
         if self._room.isconnected():
             await self._room.local_participant.send_text(notice.model_dump_json(), topic=Topic.NOTICE)
+
+    async def show_recalled(self, note: RecallNote) -> None:
+        if self._room.isconnected():
+            await self._room.local_participant.send_text(note.model_dump_json(), topic=Topic.RECALL)

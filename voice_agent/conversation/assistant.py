@@ -20,6 +20,7 @@ from voice_agent.contracts import (
     JobMetadata,
     LogEvent,
     Notice,
+    RecallNote,
     ReplyPath,
     StatusAnswer,
 )
@@ -30,7 +31,7 @@ from voice_agent.conversation.greeting import greeting_text
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
-from voice_agent.conversation.replies import letta_answer, offer_search, reply_path
+from voice_agent.conversation.replies import letta_answer, reply_path
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
@@ -43,6 +44,7 @@ from voice_agent.conversation.trouble import (
     trouble_of,
     truncated_block,
 )
+from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.conversation.turns import TurnContext, TurnRecorder
 from voice_agent.conversation.voice import Voice
 from voice_agent.errors import Code, VoiceAgentError
@@ -101,7 +103,8 @@ class VoiceAssistant:
         self._episode_tasks = OwnedTasks("episode", self.job_task_failed)
         self._turn_tasks = OwnedTasks("turns", self.job_task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
-        self._persona = Persona(self._heard, self._own_answer, self._turns.plan)
+        self._recall = TurnRecall(memory, self._episode_tasks, self._journal, self._show_recalled)
+        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, self._recall.put_into)
         self._recollection = Recollection(memory, self._persona, job)
         self._ahead = ReadAhead(self._episode_tasks, lambda: voice.brain, self._persona)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
@@ -210,10 +213,6 @@ class VoiceAssistant:
         else:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
 
-    async def _prepare_to_think(self) -> None:
-        await offer_search(self._memory, self._persona, self._recollection.agent.letta_agent_id, self._job.person_id)
-        self._think_ahead()
-
     def _think_ahead(self) -> None:
         if reply_path(self._recollection.agent) is ReplyPath.HYBRID:
             self._ahead.start()
@@ -221,7 +220,8 @@ class VoiceAssistant:
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
         for label in await self._recollection.take(snapshot):
             self.notify(truncated_block(label, self.machine.episode))
-        self._episode_tasks.start("prepare-to-think", self._prepare_to_think())
+        self._refresh_recall()
+        self._think_ahead()
 
     async def _follow_memory(self, episode: int) -> None:
         """What somebody else changes in Letta reaches a running episode, too."""
@@ -335,6 +335,8 @@ class VoiceAssistant:
             self._voice.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
             return False
         self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
+        if turn.path is ReplyPath.HYBRID:  # Letta has a memory of its own in its prompt: the same facts
+            self._recall.begin(turn)
         self._episode_tasks.start("reassure", self._reassure(turn))
         return self.machine.serving and turn.episode == self.machine.episode
 
@@ -360,6 +362,7 @@ class VoiceAssistant:
     async def _between_turns(self) -> None:
         if await self._recollection.compact():
             self._voice.forget()
+        self._refresh_recall()
         self._think_ahead()
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
@@ -381,6 +384,12 @@ class VoiceAssistant:
     def notify(self, notice: Notice) -> None:
         self._journal.write(LogEvent.NOTICE, severity=notice.level, code=notice.code)
         self._job_tasks.start("notice", self._announcer.notify(notice))
+
+    def _refresh_recall(self) -> None:
+        self._recall.refresh(self._recollection.agent.letta_agent_id, self._job.person_id, self._job.session_id)
+
+    def _show_recalled(self, note: RecallNote) -> None:
+        self._job_tasks.start("recall-note", self._announcer.show_recalled(note))
 
     def _memory_text(self, memory: MemoryState) -> str:
         if memory is MemoryState.STALE and (snapshot := self._recollection.snapshot) is not None:

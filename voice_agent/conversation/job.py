@@ -26,6 +26,8 @@ from voice_agent.lifecycle.events import LeaseLost
 from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
 from voice_agent.memory.letta import LettaClient
+from voice_agent.memory.recall.embedder import HttpEmbedder
+from voice_agent.models import endpoints
 from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.rooms.holder import LeaseHolder
 from voice_agent.rooms.leases import Health, Lease, Leases
@@ -65,6 +67,10 @@ async def _job(context: JobContext) -> None:
     log = whole.bind(room=job.room_name, session=job.session_id, agent=job.agent.agent_id)
     database = Database(settings.effective_database_url)
     letta = LettaClient(settings)
+    vectors = endpoints.embedding(settings)
+    embedder = HttpEmbedder(
+        vectors.base_url, vectors.api_key, vectors.model, version=vectors.version, tells_input_type=vectors.local
+    )
     leases = Leases(database)
     lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
     try:
@@ -76,9 +82,10 @@ async def _job(context: JobContext) -> None:
                     AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
                 }
             )
-            memory = Memory(database, letta, settings.outbox_limit)
+            memory = Memory(database, letta, embedder, settings.outbox_limit)
             await _converse(context, settings, job, memory, LeaseHolder(leases, lease), log)
     finally:
+        await embedder.aclose()
         await letta.close()
         await database.close()
         context.shutdown()

@@ -21,17 +21,21 @@ class Persona(Agent):
         on_words: Callable[[str], Awaitable[bool]],
         own_answer: Callable[[], AsyncGenerator[str, None] | None],
         on_answer: Callable[[str], Awaitable[None]],
+        recall: Callable[[ChatContext], Awaitable[None]],
     ) -> None:
         super().__init__(instructions="")
         self._on_words = on_words
         self._own_answer = own_answer
         self._on_answer = on_answer
+        self._recall = recall
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[str | llm.ChatChunk | FlushSentinel, None]:
         """Letta's own answer where it is the one that answers. Its end is passed on when the whole is written down."""
         own = self._own_answer()
+        if own is None:
+            await self._recall(chat_ctx)
         answer = Agent.default.llm_node(self, chat_ctx, tools, model_settings) if own is None else own
         text = ""
         async with aclosing(answer):

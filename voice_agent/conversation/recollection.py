@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, date, datetime
 
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
@@ -54,10 +55,14 @@ class Recollection:
         self.snapshot = snapshot
         # In a room of several people the job's name is that of who came first, which need not be who is there.
         name = "" if self._job.policy is RoomPolicy.SHARED else self._job.user_name
-        prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier)
+        prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=self._today())
         self._memory_prompt = prompt.text
         await self._instruct()
         return prompt.truncated
+
+    @staticmethod
+    def _today() -> date:
+        return datetime.now(UTC).astimezone().date()
 
     async def compact(self) -> bool:
         """Keep the history within its budget, whatever the length of the episode. True: something left it."""
@@ -73,5 +78,5 @@ class Recollection:
         self._left_history = ""
 
     async def _instruct(self) -> None:
-        earlier = f"\n\n<earlier_in_this_conversation>\n{self._left_history}\n</earlier_in_this_conversation>"
+        earlier = f"\n\nWhat was said before in this conversation:\n{self._left_history}"
         await self._persona.update_instructions(self._memory_prompt + (earlier if self._left_history else ""))

@@ -17,8 +17,11 @@ from voice_agent.conversation.job_entry import entrypoint, prewarm
 from voice_agent.conversation.jobwatch import JobWatch
 from voice_agent.conversation.reception import Dedication, Reception, Seats
 from voice_agent.errors import Temporary
+from voice_agent.memory.facts.propose import ChatProposer
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
+from voice_agent.models import endpoints
+from voice_agent.models.catalog import FACTS_HEADERS
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
@@ -75,7 +78,8 @@ async def run(settings: Settings) -> None:
     reception = Reception(leases, name, Dedication.of(settings), seats, log, watch.accepted)
     server = build_server(settings, reception, seats)
     letta = LettaClient(settings)
-    upkeep = Upkeep(settings, database, letta, log, leases.sessions_alive)
+    proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
+    upkeep = Upkeep(settings, database, letta, log, leases.sessions_alive, proposer)
     server.on("worker_registered", lambda *_: registered.set())
 
     loop = asyncio.get_running_loop()
@@ -99,6 +103,7 @@ async def run(settings: Settings) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+        await proposer.aclose()
         await letta.close()
         await database.close()
 

@@ -12,10 +12,13 @@ from urllib.parse import quote
 
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath
 from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.memory.facts.store import Owner
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.loader import LoadResult, MemoryLoader
 from voice_agent.memory.model import PERSONAL_LABELS, LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import DEFAULT_LIMIT, Outbox
+from voice_agent.memory.recall.embedder import Embedder, NoEmbedder
+from voice_agent.memory.recall.recall import Recall
 from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads, ThreadState, conversation_key
 from voice_agent.storage.database import Database
@@ -50,10 +53,15 @@ class Memory:
         self,
         database: Database,
         letta: LettaPort,
+        embedder: Embedder | None = None,
         outbox_limit: int = DEFAULT_LIMIT,
         order_patience: float = 5.0,
     ) -> None:
-        """`order_patience`: seconds an answer waits until Letta has what was said before it."""
+        """`embedder`: without one, facts are found by their words. `order_patience`: seconds an answer waits until
+        Letta has what was said before it."""
+        self._database = database
+        self._embedder = embedder or NoEmbedder()
+        self._recalls: dict[Owner, Recall] = {}
         self.outbox = Outbox(database, outbox_limit)
         self._threads = Threads(database)
         self._homes = Homes(database, letta)
@@ -142,17 +150,12 @@ class Memory:
         """So that a job that replaces this one does not greet the same people again in mid-call."""
         await self._threads.set_greeted(thread, sids)
 
-    async def has_archive(self, letta_agent_id: str) -> bool:
-        """Whether there is anything to search."""
-        return await self._letta.has_archive(letta_agent_id)
-
-    async def search(self, letta_agent_id: str, query: str, person_id: str = "") -> list[str]:
-        """In the person's home, and for what is about nobody in the assistant's own archive."""
-        home = await self._home(letta_agent_id, person_id)
-        if home == letta_agent_id:
-            return await self._letta.search(letta_agent_id, query)
-        about_them = await self._letta.search(home, query) if home else []
-        return about_them + await self._letta.search(letta_agent_id, query, facts=False)
+    def recall(self, letta_agent_id: str, person_id: str, session_id: str) -> Recall:
+        """What is known of one person; the same object for as long as the job lives."""
+        owner = Owner(letta_agent_id, person_id)
+        if owner not in self._recalls:
+            self._recalls[owner] = Recall(self._database, self._embedder, owner, session_id)
+        return self._recalls[owner]
 
     async def prepare(self, thread: str, agent: AgentBinding, person_id: str, name: str, deadline: float) -> None:
         """Make the home and its conversation before somebody waits for an answer that Letta gives itself."""

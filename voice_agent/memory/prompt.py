@@ -1,23 +1,27 @@
-"""The prompt of a reply: pure. Stable parts come first, so that an LLM's prefix cache serves every turn."""
+"""The prompt of a reply. Pure.
+
+Four things are told apart in words: who the assistant is, what it knows for its task, what it knows about the user, and
+what was said last. What is the same for everybody comes first, so that a prefix cache serves every turn; what a
+question brought up comes last, in front of the question (`recalled_text`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from voice_agent.contracts import AgentBinding
-from voice_agent.memory.model import Snapshot, Turn
+from voice_agent.memory.facts.dates import spoken
+from voice_agent.memory.model import FACTS, PERSONAL_LABELS, Block, Snapshot, Turn
+from voice_agent.memory.recall.recall import Recalled
 
 BLOCK_BUDGET: Final = 8_000
 """Characters of one memory block that reach the prompt; more is cut, and the cut is said."""
-QUOTE_BUDGET: Final = 1_200
-
-_RULES: Final = (
-    "You are talking with a person by voice. Answer in one to three short spoken sentences, "
-    "without lists, markup, emoji or stage directions. "
-    "What you remember stands below; rely on it, and say so when you do not know something."
-)
+QUOTE_BUDGET: Final = 800
+_PERSONA: Final = "persona"
+_ABOUT_USER: Final = "What you know about the user:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +37,62 @@ def build_prompt(
     *,
     user_name: str = "",
     last_turns: Sequence[Turn] = (),
+    today: date | None = None,
 ) -> Prompt:
-    parts = [_RULES, f"Your name is {agent.name}."]
-    if agent.instructions:
-        parts.append(agent.instructions)
-    truncated: list[str] = []
-    for block in snapshot.blocks if snapshot else ():
-        value = block.value
-        if len(value) > BLOCK_BUDGET:
-            truncated.append(block.label)
-            value = f"{value[:BLOCK_BUDGET]} [cut: {len(block.value) - BLOCK_BUDGET} more characters]"
-        parts.append(f'<memory label="{block.label}">\n{value}\n</memory>')
-    if user_name:
-        parts.append(f"The person you are talking with is called {user_name}.")
-    if quotation := _quote(last_turns):
-        parts.append(
-            f"<last_conversation>\nWhat was really said the last time you met, for reference only:\n"
-            f"{quotation}\n</last_conversation>"
-        )
-    return Prompt("\n\n".join(parts), tuple(truncated))
+    blocks = [block for block in (snapshot.blocks if snapshot else ()) if block.value.strip()]
+    parts = [
+        f"You are {agent.name}, talking with a user by voice. Answer in one to three short spoken sentences, without "
+        "lists, markup, emoji or stage directions.",
+        agent.instructions,
+        *(f"Who you are:\n{_cut(block)}" for block in blocks if block.label == _PERSONA),
+        *(f"What you know for your task ({block.label}):\n{_cut(block)}" for block in blocks if _is_task(block)),
+        f'Speak to the user: "you" and "your" mean the user, "I" and "my" mean you, {agent.name}. Rely on what you '
+        "know about the user. When you do not know something about the user, say that they have not told you.",
+        # Our own block is for Letta's other clients: what of it a question needs is recalled with the question.
+        *(
+            f"{_ABOUT_USER}\n{_cut(block)}"
+            for block in blocks
+            if block.label in PERSONAL_LABELS and block.label != FACTS
+        ),
+        f"The user's name is {user_name}." if user_name else "",
+        f"Today is {spoken(today)}." if today else "",
+        _last_said(last_turns),
+    ]
+    truncated = tuple(block.label for block in blocks if len(block.value) > BLOCK_BUDGET)
+    return Prompt("\n\n".join(part for part in parts if part), truncated)
 
 
-def _quote(turns: Sequence[Turn]) -> str:
+def recalled_text(recalled: Recalled) -> str:
+    """In the form in which a small model uses it best (docs/measured.md); empty: nothing is put in."""
+    if recalled.untold:
+        return f"{_ABOUT_USER} nothing about this. The user has not told you this."
+    if not recalled.facts:
+        return ""
+    lines = "\n".join(f"- {fact.text}" for fact in recalled.facts)
+    doubt = "" if recalled.sure else "\nIf this does not answer the question, the user has not told you."
+    return f"{_ABOUT_USER}\n{lines}{doubt}"
+
+
+def _is_task(block: Block) -> bool:
+    return block.label != _PERSONA and block.label not in PERSONAL_LABELS
+
+
+def _cut(block: Block) -> str:
+    if len(block.value) <= BLOCK_BUDGET:
+        return block.value
+    return f"{block.value[:BLOCK_BUDGET]} [cut: {len(block.value) - BLOCK_BUDGET} more characters]"
+
+
+def _last_said(turns: Sequence[Turn]) -> str:
     lines: list[str] = []
     room_left = QUOTE_BUDGET
     for turn in reversed(turns):
+        if not turn.user_text:
+            continue
         broken_off = " [interrupted]" if turn.interrupted else ""
-        line = f"They: {turn.user_text}\nYou: {turn.assistant_text}{broken_off}"
+        line = f"User: {turn.user_text}\nYou: {turn.assistant_text}{broken_off}"
         if len(line) > room_left:
             break
         room_left -= len(line)
         lines.append(line)
-    return "\n".join(reversed(lines))
+    return "How your last conversation ended:\n" + "\n".join(reversed(lines)) if lines else ""

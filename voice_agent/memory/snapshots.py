@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC
 
 from sqlalchemy import delete, select, update
 
 from voice_agent.memory.model import Block, Snapshot
 from voice_agent.memory.tables import snapshots
-from voice_agent.storage.database import Database, insert_if_absent
+from voice_agent.storage.database import Database, aware, insert_if_absent
 
 
 class Snapshots:
@@ -40,7 +39,7 @@ class Snapshots:
         if row is None:
             return None
         blocks = tuple(Block(**block) for block in row.blocks)
-        return Snapshot(letta_agent_id, row.persona_name, blocks, row.loaded_at.replace(tzinfo=UTC))  # SQLite drops it
+        return Snapshot(letta_agent_id, row.persona_name, blocks, aware(row.loaded_at))
 
     async def forget(self, letta_agent_id: str) -> None:
         """Letta has no such agent any more."""

@@ -11,6 +11,10 @@ from voice_agent.contracts import LogEvent
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.memory.drainer import AgentLocks, Drainer
 from voice_agent.memory.exclusive import StillMine, exclusive
+from voice_agent.memory.facts.archive import Archive
+from voice_agent.memory.facts.learner import Learner
+from voice_agent.memory.facts.propose import Proposer
+from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.maintenance import Maintenance
 from voice_agent.memory.model import LettaPort
@@ -34,7 +38,13 @@ AliveSessions = Callable[[], Awaitable[Collection[str]]]
 
 class Upkeep:
     def __init__(
-        self, settings: Settings, database: Database, letta: LettaPort, log: ReconnectLog, alive: AliveSessions
+        self,
+        settings: Settings,
+        database: Database,
+        letta: LettaPort,
+        log: ReconnectLog,
+        alive: AliveSessions,
+        proposer: Proposer,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -43,6 +53,8 @@ class Upkeep:
         homes = Homes(database, letta)
         self._drainer = Drainer(self._outbox, threads, homes, letta, log, locks)
         self._maintenance = Maintenance(self._outbox, threads, homes, letta, log, locks)
+        self._learner = Learner(database, proposer, log)
+        self._archive = Archive(FactStore(database), homes, letta, log)
         self._log = log
         self._alive = alive
         self._warned = False
@@ -63,6 +75,8 @@ class Upkeep:
             group.create_task(self._drain(still_mine), name="upkeep:drain")
             group.create_task(_every(_ADOPT_EVERY, self.adopt_orphans), name="upkeep:adopt")
             group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
+            group.create_task(_every(_LOOK_AGAIN, self._learner.run_due), name="upkeep:learn")
+            group.create_task(_every(_LOOK_AGAIN, self._archive.run_due), name="upkeep:archive")
             group.create_task(_every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")
 
     async def _drain(self, still_mine: StillMine) -> None:

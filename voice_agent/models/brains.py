@@ -24,8 +24,9 @@ LONGEST_ANSWER: Final = 1_024
 """Tokens, where the request names no bound: a small model may ramble to the end of its context."""
 CONVERSATIONS: Final = 4
 BACKGROUND_SLOT: Final = CONVERSATIONS
-SLOTS: Final = CONVERSATIONS + 1
-"""Prompts whose beginning stays computed: conversations, and one for background work so that it evicts none of them."""
+FACTS_SLOT: Final = CONVERSATIONS + 1
+SLOTS: Final = CONVERSATIONS + 2
+"""Prompts whose beginning stays computed: conversations, and two for background work so that it evicts none of them."""
 COPIED: Final = "copied.slot"
 EVENTS: Final = "text/event-stream"
 
@@ -106,8 +107,8 @@ class LocalBrain:
         return for_many(body) and self._slots.shelved(body["prompt_cache_key"], json.dumps(body["messages"]))
 
     def _place(self, body: dict[str, Any]) -> AbstractContextManager[Place]:
-        if body.get("id_slot") == BACKGROUND_SLOT:
-            return nullcontext(Place(BACKGROUND_SLOT))
+        if body.get("id_slot") in (BACKGROUND_SLOT, FACTS_SLOT):
+            return nullcontext(Place(body["id_slot"]))
         if self._child.restarts != self._restarts:
             self._restarts = self._child.restarts
             self._slots.forget_slots()

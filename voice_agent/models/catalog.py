@@ -22,8 +22,11 @@ AHEAD: Final = "ahead"
 """What a conversation has read before its next question: yields to answers, and background work yields to it."""
 FOR_MANY: Final = "for-many"
 """What many conversations will begin with is read as background work and kept by its `prompt_cache_key`."""
+FACTS: Final = "facts"
+"""Background work that asks one thing after another behind the same long instruction: it has a place of its own."""
 PRIORITY_HEADER: Final = "x-voice-agent-priority"
 """One of these for one request, for callers that can set headers."""
+FACTS_HEADERS: Final = {PRIORITY_HEADER: FACTS}
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
-from voice_agent.models.brains import BACKGROUND_SLOT, EVENTS, Brain
-from voice_agent.models.catalog import AHEAD, BACKGROUND, BACKGROUND_SUFFIX, FOR_MANY, PRIORITY_HEADER, RECORDER
+from voice_agent.models.brains import BACKGROUND_SLOT, EVENTS, FACTS_SLOT, Brain
+from voice_agent.models.catalog import AHEAD, BACKGROUND, BACKGROUND_SUFFIX, FACTS, FOR_MANY, PRIORITY_HEADER, RECORDER
 
 
 def parse(body: Any) -> dict[str, Any]:
@@ -40,13 +40,15 @@ async def complete(request: Request, brain: Brain, body: dict[str, Any], admissi
         if brain.local:
             # Kept is only what was asked for as FOR_MANY: everybody else wants an answer, every time.
             body = {**body, "id_slot": BACKGROUND_SLOT, "prompt_cache_key": None}
+    elif priority == FACTS and brain.local:
+        body = {**body, "id_slot": FACTS_SLOT, "prompt_cache_key": None}
     elif priority == FOR_MANY and brain.local:
         body = {**body, "id_slot": BACKGROUND_SLOT}
         if brain.knows(body):
             return record(body)
     if not brain.local:
         return await unless_disconnected(request, _upstream(brain, body), "chat")
-    if priority not in (AHEAD, BACKGROUND, FOR_MANY):
+    if priority not in (AHEAD, BACKGROUND, FACTS, FOR_MANY):
         return await unless_disconnected(request, _live(brain, body, admission), "chat")
     turn = admission.ahead() if priority == AHEAD else admission.background()
     return await unless_disconnected(request, _collected(brain, body, turn), f"chat-{priority}")

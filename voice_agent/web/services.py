@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from voice_agent.memory.facts.propose import ChatProposer, Proposer
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
+from voice_agent.models import endpoints
+from voice_agent.models.catalog import FACTS_HEADERS
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
@@ -62,6 +65,7 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
     letta = LettaClient(settings)
     # A client of its own: who only looks whether Letta is there yet must not make others leave it alone.
     looking = LettaClient(settings)
+    proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
     try:
         await upgrade(database)
         parts = _wire(settings, database, livekit, letta, clock)
@@ -69,7 +73,7 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
             asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
             asyncio.create_task(parts.providers.run(), name="provider-checks"),
-            asyncio.create_task(_upkeep(parts).run(), name="memory-upkeep"),
+            asyncio.create_task(_upkeep(parts, proposer).run(), name="memory-upkeep"),
             asyncio.create_task(_first_meetings(parts, looking).run(), name="first-meetings"),
         ]
         for task in tasks:
@@ -84,6 +88,7 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
                 if not task.cancelled():
                     task.result()
     finally:
+        await proposer.aclose()
         await looking.close()
         await letta.close()
         await livekit.close()
@@ -95,8 +100,8 @@ def _first_meetings(parts: Services, looking: LettaClient) -> FirstMeetings:
     return FirstMeetings(parts.settings, agents, looking)
 
 
-def _upkeep(parts: Services) -> Upkeep:
-    return Upkeep(parts.settings, parts.database, parts.letta, parts.log, parts.leases.sessions_alive)
+def _upkeep(parts: Services, proposer: Proposer) -> Upkeep:
+    return Upkeep(parts.settings, parts.database, parts.letta, parts.log, parts.leases.sessions_alive, proposer)
 
 
 def _wire(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -26,7 +26,7 @@ from voice_agent.memory.outbox import DUE, turn_of
 from voice_agent.memory.tables import turns
 from voice_agent.memory.text import words
 from voice_agent.observe.log import ReconnectLog
-from voice_agent.storage.database import Database
+from voice_agent.storage.database import Database, aware
 
 ATTEMPTS: Final = 4
 _PAUSE: Final = 2.0
@@ -132,7 +132,13 @@ class Learner:
         )
         async with self._database.read() as connection:
             rows = list((await connection.execute(query)).mappings())
-        return [(turn_of(row, attempts=row["learning_attempts"]), _aware(row["created_at"])) for row in rows]
+        return [
+            (
+                turn_of(row, attempts=row["learning_attempts"]),
+                aware(row["created_at"]),
+            )
+            for row in rows
+        ]
 
     async def _said_before(self, turn: Turn) -> str:
         query = (
@@ -153,7 +159,3 @@ def _names_known(said: str, known: Sequence[Fact]) -> bool:
 
 def _proper_names(text: str) -> list[str]:
     return [word.strip(".,;:!?'\"").lower().removesuffix("'s") for word in text.split()[1:] if word[:1].isupper()]
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SQLite drops it

@@ -42,6 +42,17 @@ _EXAMPLES: Final[tuple[tuple[str, list[str]], ...]] = (
 )
 
 
+class Endpoint(Protocol):
+    """Where the language model is, and whether it is ours."""
+
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def api_key(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+
+
 class Proposer(Protocol):
     async def propose(self, statement: str, before: str = "") -> list[str]:
         """Sentences about the user. `before`: what was said just before, where the statement refers to it."""
@@ -59,11 +70,11 @@ def messages(statement: str, before: str = "") -> list[dict[str, str]]:
 class ChatProposer:
     """By an OpenAI-style chat endpoint."""
 
-    def __init__(self, base_url: str, api_key: str, model: str, headers: Mapping[str, str] | None = None) -> None:
-        self._model = model
+    def __init__(self, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
+        self._model = endpoint.model
         self._client = httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {api_key}", **(headers or {})},
+            base_url=endpoint.base_url,
+            headers={"Authorization": f"Bearer {endpoint.api_key}", **headers},
             verify=tls(),
             timeout=httpx.Timeout(_DEADLINE, connect=5.0),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, Select, and_, case, func, or_, select, update
@@ -14,10 +14,13 @@ from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactSt
 from voice_agent.memory.facts.tables import facts, forgotten_turns, revisions
 from voice_agent.memory.outbox import DUE
 from voice_agent.memory.tables import turns
-from voice_agent.storage.database import Database, insert_if_absent
+from voice_agent.storage.database import Database, aware, insert_if_absent
 
 LEARNED: Final = "learned"
 PARKED: Final = "parked"
+
+
+_UNLEARNED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,23 @@ class FactStore:
     async def changed_since(self, owner: Owner, revision: int) -> list[Fact]:
         """Whatever their state: a fact that is not known any more has changed, too."""
         return await self._read(select(facts).where(*_of(owner), facts.c.revision > revision))
+
+    async def unlearned(self, owner: Owner, session_id: str) -> list[tuple[str, str, datetime]]:
+        """Turns of the person that are still to be learned from, and those of the session that never will be."""
+        of_person = and_(
+            turns.c.person_id == owner.person_id,
+            turns.c.letta_agent_id == owner.letta_agent_id,
+            turns.c.learning.in_((DUE, PARKED)),
+        )
+        of_session = and_(turns.c.session_id == session_id, turns.c.learning == "none")
+        query = (
+            select(turns.c.turn_id, turns.c.user_text, turns.c.created_at)
+            .where(or_(of_person, of_session), turns.c.user_text != "")
+            .order_by(turns.c.seq.desc())
+            .limit(_UNLEARNED)
+        )
+        async with self._database.read() as connection:
+            return [(row[0], row[1], aware(row[2])) for row in await connection.execute(query)]
 
     async def standing(self, owner: Owner) -> Standing:
         query = (
@@ -232,13 +252,12 @@ def _of(owner: Owner) -> tuple[Any, Any]:
 
 
 def _fact(row: RowMapping) -> Fact:
-    said_at: datetime = row["said_at"]
     return Fact(
         fact_id=row["fact_id"],
         letta_agent_id=row["letta_agent_id"],
         person_id=row["person_id"],
         text=row["text"],
-        said_at=said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC),  # SQLite drops it
+        said_at=aware(row["said_at"]),
         source=FactSource(row["source"]),
         turn_id=row["turn_id"],
         session_id=row["session_id"],

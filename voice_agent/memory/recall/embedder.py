@@ -36,6 +36,15 @@ class Embedder(Protocol):
         """One row of length one for each text; raises `Temporary` or `Permanent`."""
 
 
+class NoEmbedder:
+    """Where there is no embedding model."""
+
+    model = ""
+
+    async def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        raise Permanent(Code.EMBEDDING_FAILED, "There is no embedding model.", REMEDY)
+
+
 class HttpEmbedder:
     """An `Embedder` over HTTP. Our own model server is told what is a question (`input_type`): OpenAI has no field
     for that and refuses unknown ones."""

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.facts.fact import Fact, FactState
-from voice_agent.memory.facts.statements import is_question
+from voice_agent.memory.facts.statements import is_question, told
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.recall.embedder import Embedder
@@ -27,6 +27,7 @@ from voice_agent.storage.database import Database, insert_if_absent
 MOST: Final = 3
 """Facts in the prompt of one question (docs/measured.md has the curve)."""
 _CANDIDATES: Final = 8
+_OVERVIEW: Final = 5
 _REMEMBERED_WORDS: Final = 5_000
 
 
@@ -43,8 +44,10 @@ class Recalled:
 class Recall:
     """Of one person. Reads what has changed in the store since it last looked; embeds only what is new."""
 
-    def __init__(self, database: Database, embedder: Embedder, owner: Owner) -> None:
+    def __init__(self, database: Database, embedder: Embedder, owner: Owner, session_id: str = "") -> None:
+        """`session_id`: what was said in it counts, too, where nothing is learned from it."""
         self.owner = owner
+        self._session_id = session_id
         self._database = database
         self._store = FactStore(database)
         self._embedder = embedder
@@ -59,11 +62,15 @@ class Recall:
         """Newest first."""
         return sorted(self._facts.values(), key=lambda fact: fact.said_at, reverse=True)
 
-    async def refresh(self) -> None:
-        """Take over what was learned, corrected or forgotten. Facts without a vector are found by their words."""
+    async def refresh(self, before: str = "") -> None:
+        """Take over what was learned, corrected or forgotten. Facts without a vector are found by their words.
+
+        `before`: the turn that asks; what it says itself is no answer.
+        """
         revision = await self._store.revision(self.owner)
         changed = await self._store.changed_since(self.owner, self._revision) if revision != self._revision else []
-        known = [fact for fact in changed if fact.state is FactState.KNOWN]
+        changed += await self._unlearned(before)
+        known = [fact for fact in changed if fact.state is FactState.KNOWN and fact.fact_id not in self._facts]
         for fact in changed:
             if fact.state is not FactState.KNOWN:
                 self._facts.pop(fact.fact_id, None)
@@ -77,11 +84,25 @@ class Recall:
             (self._without_vector.add if vector is None else self._without_vector.discard)(fact.fact_id)
         self._revision = revision
 
+    async def _unlearned(self, before: str) -> list[Fact]:
+        """Statements from which no facts were taken yet, in the person's own words; and what became of earlier ones."""
+        found = {
+            f"turn:{turn_id}": Fact(
+                f"turn:{turn_id}", self.owner.letta_agent_id, self.owner.person_id, f'The user said: "{words}"', said_at
+            )
+            for turn_id, user_text, said_at in await self._store.unlearned(self.owner, self._session_id)
+            if turn_id != before and (words := told(user_text))
+        }
+        gone = [fact for key, fact in self._facts.items() if key.startswith("turn:") and key not in found]
+        return [*found.values(), *(replace(fact, state=FactState.REPLACED) for fact in gone)]
+
     async def about(self, question: str) -> Recalled:
         """By the facts of the last `refresh`. An embedding model that does not answer leaves the search by words."""
         began = time.perf_counter()
         asked = read(question)
         own = [word for word in asked.own if word not in self._words]
+        if not asked.matter and not asked.entities and not asked.asks and about_self(question):
+            return Recalled(tuple(self.known[:_OVERVIEW]))  # "What do you know about me?"
         vector = await self._embedded(question, own)
         hits = self._index.search(question, vector, _CANDIDATES)
         judged = [(self._judge(asked, hit.fact_id, hit.similarity, vector), hit) for hit in hits]

@@ -1,0 +1,86 @@
+"""Recall in each turn: what the speaker told before stands in front of their question, for this answer only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from livekit.agents import ChatContext, llm
+
+from voice_agent.contracts import LogEvent, RecalledFact, RecallNote
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.access import Memory
+from voice_agent.memory.model import Turn
+from voice_agent.memory.prompt import recalled_text
+from voice_agent.memory.recall.recall import Recall, Recalled
+from voice_agent.observe.journal import Journal
+
+_DEADLINE: Final = 0.6
+"""An answer without memory is better than none."""
+
+
+class TurnRecall:
+    def __init__(
+        self, memory: Memory, tasks: OwnedTasks, journal: Journal, publish: Callable[[RecallNote], None]
+    ) -> None:
+        self._memory = memory
+        self._tasks = tasks
+        self._journal = journal
+        self._publish = publish
+        self._looking: asyncio.Task[Recalled | None] | None = None
+
+    def begin(self, turn: Turn) -> None:
+        """Before the answer is asked for: the search runs beside what else a turn begins with."""
+        self._looking = self._tasks.start("recall", self._recalled(turn))
+
+    def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> None:
+        """Take over what was learned since, while nobody waits for it."""
+        self._tasks.start("recall-refresh", _refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
+
+    async def put_into(self, chat_ctx: ChatContext) -> None:
+        """Last in the prompt, in front of the question: what stands before it stays in the model's cache."""
+        looking, self._looking = self._looking, None
+        recalled = await asyncio.shield(looking) if looking is not None else None
+        text = recalled_text(recalled) if recalled is not None else ""
+        question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
+        if text and question is not None:
+            place = chat_ctx.items.index(question)
+            chat_ctx.items.insert(place, llm.ChatMessage(role="system", content=[text]))
+
+    async def _recalled(self, turn: Turn) -> Recalled | None:
+        """None: it took too long, or the database is away."""
+        recall = self._memory.recall(turn.letta_agent_id, turn.person_id, turn.session_id)
+        recalled: Recalled | None = None
+        with suppress(TimeoutError, VoiceAgentError):
+            async with asyncio.timeout(_DEADLINE):
+                await recall.refresh(before=turn.turn_id)
+                recalled = await recall.about(turn.user_text)
+        if recalled is not None and (recalled.facts or recalled.untold):
+            self._report(turn, recalled)
+        return recalled
+
+    def _report(self, turn: Turn, recalled: Recalled) -> None:
+        facts = tuple(
+            RecalledFact(fact_id=fact.fact_id, text=fact.text, said_at=fact.said_at.isoformat(timespec="seconds"))
+            for fact in recalled.facts
+        )
+        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold))
+        self._journal.write(
+            LogEvent.RECALLED,
+            turn_id=turn.turn_id,
+            facts=len(facts),
+            untold=recalled.untold,
+            ms=round(recalled.milliseconds, 1),
+        )
+
+
+async def _refreshed(recall: Recall) -> None:
+    with suppress(VoiceAgentError):
+        await recall.refresh()
+
+
+def _is_asked(item: llm.ChatItem) -> bool:
+    return isinstance(item, llm.ChatMessage) and item.role == "user"
