@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, union
+from sqlalchemy import ColumnElement, and_, func, or_, select, union
 
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactState
 from voice_agent.memory.facts.store import PARKED, FactStore, Owner, Standing
 from voice_agent.memory.facts.tables import facts, revisions
 from voice_agent.memory.outbox import DUE
 from voice_agent.memory.tables import turns
-from voice_agent.storage.database import Database
+from voice_agent.storage.database import Database, aware
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +63,29 @@ class MemoryOverview:
 
     async def unlearned(self, owner: Owner) -> list[Unlearned]:
         """The oldest first."""
-        query = (
-            select(turns)
-            .where(turns.c.person_id == owner.person_id, turns.c.letta_agent_id == owner.letta_agent_id)
-            .where(turns.c.learning.in_((DUE, PARKED)))
-            .order_by(turns.c.seq)
+        return await self._unlearned(
+            and_(
+                turns.c.person_id == owner.person_id,
+                turns.c.letta_agent_id == owner.letta_agent_id,
+                turns.c.learning.in_((DUE, PARKED)),
+            )
         )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [
-            Unlearned(row.turn_id, row.learning == PARKED, row.user_text, row.learning_note, row.created_at)
-            for row in rows
-        ]
+
+    async def overdue(self, before: datetime) -> list[Unlearned]:
+        """Everybody's turns that learning gave up on, or that are older than this; the oldest first."""
+        late = and_(turns.c.learning == DUE, turns.c.created_at < before)
+        return await self._unlearned(or_(turns.c.learning == PARKED, late))
 
     async def total(self) -> int:
         """Facts known of everybody."""
         query = select(func.count()).where(facts.c.state == FactState.KNOWN)
         async with self._database.read() as connection:
             return int(await connection.scalar(query) or 0)
+
+    async def _unlearned(self, which: ColumnElement[bool]) -> list[Unlearned]:
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(turns).where(which).order_by(turns.c.seq))).all()
+        return [
+            Unlearned(row.turn_id, row.learning == PARKED, row.user_text, row.learning_note, aware(row.created_at))
+            for row in rows
+        ]
