@@ -10,7 +10,6 @@ from pathlib import Path
 import typer
 
 import voice_agent.conversation.commands
-import voice_agent.memory.commands
 import voice_agent.models.commands
 import voice_agent.observe.commands
 import voice_agent.stack.commands
@@ -29,7 +28,6 @@ for package in (
     voice_agent.observe,
     voice_agent.web,
     voice_agent.conversation,
-    voice_agent.memory,
 ):
     package.commands.register(app)
 

@@ -65,6 +65,15 @@ class AgentRegistry:
         except Temporary:
             return _joined(saved, None)
 
+    async def letta_agent_id(self, agent_id: str) -> str:
+        """Whose memory an agent of this id has. Without asking Letta: what is remembered is shown while it is away."""
+        saved = await self._store.get(agent_id)
+        if saved is not None:
+            return saved.letta_agent_id
+        if agent_id.startswith(_PREFIX):
+            raise _unknown(agent_id)
+        return agent_id
+
     async def default(self) -> Agent:
         if self.default_id:
             return await self.bind(self.default_id)

@@ -72,6 +72,13 @@ class SessionRegistry:
             raise _unknown()
         return session
 
+    async def by_secret(self, secret: str) -> Session | None:
+        """The session that this secret opens."""
+        wanted = _hash(secret)
+        session = await self._store.by_secret_hash(wanted)
+        # Looked up by hash: how long that takes says nothing about a secret.
+        return session if session is not None and hmac.compare_digest(session.secret_hash, wanted) else None
+
     async def get(self, session_id: str) -> Session:
         session = await self._store.get(session_id)
         if session is None:

@@ -57,8 +57,14 @@ class SqlSessionStore:
         self._database = database
 
     async def get(self, session_id: str) -> Session | None:
+        return await self._one(sessions.c.id == session_id)
+
+    async def by_secret_hash(self, secret_hash: str) -> Session | None:
+        return await self._one(sessions.c.secret_hash == secret_hash)
+
+    async def _one(self, which: ColumnElement[bool]) -> Session | None:
         async with self._database.read() as connection:
-            row = (await connection.execute(select(sessions).where(sessions.c.id == session_id))).one_or_none()
+            row = (await connection.execute(select(sessions).where(which))).one_or_none()
         return None if row is None else _session(row)
 
     async def add(self, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""`voice-agent up | down | restart | status`."""
+"""`voice-agent up | down | restart | status | doctor | settings`, and `memory`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from typing import Annotated
 
 import typer
+
+from voice_agent.stack import memory_commands
 
 Foreground = Annotated[bool, typer.Option("--foreground", help="Stay attached; Ctrl-C stops everything.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
@@ -20,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
     app.command("settings")(show_settings)
     app.command(hidden=True)(supervise)
+    memory_commands.register(app)
 
 
 def up(foreground: Foreground = False) -> None:

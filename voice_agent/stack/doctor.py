@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -15,11 +16,14 @@ import httpx
 from voice_agent.contracts import LEASE_RENEWAL
 from voice_agent.downloads import Artifact, verify
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.memory.facts.overview import MemoryOverview, Unlearned
+from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.models.checks import check_all
 from voice_agent.models.parts import plans
 from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.stack import livekit, parts, readiness, state
+from voice_agent.stack.memory_desk import embedder_of
 from voice_agent.stack.ports import require_free
 from voice_agent.stack.processes import holder, listener, marked
 from voice_agent.stack.provision import LIVEKIT_CLIENT
@@ -27,6 +31,8 @@ from voice_agent.storage.database import Database
 
 MAX_SKEW: Final = 60.0
 MIN_FREE: Final = 2_000_000_000
+NOT_LEARNED_FOR: Final = timedelta(minutes=5)
+"""Learning takes seconds where nobody talks; it waits while somebody does."""
 UP: Final = "Start it with `voice-agent up`, then look at `voice-agent status` and its log."
 
 Check = Callable[[Settings], Awaitable[str]]
@@ -179,6 +185,41 @@ async def _worker(settings: Settings) -> str:
     raise Temporary(Code.NO_WORKER, "No worker is registered with LiveKit.", UP)
 
 
+async def _memory(settings: Settings) -> str:
+    """Whether what was said is remembered. Without embeddings questions are answered by their words meanwhile."""
+    database, embedder = Database(settings.effective_database_url), embedder_of(settings)
+    try:
+        overview = MemoryOverview(database)
+        late = await overview.overdue(datetime.now(UTC) - NOT_LEARNED_FOR)
+        facts = await overview.total()
+        broken = await _embedding_trouble(embedder)
+    finally:
+        await embedder.aclose()
+        await database.close()
+    if late:
+        raise Temporary(
+            Code.MEMORY_BEHIND,
+            f"Not remembered yet: {len(late)} turns; {_why(late)}",
+            "See 'voice-agent memory show AGENT'; 'voice-agent memory rebuild AGENT' tries again.",
+        )
+    if broken:
+        raise Temporary(broken.code, f"{broken.message} Facts are found by their words meanwhile.", broken.remedy)
+    return f"{facts} facts are known, nothing is left to be learned for long, and embeddings are made"
+
+
+async def _embedding_trouble(embedder: Embedder) -> VoiceAgentError | None:
+    try:
+        await embedder.embed(["Is anybody there?"])
+    except VoiceAgentError as error:
+        return error
+    return None
+
+
+def _why(late: Sequence[Unlearned]) -> str:
+    notes = [turn.note for turn in late if turn.note]
+    return notes[-1] if notes else f"the oldest waits since {late[0].said_at:%Y-%m-%d %H:%M} UTC."
+
+
 async def _clock(settings: Settings) -> str:
     skews = []
     servers = (readiness.as_http(settings.effective_livekit_url), f"{settings.effective_letta_url}/v1/health/")
@@ -222,5 +263,6 @@ CHECKS: Final[dict[str, Check]] = {
     "serve": _serve,
     "database": _database,
     "worker": _worker,
+    "memory": _memory,
     "clock": _clock,
 }

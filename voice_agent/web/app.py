@@ -11,7 +11,20 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from voice_agent.settings import Settings
-from voice_agent.web import agents, errors, events, health, hooks, live, pages, people, sessions, tokens, transcripts
+from voice_agent.web import (
+    agents,
+    errors,
+    events,
+    health,
+    hooks,
+    live,
+    memory,
+    pages,
+    people,
+    sessions,
+    tokens,
+    transcripts,
+)
 from voice_agent.web.access import require_safe_binding
 from voice_agent.web.assertion import HEADER
 from voice_agent.web.guard import Guard, allowed_origins
@@ -36,7 +49,7 @@ def create_app(settings: Settings, stop: Callable[[], None], clock: Callable[[],
         redoc_url=None,
     )
     errors.install(app)
-    for module in (agents, sessions, tokens, transcripts, live, events, health, hooks, people, pages):
+    for module in (agents, sessions, tokens, transcripts, live, events, health, hooks, people, memory, pages):
         app.include_router(module.router)
     if origins := allowed_origins(settings):
         app.add_middleware(

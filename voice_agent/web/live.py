@@ -6,9 +6,11 @@ import asyncio
 from typing import Final
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from voice_agent.errors import Code, Permanent
+from voice_agent.memory.facts.overview import MemoryOverview
+from voice_agent.memory.facts.store import FactStore
 from voice_agent.rooms.livekit import Participant
 from voice_agent.web.access import Admin, Parts, audit
 from voice_agent.web.errors import documented
@@ -17,6 +19,10 @@ from voice_agent.web.schemas import AgentPresence, Id, ResetAnswer, RoomItem, Ro
 router = APIRouter(tags=["live"])
 
 _AT_ONCE: Final = 16
+
+LEARNING_PENDING: Final = Gauge("voice_agent_memory_learning_pending", "Turns that are still to be learned from.")
+LEARNING_PARKED: Final = Gauge("voice_agent_memory_learning_parked", "Turns that learning gave up on.")
+FACTS: Final = Gauge("voice_agent_memory_facts", "Facts known of all people.")
 
 
 @router.get("/rooms", responses=documented(401))
@@ -64,5 +70,9 @@ def presences(people: list[Participant]) -> list[AgentPresence]:
 
 
 @router.get("/metrics", response_class=Response, responses=documented(401) | {200: {"content": {"text/plain": {}}}})
-async def metrics(_who: Admin) -> Response:
+async def metrics(parts: Parts, _who: Admin) -> Response:
+    standing = await FactStore(parts.database).everybodys_standing()
+    LEARNING_PENDING.set(standing.pending)
+    LEARNING_PARKED.set(standing.parked)
+    FACTS.set(await MemoryOverview(parts.database).total())
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from voice_agent.contracts import Problem, Role, RoomPolicy
+from voice_agent.memory.facts.fact import Fact, FactSource
 from voice_agent.registry.config import AgentConfig
 from voice_agent.registry.model import Agent, Session
 from voice_agent.registry.people import PersonKind, kind_of
@@ -161,6 +162,51 @@ class NewPerson(BaseModel):
     person_id: str
     key: str
     """Shown only now; what `browser_key` of POST /session takes."""
+
+
+class FactText(_Asked):
+    text: Annotated[Line, StringConstraints(strip_whitespace=True), Field(min_length=1)]
+
+
+class FactItem(BaseModel):
+    """One sentence about a person."""
+
+    fact_id: str
+    agent_id: str
+    """The Letta agent id of the assistant that remembers it."""
+    text: str
+    said_at: str
+    session_id: str
+    source: FactSource
+    replaces: str
+    """The fact that it corrects, or nothing."""
+
+
+class PersonMemory(BaseModel):
+    person_id: str
+    facts: list[FactItem]
+    pending: int
+    """Turns that are still to be learned from."""
+    parked: int
+    """Turns that could not be learned from."""
+    archive_pending: int
+    """Facts on their way into Letta."""
+
+
+class Forgotten(BaseModel):
+    forgotten: int
+
+
+def fact_item(fact: Fact) -> FactItem:
+    return FactItem(
+        fact_id=fact.fact_id,
+        agent_id=fact.letta_agent_id,
+        text=fact.text,
+        said_at=iso(fact.said_at.timestamp()),
+        session_id=fact.session_id,
+        source=fact.source,
+        replaces=fact.replaces,
+    )
 
 
 def person_item(session: Session) -> PersonItem:

@@ -1,0 +1,147 @@
+"""What is remembered of a person: read, corrected and forgotten, by them or by an administrator."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import StringConstraints
+
+from voice_agent.contracts import PERSON_ID_CHARS
+from voice_agent.errors import Code, Permanent
+from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
+from voice_agent.memory.facts.forgetting import Forgetting
+from voice_agent.memory.facts.overview import MemoryOverview
+from voice_agent.memory.facts.store import FactStore, Owner
+from voice_agent.registry.people import OWNER
+from voice_agent.web.access import AnyCaller, Caller, Parts, audit, is_loopback
+from voice_agent.web.errors import documented
+from voice_agent.web.schemas import FactItem, FactText, Forgotten, Id, PersonMemory, fact_item, person_item
+from voice_agent.web.services import Services
+from voice_agent.web.sessions import not_cached
+
+router = APIRouter(prefix="/people/{person_id}/memory", tags=["people"], dependencies=[Depends(not_cached)])
+
+ME: Final = "me"
+"""Instead of a person id: whoever the bearer belongs to."""
+
+PersonId = Annotated[
+    str, StringConstraints(min_length=1, max_length=PERSON_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$"), Path()
+]
+AgentId = Annotated[Id | None, Query()]
+
+
+async def held_person(parts: Parts, who: AnyCaller, person_id: PersonId) -> str:
+    """The person id, where this caller may see and change what is remembered of that person."""
+    if _may_administer(who):
+        if person_id != ME:
+            return person_id
+        if not parts.settings.admin_secret:
+            return OWNER
+        raise _unknown_person()
+    own = await _person_of_bearer(parts, who.secret) if who.secret else None
+    if own is None:
+        raise Permanent(
+            Code.UNAUTHORIZED,
+            "Whose memory this is has to be proved.",
+            "Send the browser key, the session's secret or the admin secret: Authorization: Bearer …",
+        )
+    if person_id not in (ME, own):
+        raise _unknown_person()
+    return own
+
+
+HeldPerson = Annotated[str, Depends(held_person)]
+
+
+@router.get("", responses=documented(401, 404, 410))
+async def read_memory(parts: Parts, person: HeldPerson, agent_id: AgentId = None) -> PersonMemory:
+    """Facts, the newest first. Without `agent_id`: of all assistants."""
+    letta_agent_id = await parts.agents.letta_agent_id(agent_id) if agent_id else ""
+    overview = await MemoryOverview(parts.database).of(person, letta_agent_id)
+    return PersonMemory(
+        person_id=person,
+        facts=[fact_item(fact) for fact in overview.facts],
+        pending=overview.standing.pending,
+        parked=overview.standing.parked,
+        archive_pending=overview.archive_pending,
+    )
+
+
+@router.delete("", responses=documented(401, 404, 410))
+async def forget_everything(parts: Parts, who: AnyCaller, person: HeldPerson, agent_id: AgentId = None) -> Forgotten:
+    """Of one assistant; without `agent_id` of all of them."""
+    if agent_id:
+        owners = [Owner(await parts.agents.letta_agent_id(agent_id), person)]
+    else:
+        owners = await MemoryOverview(parts.database).owners(person)
+    forgetting = Forgetting(parts.database, parts.letta, parts.log)
+    forgotten = sum([await forgetting.forget_all(owner) for owner in owners])
+    audit(parts, who, "memory.forget_all", person)
+    return Forgotten(forgotten=forgotten)
+
+
+@router.delete("/{fact_id}", status_code=204, responses=documented(401, 404, 410))
+async def forget_fact(parts: Parts, who: AnyCaller, person: HeldPerson, fact_id: Id) -> None:
+    fact = await _fact_of(parts, person, fact_id)
+    forgetting = Forgetting(parts.database, parts.letta, parts.log)
+    await forgetting.forget(Owner(fact.letta_agent_id, person), [fact.fact_id])
+    audit(parts, who, "memory.forget", fact.fact_id)
+
+
+@router.put("/{fact_id}", responses=documented(401, 404, 409, 410))
+async def correct_fact(parts: Parts, who: AnyCaller, person: HeldPerson, fact_id: Id, body: FactText) -> FactItem:
+    """A new fact in the words of the person; the old one is known as what it replaces."""
+    old = await _fact_of(parts, person, fact_id)
+    if old.state is not FactState.KNOWN:
+        raise Permanent(
+            Code.CONFLICT, "This fact was replaced by a later one.", "Read the memory again and correct that one."
+        )
+    new = replace(
+        old,
+        fact_id=f"corrected-{secrets.token_hex(12)}",
+        text=body.text,
+        said_at=datetime.now(UTC),
+        source=FactSource.SAID,
+        turn_id="",
+        session_id="",
+        replaces=old.fact_id,
+        archive_state=ArchiveState.PENDING,
+        archive_attempts=0,
+        passage_id="",
+        note="",
+    )
+    await FactStore(parts.database).add(new)
+    audit(parts, who, "memory.correct", old.fact_id)
+    return fact_item(new)
+
+
+def _may_administer(who: Caller) -> bool:
+    # Without an admin secret everybody on this machine is an administrator; what a proxy passes on is not.
+    return who.is_admin and (bool(who.secret) or is_loopback(who.address))
+
+
+async def _person_of_bearer(parts: Services, secret: str) -> str | None:
+    """By a browser key or the secret of a session, which opens nothing any more once it is over."""
+    if (person := await parts.people.resolve(secret)) is not None:
+        return person
+    session = await parts.sessions.by_secret(secret)
+    if session is None:
+        return None
+    parts.sessions.require_alive(session)
+    return person_item(session).id
+
+
+async def _fact_of(parts: Services, person: str, fact_id: str) -> Fact:
+    """One of somebody else is answered like one that there never was."""
+    fact = await FactStore(parts.database).get(fact_id)
+    if fact is None or fact.person_id != person or fact.state is FactState.FORGOTTEN:
+        raise Permanent(Code.NOT_FOUND, "Nothing of this id is remembered.", "Read the memory again.")
+    return fact
+
+
+def _unknown_person() -> Permanent:
+    return Permanent(Code.NOT_FOUND, "This person is not known.", "Use 'me', or the id that belongs to the bearer.")
