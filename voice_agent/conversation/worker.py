@@ -79,7 +79,9 @@ async def run(settings: Settings) -> None:
     server = build_server(settings, reception, seats)
     letta = LettaClient(settings)
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
-    upkeep = Upkeep(settings, database, letta, log, leases.sessions_alive, proposer)
+    upkeep = Upkeep(
+        settings, database, letta, log, leases.sessions_alive, proposer, reflects=not endpoints.llm(settings).local
+    )
     server.on("worker_registered", lambda *_: registered.set())
 
     loop = asyncio.get_running_loop()

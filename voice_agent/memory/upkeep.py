@@ -45,14 +45,18 @@ class Upkeep:
         log: ReconnectLog,
         alive: AliveSessions,
         proposer: Proposer,
+        *,
+        reflects: bool = False,
     ) -> None:
+        """`reflects`: the language model is able to use Letta's memory tools; a small one only fails at it, for
+        minutes, in the way of everything else."""
         self._settings = settings
         self._database = database
         self._outbox = Outbox(database, settings.outbox_limit)
         threads, locks = Threads(database), AgentLocks()
         homes = Homes(database, letta)
         self._drainer = Drainer(self._outbox, threads, homes, letta, log, locks)
-        self._maintenance = Maintenance(self._outbox, threads, homes, letta, log, locks)
+        self._maintenance = Maintenance(self._outbox, threads, homes, letta, log, locks) if reflects else None
         self._learner = Learner(database, proposer, log)
         self._archive = Archive(FactStore(database), homes, letta, log)
         self._log = log
@@ -74,7 +78,8 @@ class Upkeep:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._drain(still_mine), name="upkeep:drain")
             group.create_task(_every(_ADOPT_EVERY, self.adopt_orphans), name="upkeep:adopt")
-            group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
+            if self._maintenance is not None:
+                group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
             group.create_task(_every(_LOOK_AGAIN, self._learner.run_due), name="upkeep:learn")
             group.create_task(_every(_LOOK_AGAIN, self._archive.run_due), name="upkeep:archive")
             group.create_task(_every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")

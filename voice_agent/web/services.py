@@ -101,7 +101,15 @@ def _first_meetings(parts: Services, looking: LettaClient) -> FirstMeetings:
 
 
 def _upkeep(parts: Services, proposer: Proposer) -> Upkeep:
-    return Upkeep(parts.settings, parts.database, parts.letta, parts.log, parts.leases.sessions_alive, proposer)
+    return Upkeep(
+        parts.settings,
+        parts.database,
+        parts.letta,
+        parts.log,
+        parts.leases.sessions_alive,
+        proposer,
+        reflects=not endpoints.llm(parts.settings).local,
+    )
 
 
 def _wire(

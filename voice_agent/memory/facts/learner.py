@@ -80,7 +80,10 @@ class Learner:
         if not said or not (statements.speaks_of_self(said) or _names_known(said, known)):
             return [], said, ""
         before = await self._said_before(turn) if statements.refers_back(said) else ""
-        return await self._proposer.propose(said, before), said, before
+        proposed = await self._proposer.propose(said, before)
+        if rest := statements.left_out(said, proposed):
+            proposed = [*proposed, *await self._proposer.propose(rest)]
+        return proposed, said, before
 
     def _decided(
         self,

@@ -7,9 +7,10 @@ about what is left here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from voice_agent.memory.text import sentences, words
+from voice_agent.memory.text import content_words, sentences, stem, words
 
 _QUESTION_WORDS: Final = frozenset(("what who whom whose which when where why how").split())
 _AUXILIARIES: Final = frozenset(
@@ -185,3 +186,20 @@ def _opening(sentence: str) -> list[str]:
     found = words(sentence)
     start = next((place for place, word in enumerate(found) if word not in _FILLERS), len(found))
     return found[start:]
+
+
+_CLAUSE_END: Final = re.compile(
+    r"[,;:.!?]+\s+|\s+(?:and|but|because|since|so|while|although|where|which|who)\s+", re.IGNORECASE
+)
+
+
+def left_out(said: str, facts: Sequence[str]) -> str:
+    """The clauses about the speaker of which no fact says a word: a small model tells the beginning of a long sentence
+    and forgets its end."""
+    covered = {stem(word) for fact in facts for word in content_words(fact)}
+    missing = []
+    for clause in _CLAUSE_END.split(said):
+        about = {stem(word) for word in content_words(clause)}
+        if len(about) > 1 and speaks_of_self(clause) and not about & covered:
+            missing.append(clause.strip())
+    return ". ".join(missing)

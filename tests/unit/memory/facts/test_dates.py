@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from voice_agent.memory.facts.dates import absolute
+
+THURSDAY = date(2026, 11, 26)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("The user's car broke down yesterday.", "The user's car broke down on Wednesday 25 November 2026."),
+        ("The user flies to Oslo tomorrow.", "The user flies to Oslo on Friday 27 November 2026."),
+        ("The user has a test next Friday.", "The user has a test on Friday 27 November 2026."),
+        ("The user has a test on Thursday.", "The user has a test on Thursday 3 December 2026."),
+        ("The user started a job on Monday.", "The user started a job on Monday 23 November 2026."),
+        ("The user met Ines last Thursday.", "The user met Ines on Thursday 19 November 2026."),
+        ("The user moved three weeks ago.", "The user moved around Thursday 5 November 2026."),
+        ("The user marries in two months.", "The user marries in January 2027."),
+        ("The user was in Rome last year.", "The user was in Rome in 2025."),
+        ("The user slept badly last night.", "The user slept badly in the night of Wednesday 25 November 2026."),
+        ("The user goes to choir every Monday.", "The user goes to choir every Monday."),
+        ("The user plays chess on Tuesdays.", "The user plays chess on Tuesdays."),
+        ("The appointment is on Friday, December 4.", "The appointment is on Friday, December 4."),
+        ("The appointment is on Friday 4 December 2026.", "The appointment is on Friday 4 December 2026."),
+        ("The user is 40 years old.", "The user is 40 years old."),
+    ],
+)
+def test_relative_dates_are_made_absolute_and_others_left_alone(said: str, meant: str) -> None:
+    assert absolute(said, THURSDAY) == meant
+    assert absolute(meant, THURSDAY) == meant, "a second time changes nothing"
