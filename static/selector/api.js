@@ -64,6 +64,10 @@ const agentPath = (id) => `/agents/${encodeURIComponent(id)}`;
 /** @param {string} id */
 const sessionPath = (id) => `/session/${encodeURIComponent(id)}`;
 
+/** Of whoever the secret belongs to. @param {string} agentId @param {string} [factId] */
+const memoryPath = (agentId, factId) =>
+  factId ? `/people/me/memory/${encodeURIComponent(factId)}` : `/people/me/memory?agent_id=${encodeURIComponent(agentId)}`;
+
 /** @param {string | null} etag */
 const ifMatch = (etag) => /** @type {Record<string, string>} */ (etag ? { "if-match": etag } : {});
 
@@ -86,4 +90,9 @@ export const api = {
   leave: async (id, secret) => (await call(`${sessionPath(id)}/leave`, { method: "POST", secret, deadline: 5_000 })).data,
   /** @param {string} id @param {string} secret */
   endSession: (id, secret) => call(sessionPath(id), { method: "DELETE", secret }),
+
+  /** @param {string} agentId @param {string} secret */
+  memory: async (agentId, secret) => (await call(memoryPath(agentId), { secret })).data,
+  /** One fact; without an id all of them. @param {string} agentId @param {string | null} factId @param {string} secret */
+  forget: (agentId, factId, secret) => call(memoryPath(agentId, factId ?? undefined), { method: "DELETE", secret }),
 };

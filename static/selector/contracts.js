@@ -16,7 +16,7 @@ export const ATTRIBUTE = Object.freeze({
   ERROR: "va.error",
 });
 
-export const TOPIC = Object.freeze({ CHAT: "lk.chat", TRANSCRIPTION: "lk.transcription", NOTICE: "va.notice" });
+export const TOPIC = Object.freeze({ CHAT: "lk.chat", TRANSCRIPTION: "lk.transcription", NOTICE: "va.notice", RECALL: "va.recall" });
 
 /** LiveKit's own words on an agent and on a transcription stream. */
 export const LIVEKIT = Object.freeze({

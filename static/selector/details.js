@@ -1,6 +1,7 @@
 /** The badge, and what there is to know: who answers, since when, how fresh its memory is, how fast, what happened. */
 import { transcript } from "./captions.js";
 import { byId, h, keyed, setText } from "./dom.js";
+import { standingWords } from "./memory.js";
 import { ago, headline, logWords, memoryWords, shortId } from "./words.js";
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -34,7 +35,7 @@ export class DetailsView {
     setText(badge, assistant ? `${assistant.state.replace("_", " ")} · episode ${assistant.episode}` : state.call.phase);
   }
 
-  #facts(/** @type {any} */ { call, people, now }) {
+  #facts(/** @type {any} */ { call, people, now, memory }) {
     const { assistant } = people;
     const started = Date.parse(assistant?.startedAt ?? "");
     const rows = [
@@ -43,6 +44,7 @@ export class DetailsView {
       ["State", "state", assistant?.state.replace("_", " ") ?? (call.phase === "live" ? "not here yet" : ""), assistant?.state],
       ["Episode", "episode", assistant ? String(assistant.episode) : ""],
       ["Memory", "memory", assistant ? memoryWords(assistant.memory, now) : "", assistant?.memory],
+      ["What you said", "memory-standing", standingWords(memory.known)],
       ["Running since", "since", Number.isNaN(started) ? "" : ago(started, now), assistant?.startedAt],
       ["Build", "build", [assistant?.build, assistant?.pid && `pid ${assistant.pid}`].filter(Boolean).join(" · ")],
       ["Others here", "others", people.others ? String(people.others) : ""],

@@ -12,6 +12,7 @@ import { IN_CALL } from "./state.js";
 import { createStore } from "./store.js";
 import { PickView } from "./pick.js";
 import { ProblemsView } from "./problemsview.js";
+import { MemorySheet } from "./memorysheet.js";
 import { SoundView } from "./soundview.js";
 import { TalkView } from "./talk.js";
 import { DetailsView } from "./details.js";
@@ -19,6 +20,13 @@ import { DetailsView } from "./details.js";
 /** A list that could not be loaded is asked for again this often. */
 const LIST_AGAIN_MS = 5_000;
 let listAgainAt = 0;
+
+/** Events of the session after which something else may be remembered. */
+const CHANGES_MEMORY = new Set(["turn.finished", "turn.stored", "memory.learned", "memory.failed"]);
+/** What waits is looked at again this often: others may be working on it. */
+const MEMORY_AGAIN_MS = 5_000;
+let memoryAgainAt = 0;
+let memoryAsked = 0;
 
 const store = createStore();
 const talk = new TalkView();
@@ -53,6 +61,9 @@ function listener(onDisconnected) {
     problem: (problem) => store.dispatch({ type: "room.problem", problem }),
     caption: (piece) => store.dispatch({ type: "caption", piece: { ...piece, at: Date.now() } }),
     notice: (notice) => store.dispatch({ type: "notice", notice }),
+    recall({ recall, identity }) {
+      if (identity === store.state.people.assistant?.identity) store.dispatch({ type: "recall", recall: { ...recall, at: Date.now() } });
+    },
     disconnected: onDisconnected,
     shaky: () => store.dispatch({ type: "call", step: "shaky" }),
     steady: () => store.dispatch({ type: "call", step: "steady" }),
@@ -71,7 +82,10 @@ function followLog() {
     sessionId: session.sessionId,
     secret: session.secret,
     signal: followed.signal,
-    line: (line) => store.dispatch({ type: "log.line", line }),
+    line(line) {
+      store.dispatch({ type: "log.line", line });
+      if (CHANGES_MEMORY.has(line.event)) void actions.lookAtMemory();
+    },
     following: (following) => store.dispatch({ type: "log.following", following }),
   });
 }
@@ -126,6 +140,31 @@ const actions = {
       store.dispatch({ type: "agents.failed", trouble: { code, message, remedy } });
     }
   },
+  /** What is remembered of the person now. The newest question counts, whichever is answered last. */
+  async lookAtMemory() {
+    const session = kept.session();
+    if (!session) return;
+    const asked = ++memoryAsked;
+    memoryAgainAt = Date.now() + MEMORY_AGAIN_MS;
+    try {
+      const known = await api.memory(session.agent.id, session.secret);
+      if (asked === memoryAsked && session.sessionId === store.state.call.sessionId) store.dispatch({ type: "memory.known", known });
+    } catch (error) {
+      const { code, message, remedy } = /** @type {any} */ (error);
+      if (asked === memoryAsked) store.dispatch({ type: "memory.failed", trouble: { code, message, remedy } });
+    }
+  },
+  async forget(/** @type {string | null} */ factId) {
+    const session = kept.session();
+    if (!session) return;
+    try {
+      await api.forget(session.agent.id, factId, session.secret);
+      await actions.lookAtMemory();
+    } catch (error) {
+      const { code, message, remedy } = /** @type {any} */ (error);
+      store.dispatch({ type: "memory.failed", trouble: { code, message, remedy } });
+    }
+  },
   noted: () => store.dispatch({ type: "call.noted" }),
   closeNotice: (/** @type {string} */ code) => store.dispatch({ type: "notice.closed", code }),
   microphone: () => void sound.startMicrophone(),
@@ -136,6 +175,7 @@ const actions = {
 const editor = new EditorView(api, actions);
 const views = [
   new PickView(actions, editor), talk, new DetailsView(actions), new ProblemsView(actions), new SoundView(sound),
+  new MemorySheet(actions),
 ];
 talk.bind(actions, sound);
 store.subscribe((state, before) => {
@@ -150,6 +190,8 @@ setInterval(() => {
     listAgainAt = now + LIST_AGAIN_MS;
     void actions.reload();
   }
+  const { known } = store.state.memory;
+  if (IN_CALL.has(store.state.call.phase) && now >= memoryAgainAt && (!known || known.pending > 0)) void actions.lookAtMemory();
   if (now - store.state.now > SLEEP_GAP_MS) conversation.nudge();
   store.dispatch({ type: "tick", now });
 }, 1000);

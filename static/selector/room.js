@@ -3,13 +3,14 @@ import {
   AudioPresets, DisconnectReason, ParticipantKind, Room, RoomEvent, Track, setLogLevel,
 } from "/vendor/livekit-client.esm.mjs";
 import { LIVEKIT, TOPIC } from "./contracts.js";
+import { recallOf } from "./memory.js";
 import { LIVEKIT_RETRIES_MS } from "./policy.js";
 
 setLogLevel("warn");
 
 /**
  * @typedef {{people(people: import("./people.js").Person[], me: string): void, problem(problem: object | null): void,
- *   caption(piece: object): void, notice(notice: object): void, disconnected(reason: string): void, shaky(): void, steady(): void,
+ *   caption(piece: object): void, notice(notice: object): void, recall(note: {recall: object, identity: string}): void, disconnected(reason: string): void, shaky(): void, steady(): void,
  *   blocked(blocked: boolean): void, voice(track: MediaStreamTrack | null): void, devices(): void, microphoneEnded(): void}} Listener
  */
 
@@ -102,6 +103,7 @@ export class Stay {
       });
     room.registerTextStreamHandler(TOPIC.TRANSCRIPTION, (reader, from) => void this.#caption(reader, from.identity));
     room.registerTextStreamHandler(TOPIC.NOTICE, (reader) => void this.#notice(reader));
+    room.registerTextStreamHandler(TOPIC.RECALL, (reader, from) => void this.#recall(reader, from.identity));
   }
 
   #look() {
@@ -162,6 +164,17 @@ export class Stay {
       console.warn("A caption ended early:", error);
     }
     this.#listener.caption({ ...piece, final: true });
+  }
+
+  /** Only an assistant says what its answer drew on; another person in the room must not put words under it. */
+  async #recall(/** @type {any} */ reader, /** @type {string} */ identity) {
+    try {
+      const recall = recallOf(JSON.parse(await reader.readAll()));
+      const from = this.#room.remoteParticipants.get(identity);
+      if (recall && from?.kind === ParticipantKind.AGENT) this.#listener.recall({ recall, identity });
+    } catch (error) {
+      console.warn("A note on memory could not be read:", error);
+    }
   }
 
   async #notice(/** @type {any} */ reader) {

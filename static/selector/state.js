@@ -6,6 +6,7 @@
  * @typedef {{type: string, [field: string]: any}} Event
  */
 import { applyPiece, closeLines } from "./captions.js";
+import { takeRecall, withRecall } from "./memory.js";
 import { answering } from "./people.js";
 
 /** What may follow what. An event that is not listed for a phase is late, and changes nothing. */
@@ -57,6 +58,7 @@ export const initialState = Object.freeze({
   notices: [],
   timeline: { lines: [], following: false },
   turns: [],
+  memory: { known: null, trouble: null, recall: null },
 });
 
 const KEEP_LINES = 200;
@@ -76,7 +78,10 @@ const HANDLERS = {
   call: onCall,
   "room.people": (state, { people, me }) => onPeople(state, answering(people, me, state.call.agent?.id)),
   "room.problem": (state, { problem }) => within(state, "call", { roomProblem: problem }),
-  caption: (state, { piece }) => changed(state, "captions", applyPiece(state.captions, { ...piece, at: piece.at ?? state.now })),
+  caption: (state, { piece }) => onLines(state, takeRecall(state.captions, applyPiece(state.captions, { ...piece, at: piece.at ?? state.now }), state.memory.recall)),
+  recall: (state, { recall }) => onLines(state, withRecall(state.captions, recall)),
+  "memory.known": (state, { known }) => within(state, "memory", { known, trouble: null }),
+  "memory.failed": (state, { trouble }) => within(state, "memory", { trouble }),
   "captions.restored": (state, { lines }) => ({ ...state, captions: lines }),
   sound: (state, { type: _, ...sound }) => within(state, "sound", sound),
   notice: (state, { notice }) => ({ ...state, notices: withNotice(state.notices, { ...notice, at: state.now }) }),
@@ -125,13 +130,13 @@ const outOfRoom = (/** @type {any} */ state) => ({ ...state, people: NO_PEOPLE, 
 
 /** What a step changes elsewhere. @type {Record<string, (state: any, event: any) => any>} */
 const AFTER = {
-  start: (state, { fresh }) => ({ ...outOfRoom(state), captions: fresh ? [] : state.captions, turns: fresh ? [] : state.turns, notices: [] }),
+  start: (state, { fresh }) => ({ ...outOfRoom(state), captions: fresh ? [] : state.captions, turns: fresh ? [] : state.turns, notices: [], memory: initialState.memory }),
   granted: (state, { session }) => (session.resumed ? state : { ...state, timeline: { ...state.timeline, lines: [] } }),
   lost: outOfRoom,
   failed: outOfRoom,
   left: outOfRoom,
   displaced: outOfRoom,
-  dismiss: (state) => ({ ...outOfRoom(state), captions: [], turns: [], notices: [], timeline: initialState.timeline }),
+  dismiss: (state) => ({ ...outOfRoom(state), captions: [], turns: [], notices: [], timeline: initialState.timeline, memory: initialState.memory }),
 };
 
 /** Somebody came, went, or changed: how long we have been waiting starts anew whenever nobody is ready to answer. */
@@ -140,6 +145,12 @@ function onPeople(/** @type {any} */ state, /** @type {any} */ people) {
   const ready = people.assistant?.ready;
   const waitingSince = ready ? null : wasReady || state.call.waitingSince === null ? state.now : state.call.waitingSince;
   return { ...state, people, call: { ...state.call, waitingSince } };
+}
+
+/** Lines, and the note on what an answer drew on that still waits for its line. */
+function onLines(/** @type {any} */ state, /** @type {{lines: any[], waiting: any}} */ { lines, waiting }) {
+  const next = changed(state, "captions", lines);
+  return waiting === state.memory.recall ? next : within(next, "memory", { recall: waiting });
 }
 
 /** One notice per code: a repeated one replaces the earlier. */

@@ -1,5 +1,6 @@
 /** The conversation: who answers in what state, captions, text, and the buttons of the call. */
 import { byId, h, keyed, setText } from "./dom.js";
+import { drewWords } from "./memory.js";
 import { IN_CALL } from "./state.js";
 import { announcement, headline } from "./words.js";
 
@@ -125,12 +126,14 @@ export class TalkView {
       (line) => h("li", { class: `line ${line.who}`, "data-who": line.who },
         h("span", { class: "line-who", text: line.who === "me" ? "You" : line.who === "assistant" ? speaker : (line.name || "Someone") }),
         h("span", { class: "line-text", dir: "auto" }),
-        h("span", { class: "line-note" })),
+        h("span", { class: "line-note" }),
+        h("span", { class: "line-drew", testid: "drew-on", dir: "auto" })),
       (element, line) => {
         element.classList.toggle("interim", !line.final);
         /** @type {HTMLElement} */ (element).dataset.final = String(line.final);
         setText(element.children[1], line.text);
         setText(element.children[2], line.interrupted ? "interrupted" : line.typed ? "typed" : "");
+        setText(element.children[3], drewWords(line));
       });
     if (atEnd) this.frame.scrollTop = this.frame.scrollHeight;
   }

@@ -52,7 +52,7 @@ export function announcement(state) {
 
 /** @param {string} memory the attribute va.memory @param {number} now */
 export function memoryWords(memory, now) {
-  if (memory === "fresh") return "up to date";
+  if (memory === "fresh") return "read";
   if (memory.startsWith("stale")) {
     const since = Date.parse(memory.slice("stale:".length));
     return Number.isNaN(since) ? "not up to date" : `from ${ago(since, now)}, not up to date`;
@@ -82,10 +82,10 @@ const LOG_WORDS = {
   "human.left": () => "Somebody left",
   "reset.done": (/** @type {any} */ f) => `Reset finished in ${Math.round((f.seconds ?? 0) * 1000)} ms`,
   "memory.loaded": (/** @type {any} */ f) => (f.fresh === false ? "Memory: an earlier copy is used" : "Memory read"),
-  "memory.failed": () => "Memory could not be read",
+  "memory.failed": (/** @type {any} */ f) => (f.what === "facts" ? "Not remembered yet" : "Memory could not be read"),
   "greeting.spoken": () => "Greeting",
   "turn.finished": () => "A turn",
-  "turn.stored": () => "Turn stored in memory",
+  "turn.stored": () => "Saved",
   "dispatch.requested": () => "Assistant sent for",
   "dispatch.failed": () => "No assistant could be sent",
   "room.opened": () => "Room opened",

@@ -187,3 +187,12 @@ async def test_a_correction_replaces_the_fact(plane: ControlPlane, store: FactSt
     written = await asyncio.to_thread(plane.settings.reconnect_log.read_text)
     assert "memory.correct" in written
     assert "cat" not in written.replace("application", "")
+
+
+async def test_metrics_count_facts_and_what_is_not_learned(plane: ControlPlane, store: FactStore) -> None:
+    await store.add(fact(1, "owner", "The user sings."))
+    await store.add(fact(2, "browser:x", "The user dances."))
+    shown = (await plane.http.get("/metrics")).text.splitlines()
+    assert "voice_agent_memory_facts 2.0" in shown
+    assert "voice_agent_memory_learning_pending 0.0" in shown
+    assert "voice_agent_memory_learning_parked 0.0" in shown

@@ -102,7 +102,7 @@ test("a new assistant remembers; one that was told not to is left so", () => {
 
 test("memory and age in words", () => {
   const now = Date.parse("2026-11-21T09:00:00Z");
-  assert.equal(memoryWords("fresh", now), "up to date");
+  assert.equal(memoryWords("fresh", now), "read");
   assert.equal(memoryWords("stale:2026-11-21T08:55:00Z", now), "from 5 min ago, not up to date");
   assert.equal(ago(now - 3 * 3_600_000, now), "3 h ago");
 });

@@ -1,0 +1,63 @@
+/** What is remembered of the person, and what an answer drew on. Pure. */
+
+/**
+ * @typedef {{fact_id: string, text: string, said_at: string}} Fact
+ * @typedef {{facts: Fact[], pending: number, parked: number, archive_pending: number}} Memory
+ * @typedef {{turn_id: string, facts: Fact[], untold: boolean, at: number}} Recall
+ * @typedef {import("./captions.js").Line & {drew?: string[]}} Line
+ */
+
+const MOST_SHOWN = 5;
+
+/** @param {unknown} value @returns {Recall | null} a note as the page can use it; null for anything else */
+export function recallOf(value) {
+  const note = /** @type {any} */ (value);
+  if (typeof note?.turn_id !== "string" || !Array.isArray(note.facts)) return null;
+  const facts = note.facts.filter((/** @type {any} */ fact) => typeof fact?.text === "string" && fact.text.trim());
+  return { turn_id: note.turn_id, facts: facts.slice(0, MOST_SHOWN), untold: note.untold === true, at: 0 };
+}
+
+/** A note and the beginning of its answer may overtake each other by so much. */
+const OVERTAKEN_MS = 1_000;
+/** An answer that has not begun by then does not come any more. */
+const WAITS_MS = 30_000;
+
+/**
+ * A note comes just before its answer: the next line of the assistant is that, or one that has begun this moment.
+ * @param {Line[]} lines @param {Recall} recall @returns {{lines: Line[], waiting: Recall | null}}
+ */
+export function withRecall(lines, recall) {
+  const index = lines.findLastIndex((line) => line.who === "assistant" && !line.final && line.at >= recall.at - OVERTAKEN_MS);
+  if (index < 0) return { lines, waiting: recall };
+  return { lines: marked(lines, index, recall), waiting: null };
+}
+
+/** A waiting note goes to the assistant's line that has just begun. @param {Line[]} before @param {Line[]} lines @param {Recall | null} waiting */
+export function takeRecall(before, lines, waiting) {
+  const last = lines.at(-1);
+  if (!waiting || last?.who !== "assistant" || before.some((line) => line.id === last.id)) return { lines, waiting };
+  return last.at > waiting.at + WAITS_MS ? { lines, waiting: null } : { lines: marked(lines, lines.length - 1, waiting), waiting: null };
+}
+
+/** @param {Line[]} lines @param {number} index @param {Recall} recall @returns {Line[]} */
+function marked(lines, index, { facts }) {
+  return lines.with(index, { ...lines[index], drew: facts.map(({ text }) => text) });
+}
+
+/** @param {Line} line */
+export function drewWords(line) {
+  return line.drew?.length ? `Drew on: ${line.drew.join(" · ")}` : "";
+}
+
+/** How much of what was said is remembered. Never more than is true. @param {Memory | null} memory */
+export function standingWords(memory) {
+  if (!memory) return "";
+  const open = memory.pending + memory.parked;
+  return open > 0 ? `Not remembered yet (${open})` : "Remembered";
+}
+
+/** @param {string} saidAt @param {Intl.DateTimeFormat} format */
+export function dateWords(saidAt, format) {
+  const time = Date.parse(saidAt);
+  return Number.isNaN(time) ? "" : format.format(time);
+}
