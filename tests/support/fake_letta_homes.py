@@ -30,6 +30,8 @@ class FakeHomes:
         """Conversation -> agent."""
         self.numbers = itertools.count(1)
         self.conversations: dict[str, list[StoredMessage]] = {}
+        self.compiled: dict[str, str] = {}
+        """Conversation -> the blocks in its prompt, as they were when it was made or recompiled."""
         self.archive: dict[str, list[StoredPassage]] = defaultdict(list)
         self.written: dict[tuple[str, str], str] = {}
         self.passage_failures: list[bool] = []
@@ -76,6 +78,13 @@ class FakeHomes:
 
     async def delete_conversation(self, conversation_id: str) -> None:
         self.conversations.pop(conversation_id, None)
+        self.compiled.pop(conversation_id, None)
+
+    async def recompile_all(self, agent_id: str) -> None:
+        _, blocks = self.known(agent_id)
+        for conversation in self.conversations:
+            if self.owner[conversation] == agent_id:
+                self.compiled[conversation] = repr(blocks)
 
     async def add_passage(self, agent_id: str, text: str, tags: Sequence[str], created_at: datetime) -> str:
         self.known(agent_id)

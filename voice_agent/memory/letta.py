@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Set
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -124,8 +124,19 @@ class LettaClient(LettaHomes):
         return False
 
     async def delete_conversation(self, conversation_id: str) -> None:
+        """Letta only marks its messages as deleted; they go for good with the runs that stored them."""
         with gone_is_fine(), self._asking("delete a conversation"):
+            deleted: set[str] = set()
+            while runs := await self._runs(conversation_id, deleted):
+                for run in runs:
+                    with gone_is_fine(), self._asking("delete a run"):
+                        await self._client.delete(f"/v1/runs/{run}", cast_to=object)
+                deleted |= runs
             await self._client.conversations.delete(conversation_id)
+
+    async def _runs(self, conversation_id: str, known: Set[str]) -> set[str]:
+        page = await self._client.runs.list(conversation_id=conversation_id, limit=self._page)
+        return {run.id for run in page.items} - known
 
     async def has_archive(self, agent_id: str) -> bool:
         with self._asking("look into archival memory"):
@@ -182,6 +193,18 @@ class LettaClient(LettaHomes):
         with self._asking("refresh a conversation"):
             await self._client.conversations.recompile(conversation_id)
 
+    async def recompile_all(self, agent_id: str) -> None:
+        with self._asking("refresh the prompt of an agent"):
+            await self._client.agents.recompile(agent_id)
+            more: dict[str, Any] = {}
+            while page := await self._client.conversations.list(
+                agent_id=agent_id, order="asc", limit=self._page, archive_status="all", **more
+            ):
+                for conversation in page:
+                    with gone_is_fine(), self._asking("refresh a conversation"):
+                        await self._client.conversations.recompile(conversation.id)
+                more = {"after": page[-1].id}
+
     async def reflect(self, agent_id: str, instruction: str) -> None:
         agent = await self.get_agent(agent_id)
         quiet = f"{agent.model}{_BACKGROUND}" if agent else ""
@@ -195,8 +218,8 @@ class LettaClient(LettaHomes):
                 pass
         finally:
             # A conversation that stays behind harms nobody.
-            with contextlib.suppress(VoiceAgentError), self._asking("close a conversation"):
-                await self._client.conversations.delete(conversation)
+            with contextlib.suppress(VoiceAgentError):
+                await self.delete_conversation(conversation)
 
     async def _run(
         self, doing: str, conversation_id: str, messages: list[Any], **options: Any

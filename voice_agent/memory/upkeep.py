@@ -1,5 +1,5 @@
-"""What must be done about memory whoever is talking: drain, adopt, maintain, warn, forget. One process does it at a
-time; every long-lived process of ours (`serve`, each worker) offers to."""
+"""What must be done about memory whoever is talking: drain, adopt, maintain, write anew, warn, tidy. One
+process does it at a time; every long-lived process of ours (`serve`, each worker) offers to."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from voice_agent.contracts import LogEvent
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.memory.drainer import AgentLocks, Drainer
 from voice_agent.memory.exclusive import StillMine, exclusive
+from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.maintenance import Maintenance
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.rewriting import Rewriter
+from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.settings import Settings
@@ -34,15 +37,27 @@ AliveSessions = Callable[[], Awaitable[Collection[str]]]
 
 class Upkeep:
     def __init__(
-        self, settings: Settings, database: Database, letta: LettaPort, log: ReconnectLog, alive: AliveSessions
+        self,
+        settings: Settings,
+        database: Database,
+        letta: LettaPort,
+        log: ReconnectLog,
+        alive: AliveSessions,
+        *,
+        letta_tools: bool = False,
     ) -> None:
+        """`letta_tools`: the language model is able to work on memory with Letta's own tools (maintenance.py)."""
         self._settings = settings
         self._database = database
         self._outbox = Outbox(database, settings.outbox_limit)
         threads, locks = Threads(database), AgentLocks()
         homes = Homes(database, letta)
         self._drainer = Drainer(self._outbox, threads, homes, letta, log, locks)
-        self._maintenance = Maintenance(self._outbox, threads, homes, letta, log, locks)
+        facts = FactStore(database)
+        self._maintenance = Maintenance(
+            self._outbox, threads, homes, letta, log, locks, facts=facts, enabled=letta_tools
+        )
+        self._rewriter = Rewriter(threads, facts, homes, Snapshots(database), letta, log, locks)
         self._log = log
         self._alive = alive
         self._warned = False
@@ -63,6 +78,7 @@ class Upkeep:
             group.create_task(self._drain(still_mine), name="upkeep:drain")
             group.create_task(_every(_ADOPT_EVERY, self.adopt_orphans), name="upkeep:adopt")
             group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
+            group.create_task(_every(_LOOK_AGAIN, self._rewriter.run_due), name="upkeep:rewriting")
             group.create_task(_every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")
 
     async def _drain(self, still_mine: StillMine) -> None:
