@@ -197,7 +197,7 @@ class LettaPort(Protocol):
         """Whether the agent's own message list has it although the conversation has not (a torn write)."""
 
     async def delete_conversation(self, conversation_id: str) -> None:
-        """With what was said in it, summaries included; nothing happens when it is gone already."""
+        """With what was said in it, summaries included: nobody finds it any more. Nothing happens when it is gone."""
 
     async def has_archive(self, agent_id: str) -> bool: ...
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.support.database_text import all_text
 from tests.support.fake_letta import Mishap
-from tests.support.memory_world import THREAD, MemoryWorld
+from tests.support.memory_world import MemoryWorld
 from voice_agent.memory.facts.archive import Archive
 from voice_agent.memory.facts.fact import Fact, FactState
 from voice_agent.memory.facts.forgetting import Forgetting, meant, with_their_like
@@ -314,4 +314,3 @@ async def test_two_wishes_on_one_conversation_leave_one(tmp_path: Path) -> None:
         await robin.quiet()
         assert [text for _, _, text in robin.world.said()] == ["I like tea."]
         assert len(robin.world.letta.conversations) == 1
-        assert THREAD

@@ -5,7 +5,9 @@ was said or in the answer), their vectors and kept snapshots. Marks without cont
 back. Soon after, in Letta (facts/archive.py, memory/rewriting.py): passages, our block, and every conversation that
 held such a turn, which is written anew without it.
 
-What cannot be erased from here: what Letta's own tools wrote into blocks of their own and persons by hand; traces of a
+What cannot be erased from here: the rows of a deleted conversation, which Letta marks as deleted, gives to nobody and
+keeps in its database until the agent goes (a person's home goes with `forget_all`; the assistant's own agent, where
+the owner lives, stays; deleting runs or single messages fails in Letta 0.16.8); what Letta's own tools wrote into blocks of their own and persons by hand; traces of a
 foreign Letta that keeps them (LETTA_TRACK_PROVIDER_TRACE, off in ours; there is no way to delete one); what a provider
 of language models or a backup keeps; log files of somebody who has spoken words logged. A conversation that is written
 anew begins with the oldest turn that is still kept here as a transcript.
