@@ -73,6 +73,7 @@ class FakeHomes:
             raise Permanent(Code.BAD_REQUEST, f"{home_id} is not a home of ours")
         del self.agents[home_id], self.homes[home_id]
         self.archive.pop(home_id, None)
+        self.written = {of: value for of, value in self.written.items() if of[0] != home_id}
         for conversation in [c for c, owner in self.owner.items() if owner == home_id]:
             await self.delete_conversation(conversation)
 
@@ -109,6 +110,11 @@ class FakeHomes:
         _, blocks = self.known(agent_id)
         value = next((b.value for b in blocks if b.label == label), None)
         return None if value is None else StoredBlock(value, self.written.get((agent_id, label)))
+
+    async def holds(self, words: str) -> bool:
+        """Anywhere that somebody could read it."""
+        held = (self.agents, self.conversations, self.compiled, dict(self.archive), self.written)
+        return words in repr(held)
 
     async def set_block(self, agent_id: str, label: str, value: str, description: str) -> None:
         await self.edit_block(agent_id, label, value, description)

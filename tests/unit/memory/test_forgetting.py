@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,7 +170,7 @@ async def test_the_canary_is_nowhere_and_does_not_come_back(tmp_path: Path, pers
         await Learner(world.database, zerlina, world.log).run_due()  # type: ignore[arg-type]
         for passage in backup:
             await world.letta.add_passage(home, passage.text, passage.tags, passage.created_at)
-        lost = [p for p in backup if p.tags][0]
+        lost = next(p for p in backup if p.tags)
         await world.letta.add_passage(home, lost.text, (), NOON)
         await world.letta.add_passage(home, lost.text, ("va:fact:of-an-older-copy", "va:turn:t0"), NOON)
         robin.restart()
@@ -282,10 +282,8 @@ async def _die_and_go_on(directory: Path, deaths: list[int]) -> None:
         await robin.forget("zerlina")
         for death in deaths:
             _dies_after(world, death)
-            try:
+            with suppress(Death, AssertionError):
                 await robin.quiet()
-            except (Death, AssertionError):
-                pass
             robin.restart()
         _dies_after(world, 0)
         await robin.quiet()

@@ -7,10 +7,10 @@ held such a turn, which is written anew without it.
 
 What cannot be erased from here: the rows of a deleted conversation, which Letta marks as deleted, gives to nobody and
 keeps in its database until the agent goes (a person's home goes with `forget_all`; the assistant's own agent, where
-the owner lives, stays; deleting runs or single messages fails in Letta 0.16.8); what Letta's own tools wrote into blocks of their own and persons by hand; traces of a
-foreign Letta that keeps them (LETTA_TRACK_PROVIDER_TRACE, off in ours; there is no way to delete one); what a provider
-of language models or a backup keeps; log files of somebody who has spoken words logged. A conversation that is written
-anew begins with the oldest turn that is still kept here as a transcript.
+the owner lives, stays; deleting single messages or runs fails in Letta 0.16.8); what Letta's own tools wrote into
+blocks of their own, and persons by hand; traces of a foreign Letta that keeps them (LETTA_TRACK_PROVIDER_TRACE, off in
+ours; nothing deletes one); what a provider of language models or a backup keeps; logs of somebody who has spoken words
+logged. A conversation that is written anew begins with the oldest turn that is still kept here as a transcript.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ _POLITE: Final = (
 )
 _ASKED: Final = (
     r"(?:(?:can|could|would|will) you (?:please )?(?:just )?|would you mind |"
-    r"you (?:should|must|can|may|need to|have to) (?:please )?(?:just )?|i (?:want|would like|need|wish) you to (?:please )?|i wish you would |let us |let s )?"
+    r"you (?:should|must|can|may|need to|have to) (?:please )?(?:just )?|"
+    r"i (?:want|would like|need|wish) you to (?:please )?|i wish you would |let us |let s )?"
 )
 _FORGET: Final = (
     rf"^{_POLITE}{_ASKED}{_POLITE}(?:forget(?:ting)?(?: about)?|"
