@@ -280,6 +280,8 @@ class LogEvent(StrEnum):
     """An agent worked on its blocks with its own tools; fields: turns, changed"""
     FACTS_LEARNED = "memory.learned"
     """Facts were taken from a turn; fields: turn_id, facts, replaced"""
+    FACTS_FORGOTTEN = "memory.forgotten"
+    """Something was forgotten at a person's wish; fields: facts, turns (how many)"""
     RECALLED = "memory.recalled"
     """What a question brought up; fields: turn_id, facts (how many), told (whether anything was told), ms"""
     GREETING = "greeting.spoken"

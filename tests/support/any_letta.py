@@ -23,6 +23,8 @@ class AnyLetta:
     set_block: Callable[[str, str, str], Awaitable[None]]
     add_passage: Callable[[str, str], Awaitable[None]]
     remove_block: Callable[[str, str], Awaitable[None]]
+    holds: Callable[[str], Awaitable[bool]]
+    """Whether these words stand anywhere in it, but for rows that it keeps marked as deleted."""
 
     async def conversation(self) -> tuple[str, str]:
         agent = await self.add_agent("Ada", {"persona": "I am Ada."})
@@ -38,7 +40,7 @@ def fake_letta() -> AnyLetta:
     async def add_passage(agent_id: str, text: str) -> None:
         await fake.add_passage(agent_id, text, (), datetime.now(UTC))
 
-    return AnyLetta(fake, add_agent, fake.edit_block, add_passage, fake.remove_block)
+    return AnyLetta(fake, add_agent, fake.edit_block, add_passage, fake.remove_block, fake.holds)
 
 
 def real_letta(real: RealLetta, client: LettaClient) -> AnyLetta:
@@ -54,4 +56,4 @@ def real_letta(real: RealLetta, client: LettaClient) -> AnyLetta:
     async def remove_block(agent_id: str, label: str) -> None:
         await asyncio.to_thread(real.remove_block, agent_id, label)
 
-    return AnyLetta(client, add_agent, set_block, add_passage, remove_block)
+    return AnyLetta(client, add_agent, set_block, add_passage, remove_block, real.holds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC
 from typing import Any
@@ -51,6 +51,12 @@ class FactRows:
 
     async def set_state(self, fact_ids: Sequence[str], state: FactState) -> None:
         await self._set(fact_ids, {"state": state} | ({"text": ""} if state is FactState.FORGOTTEN else {}))
+
+    async def forgotten_digests(self, letta_agent_id: str, person_id: str) -> frozenset[str]:
+        return frozenset()
+
+    async def forgotten_among(self, turn_ids: Collection[str]) -> frozenset[str]:
+        return frozenset()
 
     async def _set(self, fact_ids: Sequence[str], values: dict[str, Any]) -> None:
         async with self._database.begin() as connection:

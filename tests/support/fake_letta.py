@@ -64,10 +64,11 @@ class FakeLetta(FakeHomes):
         return Snapshot(agent_id, summary.name, blocks, datetime.now(UTC))
 
     async def create_conversation(self, agent_id: str) -> str:
-        self.known(agent_id)
+        _, blocks = self.known(agent_id)
         conversation = f"conv-{next(self.numbers)}"
         self.conversations[conversation] = []
         self.owner[conversation] = agent_id
+        self.compiled[conversation] = repr(blocks)
         return conversation
 
     async def record(self, recording: Recording) -> None:

@@ -30,6 +30,8 @@ class FakeHomes:
         """Conversation -> agent."""
         self.numbers = itertools.count(1)
         self.conversations: dict[str, list[StoredMessage]] = {}
+        self.compiled: dict[str, str] = {}
+        """Conversation -> the blocks in its prompt, as they were when it was made or recompiled."""
         self.archive: dict[str, list[StoredPassage]] = defaultdict(list)
         self.written: dict[tuple[str, str], str] = {}
         self.passage_failures: list[bool] = []
@@ -71,11 +73,19 @@ class FakeHomes:
             raise Permanent(Code.BAD_REQUEST, f"{home_id} is not a home of ours")
         del self.agents[home_id], self.homes[home_id]
         self.archive.pop(home_id, None)
+        self.written = {of: value for of, value in self.written.items() if of[0] != home_id}
         for conversation in [c for c, owner in self.owner.items() if owner == home_id]:
             await self.delete_conversation(conversation)
 
     async def delete_conversation(self, conversation_id: str) -> None:
         self.conversations.pop(conversation_id, None)
+        self.compiled.pop(conversation_id, None)
+
+    async def recompile_all(self, agent_id: str) -> None:
+        _, blocks = self.known(agent_id)
+        for conversation in self.conversations:
+            if self.owner[conversation] == agent_id:
+                self.compiled[conversation] = repr(blocks)
 
     async def add_passage(self, agent_id: str, text: str, tags: Sequence[str], created_at: datetime) -> str:
         self.known(agent_id)
@@ -100,6 +110,11 @@ class FakeHomes:
         _, blocks = self.known(agent_id)
         value = next((b.value for b in blocks if b.label == label), None)
         return None if value is None else StoredBlock(value, self.written.get((agent_id, label)))
+
+    async def holds(self, words: str) -> bool:
+        """Anywhere that somebody could read it."""
+        held = (self.agents, self.conversations, self.compiled, dict(self.archive), self.written)
+        return words in repr(held)
 
     async def set_block(self, agent_id: str, label: str, value: str, description: str) -> None:
         await self.edit_block(agent_id, label, value, description)

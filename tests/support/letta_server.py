@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
+
 from tests.support.scripted_llm import MODEL
 from tests.support.stack import Stack
 from voice_agent.settings import Settings
+from voice_agent.stack import postgres
 
 NO_SUCH_AGENT = "agent-00000000-0000-4000-8000-000000000000"
 
@@ -39,6 +42,23 @@ class RealLetta:
 
     def add_passage(self, agent_id: str, text: str) -> None:
         self._stack.letta("POST", f"/v1/agents/{agent_id}/archival-memory", json={"text": text})
+
+    async def holds(self, words: str) -> bool:
+        """In any row of its own database that is not marked as deleted."""
+        connection = await asyncpg.connect(postgres.url(self.settings))
+        try:
+            columns = "SELECT table_name, column_name = 'is_deleted' FROM information_schema.columns"
+            found: dict[str, bool] = {}
+            for table, marks in await connection.fetch(f"{columns} WHERE table_schema = 'public'"):
+                found[table] = found.get(table, False) or marks
+            for table, marks in found.items():
+                kept = "NOT is_deleted AND" if marks else ""
+                query = f'SELECT count(*) FROM "{table}" AS a WHERE {kept} a::text LIKE $1'
+                if await connection.fetchval(query, f"%{words}%"):
+                    return True
+        finally:
+            await connection.close()
+        return False
 
     def everything_said_to(self, agent_id: str) -> list[Any]:
         """In any of the agent's conversations."""

@@ -11,10 +11,13 @@ from tests.support.fake_letta import FakeLetta
 from voice_agent.contracts import MemoryScope, ReplyPath
 from voice_agent.memory.access import Memory
 from voice_agent.memory.drainer import AgentLocks, Drainer
+from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.maintenance import Maintenance
 from voice_agent.memory.model import Block, Turn
 from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.rewriting import Rewriter
+from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.storage.database import Database, metadata
@@ -35,7 +38,14 @@ class MemoryWorld:
         locks = AgentLocks()
         self.drainer = Drainer(self.outbox, self.threads, self.homes, self.letta, self.log, locks, grace)
         self.maintenance = Maintenance(
-            self.outbox, self.threads, self.homes, self.letta, self.log, locks, lambda: self.now
+            *(self.outbox, self.threads, self.homes, self.letta, self.log, locks, lambda: self.now),
+            facts=FactStore(self.database),
+            enabled=True,
+        )
+        self.rewriter = Rewriter(
+            *(self.threads, FactStore(self.database), self.homes, Snapshots(self.database), self.letta, self.log),
+            locks,
+            lambda: self.now,
         )
 
     @classmethod

@@ -80,7 +80,7 @@ async def run(settings: Settings) -> None:
     letta = LettaClient(settings)
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
     upkeep = Upkeep(
-        settings, database, letta, log, leases.sessions_alive, proposer, reflects=not endpoints.llm(settings).local
+        settings, database, letta, log, leases.sessions_alive, proposer, letta_tools=not endpoints.llm(settings).local
     )
     server.on("worker_registered", lambda *_: registered.set())
 

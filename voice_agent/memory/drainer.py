@@ -89,6 +89,8 @@ class Drainer:
             if place is None:
                 continue
             async with self._locks.of(place.home):
+                if await self._batch(thread) != batch:
+                    continue  # something was said, or forgotten, while the agent was busy
                 if not await self._advance(place, batch):
                     return
 

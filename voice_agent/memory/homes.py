@@ -38,6 +38,13 @@ class Homes:
         row = await self._row(letta_agent_id, person_id)
         return row.home_agent_id if row is not None else None
 
+    async def lives_in(self, home: str) -> tuple[str, str]:
+        """Assistant and person of a home; of an assistant's own agent: its owner."""
+        query = select(homes.c.letta_agent_id, homes.c.person_id).where(homes.c.home_agent_id == home)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return (row[0], row[1]) if row is not None else (home, OWNER)
+
     async def ensure(self, letta_agent_id: str, person_id: str, name: str = "") -> str:
         """The home, made now if it has to be: once, whatever crashes and whoever else makes it at the same time.
 

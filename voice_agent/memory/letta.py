@@ -124,6 +124,8 @@ class LettaClient(LettaHomes):
         return False
 
     async def delete_conversation(self, conversation_id: str) -> None:
+        # No longer read, listed or found; Letta keeps the rows, marked, until the agent goes. Deleting the runs would
+        # take them along, but that fails in 0.16.8: its own code calls a method that does not exist.
         with gone_is_fine(), self._asking("delete a conversation"):
             await self._client.conversations.delete(conversation_id)
 
@@ -182,6 +184,18 @@ class LettaClient(LettaHomes):
         with self._asking("refresh a conversation"):
             await self._client.conversations.recompile(conversation_id)
 
+    async def recompile_all(self, agent_id: str) -> None:
+        with self._asking("refresh the prompt of an agent"):
+            await self._client.agents.recompile(agent_id)
+            more: dict[str, Any] = {}
+            while page := await self._client.conversations.list(
+                agent_id=agent_id, order="asc", limit=self._page, archive_status="all", **more
+            ):
+                for conversation in page:
+                    with gone_is_fine(), self._asking("refresh a conversation"):
+                        await self._client.conversations.recompile(conversation.id)
+                more = {"after": page[-1].id}
+
     async def reflect(self, agent_id: str, instruction: str) -> None:
         agent = await self.get_agent(agent_id)
         quiet = f"{agent.model}{_BACKGROUND}" if agent else ""
@@ -195,8 +209,8 @@ class LettaClient(LettaHomes):
                 pass
         finally:
             # A conversation that stays behind harms nobody.
-            with contextlib.suppress(VoiceAgentError), self._asking("close a conversation"):
-                await self._client.conversations.delete(conversation)
+            with contextlib.suppress(VoiceAgentError):
+                await self.delete_conversation(conversation)
 
     async def _run(
         self, doing: str, conversation_id: str, messages: list[Any], **options: Any

@@ -146,6 +146,7 @@ def turn_mark(turn_id: str) -> str:
 
 
 _FACT_MARK: Final = "va:fact:"
+_TURN_MARK: Final = "va:turn:"
 
 
 def fact_mark(fact_id: str) -> str:
@@ -156,6 +157,16 @@ def fact_mark(fact_id: str) -> str:
 def marked_fact(tags: Iterable[str]) -> str | None:
     """Id of the fact that a passage with these tags holds."""
     return next((tag.removeprefix(_FACT_MARK) for tag in tags if tag.startswith(_FACT_MARK)), None)
+
+
+def fact_turn_mark(turn_id: str) -> str:
+    """The tag of a passage with a fact that this turn told."""
+    return f"{_TURN_MARK}{turn_id}"
+
+
+def marked_turn(tags: Iterable[str]) -> str | None:
+    """Id of the turn that told the fact in a passage with these tags."""
+    return next((tag.removeprefix(_TURN_MARK) for tag in tags if tag.startswith(_TURN_MARK)), None)
 
 
 def is_fact(tags: Iterable[str]) -> bool:
@@ -186,7 +197,7 @@ class LettaPort(Protocol):
         """Whether the agent's own message list has it although the conversation has not (a torn write)."""
 
     async def delete_conversation(self, conversation_id: str) -> None:
-        """Nothing happens when it is gone already."""
+        """With what was said in it, summaries included: nobody finds it any more. Nothing happens when it is gone."""
 
     async def has_archive(self, agent_id: str) -> bool: ...
 
@@ -201,6 +212,9 @@ class LettaPort(Protocol):
 
     async def recompile(self, conversation_id: str) -> None:
         """Take changed blocks into a conversation that exists; Letta does not do so by itself."""
+
+    async def recompile_all(self, agent_id: str) -> None:
+        """Take changed blocks into the agent's own prompt and all its conversations, so that none keeps old text."""
 
     async def reflect(self, agent_id: str, instruction: str) -> None:
         """Let the agent work on its memory with its own tools, in a conversation that is thrown away."""

@@ -8,10 +8,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Select, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, case, delete, func, insert, or_, select, update
 
 from voice_agent.contracts import MemoryScope, ReplyPath
 from voice_agent.errors import Code, Permanent
+from voice_agent.memory.facts.tables import forgotten_turns
 from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.tables import threads, turns
 from voice_agent.storage.database import Database
@@ -22,6 +23,9 @@ DUE: Final = "due"
 _UNSENT: Final = (TurnState.PENDING, TurnState.SENDING)
 _WAITING: Final = (TurnState.OPEN, *_UNSENT, TurnState.PARKED)
 _FINISHED: Final = (TurnState.DONE, TurnState.KEPT)
+_FORGOTTEN: Final = turns.c.turn_id.in_(select(forgotten_turns.c.turn_id))
+"""Something in it was forgotten: it never has a text again, and never reaches Letta (facts/forgetting.py)."""
+_SAYS_SOMETHING: Final = or_(turns.c.user_text != "", turns.c.assistant_text != "")
 
 
 class Outbox:
@@ -42,6 +46,9 @@ class Outbox:
                     f"{self._limit} turns wait for Letta; no more can be kept.",
                     "Bring Letta back, or look at 'voice-agent memory pending'.",
                 )
+            marked = select(forgotten_turns.c.turn_id).where(forgotten_turns.c.turn_id == turn.turn_id)
+            if (await connection.scalar(marked)) is not None:  # somebody brings it back, from a copy for example
+                values |= {"user_text": "", "assistant_text": "", "learning": "none", "note": ""}
             await connection.execute(insert(turns).values(values))
 
     async def arrived(self, turn_id: str) -> None:
@@ -53,7 +60,7 @@ class Outbox:
         """What is about to be said: if the job dies now, it is the best that is known. Letta knows its own."""
         about = (turns.c.turn_id == turn_id, turns.c.state == TurnState.OPEN, turns.c.path == ReplyPath.HYBRID)
         async with self._database.begin() as connection:
-            await connection.execute(update(turns).where(*about).values(assistant_text=text))
+            await connection.execute(update(turns).where(*about, ~_FORGOTTEN).values(assistant_text=text))
 
     async def finish_turn(
         self, turn_id: str, assistant_text: str, *, interrupted: bool, tools: Sequence[str] = ()
@@ -64,10 +71,10 @@ class Outbox:
                 update(turns)
                 .where(turns.c.turn_id == turn_id, turns.c.state == TurnState.OPEN)
                 .values(
-                    assistant_text=assistant_text,
+                    assistant_text=case((_FORGOTTEN, ""), else_=assistant_text),
                     interrupted=interrupted,
                     tools=list(tools),
-                    state=_unless_read_only(
+                    state=_unless_kept(
                         case((turns.c.path == ReplyPath.LETTA, TurnState.SENDING.value), else_=TurnState.PENDING.value)
                     ),
                 )
@@ -92,7 +99,7 @@ class Outbox:
             result = await connection.execute(
                 update(turns)
                 .where(which, turns.c.state == TurnState.OPEN)
-                .values(interrupted=True, state=_unless_read_only(TurnState.SENDING.value))
+                .values(interrupted=True, state=_unless_kept(TurnState.SENDING.value))
             )
             return result.rowcount
 
@@ -131,7 +138,8 @@ class Outbox:
         async with self._database.begin() as connection:
             await connection.execute(
                 update(turns)
-                .where(turns.c.turn_id.in_([turn.turn_id for turn in batch]))
+                # One that was forgotten while it was on its way stays out of it.
+                .where(turns.c.turn_id.in_([turn.turn_id for turn in batch]), ~_FORGOTTEN)
                 .values(state=state, note=note, attempts=turns.c.attempts + attempt)
             )
             if state is TurnState.DONE:
@@ -158,6 +166,7 @@ class Outbox:
         return await self._read(
             select(turns)
             .where(turns.c.thread == thread, turns.c.seq > after, turns.c.seq <= upto, turns.c.state != TurnState.OPEN)
+            .where(_SAYS_SOMETHING)
             .order_by(turns.c.seq)
         )
 
@@ -166,6 +175,7 @@ class Outbox:
         newest = await self._read(
             select(turns)
             .where(turns.c.thread == thread, turns.c.episode < episode, turns.c.state != TurnState.OPEN)
+            .where(_SAYS_SOMETHING)
             .order_by(turns.c.seq.desc())
             .limit(limit)
         )
@@ -203,8 +213,8 @@ class Outbox:
             return [turn_of(row) for row in (await connection.execute(query)).mappings()]
 
 
-def _unless_read_only(otherwise: Any) -> Any:
-    return case((turns.c.scope == MemoryScope.READ_ONLY, TurnState.KEPT.value), else_=otherwise)
+def _unless_kept(otherwise: Any) -> Any:
+    return case((or_(turns.c.scope == MemoryScope.READ_ONLY, _FORGOTTEN), TurnState.KEPT.value), else_=otherwise)
 
 
 def turn_of(row: RowMapping, attempts: int | None = None) -> Turn:

@@ -18,6 +18,10 @@ threads = Table(
     # The agent is to work on its memory with what was said up to here; and has done so up to there.
     Column("settle_upto", Integer, nullable=False, server_default="0"),
     Column("settled_upto", Integer, nullable=False, server_default="0"),
+    # What is to be done in Letta since something was forgotten (rewriting.py), and the conversation that is to go.
+    Column("rewrite", String(16), nullable=False, server_default=""),
+    Column("rewrite_asked", Integer, nullable=False, server_default="0"),
+    Column("old_conversation_id", String(128)),
 )
 
 turns = Table(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent.contracts import MemoryScope, ReplyPath
 from voice_agent.memory.homes import lives_in_the_assistant
@@ -47,6 +49,38 @@ class Unsettled:
     letta_agent_id: str
     after: int
     upto: int
+
+
+class Rewrite(StrEnum):
+    """What is still to be done in Letta for a thread's row since something was forgotten (rewriting.py)."""
+
+    NOTHING = ""
+    PROMPT = "prompt"
+    """The prompt of its conversation may hold a forgotten fact."""
+    WHOLE = "whole"
+    """Its conversation may hold a forgotten turn: another one is to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """A row whose conversation holds what was forgotten."""
+
+    key: str
+    home: str
+    rewrite: Rewrite
+    old_conversation: str | None
+    """To be deleted in Letta."""
+    asked: int
+    """How often it was asked for: what is asked for meanwhile is not done yet."""
+
+
+async def request_rewriting(connection: AsyncConnection, keys: Collection[str], home: str | None) -> None:
+    """In the transaction that forgets: those of `keys` are written anew; every prompt of the home is refreshed."""
+    anew = threads.c.thread.in_(keys)
+    concerned = anew if home is None else or_(anew, threads.c.letta_agent_id == home)
+    what = case((or_(anew, threads.c.rewrite == Rewrite.WHOLE), Rewrite.WHOLE.value), else_=Rewrite.PROMPT.value)
+    asked = threads.c.rewrite_asked + 1
+    await connection.execute(update(threads).where(concerned).values(rewrite=what, rewrite_asked=asked))
 
 
 class Threads:
@@ -108,6 +142,77 @@ class Threads:
 
     async def settled(self, what: Unsettled) -> None:
         await self._set(what.thread, settled_upto=what.upto)
+
+    # --- writing anew what held something forgotten ---
+
+    async def to_rewrite(self) -> list[Rewriting]:
+        query = select(threads).where(or_(threads.c.rewrite != Rewrite.NOTHING, threads.c.old_conversation_id != ""))
+        async with self._database.read() as connection:
+            return [
+                Rewriting(
+                    row.thread, row.letta_agent_id, Rewrite(row.rewrite), row.old_conversation_id, row.rewrite_asked
+                )
+                for row in await connection.execute(query.order_by(threads.c.thread))
+            ]
+
+    async def begin_anew(self, key: str) -> bool:
+        """The conversation becomes the old one, and what was said in it waits for Letta again, in order.
+
+        Turns without a text stay out. False: Letta is answering in it just now, so it is to be tried again.
+        """
+        async with self._database.begin() as connection:
+            spoken = await self._spoken_in(connection, key)
+            held = or_(*(and_(turns.c.thread == thread, turns.c.person_id == person) for thread, person in spoken))
+            answering = select(turns.c.seq).where(
+                held, turns.c.state == TurnState.OPEN, turns.c.path == ReplyPath.LETTA
+            )
+            if spoken and (await connection.scalar(answering.limit(1))) is not None:
+                return False
+            begun = await connection.execute(
+                update(threads)
+                .where(threads.c.thread == key, threads.c.rewrite == Rewrite.WHOLE)
+                .where(threads.c.old_conversation_id.is_(None))
+                .values(
+                    old_conversation_id=threads.c.conversation_id,
+                    conversation_id=None,
+                    confirmed_turn=None,
+                    rewrite=Rewrite.PROMPT,
+                )
+            )
+            if spoken and begun.rowcount == 1:
+                await connection.execute(
+                    update(turns)
+                    .where(held, turns.c.state.in_((TurnState.DONE, TurnState.SENDING)))
+                    .where(or_(turns.c.user_text != "", turns.c.assistant_text != ""))
+                    .values(state=TurnState.PENDING, attempts=0)
+                )
+            return True
+
+    async def _spoken_in(self, connection: AsyncConnection, key: str) -> list[tuple[str, str]]:
+        """Threads and people whose turns are kept in the conversation of this row (see `conversation_key`)."""
+        thread = key.rpartition("#")[0]
+        # The key of a long thread begins with a part of it only.
+        of_home = (
+            turns.c.thread.startswith(thread, autoescape=True)
+            if len(thread) >= _THREAD_CHARS
+            else (turns.c.thread == thread)
+        )
+        query = select(turns.c.thread, turns.c.person_id).where(or_(turns.c.thread == key, of_home)).distinct()
+        rows = (await connection.execute(query)).all()
+        return [(row[0], row[1]) for row in rows if conversation_key(row[0], row[1]) == key]
+
+    async def rewritten(self, what: Rewriting) -> None:
+        """The old conversation is gone from Letta and the prompts are refreshed."""
+        async with self._database.begin() as connection:
+            row = threads.c.thread == what.key
+            await connection.execute(
+                update(threads)
+                .where(row, threads.c.rewrite == Rewrite.PROMPT, threads.c.rewrite_asked == what.asked)
+                .values(rewrite=Rewrite.NOTHING)
+            )
+            if what.old_conversation is not None:
+                gone = threads.c.old_conversation_id == what.old_conversation
+                await connection.execute(update(threads).where(row, gone).values(old_conversation_id=None))
 
     async def _set(self, thread: str, **values: Any) -> None:
         async with self._database.begin() as connection:

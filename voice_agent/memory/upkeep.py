@@ -1,5 +1,5 @@
-"""What must be done about memory whoever is talking: drain, adopt, maintain, warn, forget. One process does it at a
-time; every long-lived process of ours (`serve`, each worker) offers to."""
+"""What must be done about memory whoever is talking: drain, adopt, maintain, write anew, warn, tidy. One
+process does it at a time; every long-lived process of ours (`serve`, each worker) offers to."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from voice_agent.memory.homes import Homes
 from voice_agent.memory.maintenance import Maintenance
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.rewriting import Rewriter
+from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.settings import Settings
@@ -46,19 +48,23 @@ class Upkeep:
         alive: AliveSessions,
         proposer: Proposer,
         *,
-        reflects: bool = False,
+        letta_tools: bool = False,
     ) -> None:
-        """`reflects`: the language model is able to use Letta's memory tools; a small one only fails at it, for
-        minutes, in the way of everything else."""
+        """`letta_tools`: the language model is able to work on memory with Letta's own tools; a small one only fails at
+        it, for minutes, in the way of everything else (maintenance.py)."""
         self._settings = settings
         self._database = database
         self._outbox = Outbox(database, settings.outbox_limit)
         threads, locks = Threads(database), AgentLocks()
         homes = Homes(database, letta)
         self._drainer = Drainer(self._outbox, threads, homes, letta, log, locks)
-        self._maintenance = Maintenance(self._outbox, threads, homes, letta, log, locks) if reflects else None
+        facts = FactStore(database)
         self._learner = Learner(database, proposer, log)
-        self._archive = Archive(FactStore(database), homes, letta, log)
+        self._archive = Archive(facts, homes, letta, log)
+        self._maintenance = Maintenance(
+            self._outbox, threads, homes, letta, log, locks, facts=facts, enabled=letta_tools
+        )
+        self._rewriter = Rewriter(threads, facts, homes, Snapshots(database), letta, log, locks)
         self._log = log
         self._alive = alive
         self._warned = False
@@ -78,10 +84,10 @@ class Upkeep:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._drain(still_mine), name="upkeep:drain")
             group.create_task(_every(_ADOPT_EVERY, self.adopt_orphans), name="upkeep:adopt")
-            if self._maintenance is not None:
-                group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
+            group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
             group.create_task(_every(_LOOK_AGAIN, self._learner.run_due), name="upkeep:learn")
             group.create_task(_every(_LOOK_AGAIN, self._archive.run_due), name="upkeep:archive")
+            group.create_task(_every(_LOOK_AGAIN, self._rewriter.run_due), name="upkeep:rewriting")
             group.create_task(_every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")
 
     async def _drain(self, still_mine: StillMine) -> None:

@@ -108,7 +108,7 @@ def _upkeep(parts: Services, proposer: Proposer) -> Upkeep:
         parts.log,
         parts.leases.sessions_alive,
         proposer,
-        reflects=not endpoints.llm(parts.settings).local,
+        letta_tools=not endpoints.llm(parts.settings).local,
     )
 
 

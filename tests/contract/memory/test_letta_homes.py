@@ -144,3 +144,23 @@ async def test_a_block_of_ours_says_what_we_wrote_last(letta: AnyLetta) -> None:
     await letta.set_block(agent, FACTS, "- One.\n- Three.")
     assert await letta.port.get_block(agent, FACTS) == StoredBlock("- One.\n- Three.", "- One.\n- Two.")
     assert (await blocks_of(letta, agent))[FACTS] == "- One.\n- Three."
+
+
+async def test_what_was_forgotten_stands_nowhere_once_all_that_held_it_is_gone(letta: AnyLetta) -> None:
+    agent = await letta.add_agent("Ada", {"persona": "I am Ada."})
+    word = f"Zerlina{agent[-8:]}"
+    await letta.port.set_block(agent, FACTS, f"- The canary is called {word}.", "ours")
+    conversations = [await letta.port.create_conversation(agent) for _ in range(SMALL_PAGE + 1)]
+    await letta.port.recompile_all(agent)
+    said = Turn("t1", "thread", "session", agent, 1, f"My canary is called {word}.", f"{word}!")
+    await letta.port.record(Recording(conversations[0], (said,)))
+    passage = await letta.port.add_passage(agent, f"The canary is {word}.", [fact_mark("f1")], NOON)
+    assert await letta.holds(word)
+    await letta.port.set_block(agent, FACTS, "", "ours")
+    await letta.port.delete_passage(agent, passage)
+    await letta.port.recompile_all(agent)
+    for _ in range(2):
+        await letta.port.delete_conversation(conversations[0])
+    assert not await letta.holds(word)
+    await letta.port.recompile_all(agent)
+    assert await letta.port.messages_after(conversations[1], None) == []

@@ -51,7 +51,8 @@ class World:
         self.alive: set[str] = set()
         self.outbox, self.threads = Outbox(database), Threads(database)
         self.log = ReconnectLog(home / "log.jsonl", "test")
-        self.upkeep = Upkeep(Settings(home=home, outbox_limit=10), database, self.letta, self.log, self._alive)
+        settings = Settings(home=home, outbox_limit=10)
+        self.upkeep = Upkeep(settings, database, self.letta, self.log, self._alive, letta_tools=True)
 
     async def _alive(self) -> Collection[str]:
         return self.alive

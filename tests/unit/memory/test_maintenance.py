@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.support.fake_letta import Mishap
 from tests.support.memory_world import THREAD, MemoryWorld
 from voice_agent.contracts import MemoryScope, ReplyPath
-from voice_agent.memory.maintenance import TRANSCRIPT_CHARS, instruction
+from voice_agent.memory.drainer import AgentLocks
+from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.facts.store import FactStore
+from voice_agent.memory.maintenance import TRANSCRIPT_CHARS, Maintenance, instruction
 
 
 async def test_new_words_are_worked_in_once_however_often_it_is_asked(tmp_path: Path) -> None:
@@ -74,3 +78,40 @@ async def test_a_long_transcript_is_cut_aloud_at_its_beginning(tmp_path: Path) -
         assert "left out" in text
         assert "question 0" not in text
         assert len(text) < TRANSCRIPT_CHARS + 1_000
+
+
+async def test_work_that_keeps_failing_is_given_up_and_said_once(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.speak(0)
+        await world.memory.settle(THREAD)
+        world.letta.mishaps = [Mishap.REFUSED_BEFORE] * 20
+        for _ in range(10):
+            await world.maintenance.run_due()
+            world.now += 61.0
+        assert len(world.letta.mishaps) == 16, "once, and three times more"
+        assert await world.threads.unsettled() == []
+        assert world.log.path.read_text().count("given up") == 1
+
+
+async def test_work_that_changes_nothing_although_facts_were_told_is_one_notice(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        for number in range(5):
+            turn = await world.speak(number)
+            told = Fact(f"f{number}", world.agent, "owner", "The user sails.", datetime.now(UTC), turn_id=turn)
+            await FactStore(world.database).add(told)
+            await world.memory.settle(THREAD)
+            await world.maintenance.run_due()
+        assert world.log.path.read_text().count("changed nothing 3 times") == 1
+
+
+async def test_it_leaves_a_model_alone_that_cannot_use_the_tools(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.speak(0)
+        await world.memory.settle(THREAD)
+        idle = Maintenance(
+            *(world.outbox, world.threads, world.homes, world.letta, world.log, AgentLocks()),
+            facts=FactStore(world.database),
+            enabled=False,
+        )
+        await idle.run_due()
+        assert world.letta.reflections == []

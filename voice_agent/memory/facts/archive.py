@@ -7,7 +7,7 @@ anything is posted again. One process at a time works (see `exclusive`).
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence, Set
 from typing import Final, Protocol
 
 from voice_agent.contracts import LogEvent
@@ -16,7 +16,7 @@ from voice_agent.memory.facts.block import DESCRIPTION, as_block
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactState
 from voice_agent.memory.facts.read_back import ReadBack
 from voice_agent.memory.homes import Homes
-from voice_agent.memory.model import FACTS, LettaPort, StoredBlock, StoredPassage, fact_mark
+from voice_agent.memory.model import FACTS, LettaPort, StoredBlock, StoredPassage, fact_mark, fact_turn_mark
 from voice_agent.observe.log import ReconnectLog
 
 _BATCH: Final = 50
@@ -53,6 +53,12 @@ class ArchivableFacts(Protocol):
 
     async def set_state(self, fact_ids: Sequence[str], state: FactState) -> None:
         """FORGOTTEN takes the text away."""
+
+    async def forgotten_digests(self, letta_agent_id: str, person_id: str) -> Set[str]:
+        """Of what this person has forgotten (retelling.py)."""
+
+    async def forgotten_among(self, turn_ids: Collection[str]) -> Set[str]:
+        """Those of the turns from which something was forgotten."""
 
 
 class Archive:
@@ -145,7 +151,7 @@ class Archive:
             await self._park(fact, f"Letta failed {fact.archive_attempts} times to take this fact.")
             return
         await self._facts.mark_archive([fact.fact_id], ArchiveState.SENDING)
-        tags = [fact_mark(fact.fact_id), *([f"va:turn:{fact.turn_id}"] if fact.turn_id else [])]
+        tags = [fact_mark(fact.fact_id), *([fact_turn_mark(fact.turn_id)] if fact.turn_id else [])]
         self._doubted[fact.fact_id] = self._clock()
         await self._done(fact, await self._letta.add_passage(home, fact.text, tags, fact.said_at))
 

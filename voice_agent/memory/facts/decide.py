@@ -11,7 +11,7 @@ from voice_agent.memory.facts.dates import DAYS, MONTHS
 from voice_agent.memory.facts.statements import speaks_of_self
 from voice_agent.memory.text import FUNCTION_WORDS, content, content_words, plain, stem, words
 
-_GLUE: Final = frozenset(
+GLUE: Final = frozenset(
     map(
         stem,
         [
@@ -171,7 +171,7 @@ def grounded(fact: str, said: str, context: str = "") -> bool:
             found += 1
         elif word.isdigit() or word in names:
             return False
-        elif stem(word) not in _GLUE:
+        elif stem(word) not in GLUE:
             missing += 1
     return found > 0 and missing <= found // 3
 
@@ -249,7 +249,7 @@ _MOST_NEW: Final = 4
 
 
 def _matter(fact: str) -> set[str]:
-    return set(content(fact)) - _GLUE - _CUE_WORDS
+    return set(content(fact)) - GLUE - _CUE_WORDS
 
 
 def _kind(values: set[str]) -> str:

@@ -21,6 +21,8 @@ from voice_agent.memory.facts.decide import Known, decide
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.propose import Proposer
 from voice_agent.memory.facts.store import FactStore, Owner
+from voice_agent.memory.facts.tables import forgotten_turns
+from voice_agent.memory.facts.wishes import forget_wish
 from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.outbox import DUE, turn_of
 from voice_agent.memory.tables import turns
@@ -76,7 +78,8 @@ class Learner:
         return True
 
     async def _proposed(self, turn: Turn, known: Sequence[Fact]) -> tuple[list[str], str, str]:
-        said = statements.told(turn.user_text)
+        # "Forget that my dog is called Biscuit" tells of a dog, and is said so that it is not known.
+        said = "" if forget_wish(turn.user_text) else statements.told(turn.user_text)
         if not said or not (statements.speaks_of_self(said) or _names_known(said, known)):
             return [], said, ""
         before = await self._said_before(turn) if statements.refers_back(said) else ""
@@ -130,6 +133,7 @@ class Learner:
         query = (
             select(turns)
             .where(turns.c.learning == DUE, turns.c.state != TurnState.OPEN)
+            .where(turns.c.turn_id.not_in(select(forgotten_turns.c.turn_id)))
             .order_by(turns.c.seq)
             .limit(_BATCH)
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from voice_agent.memory.facts.block import changes, line_of, text_and_day
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
-from voice_agent.memory.model import FACTS, LettaPort, StoredBlock, StoredPassage, marked_fact
+from voice_agent.memory.facts.retelling import digest
+from voice_agent.memory.model import FACTS, LettaPort, StoredBlock, StoredPassage, marked_fact, marked_turn
 
 LONGEST: Final = 300
 """Characters; a longer passage is a piece of a document, which search finds, and no fact."""
@@ -24,6 +25,10 @@ class ReadableFacts(Protocol):
 
     async def set_state(self, fact_ids: Sequence[str], state: FactState) -> None: ...
 
+    async def forgotten_digests(self, letta_agent_id: str, person_id: str) -> Set[str]: ...
+
+    async def forgotten_among(self, turn_ids: Collection[str]) -> Set[str]: ...
+
 
 class ReadBack:
     def __init__(self, facts: ReadableFacts, letta: LettaPort) -> None:
@@ -35,10 +40,33 @@ class ReadBack:
         # Facts first: one that is carried into Letta after that is missed by nobody.
         facts = await self._facts.of_person(letta_agent_id, person_id)
         passages = await self._letta.passages(home)
+        forgotten = await self._forgotten(passages, facts, (letta_agent_id, person_id))
         for passage in passages:
-            await self._passage(passage, facts, (letta_agent_id, person_id))
+            if passage.id in forgotten:
+                await self._letta.delete_passage(home, passage.id)
+            else:
+                await self._passage(passage, facts, (letta_agent_id, person_id))
         await self._deleted(home, facts, {passage.id for passage in passages})
         return await self._block(home, (letta_agent_id, person_id))
+
+    async def _forgotten(
+        self, passages: Sequence[StoredPassage], facts: Sequence[Fact], person: tuple[str, str]
+    ) -> set[str]:
+        """Passages that bring back what was forgotten: by the mark of the fact or of its turn, or word for word."""
+        gone = {fact.fact_id for fact in facts if fact.state is FactState.FORGOTTEN}
+        ours = {fact.fact_id for fact in facts} - gone
+        turn_of = {passage.id: turn for passage in passages if (turn := marked_turn(passage.tags))}
+        turns = await self._facts.forgotten_among(set(turn_of.values())) if turn_of else frozenset()
+        digests = await self._facts.forgotten_digests(*person)
+        found: set[str] = set()
+        for passage in passages:
+            mark = marked_fact(passage.tags)
+            if mark in ours:
+                continue
+            told = turn_of.get(passage.id) in turns or mark in gone
+            if told or (bool(digests) and digest(person, passage.text) in digests):
+                found.add(passage.id)
+        return found
 
     async def _passage(self, passage: StoredPassage, facts: Sequence[Fact], person: tuple[str, str]) -> None:
         mark = marked_fact(passage.tags)
@@ -97,7 +125,7 @@ class ReadBack:
 
     async def _add_line(self, line: str, person: tuple[str, str]) -> None:
         text, day = text_and_day(line)
-        if text:
+        if text and digest(person, text) not in await self._facts.forgotten_digests(*person):
             when = day or datetime.now(UTC)
             fact_id = _id("line", *person, text)
             await self._facts.add(Fact(fact_id, *person, text=text, said_at=when, source=FactSource.LETTA))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,9 +11,11 @@ from sqlalchemy import RowMapping, Select, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
-from voice_agent.memory.facts.tables import facts, forgotten_turns, revisions
+from voice_agent.memory.facts.tables import facts, forgotten_texts, forgotten_turns, revisions
+from voice_agent.memory.model import TurnState
 from voice_agent.memory.outbox import DUE
 from voice_agent.memory.tables import turns
+from voice_agent.memory.threads import conversation_key, request_rewriting
 from voice_agent.storage.database import Database, aware, insert_if_absent
 
 LEARNED: Final = "learned"
@@ -104,6 +106,15 @@ class FactStore:
             counts = {row[0]: row[1] for row in await connection.execute(query)}
         return Standing(counts.get(DUE, 0), counts.get(PARKED, 0))
 
+    async def told_in(self, turn_ids: Collection[str]) -> int:
+        """How many facts were taken from these turns."""
+        counts = 0
+        async with self._database.read() as connection:
+            for some in _few(turn_ids):
+                query = select(func.count()).where(facts.c.turn_id.in_(some), facts.c.state != FactState.FORGOTTEN)
+                counts += int(await connection.scalar(query) or 0)
+        return counts
+
     async def everybodys_standing(self) -> Standing:
         query = select(turns.c.learning, func.count()).where(turns.c.learning.in_((DUE, PARKED)))
         async with self._database.read() as connection:
@@ -118,6 +129,7 @@ class FactStore:
             marked = await connection.execute(
                 update(turns)
                 .where(turns.c.turn_id == turn_id, turns.c.learning == DUE)
+                .where(turns.c.turn_id.not_in(select(forgotten_turns.c.turn_id)))
                 .values(learning=LEARNED, learning_note="")
             )
             if marked.rowcount != 1:
@@ -193,18 +205,63 @@ class FactStore:
 
     # --- forgetting ---
 
-    async def forget(self, owner: Owner, fact_ids: Collection[str], turn_ids: Collection[str]) -> None:
-        """The facts lose their text, and so do all turns that told them; each keeps a mark without content."""
+    async def forget(
+        self,
+        owner: Owner,
+        fact_ids: Collection[str],
+        turn_ids: Collection[str],
+        *,
+        digests: Collection[str] = (),
+        home: str | None = None,
+    ) -> None:
+        """The facts lose their text, and so do all turns that told them; each keeps a mark without content.
+
+        What holds them in Letta, in the `home` and in conversations, is to be written anew (memory/rewriting.py).
+        """
         async with self._database.begin() as connection:
             revision = await self._next_revision(connection, owner)
-            await self._no_longer_known(connection, fact_ids, FactState.FORGOTTEN, revision)
-            for turn_id in turn_ids:
-                await connection.execute(insert_if_absent(self._database, forgotten_turns, {"turn_id": turn_id}))
-            await connection.execute(
-                update(turns)
-                .where(turns.c.turn_id.in_(turn_ids))
-                .values(learning=LEARNED, user_text="", assistant_text="", learning_note="")
-            )
+            for some in _few(fact_ids):
+                await self._no_longer_known(connection, some, FactState.FORGOTTEN, revision)
+            await self._keep_digests(connection, owner, digests)
+            keys: set[str] = set()
+            for some in _few(turn_ids):
+                keys |= await self._redact(connection, some)
+            await request_rewriting(connection, keys, home)
+
+    async def forget_texts(self, owner: Owner, digests: Collection[str]) -> None:
+        """Also what somebody else wrote into Letta does not come back."""
+        async with self._database.begin() as connection:
+            await self._keep_digests(connection, owner, digests)
+
+    async def _keep_digests(self, connection: AsyncConnection, owner: Owner, digests: Collection[str]) -> None:
+        for digest in digests:
+            row = {**asdict(owner), "digest": digest}
+            await connection.execute(insert_if_absent(self._database, forgotten_texts, row))
+
+    async def _redact(self, connection: AsyncConnection, turn_ids: Collection[str]) -> set[str]:
+        """Returns the rows of the conversations that held these turns. Marks stay also of turns that are not there."""
+        for turn_id in turn_ids:
+            await connection.execute(insert_if_absent(self._database, forgotten_turns, {"turn_id": turn_id}))
+        these = turns.c.turn_id.in_(turn_ids)
+        query = select(turns.c.thread, turns.c.person_id).where(these, turns.c.state != TurnState.KEPT).distinct()
+        keys = {conversation_key(row[0], row[1]) for row in (await connection.execute(query)).all()}
+        # One that is still spoken stays open for its job; it never reaches Letta either (outbox.py).
+        state = case((turns.c.state == TurnState.OPEN, TurnState.OPEN.value), else_=TurnState.KEPT.value)
+        nothing = {"user_text": "", "assistant_text": "", "note": "", "learning_note": ""}
+        await connection.execute(update(turns).where(these).values(learning=LEARNED, state=state, **nothing))
+        return keys
+
+    async def forgotten_digests(self, letta_agent_id: str, person_id: str) -> frozenset[str]:
+        """Of the words of what this person has forgotten (see retelling.py)."""
+        of_person = forgotten_texts.c.letta_agent_id == letta_agent_id, forgotten_texts.c.person_id == person_id
+        async with self._database.read() as connection:
+            return frozenset((await connection.scalars(select(forgotten_texts.c.digest).where(*of_person))).all())
+
+    async def forgotten_among(self, turn_ids: Collection[str]) -> frozenset[str]:
+        """Those of the turns that carry a mark."""
+        query = select(forgotten_turns.c.turn_id).where(forgotten_turns.c.turn_id.in_(turn_ids))
+        async with self._database.read() as connection:
+            return frozenset((await connection.scalars(query)).all())
 
     async def is_forgotten(self, turn_id: str) -> bool:
         async with self._database.read() as connection:
@@ -245,6 +302,12 @@ class FactStore:
     async def _read(self, query: Select[Any]) -> list[Fact]:
         async with self._database.read() as connection:
             return [_fact(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _few(ids: Collection[str]) -> Iterator[list[str]]:
+    """SQLite takes no more than some thousand values at once."""
+    every = list(ids)
+    return (every[start : start + 500] for start in range(0, len(every), 500))
 
 
 def _of(owner: Owner) -> tuple[Any, Any]:

@@ -47,6 +47,15 @@ forgotten_turns = Table(
     Column("forgotten_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+forgotten_texts = Table(
+    "memory_forgotten_texts",
+    metadata,
+    Column("letta_agent_id", String(128), primary_key=True),
+    Column("person_id", String(300), primary_key=True),
+    # Of the words of a forgotten fact: tells its like when it comes back, says nothing by itself.
+    Column("digest", String(64), primary_key=True),
+)
+
 vectors = Table(
     "memory_vectors",
     metadata,

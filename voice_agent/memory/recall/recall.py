@@ -158,7 +158,7 @@ class Recall:
         return [kept.get(text) for text in said]
 
     async def _kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
-        by_hash = {_hash(text): text for text in texts}
+        by_hash = {text_hash(text): text for text in texts}
         found: dict[str, Vectors] = {}
         hashes = list(by_hash)
         for start in range(0, len(hashes), 500):
@@ -175,11 +175,12 @@ class Recall:
             for text, vector in zip(texts, made, strict=True):
                 row = {
                     "model": self._embedder.model,
-                    "text_hash": _hash(text),
+                    "text_hash": text_hash(text),
                     "vector": np.asarray(vector, np.float32).tobytes(),
                 }
                 await connection.execute(insert_if_absent(self._database, vectors, row))
 
 
-def _hash(text: str) -> str:
+def text_hash(text: str) -> str:
+    """Under which the vector of a text is kept."""
     return hashlib.sha256(text.encode()).hexdigest()

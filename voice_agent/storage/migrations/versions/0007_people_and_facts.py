@@ -17,6 +17,9 @@ def upgrade() -> None:
     op.create_index("ix_memory_turns_learning", "memory_turns", ["learning", "seq"])
     op.create_index("ix_memory_turns_person", "memory_turns", ["person_id", "letta_agent_id", "seq"])
     op.add_column("sessions", sa.Column("person_id", sa.String(300), nullable=False, server_default=""))
+    op.add_column("memory_threads", sa.Column("rewrite", sa.String(16), nullable=False, server_default=""))
+    op.add_column("memory_threads", sa.Column("rewrite_asked", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("memory_threads", sa.Column("old_conversation_id", sa.String(128)))
     op.create_table(
         "people",
         sa.Column("person_id", sa.String(300), primary_key=True),
@@ -68,6 +71,13 @@ def upgrade() -> None:
         sa.Column("forgotten_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     )
     op.create_table(
+        "memory_forgotten_texts",
+        sa.Column("letta_agent_id", sa.String(128), nullable=False),
+        sa.Column("person_id", sa.String(300), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("letta_agent_id", "person_id", "digest", name="pk_memory_forgotten_texts"),
+    )
+    op.create_table(
         "memory_vectors",
         sa.Column("model", sa.String(200), nullable=False),
         sa.Column("text_hash", sa.String(64), nullable=False),
@@ -79,6 +89,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         "memory_vectors",
+        "memory_forgotten_texts",
         "memory_forgotten_turns",
         "memory_fact_revisions",
         "memory_facts",
@@ -86,6 +97,9 @@ def downgrade() -> None:
         "people",
     ):
         op.drop_table(table)
+    op.drop_column("memory_threads", "old_conversation_id")
+    op.drop_column("memory_threads", "rewrite_asked")
+    op.drop_column("memory_threads", "rewrite")
     op.drop_column("sessions", "person_id")
     op.drop_index("ix_memory_turns_person", "memory_turns")
     op.drop_index("ix_memory_turns_learning", "memory_turns")
