@@ -34,7 +34,7 @@ class MemoryWorld:
         self.threads = Threads(self.database)
         self.homes = Homes(self.database, self.letta)
         self.log = ReconnectLog(directory / "reconnect.jsonl", "test")
-        self.memory = Memory(self.database, self.letta, limit, order_patience=0.5)
+        self.memory = Memory(self.database, self.letta, outbox_limit=limit, order_patience=0.5)
         locks = AgentLocks()
         self.drainer = Drainer(self.outbox, self.threads, self.homes, self.letta, self.log, locks, grace)
         self.maintenance = Maintenance(

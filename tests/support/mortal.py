@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support.facts_world import ScriptedProposer
 from tests.support.letta_server import RealLetta
 from tests.support.stack import Stack
 from voice_agent.memory.letta import LettaClient
@@ -80,7 +81,7 @@ class Mortal:
             return []
 
         log = ReconnectLog(settings.reconnect_log, "test")
-        work = asyncio.create_task(Upkeep(settings, database, letta, log, nobody).run())
+        work = asyncio.create_task(Upkeep(settings, database, letta, log, nobody, ScriptedProposer({})).run())
         try:
             async with asyncio.timeout(120):
                 while True:

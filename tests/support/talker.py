@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import sys
 
+from tests.support.facts_world import ScriptedProposer
 from voice_agent import settings as settings_module
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.model import Turn
@@ -31,7 +32,7 @@ async def talk(life: str, agent: str) -> None:
 
     log = ReconnectLog(settings.reconnect_log, "talker")
     async with asyncio.TaskGroup() as group:
-        group.create_task(Upkeep(settings, database, letta, log, alive).run())
+        group.create_task(Upkeep(settings, database, letta, log, alive, ScriptedProposer({})).run())
         for number in itertools.count():
             turn_id = f"{life}-{number}"
             await outbox.open_turn(Turn(turn_id, "thread", f"session-{life}", agent, 1, f"question {turn_id}"))

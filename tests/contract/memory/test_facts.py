@@ -41,9 +41,7 @@ class World:
 
     async def say(self, words: str, owner: Owner = ROBIN, *, scope: MemoryScope = MemoryScope.PERSONAL) -> str:
         turn_id = f"t-{abs(hash((words, owner)))}"
-        turn = Turn(
-            turn_id, "thread", "s", owner.letta_agent_id, 1, words, scope=scope, person_id=owner.person_id
-        )
+        turn = Turn(turn_id, "thread", "s", owner.letta_agent_id, 1, words, scope=scope, person_id=owner.person_id)
         await self.outbox.open_turn(turn)
         await self.outbox.finish_turn(turn_id, "I see.", interrupted=False)
         return turn_id

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.facts_world import ScriptedProposer
 from tests.support.fake_letta import FakeLetta
 from voice_agent.contracts import LogEvent
 from voice_agent.memory.exclusive import exclusive
@@ -52,7 +53,9 @@ class World:
         self.outbox, self.threads = Outbox(database), Threads(database)
         self.log = ReconnectLog(home / "log.jsonl", "test")
         settings = Settings(home=home, outbox_limit=10)
-        self.upkeep = Upkeep(settings, database, self.letta, self.log, self._alive, letta_tools=True)
+        self.upkeep = Upkeep(
+            settings, database, self.letta, self.log, self._alive, ScriptedProposer({}), letta_tools=True
+        )
 
     async def _alive(self) -> Collection[str]:
         return self.alive

@@ -16,7 +16,7 @@ import numpy as np
 import openai
 import pytest
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutError, llm
+from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutError, function_tool, llm
 from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
@@ -26,7 +26,6 @@ from tests.support.speech import recognise, samples_of, say, words
 from voice_agent.contracts import AS_INSTALLED, AgentBinding
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.read_ahead import read_ahead
-from voice_agent.conversation.replies import search_tool
 from voice_agent.memory.model import Block
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.models import endpoints
@@ -195,8 +194,9 @@ def test_who_asked_first_is_answered_first(client: openai.OpenAI) -> None:
 
 
 async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> None:
-    async def search(_query: str) -> list[str]:
-        return []
+    @function_tool(name="search", description="Looks something up.")
+    async def search(query: str) -> str:
+        return query
 
     agent = Agent(instructions="")
     providers = build_providers(settings, load_vad(), AS_INSTALLED)
@@ -204,7 +204,7 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
     try:
         await session.start(agent, record=False)
         await agent.update_instructions("You are Nova. " + "The user likes tea and has two cats. " * 30)
-        await agent.update_tools([search_tool(search)])
+        await agent.update_tools([search])
         await read_ahead(providers.brain, agent)
         turn = agent.chat_ctx.copy()
         turn.add_message(role="user", content="Hi")

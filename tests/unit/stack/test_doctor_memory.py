@@ -17,12 +17,16 @@ from voice_agent.settings import Settings
 from voice_agent.stack.doctor import CHECKS
 from voice_agent.storage import Database, upgrade
 
-NO_EMBEDDINGS = {"embedding_base_url": "http://127.0.0.1:9/v1", "embedding_api_key": "any", "embedding_model": "none"}
+NO_EMBEDDINGS = {
+    "VOICE_EMBEDDING_BASE_URL": "http://127.0.0.1:9/v1",
+    "VOICE_EMBEDDING_API_KEY": "any",
+    "VOICE_EMBEDDING_MODEL": "none",
+}
 
 
 @pytest.fixture
 async def settings(tmp_path: Path) -> Settings:
-    made = Settings(home=tmp_path, **NO_EMBEDDINGS)
+    made = Settings.model_validate({"VOICE_HOME": tmp_path, **NO_EMBEDDINGS})
     database = Database(made.effective_database_url)
     await upgrade(database)
     await Outbox(database).open_turn(Turn("t1", "thread", "s1", "agent-1", 1, "I have a cat.", person_id="owner"))

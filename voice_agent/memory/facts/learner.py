@@ -85,7 +85,9 @@ class Learner:
         before = await self._said_before(turn) if statements.refers_back(said) else ""
         proposed = await self._proposer.propose(said, before)
         if rest := statements.left_out(said, proposed):
-            proposed = [*proposed, *await self._proposer.propose(rest)]
+            proposed = [*proposed, *await self._proposer.propose(". ".join(rest))]
+        # What the model does not put into words is kept in the speaker's.
+        proposed += [f'The user said: "{clause}"' for clause in statements.left_out(said, proposed)]
         return proposed, said, before
 
     def _decided(

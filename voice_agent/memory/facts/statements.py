@@ -193,13 +193,13 @@ _CLAUSE_END: Final = re.compile(
 )
 
 
-def left_out(said: str, facts: Sequence[str]) -> str:
-    """The clauses about the speaker of which no fact says a word: a small model tells the beginning of a long sentence
-    and forgets its end."""
+def left_out(said: str, facts: Sequence[str]) -> list[str]:
+    """The clauses about the speaker of which the facts lack most: a small model tells the beginning of a long sentence
+    and forgets its end, or what was misheard."""
     covered = {stem(word) for fact in facts for word in content_words(fact)}
     missing = []
     for clause in _CLAUSE_END.split(said):
         about = {stem(word) for word in content_words(clause)}
-        if len(about) > 1 and speaks_of_self(clause) and not about & covered:
-            missing.append(clause.strip())
-    return ". ".join(missing)
+        if len(about - covered) > 1 and (speaks_of_self(clause) or about & covered):
+            missing.append(clause.strip(" .,;:!?"))
+    return missing
