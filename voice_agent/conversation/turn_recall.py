@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from livekit.agents import ChatContext, llm
 
 from voice_agent.contracts import LogEvent, RecalledFact, RecallNote
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
 from voice_agent.memory.prompt import recalled_text
@@ -38,7 +36,7 @@ class TurnRecall:
 
     def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> None:
         """Take over what was learned since, while nobody waits for it."""
-        self._tasks.start("recall-refresh", _refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
+        self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
     async def put_into(self, chat_ctx: ChatContext) -> None:
         """Last in the prompt: what stands before it stays in the model's cache. Facts stand in front of the question,
@@ -57,10 +55,14 @@ class TurnRecall:
         """None: it took too long, or the database is away."""
         recall = self._memory.recall(turn.letta_agent_id, turn.person_id, turn.session_id)
         recalled: Recalled | None = None
-        with suppress(TimeoutError, VoiceAgentError):
+        try:
             async with asyncio.timeout(_DEADLINE):
                 await recall.refresh(before=turn.turn_id)
                 recalled = await recall.about(turn.user_text)
+        except TimeoutError:
+            self._failed(f"Nothing was recalled within {_DEADLINE:g} s.")
+        except Exception as error:  # noqa: BLE001 - a person is answered whatever happens to recall
+            self._failed(f"{type(error).__name__}: {error}")
         if recalled is not None and (recalled.facts or recalled.untold):
             self._report(turn, recalled)
         return recalled
@@ -79,10 +81,14 @@ class TurnRecall:
             ms=round(recalled.milliseconds, 1),
         )
 
+    async def _refreshed(self, recall: Recall) -> None:
+        try:
+            await recall.refresh()
+        except Exception as error:  # noqa: BLE001 - optional: the next question looks again
+            self._failed(f"{type(error).__name__}: {error}")
 
-async def _refreshed(recall: Recall) -> None:
-    with suppress(VoiceAgentError):
-        await recall.refresh()
+    def _failed(self, why: str) -> None:
+        self._journal.write(LogEvent.MEMORY_FAILED, what="recall", message=why[:300])
 
 
 def _is_asked(item: llm.ChatItem) -> bool:

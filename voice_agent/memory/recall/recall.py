@@ -166,8 +166,8 @@ class Recall:
                 vectors.c.model == self._embedder.model, vectors.c.text_hash.in_(hashes[start : start + 500])
             )
             async with self._database.read() as connection:
-                for text_hash, vector in await connection.execute(query):
-                    found[by_hash[text_hash]] = np.frombuffer(vector, np.float32)
+                for row in await connection.execute(query):
+                    found[by_hash[row.text_hash]] = np.frombuffer(row.vector, np.float32)
         return found
 
     async def _keep(self, texts: Sequence[str], made: Vectors) -> None:
