@@ -57,7 +57,7 @@ class TurnRecall:
         recalled: Recalled | None = None
         try:
             async with asyncio.timeout(_DEADLINE):
-                await recall.refresh(before=turn.turn_id)
+                await recall.look(before=turn.turn_id)
                 recalled = await recall.about(turn.user_text)
         except TimeoutError:
             self._failed(f"Nothing was recalled within {_DEADLINE:g} s.")
