@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# scripts/test.sh [lint|unit|contract|integration|acceptance] [tests/...] [pytest options]; without a tier: the steady
-# part of all, in one run, so that the real system is started once. It is started by the tests themselves, on free ports.
+# scripts/test.sh [lint|unit|contract|integration|acceptance|nightly] [tests/...] [pytest options]; without a tier: the
+# steady part of all, in one run, so that the real system is started once. It is started by the tests themselves, on free
+# ports. What takes longer runs in nightly only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure_uv.sh
@@ -40,7 +41,7 @@ wanted="${1:-all}"
 [ $# -gt 0 ] && shift
 case "$wanted" in
     lint) lint ;;
-    unit | contract) tier "tests/$wanted" "$@" ;;
+    unit | contract | nightly) tier "tests/$wanted" "$@" ;;
     integration | acceptance)
         need_chromium
         tier "tests/$wanted" "$@"
@@ -66,7 +67,7 @@ case "$wanted" in
         exit "$outcome"
         ;;
     *)
-        sed -n '2,3p' "$0" >&2
+        sed -n '2,4p' "$0" >&2
         exit 2
         ;;
 esac

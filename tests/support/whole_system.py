@@ -7,18 +7,15 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import httpx
 import psutil
 
+from tests.support.many_facts import put_facts
 from tests.support.stack import run_command, running_stack
 from voice_agent import settings as settings_module
-from voice_agent.memory.facts.fact import ArchiveState, FactSource, FactState
-from voice_agent.memory.facts.tables import facts
+from voice_agent.memory.facts.store import Owner
 from voice_agent.models import endpoints
 from voice_agent.settings import Settings
 from voice_agent.stack import state
@@ -61,26 +58,10 @@ class Machine:
                     one.send_signal(signal.SIGCONT)
 
     async def add_facts(self, letta_agent_id: str, person_id: str, texts: Sequence[str]) -> None:
-        """Into the table, past everything. Letta is not asked to hold them: it would be busy for minutes."""
-        now = datetime.now(UTC)
-        rows: list[dict[str, Any]] = [
-            {
-                "fact_id": f"bench-{uuid4().hex}",
-                "letta_agent_id": letta_agent_id,
-                "person_id": person_id,
-                "text": text,
-                "source": FactSource.SAID.value,
-                "said_at": now,
-                "state": FactState.KNOWN.value,
-                "archive_state": ArchiveState.PARKED.value,
-                "note": "Made up by a bench.",
-            }
-            for text in texts
-        ]
+        """Into the table, past everything."""
         database = Database(self.settings.effective_database_url)
         try:
-            async with database.begin() as connection:
-                await connection.execute(facts.insert(), rows)
+            await put_facts(database, Owner(letta_agent_id, person_id), texts)
         finally:
             await database.close()
 

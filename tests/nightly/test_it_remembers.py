@@ -1,0 +1,106 @@
+"""With the default models: a person tells twelve things in five visits, asks for them in a sixth, and asks for what was
+never told. Somebody else asks the same assistant for the first one's facts.
+
+Answers of a language model differ from run to run, so the bounds leave room, except for what must never happen.
+VOICE_NIGHTLY_SEED (odd) chooses the person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.bench.recall import assistant_of
+from tests.bench.recall_report import TWO_PEOPLE, UNTOLD, misses, summary
+from tests.bench.recall_talk import interview
+from tests.support.report import machine
+from tests.support.stack import REPOSITORY
+from tests.support.visitor import reception
+from tests.support.whole_system import WholeSystem, whole_system
+
+SEED: Final = "VOICE_NIGHTLY_SEED"
+FACTS: Final = 12
+RIGHT: Final = 9
+"""Of the facts."""
+NEVER_TOLD: Final = 6
+ADMITTED: Final = 5
+"""Of the questions about what was never told."""
+QUESTIONS: Final = {"new session": FACTS, UNTOLD: NEVER_TOLD, TWO_PEOPLE: FACTS}
+RESULT: Final = Path(__file__).with_name("last-result.json")
+WITHIN: Final = 3600
+
+
+@pytest.fixture(scope="module")
+def seed() -> int:
+    chosen = int(os.environ.get(SEED, "7"))
+    assert chosen % 2, f"{SEED} is {chosen}: even seeds are held out for the final figures of a bench"
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def system(seed: int) -> Iterator[WholeSystem]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv(SEED, raising=False)  # to the system's processes it would be an unknown setting
+        with whole_system() as running:
+            yield running
+
+
+@pytest.mark.timeout(WITHIN)
+@pytest.mark.usefixtures("media_engine")
+async def test_it_remembers(system: WholeSystem, seed: int) -> None:
+    async with reception(system.url) as door:
+        assistant = await assistant_of(system, door, "")
+        person = await interview(system, door, assistant, seed, FACTS, QUESTIONS)
+    result = await asyncio.to_thread(written_down, person)
+    found, missed = result["figures"], misses([person])
+    assert not found["failed"], found["failed"]
+    right, untold = found["conditions"]["new session"]["right"], found["untold"]["admitted"]
+    assert (right["of"], untold["of"]) == (FACTS, NEVER_TOLD)
+    asked, leaks = canary_of(person)
+    assert asked, "the second person asked for nothing of the first one"
+    assert not leaks, missed
+    assert right["count"] >= RIGHT, missed
+    assert untold["count"] >= ADMITTED, missed
+
+
+def canary_of(person: dict[str, Any]) -> tuple[int, int]:
+    """How often the second person asked for the first one's facts, and in how many answers, or facts that these were
+    given, something of the first one stood."""
+    asked = [line for line in person["lines"] if "about" in line]
+    leaks = sum(bool(line["leaks"] or line["leaks_in_facts"]) for line in asked)
+    return sum(line["about"] == "other" for line in asked), leaks
+
+
+def written_down(person: dict[str, Any]) -> dict[str, Any]:
+    """Also when the assertions fail: that is when the figures are wanted."""
+    result = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "cores": machine()["cores"],
+        "seed": person["seed"],
+        "figures": summary([person]),
+    }
+    RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
+def commit() -> str | None:
+    """With a + where the files are not those of the commit; None outside of a repository."""
+    try:
+        found = _git("rev-parse", "--short=12", "HEAD").stdout.strip()
+        changed = _git("status", "--porcelain", "--", ".", f":!{RESULT.relative_to(REPOSITORY)}").stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{found}+" if changed else found
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
