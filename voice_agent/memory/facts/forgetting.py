@@ -90,9 +90,12 @@ class Forgetting:
             for turn_id, said, said_at in await self._store.unlearned(owner, "")
             if forget_wish(said) is None and (statement := told(said))
         ]
-        found = {fact.fact_id for fact in meant(what, waiting)}
+        found = meant(what, waiting)
         if found:
-            await self._forget(owner, [], found)
+            kept = [fact.text for fact in await self._store.known(owner)]
+            by = [signs(statement.text, statement.text, kept) for statement in found]
+            retold = await self._retold(owner, by)
+            await self._forget(owner, [], retold | {statement.fact_id for statement in found})
         return len(found)
 
     async def forget_all(self, owner: Owner) -> int:
