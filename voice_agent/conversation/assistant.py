@@ -26,8 +26,7 @@ from voice_agent.contracts import (
 )
 from voice_agent.conversation.announcer import Announcer
 from voice_agent.conversation.driver import Driver
-from voice_agent.conversation.greeter import Greeter
-from voice_agent.conversation.greeting import greeting_text
+from voice_agent.conversation.forget_by_voice import ForgetByVoice
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
@@ -47,6 +46,7 @@ from voice_agent.conversation.trouble import (
 from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.conversation.turns import TurnContext, TurnRecorder
 from voice_agent.conversation.voice import Voice
+from voice_agent.conversation.welcome import Welcome
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import effects as fx
 from voice_agent.lifecycle import events as ev
@@ -92,20 +92,20 @@ class VoiceAssistant:
         self._journal = Journal(log, self.machine)
         self._driver = Driver(self._journal, self._leave, self._greeted_changed)
         self.tell = self._driver.tell
-        self._greet = greet
         self._memory_refresh = memory_refresh
         self._bindings = {job.agent.agent_id: job.agent}
         self._speakers = Speakers(room, job)
-        self._greeter = Greeter(voice)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
         self._job_tasks = OwnedTasks("job", self.job_task_failed)
         self._episode_tasks = OwnedTasks("episode", self.job_task_failed)
         self._turn_tasks = OwnedTasks("turns", self.job_task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
-        self._recall = TurnRecall(memory, self._episode_tasks, self._journal, self._show_recalled)
-        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, self._recall.put_into)
+        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, lambda ctx: self._recall.put_into(ctx))
         self._recollection = Recollection(memory, self._persona, job)
+        self._forgets = ForgetByVoice(memory, self._recollection, self._turn_tasks, log, self.notify)
+        self._recall = TurnRecall(memory, self._forgets, self._episode_tasks, self._journal, self._show_recalled)
+        self._welcome = Welcome(voice, self._recollection, self._recall, self._episode_tasks, enabled=greet)
         self._ahead = ReadAhead(self._episode_tasks, lambda: voice.brain, self._persona)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -201,10 +201,10 @@ class VoiceAssistant:
 
     async def _load_memory(self, effect: fx.LoadMemory) -> None:
         awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
+        self._welcome.look_back()
         result = await self._recollection.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         await self._take_memory(result.snapshot)
-        if greeting := self._greeting(self._speakers.expected_name):
-            self._episode_tasks.start("prepare-greeting", self._greeter.prepare(greeting))
+        self._episode_tasks.start("prepare-greeting", self._welcome.prepare(self._speakers.expected_name))
         if result.error is None:
             self._episode_tasks.start("follow-memory", self._follow_memory(effect.episode))
             self.tell(ev.MemoryLoaded(effect.episode))
@@ -220,7 +220,7 @@ class VoiceAssistant:
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
         for label in await self._recollection.take(snapshot):
             self.notify(truncated_block(label, self.machine.episode))
-        self._refresh_recall()
+        self._recall.refresh(*self._recollection.whose)
         self._think_ahead()
 
     async def _follow_memory(self, episode: int) -> None:
@@ -245,6 +245,7 @@ class VoiceAssistant:
         await self._turns.end_unanswered()
         await self._turn_tasks.finish()
         await self._recollection.forget_episode()
+        self._forgets.new_episode()
         self._voice.forget()
         self.tell(ev.HistoryCleared(effect.episode))
 
@@ -259,8 +260,7 @@ class VoiceAssistant:
                 waiter.set_result(self.status())
 
     async def _say_greeting(self, effect: fx.Greet) -> None:
-        if text := self._greeting(self._speakers.name_of(effect.human.name)):
-            handle = self._greeter.speak(self._voice.session, text)
+        if (handle := self._welcome.speak(self._speakers.name_of(effect.human.name))) is not None:
             await handle
             if not handle.chat_items and not handle.interrupted:
                 self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
@@ -273,10 +273,6 @@ class VoiceAssistant:
         if self._voice.may_speak():
             remember = self._memory.remember_greeted(self._recollection.thread, sorted(self.machine.greeted))
             self._job_tasks.start("remember-greeted", remember)
-
-    def _greeting(self, user_name: str) -> str:
-        known = self._recollection
-        return greeting_text(known.agent, user_name=user_name, returning=known.of_earlier_visits, enabled=self._greet)
 
     def _rebind(self, effect: fx.RebindAgent) -> None:
         agent = self._bindings[effect.agent_id]
@@ -335,7 +331,8 @@ class VoiceAssistant:
             self._voice.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
             return False
         self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
-        if turn.path is ReplyPath.HYBRID:  # Letta has a memory of its own in its prompt: the same facts
+        wishes = self._forgets.begin(turn)
+        if turn.path is ReplyPath.HYBRID and not wishes:  # Letta has a memory of its own in its prompt: the same facts
             self._recall.begin(turn)
         self._episode_tasks.start("reassure", self._reassure(turn))
         return self.machine.serving and turn.episode == self.machine.episode
@@ -360,9 +357,10 @@ class VoiceAssistant:
         self._episode_tasks.start("between-turns", self._between_turns())
 
     async def _between_turns(self) -> None:
-        if await self._recollection.compact():
+        forgotten = await self._forgets.clean()
+        if await self._recollection.compact() or forgotten:
             self._voice.forget()
-        self._refresh_recall()
+        self._recall.refresh(*self._recollection.whose)
         self._think_ahead()
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
@@ -384,9 +382,6 @@ class VoiceAssistant:
     def notify(self, notice: Notice) -> None:
         self._journal.write(LogEvent.NOTICE, severity=notice.level, code=notice.code)
         self._job_tasks.start("notice", self._announcer.notify(notice))
-
-    def _refresh_recall(self) -> None:
-        self._recall.refresh(self._recollection.agent.letta_agent_id, self._job.person_id, self._job.session_id)
 
     def _show_recalled(self, note: RecallNote) -> None:
         self._job_tasks.start("recall-note", self._announcer.show_recalled(note))

@@ -1,17 +1,113 @@
-"""What is said first. Pure: the words depend on who comes and whether they have been here."""
+"""What is said first. Pure: the words depend on who comes, whether they have been here, and what they told."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
 from voice_agent.contracts import AgentBinding
+from voice_agent.conversation.second_person import in_second_person
+from voice_agent.memory.facts.dates import mentioned, without_dates, worded_near
+from voice_agent.memory.facts.decide import negated
+from voice_agent.memory.facts.fact import Fact, FactSource, FactState
+from voice_agent.memory.text import TENS, UNITS, words
+
+_PASSED: Final = 14
+_AHEAD: Final = 7
+"""Days around today within which an event is asked about."""
+_LONGEST: Final = 24
+"""Words of a fact that can be repeated in a greeting."""
+_HOW_IT_WENT: Final = "How did it go?"
+_HOW_IT_FEELS: Final = "How do you feel about it?"
+_WHAT_IS_NEW: Final = "What is new since then?"
+_SECRET: Final = re.compile(
+    r"\b(?:codes?|pin|pins|passwords?|passcodes?|passphrases?|secrets?|numbers?|phone|telephone|iban|account|bank|"
+    r"salary|income|debts?|address|postcode|zip|passport|licen[cs]e|plate|keys?|safe|alarm|combination|login|"
+    r"e-?mail|weighs?|weight)\b",
+    re.IGNORECASE,
+)
+_HEALTH_AND_GRIEF: Final = re.compile(
+    r"\b(?:allerg\w*|intoleran\w*|medic\w*|pills?|tablets?|insulin|inhaler|dos(?:e|es|age)|mg|milligrams?|drugs?|"
+    r"prescri\w*|vaccin\w*|antibiotic\w*|doctors?|dentist|hospital|clinic|surgery|operation|therap\w*|psych\w*|"
+    r"diagnos\w*|disease|illness|ill|sick|diabet\w*|cancer|tumou?r|hiv|asthma|epilep\w*|depress\w*|anxi\w*|pregnan\w*|"
+    r"miscarr\w*|blood|pressure|die[ds]?|dead|death|dying|funeral|grave|burial|divorc\w*|separated|fired|arrested|"
+    r"prison|court|suicid\w*|abus\w*)\b",
+    re.IGNORECASE,
+)
+_OWN_NAME: Final = re.compile(r"\buser['’]s (?:\w+ )?name\b|\buser is (?:called|named)\b", re.IGNORECASE)
+_DIGITS: Final = re.compile(r"\d[\d .-]*\d\d|\d{3}")
+_NUMBER_WORDS: Final = frozenset((*UNITS, *TENS, "oh", "hundred", "thousand"))
+_STRUNG: Final = 3
+"""Number words in a row that make a number to be kept to oneself."""
 
 
-def greeting_text(agent: AgentBinding, *, user_name: str, returning: bool, enabled: bool) -> str:
-    """Empty: nothing is said."""
+def greeting_text(agent: AgentBinding, *, user_name: str, returning: bool, enabled: bool, follow_up: str = "") -> str:
+    """Empty: nothing is said. `follow_up`: what somebody who returns is asked, where no greeting is configured."""
     if not enabled or agent.greeting == "":
         return ""
     name = f", {user_name}" if user_name else ""
     if agent.greeting:
         return agent.greeting.replace("{name}", user_name or "there")
+    if returning and follow_up:
+        return f"Hello {user_name}. {follow_up}" if user_name else f"Welcome back. {follow_up}"
     if returning:
         return f"Welcome back{name}. What would you like to talk about?"
     return f"Hello{name}, this is {agent.name}. How can I help you?"
+
+
+def follow_up(facts: Sequence[Fact], today: date) -> str:
+    """About at most one thing that the person told: an event that is near, else the newest of their last visit; empty:
+    there is nothing that can be asked about without harm."""
+    told = [fact for fact in facts if _was_told(fact)]
+    told.sort(key=lambda fact: fact.said_at, reverse=True)
+    last_visit = told[0].session_id if told else ""
+    events = [(abs(days), fact, days) for fact in told if (days := _days_to_event(fact, today)) is not None]
+    for _, fact, days in sorted(events, key=lambda event: event[0]):  # of those equally near, the newest
+        if said := _repeated(fact, today, last_visit):
+            return f"{said} {_HOW_IT_WENT if days < 0 else _HOW_IT_FEELS}"
+    for fact in told:
+        if fact.session_id == last_visit and (said := _repeated(fact, today, last_visit)):
+            return f"{said} {_WHAT_IS_NEW}"
+    return ""
+
+
+def _was_told(fact: Fact) -> bool:
+    """By the person, understood as a fact already."""
+    return fact.state is FactState.KNOWN and fact.source is FactSource.SAID and not fact.fact_id.startswith("turn:")
+
+
+def _days_to_event(fact: Fact, today: date) -> int | None:
+    """Negative: it has passed. None: no event is near, or what is told had happened already."""
+    dates = [day for _, day in mentioned(fact.text)]
+    if not dates or negated(fact.text):
+        return None
+    day = max(dates)
+    days = (day - today).days
+    told_before = fact.said_at.astimezone().date() < day or days >= 0
+    return days if told_before and -_PASSED <= days <= _AHEAD else None
+
+
+def _repeated(fact: Fact, today: date, last_visit: str) -> str:
+    """Empty: it is not to be brought up, or cannot be said in good English."""
+    if not _harmless(fact.text):
+        return ""
+    clause = in_second_person(fact.text)
+    if clause is None:
+        return ""
+    opening = "Last time you told me" if fact.session_id == last_visit else "You told me"
+    return f"{opening}{' that' if clause.dependent else ':'} {worded_near(clause.text, today)}."
+
+
+def _harmless(text: str) -> bool:
+    """No secret, nothing about health, no grief: somebody else may hear it, and nobody asked."""
+    plain = without_dates(text)
+    if any(pattern.search(plain) for pattern in (_SECRET, _HEALTH_AND_GRIEF, _OWN_NAME, _DIGITS)):
+        return False
+    spoken = plain.lower().replace("-", " ").split()
+    strung = any(
+        all(word.strip(",.") in _NUMBER_WORDS for word in spoken[place : place + _STRUNG])
+        for place in range(len(spoken) - _STRUNG + 1)
+    )
+    return not strung and len(words(text)) <= _LONGEST

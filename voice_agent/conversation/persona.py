@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -78,6 +78,9 @@ class Persona(Agent):
 
     def _messages(self) -> list[llm.ChatMessage]:
         return [i for i in self.chat_ctx.items if isinstance(i, llm.ChatMessage) and i.role in ("user", "assistant")]
+
+    async def keep(self, kept: Callable[[Sequence[llm.ChatItem]], list[llm.ChatItem]]) -> None:
+        await self.update_chat_ctx(ChatContext(kept(self.chat_ctx.items)))
 
     async def forget(self) -> None:
         await self.update_chat_ctx(ChatContext.empty())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime
+
+from livekit.agents import llm
 
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
@@ -36,6 +39,20 @@ class Recollection:
     @property
     def of_earlier_visits(self) -> bool:
         return bool(self._earlier)
+
+    @property
+    def quoted(self) -> list[str]:
+        """Turns of earlier visits that stand in the prompt."""
+        return [turn.turn_id for turn in self._earlier]
+
+    @property
+    def policy(self) -> RoomPolicy:
+        return self._job.policy
+
+    @property
+    def whose(self) -> tuple[str, str, str]:
+        """Whose facts are known here: the assistant's Letta agent, the person, the session."""
+        return self.agent.letta_agent_id, self._job.person_id, self._job.session_id
 
     async def load(self, episode: int, deadline: float) -> LoadResult:
         person, name = self._job.person_id, self._job.user_name
@@ -72,6 +89,15 @@ class Recollection:
             await self._persona.drop_oldest(cut.drop)
             await self._instruct()
         return cut.drop > 0
+
+    async def forget_said(
+        self, turn_ids: Collection[str], kept: Callable[[Sequence[llm.ChatItem]], list[llm.ChatItem]]
+    ) -> None:
+        """These turns are told no more. What has left the history may repeat them: it goes as a whole."""
+        self._earlier = [turn for turn in self._earlier if turn.turn_id not in turn_ids]
+        self._left_history = ""
+        await self._persona.keep(kept)
+        await self.take(self.snapshot)
 
     async def forget_episode(self) -> None:
         await self._persona.forget()

@@ -71,6 +71,25 @@ def notice_of(error: VoiceAgentError, episode: int) -> Notice:
     return Notice(level="error", code=error.code, message=error.message, remedy=error.remedy, episode=episode)
 
 
+def forgotten_notice(count: int, episode: int) -> Notice:
+    """Without what it was."""
+    things = "1 fact was" if count == 1 else f"{count} facts were"
+    message = f"{things} forgotten." if count else "Nothing of that kind was known."
+    return Notice(level="info", code="forgotten", message=message, episode=episode)
+
+
+def not_forgotten_notice(error: BaseException, episode: int) -> Notice:
+    if isinstance(error, VoiceAgentError):
+        return notice_of(error, episode)
+    return Notice(
+        level="error",
+        code=Code.AGENT_FAILS,
+        message="What was to be forgotten is not forgotten yet.",
+        remedy="Say it again, or use 'voice-agent memory forget'.",
+        episode=episode,
+    )
+
+
 def slow_answer(episode: int) -> Notice:
     return Notice(
         level="info",

@@ -9,6 +9,7 @@ from typing import Final
 from livekit.agents import ChatContext, llm
 
 from voice_agent.contracts import LogEvent, RecalledFact, RecallNote
+from voice_agent.conversation.forget_by_voice import ForgetByVoice
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
@@ -22,28 +23,41 @@ _DEADLINE: Final = 0.6
 
 class TurnRecall:
     def __init__(
-        self, memory: Memory, tasks: OwnedTasks, journal: Journal, publish: Callable[[RecallNote], None]
+        self,
+        memory: Memory,
+        forgets: ForgetByVoice,
+        tasks: OwnedTasks,
+        journal: Journal,
+        publish: Callable[[RecallNote], None],
     ) -> None:
         self._memory = memory
+        self._forgets = forgets
         self._tasks = tasks
         self._journal = journal
         self._publish = publish
         self._looking: asyncio.Task[Recalled | None] | None = None
+        self._refreshing: tuple[Recall, asyncio.Task[None]] | None = None
 
     def begin(self, turn: Turn) -> None:
         """Before the answer is asked for: the search runs beside what else a turn begins with."""
         self._looking = self._tasks.start("recall", self._recalled(turn))
 
-    def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> None:
-        """Take over what was learned since, while nobody waits for it."""
-        self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
+    def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> tuple[Recall, asyncio.Task[None]]:
+        """Take over what was learned since, while nobody waits for it; one that has not ended yet is joined."""
+        recall = self._memory.recall(letta_agent_id, person_id, session_id)
+        if self._refreshing is None or self._refreshing[0] is not recall or self._refreshing[1].done():
+            self._refreshing = recall, self._tasks.start("recall-refresh", self._refreshed(recall))
+        return self._refreshing
 
     async def put_into(self, chat_ctx: ChatContext) -> None:
         """Last in the prompt: what stands before it stays in the model's cache. Facts stand in front of the question,
         that nothing was told behind it (in front of it, a small model answers all the same)."""
         looking, self._looking = self._looking, None
-        recalled = await asyncio.shield(looking) if looking is not None else None
-        text = recalled_text(recalled) if recalled is not None else ""
+        text = await self._forgets.told()
+        recalled = await asyncio.shield(looking) if looking is not None and text is None else None
+        if text is None:
+            text = recalled_text(recalled) if recalled is not None else ""
+        self._forgets.purge(chat_ctx.items)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if text and question is not None:
             place = chat_ctx.items.index(question)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, overload
@@ -12,7 +12,9 @@ from urllib.parse import quote
 
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath
 from voice_agent.errors import Code, Temporary, VoiceAgentError
-from voice_agent.memory.facts.store import Owner
+from voice_agent.memory.facts.forgetting import Forgetting
+from voice_agent.memory.facts.store import FactStore, Owner
+from voice_agent.memory.facts.wishes import ForgetWish, Outcome, carry_out
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.loader import LoadResult, MemoryLoader
 from voice_agent.memory.model import PERSONAL_LABELS, LettaPort, Snapshot, Turn
@@ -21,6 +23,7 @@ from voice_agent.memory.recall.embedder import Embedder, NoEmbedder
 from voice_agent.memory.recall.recall import Recall
 from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads, ThreadState, conversation_key
+from voice_agent.observe.log import BoundLog
 from voice_agent.storage.database import Database
 
 _QUOTED_TURNS: Final = 6
@@ -156,6 +159,17 @@ class Memory:
         if owner not in self._recalls:
             self._recalls[owner] = Recall(self._database, self._embedder, owner, session_id)
         return self._recalls[owner]
+
+    async def forget(self, owner: Owner, wish: ForgetWish, turn_id: str, log: BoundLog) -> Outcome:
+        """As the person wishes in this turn. From now on nothing of it is recalled."""
+        outcome = await carry_out(Forgetting(self._database, self._letta, log), owner, wish)
+        if (recall := self._recalls.get(owner)) is not None:
+            await recall.refresh(before=turn_id)
+        return outcome
+
+    async def forgotten_among(self, turn_ids: Collection[str]) -> frozenset[str]:
+        """Turns from which something was forgotten."""
+        return await FactStore(self._database).forgotten_among(turn_ids)
 
     async def prepare(self, thread: str, agent: AgentBinding, person_id: str, name: str, deadline: float) -> None:
         """Make the home and its conversation before somebody waits for an answer that Letta gives itself."""

@@ -73,6 +73,18 @@ def recalled_text(recalled: Recalled) -> str:
     return f"{_ABOUT_USER}\n{lines}{doubt}"
 
 
+FORGETTING_GOES_ON: Final = "You are just forgetting what the user asked you to forget."
+FORGETTING_FAILED: Final = "What the user asked you to forget could not be forgotten just now. Tell the user so."
+
+
+def forgotten_text(count: int) -> str:
+    """For the answer to a wish to forget; in the place of recalled facts."""
+    if not count:
+        return "There was nothing of that kind to forget."
+    things = "1 thing" if count == 1 else f"{count} things"
+    return f"You have just forgotten, as the user asked: {things}. You do not know any more what it was."
+
+
 def _is_task(block: Block) -> bool:
     return block.label != _PERSONA and block.label not in PERSONAL_LABELS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Final
 
@@ -35,8 +36,58 @@ _PAST: Final = re.compile(
 )
 
 
+_NEAR: Final = 60
+"""Days within which a date needs no year."""
+
+
 def spoken(day: date) -> str:
     return f"{day:%A} {day.day} {day:%B} {day.year}"
+
+
+_ABSOLUTE: Final = re.compile(
+    rf"(?P<on>\bon )?(?P<approximate>\b(?:around|(?:week|weekend|night) of) )?"
+    rf"\b(?P<weekday>{_DAY}) (?P<day>\d{{1,2}}) (?P<month>{'|'.join(MONTHS)}) (?P<year>\d{{4}})\b",
+    re.IGNORECASE,
+)
+
+
+def mentioned(sentence: str) -> list[tuple[re.Match[str], date]]:
+    """The days that are named in the form of `spoken`."""
+    found = []
+    for match in _ABSOLUTE.finditer(sentence):
+        with suppress(ValueError):  # 31 November
+            month = MONTHS.index(match["month"].lower()) + 1
+            found.append((match, date(int(match["year"]), month, int(match["day"]))))
+    return found
+
+
+def without_dates(sentence: str) -> str:
+    return _ABSOLUTE.sub(" ", sentence)
+
+
+def worded_near(sentence: str, today: date) -> str:
+    """The days as one names them today: without what goes without saying. A day that has passed keeps its date, which
+    fits whatever tense the sentence has."""
+    for match, day in reversed(mentioned(sentence)):
+        named = _named_near(day, today, exact=match["approximate"] is None)
+        before = "" if named in ("today", "tomorrow") else match["on"] or ""
+        sentence = f"{sentence[: match.start()]}{before}{match['approximate'] or ''}{named}{sentence[match.end() :]}"
+    return sentence
+
+
+def _named_near(day: date, today: date, *, exact: bool) -> str:
+    ahead = (day - today).days
+    if exact and ahead in (0, 1):
+        return ("today", "tomorrow")[ahead]
+    if exact and 1 < ahead < 7:
+        return f"{day:%A}"
+    if abs(ahead) < _NEAR:
+        return f"{day:%A} {day.day} {day:%B}"
+    return f"{day.day} {day:%B}" if day.year == today.year else f"{day.day} {day:%B} {day.year}"
+
+
+def tells_past(word: str) -> bool:
+    return _PAST.fullmatch(word) is not None
 
 
 def absolute(sentence: str, said_on: date) -> str:

@@ -28,6 +28,7 @@ from voice_agent.memory.facts.decide import GLUE, is_same
 from voice_agent.memory.facts.fact import Fact, FactState
 from voice_agent.memory.facts.read_back import LONGEST
 from voice_agent.memory.facts.retelling import Signs, digest, signs
+from voice_agent.memory.facts.statements import told
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.facts.wishes import forget_wish
@@ -38,7 +39,7 @@ from voice_agent.memory.recall.recall import text_hash
 from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.tables import turns
 from voice_agent.memory.text import content, content_words
-from voice_agent.observe.log import ReconnectLog
+from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.storage.database import Database
 
 _PAGE: Final = 500
@@ -56,7 +57,7 @@ class _Text:
 
 
 class Forgetting:
-    def __init__(self, database: Database, letta: LettaPort, log: ReconnectLog) -> None:
+    def __init__(self, database: Database, letta: LettaPort, log: ReconnectLog | BoundLog) -> None:
         self._database = database
         self._letta = letta
         self._log = log
@@ -75,12 +76,27 @@ class Forgetting:
         if not going:
             return 0
         kept = [fact.text for fact in every if fact not in going and fact.text]
-        told = await self._texts_of({fact.turn_id for fact in going if fact.turn_id})
-        by = [signs(fact.text, told[fact.turn_id].user if fact.turn_id in told else "", kept) for fact in going]
+        texts = await self._texts_of({fact.turn_id for fact in going if fact.turn_id})
+        by = [signs(fact.text, texts[fact.turn_id].user if fact.turn_id in texts else "", kept) for fact in going]
         retold = await self._retold(owner, by)
         await self._forget(owner, going, retold | {fact.turn_id for fact in going if fact.turn_id})
         await self._foreign_passages(owner, by)
         return len(going)
+
+    async def forget_unlearned(self, owner: Owner, what: str) -> int:
+        """What was told a moment ago, of which no facts were made yet. Returns how many turns told it."""
+        waiting = [
+            Fact(turn_id, owner.letta_agent_id, owner.person_id, statement, said_at)
+            for turn_id, said, said_at in await self._store.unlearned(owner, "")
+            if forget_wish(said) is None and (statement := told(said))
+        ]
+        found = meant(what, waiting)
+        if found:
+            kept = [fact.text for fact in await self._store.known(owner)]
+            by = [signs(statement.text, statement.text, kept) for statement in found]
+            retold = await self._retold(owner, by)
+            await self._forget(owner, [], retold | {statement.fact_id for statement in found})
+        return len(found)
 
     async def forget_all(self, owner: Owner) -> int:
         """Also what was never made a fact of: all turns of this person, and their home in Letta with all in it."""

@@ -97,4 +97,5 @@ async def carry_out(forgetting: Forgetting, owner: Owner, wish: ForgetWish) -> O
         return Outcome(await forgetting.forget_all(owner))
     meant = await forgetting.matching(owner, wish.what)
     forgotten = await forgetting.forget(owner, [fact.fact_id for fact in meant])
+    forgotten += await forgetting.forget_unlearned(owner, wish.what)
     return Outcome(forgotten, tuple(fact.text for fact in meant))

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+from voice_agent.contracts import AgentBinding, RoomPolicy
+from voice_agent.conversation import welcome
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.welcome import Welcome
+from voice_agent.memory.facts.fact import Fact
+
+CAT = Fact("f1", "agent-1", "user:robin", "The user has a cat.", datetime(2026, 11, 24, tzinfo=UTC))
+PLAIN = "Welcome back, Robin. What would you like to talk about?"
+ASKED = "Hello Robin. Last time you told me that you have a cat. What is new since then?"
+
+
+class Parts:
+    """Stands for the recall, the recollection and the greeter; the facts are read when `read` is set."""
+
+    def __init__(self, tasks: OwnedTasks, policy: RoomPolicy = RoomPolicy.SESSION) -> None:
+        self.read = asyncio.Event()
+        self.tasks = tasks
+        agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
+        self.recollection = SimpleNamespace(agent=agent, policy=policy, whose=("a", "b", "c"), of_earlier_visits=True)
+        self.made: list[str] = []
+        self.welcome = Welcome(
+            cast(Any, SimpleNamespace(session=None)), *cast(Any, (self.recollection, self, tasks)), enabled=True
+        )
+        self.welcome._greeter = cast(Any, self)
+        self.known = (CAT,)
+
+    def refresh(self, *_: str) -> tuple[Any, asyncio.Task[Any]]:
+        return self, self.tasks.start("refresh", self.read.wait())
+
+    async def prepare(self, text: str) -> None:
+        self.made.append(text)
+
+    def speak(self, _session: object, text: str) -> str:
+        return text
+
+
+@asynccontextmanager
+async def parts(policy: RoomPolicy = RoomPolicy.SESSION) -> AsyncIterator[Parts]:
+    tasks = OwnedTasks("test", lambda *_: None)
+    yield Parts(tasks, policy)
+    await tasks.stop()
+
+
+async def test_who_returns_is_asked_once_about_what_they_told() -> None:
+    async with parts() as one:
+        one.read.set()
+        one.welcome.look_back()
+        await one.welcome.prepare("Robin")
+        assert one.made == [ASKED]
+        assert cast(str, one.welcome.speak("Robin")) == ASKED
+        one.welcome.look_back()
+        await one.welcome.prepare("Robin")
+        assert one.made[-1] == PLAIN
+
+
+async def test_who_has_facts_returns_also_without_earlier_turns() -> None:
+    async with parts() as one:
+        one.recollection.of_earlier_visits = False
+        one.read.set()
+        one.welcome.look_back()
+        await one.welcome.prepare("Robin")
+        assert one.made == [ASKED]
+
+
+async def test_nobody_waits_for_what_is_known(monkeypatch: Any) -> None:
+    async with parts() as one:
+        one.welcome.look_back()
+        assert cast(str, one.welcome.speak("Robin")) == PLAIN
+        monkeypatch.setattr(welcome, "_PATIENCE", 0.01)
+        one.welcome.look_back()
+        await one.welcome.prepare("Robin")
+        assert one.made == [PLAIN]
+
+
+async def test_in_a_room_of_several_nothing_is_told() -> None:
+    async with parts(RoomPolicy.SHARED) as one:
+        one.read.set()
+        one.welcome.look_back()
+        await one.welcome.prepare("Robin")
+        assert one.made == [PLAIN]

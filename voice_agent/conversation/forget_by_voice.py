@@ -1,0 +1,121 @@
+"""Forgetting by voice: a wish in what somebody says is carried out at once, and the answer knows what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from livekit.agents import llm
+
+from voice_agent.contracts import MemoryScope, Notice
+from voice_agent.conversation.recollection import Recollection
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.trouble import forgotten_notice, not_forgotten_notice
+from voice_agent.memory.access import Memory
+from voice_agent.memory.facts.store import Owner
+from voice_agent.memory.facts.wishes import ForgetWish, Outcome, forget_wish
+from voice_agent.memory.model import Turn
+from voice_agent.memory.prompt import FORGETTING_FAILED, FORGETTING_GOES_ON, forgotten_text
+from voice_agent.observe.log import BoundLog
+
+_PATIENCE: Final = 2.0
+"""Seconds an answer waits for what it is to tell."""
+
+
+class ForgetByVoice:
+    """What was forgotten leaves the history of this conversation, too: of it only hashes are kept here."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        recollection: Recollection,
+        tasks: OwnedTasks,
+        log: BoundLog,
+        notify: Callable[[Notice], None],
+    ) -> None:
+        self._memory = memory
+        self._recollection = recollection
+        self._tasks = tasks
+        self._log = log
+        self._notify = notify
+        self._doing: asyncio.Task[str] | None = None
+        self._said: dict[str, int] = {}
+        """Turn → what was said in it."""
+        self._gone: set[str] = set()
+        """Turns that are to leave the history."""
+        self._left: set[str] = set()
+
+    def begin(self, turn: Turn) -> bool:
+        """The turn is in the outbox. True: it wishes something to be forgotten, and `told` says what became of it."""
+        self._said[turn.turn_id] = _mark(turn.user_text)
+        may = turn.scope is MemoryScope.PERSONAL and bool(turn.person_id)
+        wish = forget_wish(turn.user_text) if may else None
+        self._doing = None if wish is None else self._tasks.start("forget", self._forget(turn, wish))
+        return wish is not None
+
+    async def told(self) -> str | None:
+        """For the prompt of this turn's answer. None: it holds no wish."""
+        doing = self._doing
+        if doing is None:
+            return None
+        await asyncio.wait({doing}, timeout=_PATIENCE)
+        return doing.result() if doing.done() and not doing.cancelled() else FORGETTING_GOES_ON
+
+    def purge(self, items: list[llm.ChatItem]) -> None:
+        """Take out of a prompt what was forgotten since its history was made; what is being answered stays."""
+        if self._gone:
+            items[:] = without(items, self._marks(), keep_last=True)
+
+    async def clean(self) -> bool:
+        """Between turns: out of the history for good. True: it has changed."""
+        new = self._gone - self._left
+        if not new:
+            return False
+        self._left |= new
+        await self._recollection.forget_said(new, lambda items: without(items, self._marks()))
+        return True
+
+    def new_episode(self) -> None:
+        self._doing = None
+        self._said, self._gone, self._left = {}, set(), set()
+
+    async def _forget(self, turn: Turn, wish: ForgetWish) -> str:
+        # Optional: whatever fails here must not end the call.
+        done = (await asyncio.gather(self._carried_out(turn, wish), return_exceptions=True))[0]
+        if isinstance(done, BaseException):
+            self._notify(not_forgotten_notice(done, turn.episode))
+            return FORGETTING_FAILED
+        self._notify(forgotten_notice(done.forgotten, turn.episode))
+        return forgotten_text(done.forgotten)
+
+    async def _carried_out(self, turn: Turn, wish: ForgetWish) -> Outcome:
+        owner = Owner(turn.letta_agent_id, turn.person_id)
+        outcome = await self._memory.forget(owner, wish, turn.turn_id, self._log)
+        self._gone |= await self._memory.forgotten_among([*self._said, *self._recollection.quoted])
+        return outcome
+
+    def _marks(self) -> set[int]:
+        return {self._said[turn_id] for turn_id in self._gone if turn_id in self._said}
+
+
+def without(items: Sequence[llm.ChatItem], marks: set[int], *, keep_last: bool = False) -> list[llm.ChatItem]:
+    """An exchange goes as a whole, and what was said before the first question, too: a greeting may tell it."""
+    questions = [item for item in items if isinstance(item, llm.ChatMessage) and item.role == "user"]
+    kept: list[llm.ChatItem] = []
+    keeps = False
+    for item in items:
+        if isinstance(item, llm.ChatMessage):
+            if item.role in ("system", "developer"):
+                kept.append(item)
+                continue
+            if item.role == "user":
+                asked_now = keep_last and item is questions[-1]
+                keeps = asked_now or _mark(item.text_content or "") not in marks
+        if keeps:
+            kept.append(item)
+    return kept
+
+
+def _mark(text: str) -> int:
+    return hash(" ".join(text.split()))

@@ -1,0 +1,80 @@
+"""The greeting of one assistant: its words, decided while memory is loaded, and its sound, made ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Final
+
+from livekit.agents.voice import SpeechHandle
+
+from voice_agent.contracts import RoomPolicy
+from voice_agent.conversation.greeter import Greeter
+from voice_agent.conversation.greeting import follow_up, greeting_text
+from voice_agent.conversation.recollection import Recollection
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.turn_recall import TurnRecall
+from voice_agent.conversation.voice import Voice
+
+_PATIENCE: Final = 1.0
+"""Seconds that what is known may take to be read; after that the greeting knows nothing."""
+
+
+class Welcome:
+    def __init__(
+        self, voice: Voice, recollection: Recollection, recall: TurnRecall, tasks: OwnedTasks, *, enabled: bool
+    ) -> None:
+        self._voice = voice
+        self._greeter = Greeter(voice)
+        self._recollection = recollection
+        self._recall = recall
+        self._tasks = tasks
+        self._enabled = enabled
+        self._looking: asyncio.Task[None] | None = None
+        self._knows = False
+        self._follow_up = ""
+        self._said: set[str] = set()
+        """Nobody is asked the same twice by one job: who was cut off for a minute has answered it."""
+
+    def look_back(self) -> None:
+        """As memory begins to load: what is known is read beside it, and nobody waits for it."""
+        self._looking, self._knows, self._follow_up = None, False, ""
+        greets = self._enabled and self._recollection.agent.greeting is None
+        # In a room of several people nobody knows who will hear it.
+        if greets and self._recollection.policy is not RoomPolicy.SHARED:
+            self._looking = self._tasks.start("look-back", self._look_back())
+
+    async def _look_back(self) -> None:
+        recall, refreshed = self._recall.refresh(*self._recollection.whose)
+        await asyncio.wait({refreshed}, timeout=_PATIENCE)
+        if not refreshed.done():
+            return
+        known = recall.known
+        self._knows = bool(known)
+        asked = follow_up(known, datetime.now(UTC).astimezone().date())
+        self._follow_up = "" if asked in self._said else asked
+
+    async def prepare(self, name: str) -> None:
+        """Make the sound of it, for who is expected."""
+        if self._looking is not None:
+            await asyncio.wait({self._looking})
+        if text := self.text(name):
+            await self._greeter.prepare(text)
+
+    def speak(self, name: str) -> SpeechHandle | None:
+        """By what is known by now. None: nothing is to be said."""
+        text = self.text(name)
+        if not text:
+            return None
+        if self._follow_up:
+            self._said.add(self._follow_up)
+        return self._greeter.speak(self._voice.session, text)
+
+    def text(self, name: str) -> str:
+        return greeting_text(
+            self._recollection.agent,
+            user_name=name,
+            returning=self._knows or self._recollection.of_earlier_visits,
+            enabled=self._enabled,
+            follow_up=self._follow_up,
+        )
