@@ -61,7 +61,7 @@ class Person:
         await self.world.outbox.open_turn(turn)
         if finish:
             await self.world.outbox.finish_turn(turn.turn_id, answer, interrupted=False)
-            await Learner(self.world.database, Echo(*facts), self.world.log).run_due()  # type: ignore[arg-type]
+            await Learner(self.world.database, Echo(*facts), self.world.log).run_due()
         return turn.turn_id
 
     async def quiet(self) -> None:
@@ -93,7 +93,7 @@ async def person_in(directory: Path, person: str = ROBIN) -> AsyncIterator[Perso
 
 
 def fact(number: int, text: str, **more: object) -> Fact:
-    return replace(Fact(f"f{number}", "agent", ROBIN, text, NOON), **more)  # type: ignore[arg-type]
+    return replace(Fact(f"f{number}", "agent", ROBIN, text, NOON), **more)
 
 
 # --- which facts, which turns ---
@@ -167,7 +167,7 @@ async def test_the_canary_is_nowhere_and_does_not_come_back(tmp_path: Path, pers
         # rebuilt, restored, read back: nothing brings it back
         await robin.store.learn_again(robin.owner, everything=True)
         zerlina = Echo("The user's canary is called Zerlina.")
-        await Learner(world.database, zerlina, world.log).run_due()  # type: ignore[arg-type]
+        await Learner(world.database, zerlina, world.log).run_due()
         for passage in backup:
             await world.letta.add_passage(home, passage.text, passage.tags, passage.created_at)
         lost = next(p for p in backup if p.tags)
@@ -235,7 +235,7 @@ async def test_a_turn_that_is_brought_back_from_a_copy_stays_empty(tmp_path: Pat
         await robin.world.outbox.forget_older_than(-1)
         await robin.world.outbox.open_turn(replace(turn, user_text="My canary is called Zerlina."))
         await robin.world.outbox.finish_turn(turn_id, "Zerlina!", interrupted=False)
-        await Learner(robin.world.database, Echo("The user likes Zerlina."), robin.world.log).run_due()  # type: ignore[arg-type]
+        await Learner(robin.world.database, Echo("The user likes Zerlina."), robin.world.log).run_due()
         await robin.quiet()
         assert "zerlina" not in (await all_text(robin.world.database) + robin.held()).lower()
 
@@ -262,7 +262,7 @@ def _dies_after(world: MemoryWorld, calls: int) -> None:
         async def call(*given: object, _real: object = real) -> object:
             nonlocal left
             left -= 1
-            result = await _real(world.letta, *given)  # type: ignore[operator]
+            result = await _real(world.letta, *given)
             if left == 0:
                 raise Death
             return result
