@@ -93,7 +93,7 @@ async def person_in(directory: Path, person: str = ROBIN) -> AsyncIterator[Perso
 
 
 def fact(number: int, text: str, **more: object) -> Fact:
-    return replace(Fact(f"f{number}", "agent", ROBIN, text, NOON), **more)
+    return replace(Fact(f"f{number}", "agent", ROBIN, text, NOON), **more)  # type: ignore[arg-type]
 
 
 # --- which facts, which turns ---
@@ -262,7 +262,7 @@ def _dies_after(world: MemoryWorld, calls: int) -> None:
         async def call(*given: object, _real: object = real) -> object:
             nonlocal left
             left -= 1
-            result = await _real(world.letta, *given)
+            result = await _real(world.letta, *given)  # type: ignore[operator]
             if left == 0:
                 raise Death
             return result
