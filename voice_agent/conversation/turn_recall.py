@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from livekit.agents import ChatContext, llm
@@ -12,7 +11,6 @@ from livekit.agents import ChatContext, llm
 from voice_agent.contracts import LogEvent, RecalledFact, RecallNote
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
 from voice_agent.memory.prompt import recalled_text
@@ -38,18 +36,14 @@ class TurnRecall:
         self._journal = journal
         self._publish = publish
         self._looking: asyncio.Task[Recalled | None] | None = None
-        self._refreshing: tuple[Recall, asyncio.Task[None]] | None = None
 
     def begin(self, turn: Turn) -> None:
         """Before the answer is asked for: the search runs beside what else a turn begins with."""
         self._looking = self._tasks.start("recall", self._recalled(turn))
 
-    def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> tuple[Recall, asyncio.Task[None]]:
-        """Take over what was learned since, while nobody waits for it; one that has not ended yet is joined."""
-        recall = self._memory.recall(letta_agent_id, person_id, session_id)
-        if self._refreshing is None or self._refreshing[0] is not recall or self._refreshing[1].done():
-            self._refreshing = recall, self._tasks.start("recall-refresh", _refreshed(recall))
-        return self._refreshing
+    def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> None:
+        """Take over what was learned since, while nobody waits for it."""
+        self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
     async def put_into(self, chat_ctx: ChatContext) -> None:
         """Last in the prompt: what stands before it stays in the model's cache. Facts stand in front of the question,
@@ -71,10 +65,14 @@ class TurnRecall:
         """None: it took too long, or the database is away."""
         recall = self._memory.recall(turn.letta_agent_id, turn.person_id, turn.session_id)
         recalled: Recalled | None = None
-        with suppress(TimeoutError, VoiceAgentError):
+        try:
             async with asyncio.timeout(_DEADLINE):
-                await recall.refresh(before=turn.turn_id)
+                await recall.look(before=turn.turn_id)
                 recalled = await recall.about(turn.user_text)
+        except TimeoutError:
+            self._failed(f"Nothing was recalled within {_DEADLINE:g} s.")
+        except Exception as error:  # noqa: BLE001 - a person is answered whatever happens to recall
+            self._failed(f"{type(error).__name__}: {error}")
         if recalled is not None and (recalled.facts or recalled.untold):
             self._report(turn, recalled)
         return recalled
@@ -93,10 +91,14 @@ class TurnRecall:
             ms=round(recalled.milliseconds, 1),
         )
 
+    async def _refreshed(self, recall: Recall) -> None:
+        try:
+            await recall.refresh()
+        except Exception as error:  # noqa: BLE001 - optional: the next question looks again
+            self._failed(f"{type(error).__name__}: {error}")
 
-async def _refreshed(recall: Recall) -> None:
-    with suppress(VoiceAgentError):
-        await recall.refresh()
+    def _failed(self, why: str) -> None:
+        self._journal.write(LogEvent.MEMORY_FAILED, what="recall", message=why[:300])
 
 
 def _is_asked(item: llm.ChatItem) -> bool:

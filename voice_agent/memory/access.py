@@ -164,7 +164,7 @@ class Memory:
         """As the person wishes in this turn. From now on nothing of it is recalled."""
         outcome = await carry_out(Forgetting(self._database, self._letta, log), owner, wish)
         if (recall := self._recalls.get(owner)) is not None:
-            await recall.refresh(before=turn_id)
+            await recall.look(before=turn_id)
         return outcome
 
     async def forgotten_among(self, turn_ids: Collection[str]) -> frozenset[str]:

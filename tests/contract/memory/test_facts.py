@@ -144,10 +144,10 @@ async def test_a_question_brings_up_what_answers_it_and_nobody_elses(world: Worl
 async def test_what_was_said_a_moment_ago_counts_before_it_is_learned(world: World) -> None:
     recall = world.recall()
     told = await world.say("My dog is called Biscuit.")
-    await recall.refresh(before="another turn")
+    await recall.look(before="another turn")
     found = await recall.about("What is my dog called?")
     assert [fact.text for fact in found.facts] == ['The user said: "My dog is called Biscuit."']
-    await recall.refresh(before=told)
+    await recall.look(before=told)
     await world.learner.run_due()
     await recall.refresh()
     assert [fact.text for fact in recall.known] == ["The user's dog is named Biscuit."], "once, as a fact"

@@ -37,7 +37,7 @@ class Echo:
     def __init__(self, *facts: str) -> None:
         self.facts = list(facts)
 
-    async def propose(self, said: str, before: str) -> list[str]:
+    async def propose(self, statement: str, before: str = "") -> list[str]:
         return self.facts
 
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from voice_agent.contracts import AgentBinding
+from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.model import Block, Snapshot, Turn
-from voice_agent.memory.prompt import BLOCK_BUDGET, QUOTE_BUDGET, build_prompt
+from voice_agent.memory.prompt import BLOCK_BUDGET, QUOTE_BUDGET, build_prompt, recalled_text
+from voice_agent.memory.recall.recall import Recalled
 
 ADA = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada", instructions="Be brief.")
 
@@ -17,11 +19,31 @@ def turn(number: int, words: str, *, interrupted: bool = False) -> Turn:
     return Turn(f"t{number}", "thread", "s", "agent-1", 1, words, f"answer {number}", interrupted)
 
 
-def test_every_block_reaches_the_prompt_under_its_own_label() -> None:
-    prompt = build_prompt(ADA, snapshot(Block("persona", "I am Ada"), Block("human", "Likes blue")))
-    assert '<memory label="persona">\nI am Ada\n</memory>' in prompt.text
-    assert '<memory label="human">\nLikes blue\n</memory>' in prompt.text
+def test_the_four_kinds_of_knowledge_are_told_apart() -> None:
+    prompt = build_prompt(
+        ADA, snapshot(Block("persona", "I am Ada"), Block("human", "Likes blue"), Block("menu", "Risotto"))
+    )
+    assert "Who you are:\nI am Ada" in prompt.text
+    assert "What you know for your task (menu):\nRisotto" in prompt.text
+    assert "What you know about the user:\nLikes blue" in prompt.text
     assert prompt.truncated == ()
+
+
+def test_our_block_of_facts_is_for_others_what_of_it_matters_is_recalled() -> None:
+    assert "Biscuit" not in build_prompt(ADA, snapshot(Block("facts", "The user's dog is named Biscuit."))).text
+
+
+def fact(text: str) -> Fact:
+    return Fact("f", "agent-1", "owner", text, datetime(2026, 11, 26, tzinfo=UTC))
+
+
+def test_what_a_question_brought_up_stands_in_the_form_that_was_measured() -> None:
+    known = recalled_text(Recalled((fact("The user's dog is named Biscuit."),)))
+    assert known == "What you know about the user:\n- The user's dog is named Biscuit."
+    unsure = recalled_text(Recalled((fact("The user collects watches."),), sure=False))
+    assert unsure.endswith("If this does not answer the question, the user has not told you.")
+    assert "The user has not told you this" in recalled_text(Recalled(untold=True))
+    assert recalled_text(Recalled()) == ""
 
 
 def test_a_block_is_cut_aloud_never_silently() -> None:
@@ -34,14 +56,14 @@ def test_what_never_changes_in_a_session_comes_before_what_does() -> None:
     prompt = build_prompt(
         ADA, snapshot(Block("persona", "I am Ada")), user_name="Sam", last_turns=[turn(1, "Remember the blue door")]
     )
-    places = [prompt.text.index(part) for part in ("Be brief.", "I am Ada", "called Sam", "blue door")]
+    places = [prompt.text.index(part) for part in ("Be brief.", "I am Ada", "name is Sam", "blue door")]
     assert places == sorted(places)
 
 
 def test_the_quotation_is_bounded_and_keeps_the_newest_words() -> None:
     turns = [turn(number, f"question {number} " + "y" * 300) for number in range(20)]
     prompt = build_prompt(ADA, None, last_turns=turns)
-    quoted = prompt.text.split("<last_conversation>")[1]
+    quoted = prompt.text.split("How your last conversation ended:")[1]
     assert "question 19" in quoted
     assert "question 0 " not in quoted
     assert len(quoted) < QUOTE_BUDGET + 200

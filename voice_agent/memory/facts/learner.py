@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import select
 
 from voice_agent.contracts import LogEvent
-from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.facts import statements
 from voice_agent.memory.facts.dates import absolute
 from voice_agent.memory.facts.decide import Known, decide
@@ -26,7 +26,7 @@ from voice_agent.memory.facts.wishes import forget_wish
 from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.outbox import DUE, turn_of
 from voice_agent.memory.tables import turns
-from voice_agent.memory.text import words
+from voice_agent.memory.text import content, words
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.storage.database import Database, aware
 
@@ -34,6 +34,8 @@ ATTEMPTS: Final = 4
 _PAUSE: Final = 2.0
 """Seconds after a failure; doubles with each further one of the same turn."""
 _BATCH: Final = 50
+_WORTH_ASKING: Final = 4
+"""Content words of a statement that speaks of nobody known ("The man next door keeps guinea pigs.")."""
 
 
 class Learner:
@@ -71,6 +73,9 @@ class Learner:
             await self._store.learned(turn.turn_id, owner, new, replaced)
         except VoiceAgentError as error:
             return await self._failed(turn, error)
+        except Exception as error:  # noqa: BLE001 - a sentence that breaks a rule of ours must not break the others
+            broken = Permanent(Code.INTERNAL, f"A rule about facts failed ({type(error).__name__}).")
+            return await self._failed(turn, broken)
         self._not_before.pop(turn.turn_id, None)
         if new:
             line = self._log.bind(session=turn.session_id, agent=turn.letta_agent_id, episode=turn.episode)
@@ -80,7 +85,10 @@ class Learner:
     async def _proposed(self, turn: Turn, known: Sequence[Fact]) -> tuple[list[str], str, str]:
         # "Forget that my dog is called Biscuit" tells of a dog, and is said so that it is not known.
         said = "" if forget_wish(turn.user_text) else statements.told(turn.user_text)
-        if not said or not (statements.speaks_of_self(said) or _names_known(said, known)):
+        of_interest = (
+            statements.speaks_of_self(said) or _names_known(said, known) or len(content(said)) >= _WORTH_ASKING
+        )
+        if not said or not of_interest:
             return [], said, ""
         before = await self._said_before(turn) if statements.refers_back(said) else ""
         proposed = await self._proposer.propose(said, before)
@@ -158,6 +166,10 @@ class Learner:
         )
         async with self._database.read() as connection:
             return statements.told(str(await connection.scalar(query) or ""))
+
+
+def _says_much(said: str) -> bool:
+    return len(content(said)) >= _WORTH_ASKING
 
 
 def _names_known(said: str, known: Sequence[Fact]) -> bool:

@@ -147,7 +147,7 @@ _THIRD_PERSON: Final = frozenset(("he she it they his her their its").split())
 def told(utterance: str) -> str:
     """What of it is told, in the speaker's words; empty: nothing is."""
     kept = [_without_lead_in(one) for one in sentences(utterance)]
-    return " ".join(one for one in kept if one and not is_question(one) and not is_request(one))
+    return " ".join(one for one in kept if words(one) and not is_question(one) and not is_request(one))
 
 
 def speaks_of_self(text: str) -> bool:

@@ -28,6 +28,8 @@ MOST: Final = 3
 """Facts in the prompt of one question (docs/measured.md has the curve)."""
 _CANDIDATES: Final = 8
 _OVERVIEW: Final = 5
+_AT_ONCE: Final = 200
+"""Facts that are embedded before the next ones are looked at: an index of thousands is of use while it grows."""
 _REMEMBERED_WORDS: Final = 5_000
 
 
@@ -62,27 +64,38 @@ class Recall:
         """Newest first."""
         return sorted(self._facts.values(), key=lambda fact: fact.said_at, reverse=True)
 
-    async def refresh(self, before: str = "") -> None:
-        """Take over what was learned, corrected or forgotten. Facts without a vector are found by their words.
+    async def refresh(self) -> None:
+        """Take over what was learned, corrected or forgotten, and make the vectors that are missing."""
+        await self.look()
+        await self._embed_new()
+
+    async def look(self, before: str = "") -> None:
+        """Take over what changed, from the database alone: quick enough for a question. What is new is found by its
+        words until its vector is made.
 
         `before`: the turn that asks; what it says itself is no answer.
         """
         revision = await self._store.revision(self.owner)
         changed = await self._store.changed_since(self.owner, self._revision) if revision != self._revision else []
-        changed += await self._unlearned(before)
-        known = [fact for fact in changed if fact.state is FactState.KNOWN and fact.fact_id not in self._facts]
-        for fact in changed:
+        for fact in (*changed, *await self._unlearned(before)):
             if fact.state is not FactState.KNOWN:
                 self._facts.pop(fact.fact_id, None)
                 self._index.drop(fact.fact_id)
                 self._without_vector.discard(fact.fact_id)
-        again = [self._facts[fact_id] for fact_id in self._without_vector if fact_id in self._facts]
-        found = await self._vectors([fact.text for fact in (*known, *again)])
-        for fact, vector in zip((*known, *again), found, strict=True):
-            self._facts[fact.fact_id] = fact
-            self._index.put(fact.fact_id, fact.text, vector)
-            (self._without_vector.add if vector is None else self._without_vector.discard)(fact.fact_id)
+            elif fact.fact_id not in self._facts:
+                self._facts[fact.fact_id] = fact
+                self._index.put(fact.fact_id, fact.text, None)
+                self._without_vector.add(fact.fact_id)
         self._revision = revision
+
+    async def _embed_new(self) -> None:
+        new = [self._facts[fact_id] for fact_id in self._without_vector]
+        for start in range(0, len(new), _AT_ONCE):
+            some = new[start : start + _AT_ONCE]
+            for fact, vector in zip(some, await self._vectors([fact.text for fact in some]), strict=True):
+                if vector is not None and fact.fact_id in self._facts:
+                    self._index.put(fact.fact_id, fact.text, vector)
+                    self._without_vector.discard(fact.fact_id)
 
     async def _unlearned(self, before: str) -> list[Fact]:
         """Statements from which no facts were taken yet, in the person's own words; and what became of earlier ones."""
@@ -115,7 +128,7 @@ class Recall:
 
     def _judge(self, asked: Question, fact_id: str, similarity: float, vector: Vectors | None) -> Relevance:
         fact = self._facts[fact_id].text
-        if vector is None:  # by words only: two of the question's stand in the fact, or the only one
+        if vector is None or fact_id in self._without_vector:  # by words: two of the question's, or the only one
             stems = {stem(word) for word in content_words(fact)}
             shared = sum(stem(word) in stems for word in content_words(asked.text))
             similarity = 0.5 if shared >= min(2, max(1, len(asked.matter))) else 0.0
@@ -166,8 +179,8 @@ class Recall:
                 vectors.c.model == self._embedder.model, vectors.c.text_hash.in_(hashes[start : start + 500])
             )
             async with self._database.read() as connection:
-                for text_hash, vector in await connection.execute(query):
-                    found[by_hash[text_hash]] = np.frombuffer(vector, np.float32)
+                for row in await connection.execute(query):
+                    found[by_hash[row.text_hash]] = np.frombuffer(row.vector, np.float32)
         return found
 
     async def _keep(self, texts: Sequence[str], made: Vectors) -> None:

@@ -1,0 +1,34 @@
+"""Whatever is said, or a model answers, the rules about facts have an answer."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voice_agent.memory.facts.dates import absolute
+from voice_agent.memory.facts.decide import Known, decide
+from voice_agent.memory.facts.statements import left_out, refers_back, speaks_of_self, told
+from voice_agent.memory.recall.index import as_said
+from voice_agent.memory.recall.question import read
+from voice_agent.memory.recall.relevance import relevance
+
+FRAGMENTS = st.sampled_from(
+    "The user's|my|dog|is|called|Biscuit|not|999|years|ago|in|weeks|last|next|Friday|tomorrow|?|.|,|'s|what|when|I|am|"
+    "<b>|日本語|été|\u202e|one hundred|twenty|-first|in-law|guinea pigs|actually|now".split("|")
+)
+TEXT = st.one_of(st.text(max_size=200), st.lists(FRAGMENTS, max_size=20).map(" ".join))
+
+
+@given(TEXT, TEXT, TEXT)
+def test_no_text_breaks_a_rule(said: str, fact: str, known: str) -> None:
+    statement = told(said)
+    left_out(statement, [fact])
+    speaks_of_self(statement)
+    refers_back(statement)
+    absolute(fact, date(2026, 2, 28))
+    as_said(fact)
+    decided = decide([fact, said], statement, known, [Known("k", known)])
+    assert len(decided) <= 2
+    relevance(read(said), fact, 0.5, lambda one, other: 0.5)
