@@ -105,7 +105,7 @@ class VoiceAssistant:
         self._recollection = Recollection(memory, self._persona, job)
         self._forgets = ForgetByVoice(memory, self._recollection, self._turn_tasks, log, self.notify)
         self._recall = TurnRecall(memory, self._forgets, self._episode_tasks, self._journal, self._show_recalled)
-        self._welcome = Welcome(voice, self._recollection, self._recall, self._episode_tasks, enabled=greet)
+        self._welcome = Welcome(voice, memory, self._recollection, self._episode_tasks, enabled=greet)
         self._ahead = ReadAhead(self._episode_tasks, lambda: voice.brain, self._persona)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()

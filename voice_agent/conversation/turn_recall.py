@@ -36,18 +36,14 @@ class TurnRecall:
         self._journal = journal
         self._publish = publish
         self._looking: asyncio.Task[Recalled | None] | None = None
-        self._refreshing: tuple[Recall, asyncio.Task[None]] | None = None
 
     def begin(self, turn: Turn) -> None:
         """Before the answer is asked for: the search runs beside what else a turn begins with."""
         self._looking = self._tasks.start("recall", self._recalled(turn))
 
-    def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> tuple[Recall, asyncio.Task[None]]:
-        """Take over what was learned since, while nobody waits for it; one that has not ended yet is joined."""
-        recall = self._memory.recall(letta_agent_id, person_id, session_id)
-        if self._refreshing is None or self._refreshing[0] is not recall or self._refreshing[1].done():
-            self._refreshing = recall, self._tasks.start("recall-refresh", self._refreshed(recall))
-        return self._refreshing
+    def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> None:
+        """Take over what was learned since, while nobody waits for it."""
+        self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
     async def put_into(self, chat_ctx: ChatContext) -> None:
         """Last in the prompt: what stands before it stays in the model's cache. Facts stand in front of the question,

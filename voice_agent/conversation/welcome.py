@@ -13,8 +13,8 @@ from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import follow_up, greeting_text
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.conversation.voice import Voice
+from voice_agent.memory.access import Memory
 
 _PATIENCE: Final = 1.0
 """Seconds that what is known may take to be read; after that the greeting knows nothing."""
@@ -22,12 +22,12 @@ _PATIENCE: Final = 1.0
 
 class Welcome:
     def __init__(
-        self, voice: Voice, recollection: Recollection, recall: TurnRecall, tasks: OwnedTasks, *, enabled: bool
+        self, voice: Voice, memory: Memory, recollection: Recollection, tasks: OwnedTasks, *, enabled: bool
     ) -> None:
         self._voice = voice
         self._greeter = Greeter(voice)
         self._recollection = recollection
-        self._recall = recall
+        self._memory = memory
         self._tasks = tasks
         self._enabled = enabled
         self._looking: asyncio.Task[None] | None = None
@@ -45,9 +45,9 @@ class Welcome:
             self._looking = self._tasks.start("look-back", self._look_back())
 
     async def _look_back(self) -> None:
-        recall, refreshed = self._recall.refresh(*self._recollection.whose)
-        await asyncio.wait({refreshed}, timeout=_PATIENCE)
-        if not refreshed.done():
+        recall = self._memory.recall(*self._recollection.whose)
+        looked = (await asyncio.gather(asyncio.wait_for(recall.look(), _PATIENCE), return_exceptions=True))[0]
+        if isinstance(looked, BaseException):  # the plain greeting is one, too
             return
         known = recall.known
         self._knows = bool(known)

@@ -23,18 +23,19 @@ class Parts:
 
     def __init__(self, tasks: OwnedTasks, policy: RoomPolicy = RoomPolicy.SESSION) -> None:
         self.read = asyncio.Event()
-        self.tasks = tasks
         agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
         self.recollection = SimpleNamespace(agent=agent, policy=policy, whose=("a", "b", "c"), of_earlier_visits=True)
         self.made: list[str] = []
-        self.welcome = Welcome(
-            cast(Any, SimpleNamespace(session=None)), *cast(Any, (self.recollection, self, tasks)), enabled=True
-        )
+        voice = SimpleNamespace(session=None)
+        self.welcome = Welcome(*cast(Any, (voice, self, self.recollection, tasks)), enabled=True)
         self.welcome._greeter = cast(Any, self)
         self.known = (CAT,)
 
-    def refresh(self, *_: str) -> tuple[Any, asyncio.Task[Any]]:
-        return self, self.tasks.start("refresh", self.read.wait())
+    def recall(self, *_: str) -> Any:
+        return self
+
+    async def look(self) -> None:
+        await self.read.wait()
 
     async def prepare(self, text: str) -> None:
         self.made.append(text)
