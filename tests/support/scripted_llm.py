@@ -179,12 +179,20 @@ class Script:
         return Answer(text, tool, arguments, rule.delay, rule.between)
 
 
+def _asks_for_facts(body: dict[str, Any]) -> bool:
+    schema = (body.get("response_format") or {}).get("json_schema") or {}
+    return bool(schema.get("name") == "facts")
+
+
 class Server:
     def __init__(self) -> None:
         self.script = Script()
 
     async def chat(self, request: Request) -> Response:
         body = await request.json()
+        if _asks_for_facts(body):
+            # Background work: neither a scripted failure nor a count of requests is meant for it.
+            return JSONResponse(_whole(Answer(json.dumps({"facts": []}), "", {}, 0.0, 0.0)))
         self.script.requests.append(
             {"time": time.time(), "body": body, "key": request.headers.get("authorization", "")}
         )

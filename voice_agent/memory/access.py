@@ -173,6 +173,9 @@ class Memory:
 
     async def prepare(self, thread: str, agent: AgentBinding, person_id: str, name: str, deadline: float) -> None:
         """Make the home and its conversation before somebody waits for an answer that Letta gives itself."""
+        if agent.memory_scope is MemoryScope.PERSONAL and person_id:
+            with suppress(Temporary):
+                await FactStore(self._database).met(Owner(agent.letta_agent_id, person_id))
         if agent.reply_path is ReplyPath.LETTA and agent.memory_scope is MemoryScope.PERSONAL:
             # Whoever asks for the answer makes what is missing then, or says why it cannot be.
             with suppress(VoiceAgentError, TimeoutError):

@@ -57,8 +57,14 @@ class FactStore:
         query = select(facts).where(*_of(Owner(letta_agent_id, person_id)))
         return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id))
 
+    async def met(self, owner: Owner) -> None:
+        """Of this person facts are kept from now on: what stands about them in Letta is read, too."""
+        row: Mapping[str, Any] = {**asdict(owner), "revision": 0}
+        async with self._database.begin() as connection:
+            await connection.execute(insert_if_absent(self._database, revisions, row))
+
     async def people(self) -> list[tuple[str, str]]:
-        """All (assistant's Letta agent, person) of whom there are facts."""
+        """All (assistant's Letta agent, person) of whom facts are kept."""
         query = select(revisions.c.letta_agent_id, revisions.c.person_id)
         async with self._database.read() as connection:
             return [(row[0], row[1]) for row in await connection.execute(query)]
