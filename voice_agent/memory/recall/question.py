@@ -233,6 +233,26 @@ def holds(fact: str, asks: str) -> bool:
     return named or bool(re.search(r"\b(?:in|at|on|near|to|from|behind|under|by|beside|into|with)\b", folded))
 
 
+_ADVICE: Final = re.compile(
+    r"\b(?:can|could|would|will|should|shall|may|might|must) (?:you|i|we)\b|\bhow (?:do|can|should) (?:i|we)\b|"
+    r"\bwhat (?:do|should|can) (?:i|we) (?:do|say|make|cook|wear|need)\b|\blet (?:me|us)\b|"
+    r"\bhow (?:long|often|much|many)(?: \w+)? (?:do|must) (?:i|we) (?:have|need) to\b"
+)
+_OWN: Final = re.compile(r"\b(?:my|our)\b|\b(?:am|was|were|do|did|have|had|are) (?:i|we)\b|\bof mine\b")
+_FROM_MEMORY: Final = re.compile(r"\b(?:remember|remind|know|tell me|say|recall)\b")
+
+
+def asks_about_self(text: str) -> bool:
+    """Whether it asks for something that only the person can have told: "What is my cat called?", "Do I eat meat?".
+    Not "Can you help me?" or "How do I boil an egg?", which want help."""
+    folded = plain(text)
+    if not _OWN.search(folded):
+        return False
+    if _ADVICE.search(folded):
+        return bool(_FROM_MEMORY.search(folded)) and bool(re.search(r"\b(?:my|our)\b", folded))
+    return True
+
+
 _ABOUT_SELF: Final = frozenset(("i me my mine myself we us our ours").split())
 
 

@@ -19,7 +19,7 @@ from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.memory.recall.index import FactIndex, Vectors, as_said
-from voice_agent.memory.recall.question import Question, about_self, read
+from voice_agent.memory.recall.question import Question, about_self, asks_about_self, read
 from voice_agent.memory.recall.relevance import Relevance, relevance
 from voice_agent.memory.text import content_words, stem
 from voice_agent.storage.database import Database, insert_if_absent
@@ -124,7 +124,7 @@ class Recall:
         took = 1000 * (time.perf_counter() - began)
         if chosen:
             return Recalled(tuple(chosen[:MOST]), sure=best is Relevance.LIKELY, milliseconds=took)
-        return Recalled(untold=is_question(question) and about_self(question), milliseconds=took)
+        return Recalled(untold=is_question(question) and asks_about_self(question), milliseconds=took)
 
     def _judge(self, asked: Question, fact_id: str, similarity: float, vector: Vectors | None) -> Relevance:
         fact = self._facts[fact_id].text

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agent.memory.recall.question import about_self, entities, holds, read
+from voice_agent.memory.recall.question import about_self, asks_about_self, entities, holds, read
 from voice_agent.memory.recall.relevance import Relevance, relevance
 
 
@@ -67,3 +67,37 @@ def test_the_kind_of_answer() -> None:
     assert not holds("The user likes tea.", "who")
     assert about_self("What is my name?")
     assert not about_self("What is the capital of France?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is my cat called?",
+        "Do I eat meat?",
+        "Where did I spend my last holiday?",
+        "When are we going to see the opera?",
+        "Can you tell me my sister's name?",
+        "How tall am I?",
+        "Which hobbies of mine do you remember?",
+    ],
+)
+def test_what_only_the_person_can_have_told_is_asked_for(question: str) -> None:
+    assert asks_about_self(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Can you help me?",
+        "Can you help me with my homework?",
+        "How do I boil an egg?",
+        "What should I cook tonight?",
+        "Could you tell me a joke?",
+        "Where can I buy bread?",
+        "What is the capital of France?",
+        "How are you?",
+        "Would you like to hear about it, can I tell you?",
+    ],
+)
+def test_help_and_knowledge_of_the_world_are_not(question: str) -> None:
+    assert not asks_about_self(question)
