@@ -107,13 +107,13 @@ async def test_health_names_the_process_and_ready_names_the_part_that_is_away(
 
 
 async def test_who_cannot_hear_or_speak_is_known_before_anybody_talks(plane: ControlPlane) -> None:
-    """There is no model server here."""
+    """There is no model server here: nobody hears, thinks, speaks, or finds what was told by its meaning."""
 
     async def asked() -> list[str] | None:
         found = (await plane.http.get("/agents")).json()["providers"]
         return [error["code"] for error in found] or None
 
-    assert await eventually(asked, 15, "the first check of the providers") == ["model_unreachable"] * 3
+    assert await eventually(asked, 15, "the first check of the providers") == ["model_unreachable"] * 4
     checks = (await plane.http.get("/ready")).json()["checks"]
     assert {name for name, check in checks.items() if not check["ok"]} == {"models", "stt", "llm", "tts"}
     assert "this machine" in checks["tts"]["detail"]
