@@ -141,8 +141,8 @@ def decide(proposed: Sequence[str], said: str, context: str, known: Sequence[Kno
 
 
 def tidy(sentence: str) -> str:
-    text = " ".join(sentence.split()).strip(" -•*\"'")
-    return text if text.endswith((".", "!")) or not text else f"{text}."
+    text = " ".join(sentence.split()).strip(" -•*")
+    return text if text.endswith((".", "!", '"')) or not text else f"{text}."
 
 
 def acceptable(fact: str, said: str) -> bool:

@@ -103,3 +103,8 @@ def test_of_two_proposals_the_one_that_says_all_is_kept() -> None:
     assert texts(said, "The user has a dog.", "The user has a greyhound dog named Pickles.") == [
         "The user has a greyhound dog named Pickles."
     ]
+
+
+def test_a_quotation_keeps_its_marks() -> None:
+    said = "Nothing beats pavlova for me."
+    assert texts(said, f'The user said: "{said}"') == [f'The user said: "{said}"']
