@@ -11,20 +11,7 @@ from typing import Final
 from voice_agent.memory.text import TENS, UNITS
 
 DAYS: Final = ("monday tuesday wednesday thursday friday saturday sunday").split()
-MONTHS: Final = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+MONTHS: Final = ("january february march april may june july august september october november december").split()
 _NUMBER: Final = {word: number for number, word in enumerate(UNITS)} | {"a": 1, "an": 1, "couple of": 2}
 _DAY: Final = "|".join(DAYS)
 _COUNT: Final = rf"\d{{1,3}}|{'|'.join(word for word in _NUMBER)}|{'|'.join(TENS)}"

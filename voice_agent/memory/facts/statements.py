@@ -14,126 +14,22 @@ from voice_agent.memory.text import content_words, sentences, stem, words
 
 _QUESTION_WORDS: Final = frozenset(("what who whom whose which when where why how").split())
 _AUXILIARIES: Final = frozenset(
-    [
-        "do",
-        "does",
-        "did",
-        "is",
-        "are",
-        "am",
-        "was",
-        "were",
-        "have",
-        "has",
-        "had",
-        "can",
-        "could",
-        "would",
-        "will",
-        "shall",
-        "should",
-        "may",
-        "might",
-        "must",
-        "isn",
-        "aren",
-        "don",
-    ]
+    (
+        "do does did is are am was were have has had can could would will shall should may might must isn aren don"
+    ).split()
 )
-_SUBJECTS: Final = frozenset(
-    [
-        "i",
-        "you",
-        "he",
-        "she",
-        "it",
-        "we",
-        "they",
-        "there",
-        "that",
-        "this",
-        "my",
-        "your",
-        "his",
-        "her",
-        "our",
-        "their",
-        "the",
-        "a",
-        "any",
-    ]
-)
+_SUBJECTS: Final = frozenset(("i you he she it we they there that this my your his her our their the a any").split())
 _REQUESTS: Final = frozenset(
-    [
-        "tell",
-        "give",
-        "say",
-        "play",
-        "explain",
-        "repeat",
-        "stop",
-        "sing",
-        "read",
-        "write",
-        "show",
-        "find",
-        "describe",
-        "list",
-        "spell",
-        "translate",
-        "count",
-        "guess",
-        "imagine",
-        "recommend",
-        "suggest",
-        "ignore",
-        "pretend",
-        "act",
-        "answer",
-        "speak",
-        "talk",
-        "forget",
-        "help",
-        "wait",
-        "listen",
-    ]
+    (
+        "tell give say play explain repeat stop sing read write show find describe list spell translate count "
+        "guess imagine recommend suggest ignore pretend act answer speak talk forget help"
+    ).split()
 )
 _FILLERS: Final = frozenset(
-    [
-        "um",
-        "uh",
-        "er",
-        "hm",
-        "hmm",
-        "oh",
-        "ah",
-        "well",
-        "so",
-        "and",
-        "but",
-        "okay",
-        "ok",
-        "hey",
-        "hi",
-        "hello",
-        "yes",
-        "yeah",
-        "no",
-        "please",
-        "now",
-        "right",
-        "actually",
-        "sorry",
-        "listen",
-        "look",
-        "like",
-        "also",
-        "by",
-        "the",
-        "way",
-        "honestly",
-        "anyway",
-    ]
+    (
+        "um uh er hm hmm oh ah well so and but okay ok hey hi hello yes yeah no please now right actually sorry "
+        "listen wait look like also by the way honestly anyway"
+    ).split()
 )
 _FIRST_PERSON: Final = frozenset(("i me my mine myself we us our ours").split())
 _LEAD_IN: Final = re.compile(

@@ -49,3 +49,7 @@ def test_clauses_of_which_no_fact_says_a_word_are_left_out() -> None:
     said = "My friends go out every weekend, but I'm saving up for a wood stove, so it gets late."
     assert left_out(said, ["The user's friends go out every weekend."]) == ["but I'm saving up for a wood stove"]
     assert left_out(said, ["The user's friends go out every weekend.", "The user is saving for a wood stove."]) == []
+
+
+def test_a_word_of_hesitation_makes_no_request_of_a_correction() -> None:
+    assert told("No, wait, my horse is fifteen.") == "No, wait, my horse is fifteen."
