@@ -115,5 +115,5 @@ async def test_who_cannot_hear_or_speak_is_known_before_anybody_talks(plane: Con
 
     assert await eventually(asked, 15, "the first check of the providers") == ["model_unreachable"] * 4
     checks = (await plane.http.get("/ready")).json()["checks"]
-    assert {name for name, check in checks.items() if not check["ok"]} == {"models", "stt", "llm", "tts"}
+    assert {name for name, check in checks.items() if not check["ok"]} == {"models", "stt", "embedding", "llm", "tts"}
     assert "this machine" in checks["tts"]["detail"]
