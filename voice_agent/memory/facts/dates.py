@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 from typing import Final
 
-from voice_agent.memory.text import TENS, UNITS
+from voice_agent.memory.text import TENS, UNITS, sentences
 
 DAYS: Final = ("monday tuesday wednesday thursday friday saturday sunday").split()
 MONTHS: Final = ("january february march april may june july august september october november december").split()
@@ -77,12 +77,28 @@ def tells_past(word: str) -> bool:
     return _PAST.fullmatch(word) is not None
 
 
-def absolute(sentence: str, said_on: date) -> str:
-    """The sentence with every relative date replaced by the day, month or year that is meant."""
+def absolute(statement: str, said_on: date) -> str:
+    """The statement with every relative date replaced by the day, month or year that is meant. To be asked of what was
+    said, not of what a model made of it: that loses "next" and "from now on"."""
+    return " ".join(_absolute(sentence, said_on) for sentence in sentences(statement))
+
+
+def _absolute(sentence: str, said_on: date) -> str:
     past = bool(_PAST.search(sentence))
     for pattern, meant in _RULES:
         sentence = pattern.sub(lambda found, meant=meant: meant(found, said_on, past), sentence)  # type: ignore[misc]
-    return sentence
+    return _DOUBLED.sub(r"\1", sentence)
+
+
+_DOUBLED: Final = re.compile(r"\b(for|to|by|until|till|from|since|of|before|after|on) on(?= )", re.IGNORECASE)
+_RECURRING: Final = re.compile(
+    rf"\b(?:every|each|weekly|from now on|always|usually|normally|mostly|these days)\b|"
+    rf"\b(?:{_DAY}) (?:is|are|was|night is|evening is)\b|"
+    rf"\b(?:go|goes|play|plays|sing|sings|run|runs|swim|swims|rehearse|rehearses|train|trains|meet|meets|practi[cs]es?|"
+    rf"teach|teaches|work|works|cook|cooks|volunteer|volunteers)\b",
+    re.IGNORECASE,
+)
+"""A day of the week that comes again and again."""
 
 
 def _on(day: date) -> str:
@@ -91,8 +107,11 @@ def _on(day: date) -> str:
 
 def _weekday(found: re.Match[str], today: date, past: bool) -> str:
     which = (found["which"] or "").lower()
+    if not which and _RECURRING.search(found.string):
+        return found[0]
     ahead = (DAYS.index(found["day"].lower()) - today.weekday()) % 7
-    if which == "last" or (past and which != "this"):
+    heads_for = found.string[: found.start()].rstrip().lower().endswith((" to", " for", " until", " till", " by"))
+    if which in ("last", "past") or (past and not which and not heads_for):
         return _on(today - timedelta((7 - ahead) % 7 or 7))
     return _on(today + timedelta(ahead or 7))
 
@@ -145,7 +164,8 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date, bool],
         (r"\b(?:today|tonight)\b", _near(0)),
         (r"\bthis (?P<part>morning|afternoon|evening)\b", _near(0)),
         (
-            rf"(?<!every )(?<!each )\b(?:(?:on|by) )?(?:(?P<which>next|last|this|coming) )?(?P<day>{_DAY})\b"
+            rf"(?<!every )(?<!each )\b(?:(?:on|by) )?"
+            rf"(?:(?:this |the )?(?P<which>next|last|past|this|coming) )?(?P<day>{_DAY})\b"
             rf"(?!,? (?:the )?(?:\d|{'|'.join(MONTHS)}))",
             _weekday,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,15 +56,20 @@ class Decision:
     """It corrects this fact."""
 
 
-def decide(proposed: Sequence[str], said: str, context: str, known: Sequence[Known]) -> list[Decision]:
+def accepted(proposed: Sequence[str], said: str, context: str) -> list[str]:
     """`said`: the statement; `context`: words that may be used besides (what was said just before, the names of known
-    facts). Each decision counts for those behind it."""
+    facts)."""
     facts = [tidy(one) for one in proposed]
-    facts = [fact for fact in facts if acceptable(fact, said) and grounded(fact, said, context)]
+    facts = [fact for fact in facts if acceptable(fact, f"{said} {context}") and grounded(fact, said, context)]
     whole = [fact for fact in facts if not any(fact != other and is_same(fact, other) for other in facts)]
+    return list(dict.fromkeys(whole))
+
+
+def decide(facts: Sequence[str], said: str, known: Sequence[Known]) -> list[Decision]:
+    """Each decision counts for those behind it."""
     decided: list[Decision] = []
     present = list(known)
-    for fact in dict.fromkeys(whole):
+    for fact in facts:
         same = next((one for one in present if is_same(fact, one.text)), None)
         if same is not None:
             decided.append(Decision(fact, same_as=same.fact_id))
@@ -96,9 +101,11 @@ def acceptable(fact: str, said: str) -> bool:
 
 
 def grounded(fact: str, said: str, context: str = "") -> bool:
-    """Every name and number of the fact was said, and of the other words all but one in four."""
+    """Every name and number of the fact was said, and of the other words all but one in four; not all of it
+    before."""
     heard_words = words(f"{said} {context}")
     heard = {stem(word) for word in heard_words}
+    own = set(content(said))
     run_together = "".join(heard_words)
     names = {name for one in fact.split()[1:] if one[:1].isupper() for name in words(one)}
     found, missing = 0, 0
@@ -109,7 +116,7 @@ def grounded(fact: str, said: str, context: str = "") -> bool:
             return False
         elif stem(word) not in GLUE:
             missing += 1
-    return found > 0 and missing <= found // 3
+    return found > 0 and missing <= found // 3 and not own.isdisjoint(content(fact))
 
 
 def is_same(one: str, other: str) -> bool:
@@ -134,9 +141,10 @@ def negated(text: str) -> bool:
 def corrected(fact: str, said: str, known: Sequence[Known]) -> Known | None:
     """The known fact that this one takes the place of."""
     cued = bool(_CORRECTS.search(said))
+    denied = {stem(word) for found in _DENIED.finditer(said) for word in content_words(found[1])}
     best: tuple[float, Known] | None = None
     for one in known:
-        likeness = _same_matter(fact, one.text, cued)
+        likeness = _DENIES if _denies(fact, one.text, denied) else _same_matter(fact, one.text, cued)
         if likeness and (best is None or likeness >= best[0]):
             best = likeness, one
     return best[1] if best else None
@@ -161,6 +169,21 @@ _CUE_WORDS: Final = frozenset(
     map(stem, ("actually changed switched moved renamed postponed rescheduled wrong now").split())
 )
 _WHEN: Final = frozenset(map(stem, [*DAYS, *MONTHS]))
+
+
+_DENIED: Final = re.compile(
+    r"\b(?:not|wasn't|isn't|weren't|aren't|no longer|instead of|rather than)"
+    r"(?: (?:the|a|an|at|in|on|called|it))? ([\w'-]+)",
+    re.IGNORECASE,
+)
+"""In "not 80, but 95" what is no longer to hold."""
+_DENIES: Final = 3.0
+
+
+def _denies(fact: str, other: str, denied: Set[str]) -> bool:
+    """Both speak of one matter, and the other one's value is the one that was denied."""
+    mine, theirs = _matter(fact), _matter(other)
+    return bool(denied & theirs - {word for word in mine if not word.isdigit()}) and bool(mine & theirs - denied)
 
 
 def _same_matter(fact: str, other: str, cued: bool) -> float:

@@ -48,3 +48,5 @@ class Fact:
     archive_attempts: int = 0
     passage_id: str = ""
     note: str = ""
+    said: str = ""
+    """The words that told it, dates made absolute: a question is often nearer to them than to the fact."""

@@ -34,7 +34,7 @@ from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.facts.wishes import forget_wish
 from voice_agent.memory.homes import Homes, lives_in_the_assistant
 from voice_agent.memory.model import LettaPort
-from voice_agent.memory.recall.index import FactIndex, as_said
+from voice_agent.memory.recall.index import WordingIndex, as_said
 from voice_agent.memory.recall.recall import text_hash
 from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.tables import turns
@@ -186,11 +186,11 @@ class Forgetting:
 def meant(what: str, known: Sequence[Fact]) -> list[Fact]:
     """The facts that hold most words of a description, and at least half of them; the best first."""
     asked = {word for word in content(what) if word not in GLUE} or set(content(what))
-    index = FactIndex()
+    index = WordingIndex()
     by_id = {fact.fact_id: fact for fact in known}
     for fact in known:
         index.put(fact.fact_id, fact.text, None)
-    hits = [by_id[hit.fact_id] for hit in index.search(what, None, len(known))]
+    hits = [by_id[hit.key] for hit in index.search(what, None, len(known))]
     # Words by which facts are phrased ("name", "live") decide between those that hold the others.
     phrased = set(content(what)) - asked
     shares = [(len(asked & set(content(fact.text))), len(phrased & set(content(fact.text)))) for fact in hits]

@@ -17,7 +17,7 @@ from voice_agent.contracts import LogEvent
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.facts import statements
 from voice_agent.memory.facts.dates import absolute
-from voice_agent.memory.facts.decide import Known, decide
+from voice_agent.memory.facts.decide import Known, accepted, decide
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.propose import Proposer
 from voice_agent.memory.facts.store import FactStore, Owner
@@ -68,8 +68,8 @@ class Learner:
         """False: it is to be tried again."""
         try:
             known = await self._store.known(owner)
-            proposed, said, before = await self._proposed(turn, known)
-            new, replaced = self._decided(turn, owner, said_at, proposed, said, before, known)
+            taken, said = await self._taken(turn, said_at, known)
+            new, replaced = _decided(turn, owner, said_at, taken, said, known)
             await self._store.learned(turn.turn_id, owner, new, replaced)
         except VoiceAgentError as error:
             return await self._failed(turn, error)
@@ -82,49 +82,22 @@ class Learner:
             line.write(LogEvent.FACTS_LEARNED, turn_id=turn.turn_id, facts=len(new), replaced=len(replaced))
         return True
 
-    async def _proposed(self, turn: Turn, known: Sequence[Fact]) -> tuple[list[str], str, str]:
+    async def _taken(self, turn: Turn, said_at: datetime, known: Sequence[Fact]) -> tuple[list[str], str]:
+        """Sentences about the user, and the statement that they are taken from."""
         # "Forget that my dog is called Biscuit" tells of a dog, and is said so that it is not known.
         said = "" if forget_wish(turn.user_text) else statements.told(turn.user_text)
         of_interest = (
             statements.speaks_of_self(said) or _names_known(said, known) or len(content(said)) >= _WORTH_ASKING
         )
         if not said or not of_interest:
-            return [], said, ""
+            return [], said
+        said = absolute(said, said_at.date())
         before = await self._said_before(turn) if statements.refers_back(said) else ""
-        proposed = await self._proposer.propose(said, before)
-        if rest := statements.left_out(said, proposed):
-            proposed = [*proposed, *await self._proposer.propose(". ".join(rest))]
-        # What the model does not put into words is kept in the speaker's.
-        proposed += [f'The user said: "{clause}"' for clause in statements.left_out(said, proposed)]
-        return proposed, said, before
-
-    def _decided(
-        self,
-        turn: Turn,
-        owner: Owner,
-        said_at: datetime,
-        proposed: Sequence[str],
-        said: str,
-        before: str,
-        known: Sequence[Fact],
-    ) -> tuple[list[Fact], list[str]]:
         names = " ".join(fact.text for fact in known if _names_known(said, [fact]))
-        decisions = decide(proposed, said, f"{before} {names}", [Known(fact.fact_id, fact.text) for fact in known])
-        fresh = [one for one in decisions if not one.same_as]
-        new = [
-            Fact(
-                fact_id=f"{turn.turn_id}-{number}",
-                letta_agent_id=owner.letta_agent_id,
-                person_id=owner.person_id,
-                text=absolute(one.text, said_at.date()),
-                said_at=said_at,
-                turn_id=turn.turn_id,
-                session_id=turn.session_id,
-                replaces=one.replaces,
-            )
-            for number, one in enumerate(fresh)
-        ]
-        return new, [one.replaces for one in fresh if one.replaces]
+        taken = accepted(await self._proposer.propose(said, before), said, f"{before} {names}")
+        # What the model does not put into words is kept in the speaker's.
+        quoted = [f'The user said: "{words}"' for words in statements.left_out(said, taken)]
+        return [*taken, *accepted(quoted, said, "")], said
 
     async def _failed(self, turn: Turn, error: VoiceAgentError) -> bool:
         if isinstance(error, Temporary) and error.code is Code.MODEL_BUSY:
@@ -168,8 +141,27 @@ class Learner:
             return statements.told(str(await connection.scalar(query) or ""))
 
 
-def _says_much(said: str) -> bool:
-    return len(content(said)) >= _WORTH_ASKING
+def _decided(
+    turn: Turn, owner: Owner, said_at: datetime, taken: Sequence[str], said: str, known: Sequence[Fact]
+) -> tuple[list[Fact], list[str]]:
+    """The new facts, and the ids of those that they replace."""
+    decisions = decide(taken, said, [Known(fact.fact_id, fact.text) for fact in known])
+    fresh = [one for one in decisions if not one.same_as]
+    new = [
+        Fact(
+            fact_id=f"{turn.turn_id}-{number}",
+            letta_agent_id=owner.letta_agent_id,
+            person_id=owner.person_id,
+            text=one.text,
+            said_at=said_at,
+            turn_id=turn.turn_id,
+            session_id=turn.session_id,
+            replaces=one.replaces,
+            said=said,
+        )
+        for number, one in enumerate(fresh)
+    ]
+    return new, [one.replaces for one in fresh if one.replaces]
 
 
 def _names_known(said: str, known: Sequence[Fact]) -> bool:

@@ -6,8 +6,9 @@ about what is left here.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from voice_agent.memory.text import content_words, sentences, stem, words
@@ -19,10 +20,12 @@ _AUXILIARIES: Final = frozenset(
     ).split()
 )
 _SUBJECTS: Final = frozenset(("i you he she it we they there that this my your his her our their the a any").split())
+_PRONOUNS: Final = frozenset(("i you he she it we they that this there").split())
+_SUBJECTLESS: Final = frozenset(("been had have got moved lost bought started gave grew born").split())
 _REQUESTS: Final = frozenset(
     (
         "tell give say play explain repeat stop sing read write show find describe list spell translate count "
-        "guess imagine recommend suggest ignore pretend act answer speak talk forget help"
+        "guess imagine recommend suggest ignore pretend act answer speak talk forget help let lets"
     ).split()
 )
 _FILLERS: Final = frozenset(
@@ -33,39 +36,62 @@ _FILLERS: Final = frozenset(
 )
 _FIRST_PERSON: Final = frozenset(("i me my mine myself we us our ours").split())
 _LEAD_IN: Final = re.compile(
-    r"^(?:(?:please|and|so|oh|well|also),? )*(?:(?:please )?(?:remember|note|keep in mind|don't forget|do not forget|"
-    r"you should know|you must know|did you know|just so you know|for your information|by the way),?)(?: that)?,? ",
+    r"^(?:(?:please|and|so|oh|well|also|hey),? )*(?:(?:please )?(?:remember|note|keep in mind|don't forget|"
+    r"do not forget|you should know|you must know|did you know|just so you know|for your information|by the way|"
+    r"(?:guess|you know|tell you) what|you won't believe it|imagine that),?)[:!]?(?: (?:that|but))?,? ",
     re.IGNORECASE,
 )
+_TAG: Final = re.compile(
+    r",? (?:(?:can|could|would|will|do|does|did|is|are|was|were|has|have|had)(?:n't)? (?:you|i|he|she|it|we|they|that)"
+    r"(?: (?:believe|imagine|think|know)(?: (?:it|that|so))?)?|right|eh|huh|you know)\?$",
+    re.IGNORECASE,
+)
+"""What makes no question of a statement: ", can you believe it?"."""
+_TOPIC_WORDS: Final = 4
+"""At most so many in "Nieces and nephews? I have eight." """
+_SHORT_REMARK: Final = 6
+"""Words. "It rained all the way, and then ..." refers to nothing."""
 _THIRD_PERSON: Final = frozenset(("he she it they his her their its").split())
 
 
 def told(utterance: str) -> str:
     """What of it is told, in the speaker's words; empty: nothing is."""
-    kept = [_without_lead_in(one) for one in sentences(utterance)]
-    return " ".join(one for one in kept if words(one) and not is_question(one) and not is_request(one))
+    kept: list[str] = []
+    topic = ""
+    for one in map(_without_lead_in, map(_without_tag, sentences(utterance))):
+        if _is_topic(one):
+            topic = one.rstrip(" ?")
+        elif words(one) and not is_question(one) and not is_request(one):
+            kept.append(f"{topic}: {one}" if topic else one)
+            topic = ""
+        else:
+            topic = ""
+    return " ".join(kept)
 
 
 def speaks_of_self(text: str) -> bool:
-    return bool(_FIRST_PERSON & set(words(text)))
+    """Also without a subject: "Had my jab on Monday.", "Been there twice."."""
+    found = _opening(text)
+    return bool(_FIRST_PERSON & set(words(text))) or bool(found and found[0] in _SUBJECTLESS)
 
 
 def refers_back(text: str) -> bool:
     """Whether it can be understood only together with what was said before ("Actually, he is four.")."""
-    return bool(_THIRD_PERSON & set(_opening(text)[:3]))
+    opening = _opening(text)
+    return bool(_THIRD_PERSON & set(opening[:3])) and ("it" not in opening[:1] or len(opening) <= _SHORT_REMARK)
 
 
 def is_question(sentence: str) -> bool:
     if sentence.rstrip().endswith("?"):
         return True
-    opening = _opening(sentence)
-    if not opening:
-        return False
-    first = opening[0]
-    if first in _QUESTION_WORDS:
-        # "When I was a child I lived in Oslo." and "What I like is tea." tell something.
-        return len(opening) < 2 or opening[1] not in ("i", "we", "my", "our")
-    return first in _AUXILIARIES and len(opening) > 1 and opening[1] in _SUBJECTS
+    first, second = (*_opening(sentence)[:2], "", "")[:2]
+    if first in ("when", "where"):  # "When it's hot we order in." tells something.
+        return not second or second in _AUXILIARIES
+    if first in _QUESTION_WORDS:  # "What I like is tea.", "What a day!"
+        return second not in ("i", "we", "my", "our", "a")
+    if first in _SUBJECTLESS:  # "Had my jab on Monday."
+        return second in _PRONOUNS
+    return first in _AUXILIARIES and second in _SUBJECTS
 
 
 def is_request(sentence: str) -> bool:
@@ -76,6 +102,23 @@ def is_request(sentence: str) -> bool:
 def _without_lead_in(sentence: str) -> str:
     shorter = _LEAD_IN.sub("", sentence)
     return shorter if shorter and (shorter == sentence or not is_question(shorter)) else ""
+
+
+def _without_tag(sentence: str) -> str:
+    shorter = _TAG.sub("", sentence)
+    if shorter == sentence or not words(shorter) or is_question(shorter):
+        return sentence
+    return f"{shorter}."
+
+
+def _is_topic(sentence: str) -> bool:
+    found = words(sentence)
+    return (
+        sentence.rstrip().endswith("?")
+        and 0 < len(found) <= _TOPIC_WORDS
+        and not {"you", "your"} & set(found)
+        and found[0] not in _QUESTION_WORDS | _AUXILIARIES | _FILLERS
+    )
 
 
 def _opening(sentence: str) -> list[str]:
@@ -90,12 +133,47 @@ _CLAUSE_END: Final = re.compile(
 
 
 def left_out(said: str, facts: Sequence[str]) -> list[str]:
-    """The clauses about the speaker of which the facts lack most: a small model tells the beginning of a long sentence
-    and forgets its end, or what was misheard."""
+    """The sentences of which no fact tells all that matters, or of long ones the part: a small model tells the
+    beginning of a long sentence and forgets its end, or what was misheard."""
     covered = {stem(word) for fact in facts for word in content_words(fact)}
-    missing = []
-    for clause in _CLAUSE_END.split(said):
-        about = {stem(word) for word in content_words(clause)}
-        if len(about - covered) > 1 and (speaks_of_self(clause) or about & covered):
-            missing.append(clause.strip(" .,;:!?"))
-    return missing
+    return [part for one in sentences(said) if (part := _part_left_out(one, covered))]
+
+
+def _part_left_out(sentence: str, covered: Collection[str]) -> str:
+    parts = clauses(sentence)
+    lost = [place for place, clause in enumerate(parts) if _is_lost(clause, covered)]
+    if not lost:
+        return ""
+    if len(words(sentence)) <= _SHORT:
+        return sentence.strip(" .,;:!?")
+    around = parts[max(0, lost[0] - 1) : lost[-1] + 2]
+    return "".join(around).strip(" .,;:!?")
+
+
+def _is_lost(clause: str, covered: Collection[str]) -> bool:
+    about = [word for word in content_words(clause) if stem(word) not in covered and stem(word) not in _ASIDE]
+    return len(about) > 1 or any(word.isdigit() for word in about) or bool(_proper(clause) & set(about))
+
+
+def clauses(sentence: str) -> list[str]:
+    """With what stands between them."""
+    ends = [0, *(found.start() for found in _CLAUSE_END.finditer(sentence)), len(sentence)]
+    return [sentence[start:end] for start, end in itertools.pairwise(ends) if end > start]
+
+
+def _proper(clause: str) -> set[str]:
+    return {name for one in clause.split()[1:] if one[:1].isupper() for name in words(one)}
+
+
+_ASIDE: Final = frozenset(
+    map(
+        stem,
+        (
+            "actually mistake wrong sorry honestly really quite correction meant now mixed scratch turns say said let "
+            "believe imagine nice meet course dear god guess think know look mind way"
+        ).split(),
+    )
+)
+"""Said beside the matter."""
+_SHORT: Final = 30
+"""Words of a sentence that is kept as a whole."""

@@ -179,7 +179,7 @@ class FactStore:
             "archive_state": case((waiting, facts.c.archive_state), else_=ArchiveState.PENDING.value),
         }
         if state is FactState.FORGOTTEN:
-            values |= {"text": "", "note": ""}
+            values |= {"text": "", "note": "", "said": ""}
         await connection.execute(
             update(facts).where(facts.c.fact_id.in_(fact_ids), facts.c.state != FactState.FORGOTTEN).values(values)
         )
@@ -336,4 +336,5 @@ def _fact(row: RowMapping) -> Fact:
         archive_attempts=row["archive_attempts"],
         passage_id=row["passage_id"],
         note=row["note"],
+        said=row["said"],
     )

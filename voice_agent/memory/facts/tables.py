@@ -19,6 +19,7 @@ facts = Table(
     Column("said_at", DateTime(timezone=True), nullable=False),
     Column("state", String(16), nullable=False),
     Column("replaces", String(80), nullable=False, server_default=""),
+    Column("said", Text, nullable=False, server_default=""),
     # Whether Letta holds it as a passage (archive.py).
     Column("archive_state", String(16), nullable=False),
     Column("archive_attempts", Integer, nullable=False, server_default="0"),

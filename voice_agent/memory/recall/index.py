@@ -1,4 +1,4 @@
-"""Searches the facts of one person by meaning and by words; both rankings are joined. Pure; a cache of the store."""
+"""Searches short texts by meaning and by words; both rankings are joined. Pure; a cache of the store."""
 
 from __future__ import annotations
 
@@ -27,14 +27,12 @@ _EVERY: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    fact_id: str
+    key: str
     score: float
     """Of both rankings; comparable within one search only."""
-    similarity: float
-    """Cosine with the question; 0 where vectors are missing."""
 
 
-class FactIndex:
+class WordingIndex:
     def __init__(self) -> None:
         self._place: dict[str, int] = {}
         self._ids: list[str] = []
@@ -47,30 +45,30 @@ class FactIndex:
     def __len__(self) -> int:
         return len(self._words)
 
-    def __contains__(self, fact_id: str) -> bool:
-        return fact_id in self._words
+    def __contains__(self, key: str) -> bool:
+        return key in self._words
 
-    def put(self, fact_id: str, text: str, vector: Vectors | None) -> None:
-        """`vector`: normalised; None: the fact is found by its words only."""
-        self.drop(fact_id)
+    def put(self, key: str, text: str, vector: Vectors | None) -> None:
+        """`vector`: normalised; None: it is found by its words only."""
+        self.drop(key)
         counted = Counter(content(text))
-        self._words[fact_id] = counted
+        self._words[key] = counted
         self._length += counted.total()
         for word in counted:
-            self._holding[word].add(fact_id)
+            self._holding[word].add(key)
         if vector is not None:
-            self._append(fact_id, vector)
+            self._append(key, vector)
 
-    def drop(self, fact_id: str) -> None:
-        counted = self._words.pop(fact_id, None)
+    def drop(self, key: str) -> None:
+        counted = self._words.pop(key, None)
         if counted is None:
             return
         self._length -= counted.total()
         for word in counted:
-            self._holding[word].discard(fact_id)
+            self._holding[word].discard(key)
             if not self._holding[word]:
                 del self._holding[word]
-        place = self._place.pop(fact_id, None)
+        place = self._place.pop(key, None)
         if place is None:
             return
         last = self._count - 1
@@ -86,14 +84,15 @@ class FactIndex:
         worded = self._by_words(content(question))
         joined: Counter[str] = Counter()
         for ranking in (similar, worded):
-            for rank, (fact_id, _) in enumerate(ranking, 1):
-                joined[fact_id] += 1 / (_RRF + rank)  # type: ignore[assignment]  # a Counter of weights
+            for rank, (key, _) in enumerate(ranking, 1):
+                joined[key] += 1 / (_RRF + rank)  # type: ignore[assignment]  # a Counter of weights
         near = dict(similar)
         best = sorted(joined.items(), key=lambda item: (-item[1], -near.get(item[0], 0.0), item[0]))[:limit]
-        return [Hit(fact_id, float(score), self._similarity(fact_id, vector)) for fact_id, score in best]
+        return [Hit(key, float(score)) for key, score in best]
 
-    def _similarity(self, fact_id: str, vector: Vectors | None) -> float:
-        place = self._place.get(fact_id)
+    def similarity(self, key: str, vector: Vectors | None) -> float:
+        """Cosine with the question; 0 where a vector is missing."""
+        place = self._place.get(key)
         return float(self._vectors[place] @ vector) if place is not None and vector is not None else 0.0
 
     def _by_meaning(self, vector: Vectors | None) -> list[tuple[str, float]]:
@@ -112,11 +111,11 @@ class FactIndex:
             if not holding:
                 continue
             weight = self.rarity(word)
-            for fact_id in holding:
-                counted = self._words[fact_id]
+            for key in holding:
+                counted = self._words[key]
                 frequency = counted[word]
                 norm = _K1 * (1 - _B + _B * counted.total() / max(mean, 1e-9))
-                scores[fact_id] += weight * frequency * (_K1 + 1) / (frequency + norm)  # type: ignore[assignment]
+                scores[key] += weight * frequency * (_K1 + 1) / (frequency + norm)  # type: ignore[assignment]
         return scores.most_common(_EVERY)  # type: ignore[return-value]
 
     def rarity(self, word: str) -> float:
@@ -124,7 +123,7 @@ class FactIndex:
         found = len(self._holding.get(word, ()))
         return math.log(1 + (len(self._words) - found + 0.5) / (found + 0.5))
 
-    def _append(self, fact_id: str, vector: Vectors) -> None:
+    def _append(self, key: str, vector: Vectors) -> None:
         if self._vectors.shape[1] != vector.shape[0] or self._count == self._vectors.shape[0]:
             grown = np.zeros((max(64, 2 * self._count), vector.shape[0]), np.float32)
             if self._vectors.shape[1] == vector.shape[0]:
@@ -135,8 +134,8 @@ class FactIndex:
                 self._count = 0
             self._vectors = grown
         self._vectors[self._count] = vector
-        self._place[fact_id] = self._count
-        self._ids.append(fact_id)
+        self._place[key] = self._count
+        self._ids.append(key)
         self._count += 1
 
 

@@ -209,8 +209,12 @@ def asks_about_self(text: str) -> bool:
     return True
 
 
-_ABOUT_SELF: Final = frozenset(("i me my mine myself we us our ours").split())
+_EVERYTHING: Final = re.compile(
+    r"\b(?:what|everything|anything|something|all)\b.*\b(?:know|remember|learned|noted|recall)\b.*\b(?:me|us)\b|"
+    r"\bwho am i\b|\bdo you (?:know|remember) me\b"
+)
 
 
-def about_self(text: str) -> bool:
-    return bool(_ABOUT_SELF & set(words(text)))
+def asks_everything(text: str) -> bool:
+    """ "What do you know about me?" """
+    return bool(_EVERYTHING.search(plain(text)))

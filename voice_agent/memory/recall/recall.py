@@ -14,19 +14,26 @@ from sqlalchemy import select
 
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.facts.fact import Fact, FactState
-from voice_agent.memory.facts.statements import is_question, told
+from voice_agent.memory.facts.statements import is_question, speaks_of_self, told
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.recall.embedder import Embedder
-from voice_agent.memory.recall.index import FactIndex, Vectors, as_said
-from voice_agent.memory.recall.question import Question, about_self, asks_about_self, read
-from voice_agent.memory.recall.relevance import Relevance, relevance
+from voice_agent.memory.recall.index import Vectors
+from voice_agent.memory.recall.question import Question, asks_about_self, asks_everything, read
+from voice_agent.memory.recall.relevance import POSSIBLE, Evidence, Relevance, grade, relevance
+from voice_agent.memory.recall.told import Told
 from voice_agent.memory.text import content_words, stem
 from voice_agent.storage.database import Database, insert_if_absent
 
 MOST: Final = 3
 """Facts in the prompt of one question (docs/measured.md has the curve)."""
-_CANDIDATES: Final = 8
+_CANDIDATES: Final = 24
+"""Wordings; a turn has several."""
+_OF_ONE_TURN: Final = 2
+_BEHIND: Final = 3.0
+"""What is so much less sure than the best is not shown."""
+_BY_WORDS: Final = 0.6
+"""Stands for similarity of meaning where there are no vectors and words are shared."""
 _OVERVIEW: Final = 5
 _AT_ONCE: Final = 200
 """Facts that are embedded before the next ones are looked at: an index of thousands is of use while it grows."""
@@ -53,16 +60,14 @@ class Recall:
         self._database = database
         self._store = FactStore(database)
         self._embedder = embedder
-        self._index = FactIndex()
-        self._facts: dict[str, Fact] = {}
+        self._told = Told()
         self._revision = 0
         self._words: OrderedDict[str, Vectors] = OrderedDict()
-        self._without_vector: set[str] = set()
 
     @property
     def known(self) -> Sequence[Fact]:
         """Newest first."""
-        return sorted(self._facts.values(), key=lambda fact: fact.said_at, reverse=True)
+        return sorted(self._told.facts.values(), key=lambda fact: fact.said_at, reverse=True)
 
     async def refresh(self) -> None:
         """Take over what was learned, corrected or forgotten, and make the vectors that are missing."""
@@ -79,61 +84,68 @@ class Recall:
         changed = await self._store.changed_since(self.owner, self._revision) if revision != self._revision else []
         for fact in (*changed, *await self._unlearned(before)):
             if fact.state is not FactState.KNOWN:
-                self._facts.pop(fact.fact_id, None)
-                self._index.drop(fact.fact_id)
-                self._without_vector.discard(fact.fact_id)
-            elif fact.fact_id not in self._facts:
-                self._facts[fact.fact_id] = fact
-                self._index.put(fact.fact_id, fact.text, None)
-                self._without_vector.add(fact.fact_id)
+                self._told.drop(fact.fact_id)
+            elif fact.fact_id not in self._told.facts:
+                self._told.put(fact)
         self._revision = revision
 
     async def _embed_new(self) -> None:
-        new = [self._facts[fact_id] for fact_id in self._without_vector]
+        new = list(self._told.wanting.items())
         for start in range(0, len(new), _AT_ONCE):
             some = new[start : start + _AT_ONCE]
-            for fact, vector in zip(some, await self._vectors([fact.text for fact in some]), strict=True):
-                if vector is not None and fact.fact_id in self._facts:
-                    self._index.put(fact.fact_id, fact.text, vector)
-                    self._without_vector.discard(fact.fact_id)
+            for (key, wording), vector in zip(some, await self._vectors([text for _, text in some]), strict=True):
+                if vector is not None:
+                    self._told.got(key, wording, vector)
 
     async def _unlearned(self, before: str) -> list[Fact]:
         """Statements from which no facts were taken yet, in the person's own words; and what became of earlier ones."""
         found = {
             f"turn:{turn_id}": Fact(
-                f"turn:{turn_id}", self.owner.letta_agent_id, self.owner.person_id, f'The user said: "{words}"', said_at
+                f"turn:{turn_id}",
+                self.owner.letta_agent_id,
+                self.owner.person_id,
+                f'The user said: "{words}"',
+                said_at,
+                said=words,
             )
             for turn_id, user_text, said_at in await self._store.unlearned(self.owner, self._session_id)
             if turn_id != before and (words := told(user_text))
         }
-        gone = [fact for key, fact in self._facts.items() if key.startswith("turn:") and key not in found]
+        gone = [fact for key, fact in self._told.facts.items() if key.startswith("turn:") and key not in found]
         return [*found.values(), *(replace(fact, state=FactState.REPLACED) for fact in gone)]
 
     async def about(self, question: str) -> Recalled:
         """By the facts of the last `refresh`. An embedding model that does not answer leaves the search by words."""
         began = time.perf_counter()
         asked = read(question)
-        own = [word for word in asked.own if word not in self._words]
-        if not asked.matter and not asked.entities and not asked.asks and about_self(question):
-            return Recalled(tuple(self.known[:_OVERVIEW]))  # "What do you know about me?"
-        vector = await self._embedded(question, own)
-        hits = self._index.search(question, vector, _CANDIDATES)
-        judged = [(self._judge(asked, hit.fact_id, hit.similarity, vector), hit) for hit in hits]
-        best = max((grade for grade, _ in judged), default=Relevance.NONE)
-        chosen = [self._facts[hit.fact_id] for grade, hit in judged if grade is not Relevance.NONE and grade == best]
+        if asks_everything(question):
+            return Recalled(tuple(self.known[:_OVERVIEW]))
+        vector = await self._embedded(question, [word for word in asked.matter if word not in self._words])
+        hits = self._told.index.search(question, vector, _CANDIDATES)
+        found = dict.fromkeys(self._told.turn(hit.key) for hit in hits)
+        judged = sorted(((self._judged(asked, turn, vector), turn) for turn in found), reverse=True)
+        best = grade(judged[0][0]) if judged else Relevance.NONE
+        if best is Relevance.POSSIBLE and not speaks_of_self(question):
+            best = Relevance.NONE  # of the world: what is not sure to belong to it would only mislead
         took = 1000 * (time.perf_counter() - began)
-        if chosen:
-            return Recalled(tuple(chosen[:MOST]), sure=best is Relevance.LIKELY, milliseconds=took)
-        return Recalled(untold=is_question(question) and asks_about_self(question), milliseconds=took)
+        if best is Relevance.NONE:
+            return Recalled(untold=is_question(question) and asks_about_self(question), milliseconds=took)
+        near = [turn for score, turn in judged if score >= POSSIBLE and score >= judged[0][0] - _BEHIND]
+        return Recalled(tuple(self._shown(near, vector)), sure=best is Relevance.LIKELY, milliseconds=took)
 
-    def _judge(self, asked: Question, fact_id: str, similarity: float, vector: Vectors | None) -> Relevance:
-        fact = self._facts[fact_id].text
-        if vector is None or fact_id in self._without_vector:  # by words: two of the question's, or the only one
-            stems = {stem(word) for word in content_words(fact)}
-            shared = sum(stem(word) in stems for word in content_words(asked.text))
-            similarity = 0.5 if shared >= min(2, max(1, len(asked.matter))) else 0.0
-            return relevance(asked, fact, similarity, lambda one, other: float(stem(one) == stem(other)))
-        return relevance(asked, fact, similarity, self._alike)
+    def _shown(self, turns: Sequence[str], vector: Vectors | None) -> list[Fact]:
+        """The nearest facts of each turn, as many as can be read without keeping the person waiting."""
+        return [fact for turn in turns for fact in self._told.nearest_facts(turn, vector)[:_OF_ONE_TURN]][:MOST]
+
+    def _judged(self, asked: Question, turn: str, vector: Vectors | None) -> float:
+        evidence = self._told.evidence(turn, vector)
+        if evidence is not None:
+            return relevance(asked, evidence, self._alike)
+        text = self._told.told(turn)
+        stems = {stem(word) for word in content_words(text)}
+        shared = sum(stem(word) in stems for word in content_words(asked.text))
+        alike = _BY_WORDS if shared >= min(2, max(1, len(asked.matter))) else 0.0
+        return relevance(asked, Evidence(text, alike, alike, alike), _same_stem)
 
     def _alike(self, one: str, other: str) -> float:
         first, second = self._words.get(one), self._words.get(other)
@@ -154,21 +166,20 @@ class Recall:
             self._words.popitem(last=False)
 
     async def _vectors(self, texts: Sequence[str]) -> list[Vectors | None]:
-        """Of facts as they would be said, and of their words; kept in the database, since they never change."""
-        said = [as_said(text) for text in texts]
+        """Of wordings, and of their words; kept in the database, since they never change."""
         words = list(dict.fromkeys(word for text in texts for word in content_words(text)))
         new_words = [word for word in words if word not in self._words]
-        kept = await self._kept([*said, *new_words])
-        missing = [text for text in dict.fromkeys([*said, *new_words]) if text not in kept]
+        kept = await self._kept([*texts, *new_words])
+        missing = [text for text in dict.fromkeys([*texts, *new_words]) if text not in kept]
         if missing:
             try:
                 made = await self._embedder.embed(missing)
             except VoiceAgentError:
-                return [kept.get(text) for text in said]
+                return [kept.get(text) for text in texts]
             kept |= dict(zip(missing, made, strict=True))
             await self._keep(missing, made)
         self._remember_words(new_words, [kept[word] for word in new_words])
-        return [kept.get(text) for text in said]
+        return [kept.get(text) for text in texts]
 
     async def _kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
         by_hash = {text_hash(text): text for text in texts}
@@ -192,6 +203,10 @@ class Recall:
                     "vector": np.asarray(vector, np.float32).tobytes(),
                 }
                 await connection.execute(insert_if_absent(self._database, vectors, row))
+
+
+def _same_stem(one: str, other: str) -> float:
+    return float(stem(one) == stem(other))
 
 
 def text_hash(text: str) -> str:

@@ -1,25 +1,30 @@
-"""Whether a fact answers a question: similarity of meaning, and what must be the same whatever the similarity. Pure.
+"""How surely what was told in one turn answers a question. Pure.
 
-Similarity alone cannot tell "my uncle's name" from "my nephew's name". So a fact is out when the question is about a
-person or an animal that the fact does not speak of, when it has no answer of the kind that is asked for, or when what
-belongs to the person in the question has no counterpart in it. The numbers are from `docs/measured.md` (recall).
+Similarity of meaning decides most, and cannot tell "my uncle's name" from "my nephew's name". So it counts besides of
+whom both speak, whether there is an answer of the kind that is asked for, and whether what belongs to the person in
+the question has a counterpart. The weights are those of a logistic regression over two pools of development wording
+(docs/adr/0011-facts-and-recall.md); 0 is where "it was told" and "it was not" are equally likely there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
+from statistics import fmean
 from typing import Final
 
 from voice_agent.memory.recall.question import Question, entities, holds
 from voice_agent.memory.text import content_words, stem
 
-SAME_ENTITY: Final = 0.27
-"""What it counts that both speak of the same person or animal, in units of cosine similarity."""
-POSSIBLE: Final = 0.29
-LIKELY: Final = 0.40
-COUNTERPART: Final = 0.42
-"""Similarity of two words that may stand for each other."""
+POSSIBLE: Final = -2.2
+LIKELY: Final = 0.0
+_BIAS: Final = -8.1
+_NEAREST, _STATEMENT, _FACT = 4.6, 4.6, 3.8
+_SAME_ENTITY, _OTHER_ENTITY, _ENTITY_NOT_ASKED = 0.6, -1.3, -0.7
+_HOLDS, _OWN, _MATTER = 0.7, 0.9, 1.65
+_NOTHING_TO_MATCH: Final = 0.6
+"""Where a question names nothing that could have a counterpart."""
 
 Alike = Callable[[str, str], float]
 """Similarity of two words."""
@@ -31,17 +36,38 @@ class Relevance(IntEnum):
     LIKELY = 2
 
 
-def relevance(question: Question, fact: str, similarity: float, alike: Alike) -> Relevance:
-    spoken_of = entities(fact)
-    if question.entities and not question.entities & spoken_of:
-        return Relevance.NONE
-    if not holds(fact, question.asks) or not _has_counterparts(question.own, fact, alike):
-        return Relevance.NONE
-    score = similarity + (SAME_ENTITY if question.entities else 0.0)
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one turn: all that was told in it, and similarities with the question."""
+
+    text: str
+    nearest: float
+    """Of its statement, of a clause of it, or of a fact: whichever is nearest."""
+    statement: float
+    fact: float
+
+
+def grade(score: float) -> Relevance:
     return Relevance.LIKELY if score >= LIKELY else Relevance.POSSIBLE if score >= POSSIBLE else Relevance.NONE
 
 
-def _has_counterparts(own: tuple[str, ...], fact: str, alike: Alike) -> bool:
-    present = content_words(fact)
-    stems = {stem(word) for word in present}
-    return all(stem(word) in stems or any(alike(word, other) >= COUNTERPART for other in present) for word in own)
+def relevance(question: Question, told: Evidence, alike: Alike) -> float:
+    score = _BIAS + _NEAREST * told.nearest + _STATEMENT * told.statement + _FACT * told.fact
+    spoken_of = entities(told.text)
+    if question.entities:
+        score += _SAME_ENTITY if question.entities & spoken_of else _OTHER_ENTITY
+    elif spoken_of:
+        score += _ENTITY_NOT_ASKED
+    if holds(told.text, question.asks):
+        score += _HOLDS
+    present = set(content_words(told.text))
+    own = [_counterpart(word, present, alike) for word in question.own]
+    matter = [_counterpart(word, present, alike) for word in question.matter]
+    score += _OWN * min(own, default=_NOTHING_TO_MATCH)
+    return score + _MATTER * (fmean(matter) if matter else _NOTHING_TO_MATCH)
+
+
+def _counterpart(word: str, present: set[str], alike: Alike) -> float:
+    if word in present or stem(word) in {stem(other) for other in present}:
+        return 1.0
+    return max((alike(word, other) for other in present), default=0.0)

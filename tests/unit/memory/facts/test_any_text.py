@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voice_agent.memory.facts.dates import absolute
-from voice_agent.memory.facts.decide import Known, decide
+from voice_agent.memory.facts.decide import Known, accepted, decide
 from voice_agent.memory.facts.statements import left_out, refers_back, speaks_of_self, told
 from voice_agent.memory.recall.index import as_said
-from voice_agent.memory.recall.question import read
-from voice_agent.memory.recall.relevance import relevance
+from voice_agent.memory.recall.question import asks_everything, read
+from voice_agent.memory.recall.relevance import Evidence, relevance
+from voice_agent.memory.recall.told import wordings
 
 FRAGMENTS = st.sampled_from(
     "The user's|my|dog|is|called|Biscuit|not|999|years|ago|in|weeks|last|next|Friday|tomorrow|?|.|,|'s|what|when|I|am|"
@@ -29,6 +30,8 @@ def test_no_text_breaks_a_rule(said: str, fact: str, known: str) -> None:
     refers_back(statement)
     absolute(fact, date(2026, 2, 28))
     as_said(fact)
-    decided = decide([fact, said], statement, known, [Known("k", known)])
+    decided = decide(accepted([fact, said], statement, known), statement, [Known("k", known)])
     assert len(decided) <= 2
-    relevance(read(said), fact, 0.5, lambda one, other: 0.5)
+    relevance(read(said), Evidence(fact, 0.5, 0.5, 0.5), lambda one, other: 0.5)
+    asks_everything(said)
+    wordings(statement)

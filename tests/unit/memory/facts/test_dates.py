@@ -27,6 +27,12 @@ THURSDAY = date(2026, 11, 26)
         ("The appointment is on Friday, December 4.", "The appointment is on Friday, December 4."),
         ("The appointment is on Friday 4 December 2026.", "The appointment is on Friday 4 December 2026."),
         ("The user is 40 years old.", "The user is 40 years old."),
+        ("We scheduled it for next Thursday.", "We scheduled it for Thursday 3 December 2026."),
+        ("The dentist was moved to Friday.", "The dentist was moved to Friday 27 November 2026."),
+        ("I had my jab this past Monday.", "I had my jab on Monday 23 November 2026."),
+        ("It was on Tuesday, and from now on it's on Friday.", "It was on Tuesday, and from now on it's on Friday."),
+        ("Sunday is yoga day for me.", "Sunday is yoga day for me."),
+        ("I swim on Friday. I have a test on Friday.", "I swim on Friday. I have a test on Friday 27 November 2026."),
     ],
 )
 def test_relative_dates_are_made_absolute_and_others_left_alone(said: str, meant: str) -> None:

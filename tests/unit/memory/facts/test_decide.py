@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agent.memory.facts.decide import Known, acceptable, decide, grounded
+from voice_agent.memory.facts.decide import Known, acceptable, accepted, decide, grounded
 
 LEO = Known("leo", "The user's nephew Leo is three years old.")
 DOG = Known("dog", "The user's dog is named Biscuit.")
 
 
 def texts(said: str, *proposed: str, known: tuple[Known, ...] = ()) -> list[str]:
-    return [one.text for one in decide(proposed, said, "", known)]
+    return [one.text for one in decide(accepted(proposed, said, ""), said, known)]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,19 @@ def test_names_numbers_and_stories_that_nobody_told_are_not_kept(said: str, fact
     assert texts(said, fact) == []
 
 
+def test_what_was_said_before_only_explains() -> None:
+    said, before = "She is four.", "My niece Mia came to see me."
+    assert accepted(["The user's niece Mia is four."], said, before) == ["The user's niece Mia is four."]
+    assert accepted(["The user's niece Mia came."], "It poured all the way, she says.", before) == []
+
+
+def test_what_is_denied_is_corrected() -> None:
+    known = Known("gran", "The user's gran turns 80 this year.")
+    said = "Not 80, but 95, that's what Gran is going to be this year."
+    [decision] = decide([f'The user said: "{said}"'], said, [DOG, known])
+    assert decision.replaces == "gran"
+
+
 @pytest.mark.parametrize(
     ("said", "fact"),
     [
@@ -56,7 +69,7 @@ def test_orders_markup_and_what_is_not_about_the_user_are_not_kept(said: str, fa
 
 
 def test_a_fact_that_is_known_is_no_second_fact() -> None:
-    [decision] = decide(["The user's dog is called Biscuit."], "My dog is called Biscuit.", "", [DOG])
+    [decision] = decide(["The user's dog is called Biscuit."], "My dog is called Biscuit.", [DOG])
     assert decision.same_as == "dog"
 
 
@@ -75,7 +88,7 @@ def test_a_fact_that_is_known_is_no_second_fact() -> None:
     ],
 )
 def test_a_correction_takes_the_place_of_what_it_corrects(known: Known, said: str, fact: str) -> None:
-    [decision] = decide([fact], said, "", [DOG, known])
+    [decision] = decide([fact], said, [DOG, known])
     assert decision.replaces == known.fact_id
 
 
@@ -94,7 +107,7 @@ def test_a_correction_takes_the_place_of_what_it_corrects(known: Known, said: st
     ],
 )
 def test_another_matter_corrects_nothing(known: Known, said: str, fact: str) -> None:
-    [decision] = decide([fact], said, "", [known])
+    [decision] = decide([fact], said, [known])
     assert decision.replaces == ""
 
 

@@ -45,10 +45,52 @@ def test_whom_a_statement_speaks_of() -> None:
     assert not refers_back("My nephew says he is four.")
 
 
-def test_clauses_of_which_no_fact_says_a_word_are_left_out() -> None:
+def test_what_no_fact_tells_is_left_out() -> None:
     said = "My friends go out every weekend, but I'm saving up for a wood stove, so it gets late."
-    assert left_out(said, ["The user's friends go out every weekend."]) == ["but I'm saving up for a wood stove"]
-    assert left_out(said, ["The user's friends go out every weekend.", "The user is saving for a wood stove."]) == []
+    assert left_out(said, ["The user's friends go out every weekend."]) == [said.rstrip(".")]
+    told_all = ["The user's friends go out every weekend.", "The user is saving up for a wood stove.", "It gets late."]
+    assert left_out(said, told_all) == []
+    assert left_out("I take bus 80.", ["The user takes a bus."]) == ["I take bus 80"], "a number always matters"
+    assert left_out("My friend is Ulrike.", ["The user has a friend."]) == ["My friend is Ulrike"], "and a name"
+    assert left_out("Actually, I was wrong: the cat is twelve.", ["The user's cat is twelve."]) == []
+
+
+def test_of_a_long_sentence_the_part_is_kept_with_what_stands_beside_it() -> None:
+    said = (
+        "The train was late and the bus was full, and the shops were closed, and the wind blew, but Radha, who has "
+        "mended my teeth since I was a child, came out in person and gave me a towel."
+    )
+    facts = [
+        "The train was late and the bus was full.",
+        "The shops were closed and the wind blew.",
+        "Radha is in person.",
+    ]
+    [part] = left_out(said, facts)
+    assert "mended my teeth" in part
+    assert "shops" not in part
+
+
+@pytest.mark.parametrize(
+    ("utterance", "kept"),
+    [
+        ("Been with the same firm for 15 years, can you imagine?", "Been with the same firm for 15 years."),
+        ("Nieces and nephews? I've got eight of them.", "Nieces and nephews: I've got eight of them."),
+        ("Guess what, we've got a kitten.", "we've got a kitten."),
+        ("Had my jab on Monday.", "Had my jab on Monday."),
+        ("When it's too hot we order in.", "When it's too hot we order in."),
+        ("Coffee?", ""),
+        ("Have you been there", ""),
+        ("When is my birthday", ""),
+        ("Let me put the kettle on.", ""),
+    ],
+)
+def test_statements_that_look_like_questions_or_requests(utterance: str, kept: str) -> None:
+    assert told(utterance) == kept
+
+
+def test_who_leaves_the_subject_out_speaks_of_themselves() -> None:
+    assert speaks_of_self("Been there twice.")
+    assert not refers_back("It poured the whole way into town, and nobody came.")
 
 
 def test_a_word_of_hesitation_makes_no_request_of_a_correction() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_agent.memory.recall.index import FactIndex, Vectors, as_said
+from voice_agent.memory.recall.index import Vectors, WordingIndex, as_said
 
 
 def unit(*values: float) -> Vectors:
@@ -14,31 +14,31 @@ def unit(*values: float) -> Vectors:
 
 
 def test_meaning_and_words_are_joined() -> None:
-    index = FactIndex()
+    index = WordingIndex()
     index.put("words", "The user's bicycle is green.", unit(0, 1, 0))
     index.put("meaning", "The user rides to work.", unit(1, 0, 0))
     index.put("neither", "The user likes tea.", unit(0, 0, 1))
-    found = [hit.fact_id for hit in index.search("my bicycle", unit(1, 0.1, 0), 2)]
+    found = [hit.key for hit in index.search("my bicycle", unit(1, 0.1, 0), 2)]
     assert set(found) == {"words", "meaning"}
 
 
 def test_without_vectors_words_are_enough() -> None:
-    index = FactIndex()
+    index = WordingIndex()
     index.put("a", "The user is allergic to walnuts.", None)
     index.put("b", "The user's dog is named Biscuit.", None)
-    assert [hit.fact_id for hit in index.search("walnut allergies", None, 3)] == ["a"]
+    assert [hit.key for hit in index.search("walnut allergies", None, 3)] == ["a"]
 
 
 def test_vectors_of_another_model_take_the_place_of_the_old_ones() -> None:
-    index = FactIndex()
+    index = WordingIndex()
     index.put("a", "one", unit(1, 0))
     index.put("b", "two", unit(0, 1, 0))
-    assert [hit.fact_id for hit in index.search("x", unit(0, 1, 0), 3)] == ["b"]
+    assert [hit.key for hit in index.search("x", unit(0, 1, 0), 3)] == ["b"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=60))
 def test_what_was_dropped_is_never_found(steps: list[tuple[int, bool]]) -> None:
-    index, present = FactIndex(), set()
+    index, present = WordingIndex(), set()
     for number, put in steps:
         key = str(number)
         if put:
@@ -47,7 +47,7 @@ def test_what_was_dropped_is_never_found(steps: list[tuple[int, bool]]) -> None:
         else:
             index.drop(key)
             present.discard(key)
-    assert {hit.fact_id for hit in index.search("shared", unit(1, 1), 20)} == present
+    assert {hit.key for hit in index.search("shared", unit(1, 1), 20)} == present
     assert len(index) == len(present)
 
 

@@ -1,0 +1,61 @@
+"""Under which wordings a turn is found, and that none of them stays behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.recall.index import Vectors
+from voice_agent.memory.recall.told import Told, wordings
+
+SAID = "I have a dog called Rex and a cat called Tom."
+DOG = Fact("t1-0", "agent", "robin", "The user's dog is named Rex.", datetime.now(UTC), turn_id="t1", said=SAID)
+CAT = replace(DOG, fact_id="t1-1", text="The user's cat is named Tom.")
+
+
+def unit(*values: float) -> Vectors:
+    vector = np.array(values, np.float32)
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def test_a_turn_is_found_by_its_facts_and_by_what_was_said() -> None:
+    told = Told()
+    told.put(DOG)
+    told.put(CAT)
+    assert sorted(told.wanting.values()) == [SAID, "My cat is named Tom.", "My dog is named Rex."]
+    assert told.evidence("t1", unit(1, 0)) is None, "no vector yet"
+    told.got("t1/0", SAID, unit(1, 1))
+    told.got("t1-0", "My dog is named Rex.", unit(1, 0))
+    told.got("t1-1", "My cat is named Tom.", unit(0, 1))
+    evidence = told.evidence("t1", unit(1, 0))
+    assert evidence is not None
+    assert (round(evidence.nearest, 2), round(evidence.statement, 2), round(evidence.fact, 2)) == (1.0, 0.71, 1.0)
+    assert told.nearest_facts("t1", unit(0, 1)) == [CAT, DOG]
+
+
+def test_the_last_fact_takes_the_statement_with_it() -> None:
+    told = Told()
+    told.put(DOG)
+    told.put(CAT)
+    told.drop("t1-0")
+    assert [told.turn(hit.key) for hit in told.index.search("called Rex", None, 5)] == ["t1"], "still told by its words"
+    told.drop("t1-1")
+    assert (len(told.index), told.wanting, told.facts) == (0, {}, {})
+
+
+def test_a_vector_that_comes_too_late_is_not_kept() -> None:
+    told = Told()
+    told.put(DOG)
+    told.drop("t1-0")
+    told.got("t1/0", SAID, unit(1, 0))
+    assert len(told.index) == 0
+
+
+def test_the_clauses_of_a_long_sentence_are_wordings() -> None:
+    said = "They showed a long film about bridges last night, but there was one in Oslo, where I was born, and I slept."
+    assert wordings(SAID) == [SAID]
+    assert "there was one in Oslo, where I was born" in [one.removeprefix("but ") for one in wordings(said)]
+    assert wordings("") == []

@@ -1,0 +1,108 @@
+"""What one person told, turn by turn, under every wording by which it is searched. A cache of the store; no I/O.
+
+A question is often nearer to what was said than to the fact that was taken from it, and in a long sentence nearer to
+one clause. So a turn is found by its facts, by its statement and by the clauses of a long one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.facts.statements import clauses
+from voice_agent.memory.recall.index import Vectors, WordingIndex, as_said
+from voice_agent.memory.recall.relevance import Evidence
+from voice_agent.memory.text import sentences, words
+
+_LONG: Final = 16
+"""Words of a sentence beyond which its clauses are wordings of their own."""
+
+
+class Told:
+    def __init__(self) -> None:
+        self.facts: dict[str, Fact] = {}
+        self.index = WordingIndex()
+        self.wanting: dict[str, str] = {}
+        """Wordings whose vector is still to be made, by their key in the index."""
+        self._of_turn: dict[str, list[Fact]] = {}
+        self._keys: dict[str, list[str]] = {}
+        self._turn_of: dict[str, str] = {}
+
+    def put(self, fact: Fact) -> None:
+        turn = turn_of(fact)
+        self.facts[fact.fact_id] = fact
+        facts = self._of_turn.setdefault(turn, [])
+        if not facts:
+            self._keys[turn] = []
+            for number, wording in enumerate(wordings(fact.said)):
+                self._add(turn, f"{turn}/{number}", wording)
+        facts.append(fact)
+        self._add(turn, fact.fact_id, as_said(fact.text))
+
+    def drop(self, fact_id: str) -> None:
+        fact = self.facts.pop(fact_id, None)
+        if fact is None:
+            return
+        turn = turn_of(fact)
+        self._of_turn[turn] = [other for other in self._of_turn[turn] if other.fact_id != fact_id]
+        gone = [fact_id] if self._of_turn[turn] else list(self._keys[turn])
+        for key in gone:
+            self.index.drop(key)
+            self.wanting.pop(key, None)
+            self._turn_of.pop(key, None)
+        self._keys[turn] = [key for key in self._keys[turn] if key not in gone]
+        if not self._of_turn[turn]:
+            del self._of_turn[turn], self._keys[turn]
+
+    def got(self, key: str, wording: str, vector: Vectors) -> None:
+        if self.wanting.get(key) == wording:
+            del self.wanting[key]
+            self.index.put(key, wording, vector)
+
+    def turn(self, key: str) -> str:
+        """That of a wording."""
+        return self._turn_of[key]
+
+    def told(self, turn: str) -> str:
+        facts = self._of_turn[turn]
+        return " ".join(dict.fromkeys((facts[0].said, *(fact.text for fact in facts))))
+
+    def evidence(self, turn: str, vector: Vectors | None) -> Evidence | None:
+        """None: no wording of the turn has a vector yet."""
+        near = {
+            key: self.index.similarity(key, vector)
+            for key in self._keys[turn]
+            if vector is not None and key not in self.wanting
+        }
+        if not near:
+            return None
+        nearest = max(near.values())
+        of_facts = max((near[f.fact_id] for f in self._of_turn[turn] if f.fact_id in near), default=nearest)
+        return Evidence(self.told(turn), nearest, near.get(f"{turn}/0", of_facts), of_facts)
+
+    def nearest_facts(self, turn: str, vector: Vectors | None) -> list[Fact]:
+        return sorted(self._of_turn[turn], key=lambda fact: -self.index.similarity(fact.fact_id, vector))
+
+    def _add(self, turn: str, key: str, wording: str) -> None:
+        self._keys[turn].append(key)
+        self._turn_of[key] = turn
+        self.index.put(key, wording, None)
+        self.wanting[key] = wording
+
+
+def turn_of(fact: Fact) -> str:
+    """What came from elsewhere stands alone."""
+    return fact.turn_id or fact.fact_id
+
+
+def wordings(statement: str) -> Sequence[str]:
+    return list(dict.fromkeys((statement, *_pairs_of_clauses(statement)))) if statement else []
+
+
+def _pairs_of_clauses(statement: str) -> Iterator[str]:
+    for sentence in sentences(statement):
+        if len(words(sentence)) > _LONG:
+            for first, second in pairwise(clauses(sentence)):
+                yield f"{first}{second}".strip(" ,;:.")
