@@ -18,7 +18,9 @@ _GROUPS: Final = (
     ("son", "boy"),
     ("wife",),
     ("husband",),
-    ("partner", "boyfriend", "girlfriend", "fiance", "fiancee"),
+    ("boyfriend",),
+    ("girlfriend",),
+    ("ex",),
     ("grandmother", "grandma", "granny", "nan", "gran"),
     ("grandfather", "grandpa", "granddad", "grandad"),
     ("grandson",),
@@ -55,6 +57,7 @@ _GROUPS: Final = (
     ("tortoise", "turtle"),
     ("guinea pig",),
 )
+_PARTNERS: Final = ("partner", "wife", "husband", "boyfriend", "girlfriend")
 _WIDER: Final = {
     "parents": ("mother", "father"),
     "parent": ("mother", "father"),
@@ -65,13 +68,55 @@ _WIDER: Final = {
     "kid": ("daughter", "son"),
     "kids": ("daughter", "son"),
     "grandparents": ("grandmother", "grandfather"),
-    "spouse": ("wife", "husband"),
+    "eldest": ("daughter", "son"),
+    "youngest": ("daughter", "son"),
+    "toddler": ("daughter", "son"),
+    "baby": ("daughter", "son"),
+    "partner": _PARTNERS,
+    "spouse": _PARTNERS,
+    "fiance": _PARTNERS,
+    "fiancee": _PARTNERS,
     "pet": ("dog", "cat", "hamster", "parrot", "rabbit", "horse", "goldfish", "tortoise", "guinea pig"),
 }
 _ENTITY: Final = {word: group[0] for group in _GROUPS for word in group}
 _PLURAL: Final = {f"{word}s": name for word, name in _ENTITY.items()}
 _TWO_WORDS: Final = tuple(name for name in _ENTITY if " " in name)
 _IN_LAW: Final = re.compile(r"\b(\w+)[ -]in[ -]law\b")
+_MOTHER, _FATHER = "(?:mother|mum|mom|mummy)", "(?:father|dad|daddy)"
+_PARTNER: Final = "(?:wife|husband|partner|spouse|girlfriend|boyfriend|fiancee?|other half)"
+_SIBLING: Final = "(?:brother|sister|sibling)s?"
+_CHILD: Final = "(?:son|daughter|child|kid)s?"
+_RELATIONS: Final = tuple(
+    (re.compile(rf"\b{of} s? ?{whose}s?\b"), names)
+    for of, whose, names in (
+        (_PARTNER, _MOTHER, ("mother in law",)),
+        (_PARTNER, _FATHER, ("father in law",)),
+        (_PARTNER, "sister", ("sister in law",)),
+        (_PARTNER, "brother", ("brother in law",)),
+        (_PARTNER, "(?:son|boy)", ("stepson",)),
+        (_PARTNER, "(?:daughter|girl)", ("stepdaughter",)),
+        ("brother", "(?:wife|partner|girlfriend)", ("sister in law",)),
+        ("sister", "(?:husband|partner|boyfriend)", ("brother in law",)),
+        ("son", "wife", ("daughter in law",)),
+        ("daughter", "husband", ("son in law",)),
+        (f"(?:{_MOTHER}|{_FATHER}|parents?)", "sister", ("aunt",)),
+        (f"(?:{_MOTHER}|{_FATHER}|parents?)", "brother", ("uncle",)),
+        (f"(?:{_MOTHER}|{_FATHER})", _MOTHER, ("grandmother",)),
+        (f"(?:{_MOTHER}|{_FATHER})", _FATHER, ("grandfather",)),
+        (_SIBLING, "(?:son|boy)", ("nephew",)),
+        (_SIBLING, "(?:daughter|girl)", ("niece",)),
+        (_SIBLING, "(?:child|children|kid|baby)", ("niece", "nephew")),
+        (_CHILD, "(?:son|boy)", ("grandson",)),
+        (_CHILD, "(?:daughter|girl)", ("granddaughter",)),
+    )
+)
+"""One relative named by way of another one: "my mum's sister"."""
+_PHRASES: Final = (
+    (re.compile(r"\b(?:former|ex) (?:partner|wife|husband|boyfriend|girlfriend)\b"), ("ex",)),
+    (re.compile(r"\b(?:other|better) half\b"), ("partner", "wife", "husband", "boyfriend", "girlfriend")),
+    (re.compile(r"\blittle ones?\b"), ("daughter", "son")),
+    (re.compile(r"\boldest\b(?! (?:sister|brother|friend))"), ("daughter", "son")),
+)
 
 
 def entities(text: str) -> frozenset[str]:
@@ -79,6 +124,10 @@ def entities(text: str) -> frozenset[str]:
     folded = plain(text)
     found = {f"{one[1]} in law" for one in _IN_LAW.finditer(folded)}
     folded = _IN_LAW.sub(" ", folded)
+    for pattern, names in (*_RELATIONS, *_PHRASES):
+        if pattern.search(folded):
+            found.update(names)
+            folded = pattern.sub(" ", folded)
     for name in _TWO_WORDS:
         if name in folded:
             found.add(_ENTITY[name])

@@ -17,11 +17,11 @@ from typing import Final
 from voice_agent.memory.recall.question import Question, entities, holds
 from voice_agent.memory.text import content_words, stem
 
-POSSIBLE: Final = -2.2
+POSSIBLE: Final = -1.5
 LIKELY: Final = 0.0
 _BIAS: Final = -8.1
 _NEAREST, _STATEMENT, _FACT = 4.6, 4.6, 3.8
-_SAME_ENTITY, _OTHER_ENTITY, _ENTITY_NOT_ASKED = 0.6, -1.3, -0.7
+_SAME_ENTITY, _OTHER_ENTITY, _ENTITY_NOT_ASKED = 0.6, -4.0, -0.7
 _HOLDS, _OWN, _MATTER = 0.7, 0.9, 1.65
 _NOTHING_TO_MATCH: Final = 0.6
 """Where a question names nothing that could have a counterpart."""
