@@ -15,7 +15,7 @@ from typing import Final
 from tests.bench.recall_words.as_heard import as_heard
 from tests.bench.recall_words.drawing import Drawing, Value, filled, slots
 from tests.bench.recall_words.foreign import sentences
-from tests.bench.recall_words.template import EVEN, ODD, Kind, Pool, Template
+from tests.bench.recall_words.template import EVEN, HARDER, ODD, Kind, Pool, Template
 
 VISITS: Final = 5
 DATES: Final = tuple(date(2026, 11, 2) + timedelta(days=3 * visit) for visit in range(VISITS + 1))
@@ -79,7 +79,8 @@ class MadeUpPerson:
 
 
 def pool_of(seed: int) -> Pool:
-    return ODD if seed % 2 else EVEN
+    """Every second odd seed has the harder wording."""
+    return EVEN if seed % 2 == 0 else ODD if seed % 4 == 1 else HARDER
 
 
 def made_up(seed: int, facts: int = 40, dates: Sequence[date] = DATES) -> MadeUpPerson:

@@ -63,5 +63,7 @@ def _read(name: str) -> Pool:
 
 ODD: Final = _read("first.toml")
 """May be looked at while the system is made better."""
+HARDER: Final = _read("third.toml")
+"""May be, too: by another author, idiomatic, with more about relatives."""
 EVEN: Final = _read("second.toml")
 """Held out."""

@@ -129,7 +129,7 @@ def test_the_date_of_a_visit_decides_what_its_words_mean() -> None:
 def test_relative_dates_are_worked_out() -> None:
     wanted = {"in ten days": 10, "a week ago": -7, "six days ago": -6, "two weeks from today": 14}
     seen = set()
-    for seed in SEEDS:
+    for seed in range(1, 41):
         for fact in made_up(seed, facts=60, dates=ONE_DAY).facts:
             for phrase, days in wanted.items():
                 if fact.kind is Kind.DATE and phrase in fact.statement:
@@ -156,5 +156,5 @@ def test_ten_thousand_foreign_facts_differ_and_hold_no_value_of_the_person() -> 
 
 
 def test_chatter_is_mixed_by_seed() -> None:
-    assert set(chatter(1)) == set(chatter(3))
-    assert chatter(1) != chatter(3)
+    assert set(chatter(1)) == set(chatter(5))
+    assert chatter(1) != chatter(5)
