@@ -19,7 +19,7 @@ from tests.bench.recall_people import (
     pool_of,
     untold,
 )
-from tests.bench.recall_words.template import Kind
+from tests.bench.recall_words.template import Kind, Pool
 
 SEEDS = range(1, 21)
 ONE_DAY = (date(2026, 11, 26),) * 6
@@ -64,8 +64,17 @@ def test_the_pools_share_no_wording_and_few_attributes() -> None:
     assert not set(odd.untold) & set(even.untold)
 
 
+@pytest.mark.parametrize(("seed", "other"), [(1, 2), (3, 2), (3, 1)])
+def test_no_sentence_and_no_question_is_in_two_pools(seed: int, other: int) -> None:
+    def worded(pool: Pool) -> set[str]:
+        told = {text for one in pool.templates for text in (one.says, one.asks, one.later) if text}
+        return told | {question for _, question in pool.untold}
+
+    assert not worded(pool_of(seed)) & worded(pool_of(other))
+
+
 def test_within_a_pool_an_attribute_is_asked_for_once() -> None:
-    for pool in (pool_of(1), pool_of(2)):
+    for pool in (pool_of(1), pool_of(2), pool_of(3)):
         for part in ("attribute", "asks", "says"):
             texts = Counter(getattr(one, part) for one in pool.templates)
             assert max(texts.values()) == 1
