@@ -170,7 +170,7 @@ _ASIDE: Final = frozenset(
         stem,
         (
             "actually mistake wrong sorry honestly really quite correction meant now mixed scratch turns say said let "
-            "believe imagine nice meet course dear god guess think know look mind way"
+            "believe imagine nice meet course dear god guess think know look mind way both call called name named"
         ).split(),
     )
 )
