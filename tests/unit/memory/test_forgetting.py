@@ -194,6 +194,17 @@ async def test_everything_goes_also_what_was_no_fact(tmp_path: Path) -> None:
         assert "laughed" not in await all_text(robin.world.database)
 
 
+async def test_what_was_told_beside_it_keeps_its_fact_and_loses_the_words(tmp_path: Path) -> None:
+    async with person_in(tmp_path) as robin:
+        facts = ("The user's canary is called Zerlina.", "The user's dog is called Rex.")
+        await robin.says("My canary is called Zerlina, my dog is called Rex.", "Ah.", *facts)
+        await robin.quiet()
+        await robin.forget("my canary Zerlina")
+        await robin.quiet()
+        assert await robin.known() == ["The user's dog is called Rex."]
+        assert "zerlina" not in (await all_text(robin.world.database)).lower()
+
+
 async def test_another_person_keeps_what_they_said(tmp_path: Path) -> None:
     async with person_in(tmp_path) as robin:
         await robin.says("My canary is called Zerlina.", "Ah.", "The user's canary is called Zerlina.")

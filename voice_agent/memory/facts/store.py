@@ -180,6 +180,9 @@ class FactStore:
         }
         if state is FactState.FORGOTTEN:
             values |= {"text": "", "note": "", "said": ""}
+            # What else was taken from the same words keeps its text, and loses these words.
+            same_words = select(facts.c.turn_id).where(facts.c.fact_id.in_(fact_ids), facts.c.turn_id != "")
+            await connection.execute(update(facts).where(facts.c.turn_id.in_(same_words)).values(said=""))
         await connection.execute(
             update(facts).where(facts.c.fact_id.in_(fact_ids), facts.c.state != FactState.FORGOTTEN).values(values)
         )
@@ -248,6 +251,7 @@ class FactStore:
         """Returns the rows of the conversations that held these turns. Marks stay also of turns that are not there."""
         for turn_id in turn_ids:
             await connection.execute(insert_if_absent(self._database, forgotten_turns, {"turn_id": turn_id}))
+        await connection.execute(update(facts).where(facts.c.turn_id.in_(turn_ids)).values(said=""))
         these = turns.c.turn_id.in_(turn_ids)
         query = select(turns.c.thread, turns.c.person_id).where(these, turns.c.state != TurnState.KEPT).distinct()
         keys = {conversation_key(row[0], row[1]) for row in (await connection.execute(query)).all()}
