@@ -118,8 +118,7 @@ class Visitor:
         self.page.evaluate("wav => window.__microphone.say(wav)", base64.b64encode(wav).decode())
 
     def listen(self) -> None:
-        """From here on, keep what the loudspeaker says. Waits for a live voice: an old track may still hang there."""
-        self.page.wait_for_function("voice => window.__ears.live(voice)", arg=self.element("voice"))
+        """From here on, keep what the loudspeaker says: of the live voice, or of the next one if there is none yet."""
         self.page.evaluate("voice => window.__ears.listen(voice)", self.element("voice"))
 
     def heard(self) -> NDArray[np.float32]:

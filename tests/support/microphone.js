@@ -52,7 +52,6 @@
   };
 
   window.__ears = {
-    live: (voice) => Boolean(newest(voice)),
     listen(voice) {
       chunks = [];
       const follow = () => {
@@ -61,7 +60,7 @@
       };
       follow();
       clearInterval(following);
-      following = setInterval(follow, 100);
+      following = setInterval(follow, 20);
     },
     take() {
       let text = "";

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import wave
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import httpx
@@ -96,6 +97,12 @@ def words(text: str) -> list[str]:
     """Lower case, no punctuation, no fillers, small numbers as words."""
     plain = re.findall(r"[a-z0-9]+", text.lower().replace("’", "'").replace("'", ""))
     return [NUMBERS.get(word, word) for word in plain if word not in FILLERS]
+
+
+def sounds_like(word: str, heard: list[str]) -> bool:
+    """Whether a recogniser may have heard this word: on a busy machine it is given sound with gaps in it."""
+    alike = (SequenceMatcher(None, word, one).ratio() for one in heard)
+    return max(alike, default=0.0) >= 0.7
 
 
 def word_error_rate(said: str, heard: str) -> float:

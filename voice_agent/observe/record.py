@@ -25,6 +25,8 @@ from voice_agent.observe.replay import Breach, Replay
 
 TAIL: Final = 1.0
 """Audio that is already on its way is still heard for a moment after its cause is gone."""
+HEAD: Final = 1.0
+"""Who returns is greeted at once, and audio may reach a busy observer before the news of who joined."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Room:
     complained: bool = False
     unnoticed: dict[str, float] = field(default_factory=dict)
     """Humans who arrived while an agent was ready, and whom the log must name soon."""
+    to_nobody: list[tuple[Entry, str]] = field(default_factory=list)
+    """Agents that began to speak while nobody was known to be there."""
 
 
 class Record:
@@ -68,6 +72,7 @@ class Record:
             for name, room in self._rooms.items():
                 end = Entry(last.file, last.number, {**(last.data or {}), "room": name})
                 yield from self._overdue(end, room)
+                yield from (self._spoke_to_nobody(*spoke) for spoke in room.to_nobody)
 
     # --- what happens ---
 
@@ -81,6 +86,7 @@ class Record:
 
     def _human_joined(self, entry: Entry, room: Room, sid: str) -> Iterator[Breach]:
         room.humans[sid] = entry.mono
+        room.to_nobody.clear()
         if room.ready:
             room.unnoticed[sid] = entry.mono
         yield from ()
@@ -109,7 +115,7 @@ class Record:
         if others:
             yield self._breach("1", entry, f"Agents {', '.join([*others, sid])} are heard at the same time.")
         if not room.humans and entry.mono - room.emptied_at > TAIL:
-            yield self._breach("6", entry, f"Agent {sid} speaks to an empty room.")
+            room.to_nobody.append((entry, sid))
         room.speaking[sid] = entry.mono
 
     def _audio_ended(self, entry: Entry, room: Room, sid: str) -> Iterator[Breach]:
@@ -132,6 +138,8 @@ class Record:
             room.complained = True
             waited = entry.mono - since
             yield self._breach("2", entry, f"A human has been without a ready agent for {waited:.1f} s.")
+        while room.to_nobody and entry.mono - room.to_nobody[0][0].mono > HEAD:
+            yield self._spoke_to_nobody(*room.to_nobody.pop(0))
         for sid, arrived in list(room.unnoticed.items()):
             if sid in self._replay.joined:
                 del room.unnoticed[sid]
@@ -144,6 +152,9 @@ class Record:
             room.unserved_since = entry.mono if room.unserved_since is None else room.unserved_since
         else:
             room.unserved_since, room.complained = None, False
+
+    def _spoke_to_nobody(self, entry: Entry, sid: str) -> Breach:
+        return self._breach("6", entry, f"Agent {sid} speaks to an empty room.")
 
     def _breach(self, invariant: str, entry: Entry, sentence: str) -> Breach:
         line = entry.data or {}

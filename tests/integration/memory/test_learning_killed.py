@@ -44,11 +44,10 @@ async def test_no_fact_is_lost_and_none_is_there_twice(tmp_path: Path) -> None:
     learning = learner(database, tmp_path / "log.jsonl")
     owner = Owner(AGENT, PERSON)
     try:
-        while (await FactStore(database).standing(owner)).pending > 1:
-            before = await FactStore(database).standing(owner)
+        before = None
+        while (standing := await FactStore(database).standing(owner)) != before:
+            before = standing
             await learning.run_due()
-            if await FactStore(database).standing(owner) == before:
-                break
         facts = await FactStore(database).of_person(*(owner.letta_agent_id, owner.person_id))
         names = Counter(fact.text.split()[-1].strip(".") for fact in facts)
         assert len(told) >= KILLS

@@ -285,6 +285,12 @@ CLEAN_RECORD = (
         ((*CLEAN_RECORD[:2], (30.0, "agent.unready", "PA_a"), (51.0, "agent.left", "PA_a")), "2", "for 21.0 s"),
         ((CLEAN_RECORD[0], (5.0, "human.joined", "PA_9"), (30.0, "human.left", "x")), "2", "the log does not know"),
         ((*CLEAN_RECORD, (12.0, "audio.began", "PA_a")), "6", "speaks to an empty room"),
+        (
+            (*CLEAN_RECORD, (12.0, "audio.began", "PA_a"), (14.0, "human.joined", "PA_1")),
+            "6",
+            "speaks to an empty room",
+        ),
+        ((*CLEAN_RECORD, (12.0, "audio.began", "PA_a"), (12.2, "human.joined", "PA_1")), "", ""),
         ((*CLEAN_RECORD[:3], CLEAN_RECORD[4], (12.0, "audio.ended", "PA_a")), "6", "went on speaking"),
         ((*CLEAN_RECORD[:2], (7.0, "room.closed", "")), "7", "closed while 1 humans"),
         ((*CLEAN_RECORD, (12.0, "moon.rose", "")), "record", "no event 'moon.rose'"),
