@@ -161,6 +161,13 @@ class Settings(BaseModel):
     )
     worker_prewarm: int = _setting("VOICE_WORKER_PREWARM", "Job processes kept ready.", 1, ge=0)
 
+    clock_ahead: float = _setting(
+        "VOICE_CLOCK_AHEAD",
+        "Days by which the date of what is said runs ahead of this machine's clock, to try out next week.",
+        0.0,
+        gt=-10_000,
+        lt=10_000,
+    )
     idle_timeout: float = _setting("VOICE_IDLE_TIMEOUT", "Seconds an agent waits in an empty room.", 300.0, gt=0)
     session_validity: float = _setting(
         "VOICE_SESSION_VALIDITY", "Seconds a session can be resumed after the last human left.", 1800.0, gt=0

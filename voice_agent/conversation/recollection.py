@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, date, datetime
 
 from livekit.agents import llm
 
+from voice_agent import clock
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
@@ -72,14 +72,10 @@ class Recollection:
         self.snapshot = snapshot
         # In a room of several people the job's name is that of who came first, which need not be who is there.
         name = "" if self._job.policy is RoomPolicy.SHARED else self._job.user_name
-        prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=self._today())
+        prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=clock.today())
         self._memory_prompt = prompt.text
         await self._instruct()
         return prompt.truncated
-
-    @staticmethod
-    def _today() -> date:
-        return datetime.now(UTC).astimezone().date()
 
     async def compact(self) -> bool:
         """Keep the history within its budget, whatever the length of the episode. True: something left it."""

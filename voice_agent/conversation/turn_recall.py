@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeGuard
 
 from livekit.agents import ChatContext, llm
 
 from voice_agent.contracts import LogEvent, RecalledFact, RecallNote
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
+from voice_agent.conversation.one_person import as_one_person
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
@@ -57,8 +58,9 @@ class TurnRecall:
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if text and question is not None:
             place = chat_ctx.items.index(question)
-            if recalled is not None and recalled.untold:
-                place += 1
+            if recalled is not None:
+                chat_ctx.items[place] = _as_one_person(question)
+                place += int(recalled.untold)
             chat_ctx.items.insert(place, llm.ChatMessage(role="system", content=[text]))
 
     async def _recalled(self, turn: Turn) -> Recalled | None:
@@ -101,5 +103,11 @@ class TurnRecall:
         self._journal.write(LogEvent.MEMORY_FAILED, what="recall", message=why[:300])
 
 
-def _is_asked(item: llm.ChatItem) -> bool:
+def _as_one_person(asked: llm.ChatMessage) -> llm.ChatMessage:
+    """For this answer only: what was said stays as it is."""
+    content = [as_one_person(part) if isinstance(part, str) else part for part in asked.content]
+    return asked.model_copy(update={"content": content})
+
+
+def _is_asked(item: llm.ChatItem) -> TypeGuard[llm.ChatMessage]:
     return isinstance(item, llm.ChatMessage) and item.role == "user"

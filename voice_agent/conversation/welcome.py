@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Final
 
 from livekit.agents.voice import SpeechHandle
 
+from voice_agent import clock
 from voice_agent.contracts import RoomPolicy
 from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import follow_up, greeting_text
@@ -51,7 +51,7 @@ class Welcome:
             return
         known = recall.known
         self._knows = bool(known)
-        asked = follow_up(known, datetime.now(UTC).astimezone().date())
+        asked = follow_up(known, clock.today())
         self._follow_up = "" if asked in self._said else asked
 
     async def prepare(self, name: str) -> None:

@@ -7,11 +7,11 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from voice_agent import clock
 from voice_agent.contracts import DEAD_LOOP_AFTER
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.letta_connection import PAGE, gone_is_fine
@@ -90,7 +90,7 @@ class LettaClient(LettaHomes):
             letta_agent_id=agent_id,
             persona_name=name,
             blocks=tuple(Block(b.label or "unnamed", b.value, b.description or "") for b in blocks),
-            loaded_at=datetime.now(UTC),
+            loaded_at=clock.now(),
         )
 
     async def run_is_active(self, conversation_id: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, Select, case, delete, func, insert, or_, select, update
 
+from voice_agent import clock
 from voice_agent.contracts import MemoryScope, ReplyPath
 from voice_agent.errors import Code, Permanent
 from voice_agent.memory.facts.tables import forgotten_turns
@@ -36,7 +37,7 @@ class Outbox:
     async def open_turn(self, turn: Turn) -> None:
         """Before the assistant says a word about it, so that no crash loses what the user said."""
         learning = DUE if turn.scope is MemoryScope.PERSONAL and turn.person_id else "none"
-        values = asdict(turn) | {"state": TurnState.OPEN, "learning": learning}
+        values = asdict(turn) | {"state": TurnState.OPEN, "learning": learning, "created_at": clock.now()}
         values.pop("seq")
         async with self._database.begin() as connection:
             bounded = select(turns.c.seq).where(turns.c.state.in_(_WAITING)).limit(self._limit).subquery()
@@ -201,7 +202,7 @@ class Outbox:
 
     async def forget_older_than(self, days: int) -> int:
         """What Letta holds, or never gets, is kept here as a transcript for so long only."""
-        limit = datetime.now(UTC) - timedelta(days=days)
+        limit = clock.now() - timedelta(days=days)
         async with self._database.begin() as connection:
             result = await connection.execute(
                 delete(turns).where(turns.c.state.in_(_FINISHED), turns.c.created_at < limit)

@@ -7,12 +7,13 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
 
+from voice_agent import clock
 from voice_agent.contracts import LEASE_RENEWAL
 from voice_agent.downloads import Artifact, verify
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
@@ -190,7 +191,7 @@ async def _memory(settings: Settings) -> str:
     database, embedder = Database(settings.effective_database_url), embedder_of(settings)
     try:
         overview = MemoryOverview(database)
-        late = await overview.overdue(datetime.now(UTC) - NOT_LEARNED_FOR)
+        late = await overview.overdue(clock.now() - NOT_LEARNED_FOR)
         facts = await overview.total()
         broken = await _embedding_trouble(embedder)
     finally:

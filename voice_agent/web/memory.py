@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import StringConstraints
 
+from voice_agent import clock
 from voice_agent.contracts import PERSON_ID_CHARS
 from voice_agent.errors import Code, Permanent
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
@@ -104,7 +104,7 @@ async def correct_fact(parts: Parts, who: AnyCaller, person: HeldPerson, fact_id
         old,
         fact_id=f"corrected-{secrets.token_hex(12)}",
         text=body.text,
-        said_at=datetime.now(UTC),
+        said_at=clock.now(),
         source=FactSource.SAID,
         turn_id="",
         session_id="",

@@ -140,3 +140,12 @@ async def test_a_failure_is_told_and_ends_nothing(tmp_path: Path) -> None:
             robin.number = 10 if code is Code.AGENT_FAILS else 0
             assert FORGETTING_FAILED in await robin.says("Please forget what I told you about my dog.")
             assert [notice.code for notice in robin.notices] == [code]
+
+
+async def test_a_question_about_our_things_is_read_as_one_about_mine_and_kept_as_it_was_said(tmp_path: Path) -> None:
+    async with call(tmp_path) as robin:
+        await robin.says("My dog is called Rex.")
+        await robin.learns("The user's dog is called Rex.")
+        prompt = await robin.says("What is our dog called?")
+        assert prompt[-1] == "What is my dog called?"
+        assert "What is our dog called?" in robin.remembered()

@@ -95,7 +95,7 @@ async def _play(directory: Path, script: list[tuple[int, list[bool], bool]]) -> 
         assert await facts.texts() == [f"Fact {number}." for number in range(count)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.lists(st.booleans(), max_size=3), st.booleans()), max_size=6))
 def test_every_fact_reaches_letta_exactly_once(script: list[tuple[int, list[bool], bool]]) -> None:
     with TemporaryDirectory() as directory:

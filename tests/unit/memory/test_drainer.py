@@ -33,7 +33,7 @@ async def _play(directory: Path, script: list[tuple[int, Mishap]]) -> None:
         assert await world.outbox.counts() == ({TurnState.DONE: len(spoken)} if spoken else {})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), RECOVERABLE), max_size=8))
 def test_every_turn_reaches_letta_exactly_once_and_in_order(script: list[tuple[int, Mishap]]) -> None:
     with TemporaryDirectory() as directory:

@@ -304,7 +304,7 @@ async def _die_and_go_on(directory: Path, deaths: list[int]) -> None:
         assert "zerlina" not in robin.held().lower()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(1, 6), max_size=4))
 def test_killed_anywhere_one_complete_conversation_is_left(deaths: list[int]) -> None:
     with TemporaryDirectory() as directory:

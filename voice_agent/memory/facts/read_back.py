@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence, Set
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Protocol
 
+from voice_agent import clock
 from voice_agent.memory.facts.block import changes, line_of, text_and_day
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
 from voice_agent.memory.facts.retelling import digest
@@ -126,7 +127,7 @@ class ReadBack:
     async def _add_line(self, line: str, person: tuple[str, str]) -> None:
         text, day = text_and_day(line)
         if text and digest(person, text) not in await self._facts.forgotten_digests(*person):
-            when = day or datetime.now(UTC)
+            when = day or clock.now()
             fact_id = _id("line", *person, text)
             await self._facts.add(Fact(fact_id, *person, text=text, said_at=when, source=FactSource.LETTA))
 

@@ -258,9 +258,23 @@ def asks_about_self(text: str) -> bool:
     return True
 
 
+_OWN_NAME: Final = re.compile(
+    r"^(?:(?:so|and|but|hey|please|tell me|can you tell me|(?:can|do) you (?:still )?(?:know|remember|recall)),? )*"
+    r"(?:what is my (?:(?:full|whole|first) )?name|what my (?:(?:full|whole|first) )?name is|"
+    r"what (?:am i|i am) (?:called|named)|what (?:do|should) (?:you|they|people) call me|how should you address me|"
+    r"who am i|who i am|who this is|who is (?:this|speaking|talking to you)|"
+    r"whom? (?:are you|you are) (?:talking|speaking) (?:to|with))(?: again| then| now)?\W*$"
+)
+
+
+def plainly(text: str) -> str:
+    """The same question in the words in which its answer is kept, where they have none in common."""
+    return "What is my name?" if _OWN_NAME.search(plain(text)) else text
+
+
 _EVERYTHING: Final = re.compile(
     r"\b(?:what|everything|anything|something|all)\b.*\b(?:know|remember|learned|noted|recall)\b.*\b(?:me|us)\b|"
-    r"\bwho am i\b|\bdo you (?:know|remember) me\b"
+    r"\bdo you (?:know|remember) me\b"
 )
 
 

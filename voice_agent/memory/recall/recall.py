@@ -19,7 +19,7 @@ from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.memory.recall.index import Vectors
-from voice_agent.memory.recall.question import Question, asks_about_self, asks_everything, read
+from voice_agent.memory.recall.question import Question, asks_about_self, asks_everything, plainly, read
 from voice_agent.memory.recall.relevance import POSSIBLE, Evidence, Relevance, grade, relevance
 from voice_agent.memory.recall.told import Told
 from voice_agent.memory.text import content_words, stem
@@ -29,7 +29,6 @@ MOST: Final = 3
 """Facts in the prompt of one question (docs/measured.md has the curve)."""
 _CANDIDATES: Final = 24
 """Wordings; a turn has several."""
-_OF_ONE_TURN: Final = 2
 _BEHIND: Final = 3.0
 """What is so much less sure than the best is not shown."""
 _BY_WORDS: Final = 0.6
@@ -117,6 +116,7 @@ class Recall:
     async def about(self, question: str) -> Recalled:
         """By the facts of the last `refresh`. An embedding model that does not answer leaves the search by words."""
         began = time.perf_counter()
+        question = plainly(question)
         asked = read(question)
         if asks_everything(question):
             return Recalled(tuple(self.known[:_OVERVIEW]))
@@ -135,7 +135,11 @@ class Recall:
 
     def _shown(self, turns: Sequence[str], vector: Vectors | None) -> list[Fact]:
         """The nearest facts of each turn, as many as can be read without keeping the person waiting."""
-        return [fact for turn in turns for fact in self._told.nearest_facts(turn, vector)[:_OF_ONE_TURN]][:MOST]
+        shown: list[Fact] = []
+        for turn in turns:
+            facts = self._told.nearest_facts(turn, vector)
+            shown += facts[: MOST - len(shown)] if shown else facts
+        return shown
 
     def _judged(self, asked: Question, turn: str, vector: Vectors | None) -> float:
         evidence = self._told.evidence(turn, vector)

@@ -18,6 +18,9 @@ from voice_agent.memory.text import sentences, words
 
 _LONG: Final = 16
 """Words of a sentence beyond which its clauses are wordings of their own."""
+_OF_ONE_TURN: Final = 2
+_ITEMS: Final = 4
+"""Facts that are shown of one turn, and of a list."""
 
 
 class Told:
@@ -83,13 +86,20 @@ class Told:
         return Evidence(self.told(turn), nearest, near.get(f"{turn}/0", of_facts), of_facts)
 
     def nearest_facts(self, turn: str, vector: Vectors | None) -> list[Fact]:
-        return sorted(self._of_turn[turn], key=lambda fact: -self.index.similarity(fact.fact_id, vector))
+        """Two; or all items of a list, if the nearest one is an item: "The user speaks Finnish." """
+        near = sorted(self._of_turn[turn], key=lambda fact: -self.index.similarity(fact.fact_id, vector))
+        items = [fact for fact in near if _opening(fact) == _opening(near[0])]
+        return items[:_ITEMS] if len(items) > _OF_ONE_TURN else near[:_OF_ONE_TURN]
 
     def _add(self, turn: str, key: str, wording: str) -> None:
         self._keys[turn].append(key)
         self._turn_of[key] = turn
         self.index.put(key, wording, None)
         self.wanting[key] = wording
+
+
+def _opening(fact: Fact) -> list[str]:
+    return words(fact.text)[:3]
 
 
 def turn_of(fact: Fact) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agent.memory.recall.question import asks_about_self, asks_everything, entities, holds, read
+from voice_agent.memory.recall.question import asks_about_self, asks_everything, entities, holds, plainly, read
 from voice_agent.memory.recall.relevance import Evidence, Relevance, grade, relevance
 
 
@@ -94,3 +94,13 @@ def test_what_only_the_person_can_have_told_is_asked_for(question: str) -> None:
 )
 def test_help_and_knowledge_of_the_world_are_not(question: str) -> None:
     assert not asks_about_self(question)
+
+
+@pytest.mark.parametrize("question", ["Who am I?", "Do you know who you're talking to?", "So what am I called again?"])
+def test_questions_for_ones_own_name_are_one_question(question: str) -> None:
+    assert plainly(question) == "What is my name?"
+
+
+@pytest.mark.parametrize("question", ["What is my dog called?", "Who am I meeting on Friday?", "What is my name day?"])
+def test_other_questions_stay_as_they_are(question: str) -> None:
+    assert plainly(question) == question
