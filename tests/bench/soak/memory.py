@@ -1,4 +1,4 @@
-"""Processes killed while they talk and sync, and what Letta holds of it."""
+"""Processes killed while they talk and sync, or learn; and what Letta holds of it, or is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 from tests.support.aside import aside
 from tests.support.letta_server import RealLetta
 from tests.support.mortal import Mortal
+from tests.support.mortal_learner import MortalLearner
 from tests.support.stack import running_stack
+from voice_agent.storage import Database, upgrade
 
 LOOK_EVERY = 20
 
@@ -34,3 +36,24 @@ async def kills(seed: int) -> AsyncIterator[Callable[[int], Awaitable[dict[str, 
                 return {"turns": turns}
 
             yield once
+
+
+@asynccontextmanager
+async def learning_kills(seed: int) -> AsyncIterator[Callable[[int], Awaitable[dict[str, Any]]]]:
+    draw = random.Random(seed)
+    with tempfile.TemporaryDirectory() as home:
+        url = f"sqlite+aiosqlite:///{home}/voice.db"
+        database = Database(url)
+        await upgrade(database)
+        mortal = MortalLearner(database, url, Path(home) / "log.jsonl")
+
+        async def once(number: int) -> dict[str, Any]:
+            turns = await mortal.live_and_be_killed(number, draw.uniform(0.0, 0.3))
+            if number % LOOK_EVERY == LOOK_EVERY - 1:
+                await mortal.is_whole()
+            return {"turns": turns}
+
+        try:
+            yield once
+        finally:
+            await database.close()

@@ -62,6 +62,7 @@ _ALL: Final = (
     Piece("rejoins", 200, conversation.rejoins),
     Piece("ten rooms", 5, conversation.crowds),
     Piece("memory kills", 200, memory.kills),
+    Piece("learning kills", 200, memory.learning_kills),
     *(Piece(name, 30, faults.fault(how)) for name, how in faults.FAULTS.items()),
 )
 PIECES: Final = {piece.name: piece for piece in _ALL}
