@@ -24,8 +24,11 @@ DISPATCH_COOLDOWN: Final = 3.0
 DISPATCH_COOLDOWN_MAX: Final = 30.0
 LEASE_RENEWAL: Final = 3.0
 LEASE_DEAD_AFTER: Final = 15.0
-DEAD_LOOP_AFTER: Final = 20.0
-"""A final transcript without a reply or a failure notice for this long: the agent is present but dead."""
+ANSWER_DEADLINE: Final = 20.0
+"""A language model that has not begun to answer by then is given up, with an apology."""
+DEAD_LOOP_AFTER: Final = 40.0
+"""A final transcript without a reply or a failure notice for this long: the agent is present but dead. Longer than the
+deadlines of all providers that an answer needs, one after the other, and a late renewal of the lease."""
 RECYCLE_LIMIT: Final = 3
 RECYCLE_WINDOW: Final = 600.0
 ROOM_LIFETIME: Final = 2**31 - 1
@@ -282,6 +285,8 @@ class LogEvent(StrEnum):
     """Facts were taken from a turn; fields: turn_id, facts, replaced"""
     FACTS_FORGOTTEN = "memory.forgotten"
     """Something was forgotten at a person's wish; fields: facts, turns (how many)"""
+    TASK_FAILED = "task.failed"
+    """A task or an effect of a job; fields: task, weight (essential: the assistant leaves|optional), code, message"""
     RECALLED = "memory.recalled"
     """What a question brought up; fields: turn_id, facts (how many), told (whether anything was told), ms"""
     GREETING = "greeting.spoken"

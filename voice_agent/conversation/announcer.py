@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from livekit import rtc
 
 from voice_agent.contracts import Notice, RecallNote, Topic
+
+_AGAIN_AFTER: Final = 0.5
 
 
 class Announcer:
@@ -28,8 +31,13 @@ class Announcer:
             self._changed.clear()
             difference = {key: value for key, value in self._wanted.items() if self._published.get(key) != value}
             if difference and self._room.isconnected():
-                await self._room.local_participant.set_attributes(difference)
-                self._published.update(difference)
+                try:
+                    await self._room.local_participant.set_attributes(difference)
+                except Exception:  # noqa: BLE001 - livekit does not say which; what is true now is sent again
+                    self._changed.set()
+                    await asyncio.sleep(_AGAIN_AFTER)
+                else:
+                    self._published.update(difference)
 
     async def notify(self, notice: Notice) -> None:
         if self._room.isconnected():

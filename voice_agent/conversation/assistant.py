@@ -25,12 +25,14 @@ from voice_agent.contracts import (
     StatusAnswer,
 )
 from voice_agent.conversation.announcer import Announcer
+from voice_agent.conversation.criticality import Weight, as_ours, rule_of
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, reply_path
+from voice_agent.conversation.retries import while_temporary
 from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
@@ -58,13 +60,14 @@ from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Snapshot, Turn
 from voice_agent.observe.journal import Journal
 from voice_agent.observe.log import BoundLog
-from voice_agent.rooms.leases import Health
+from voice_agent.rooms.leases import Health, health_of
 
 _RESET_ANSWER: Final = RESET_DEADLINE + 10.0
 _LOAD_DEADLINE: Final = RESET_DEADLINE * 0.75
 """A load must leave time for the rest of a reset."""
 _RETRY_DEADLINE: Final = 10.0
 _SOMEBODY_WAITS_FOR_MEMORY: Final = (State.STARTING, State.LOADING_MEMORY, State.RESETTING)
+_LISTENING_WITHIN: Final = 10.0
 _SLOW_AFTER: Final = 8.0
 """Who waits this long for a first sound is told that it takes longer."""
 
@@ -90,16 +93,16 @@ class VoiceAssistant:
         self._voice = voice
         self._memory = memory
         self._journal = Journal(log, self.machine)
-        self._driver = Driver(self._journal, self._leave, self._greeted_changed)
+        self._driver = Driver(self._journal, self._leave, self._greeted_changed, self.task_failed)
         self.tell = self._driver.tell
         self._memory_refresh = memory_refresh
         self._bindings = {job.agent.agent_id: job.agent}
         self._speakers = Speakers(room, job)
         self._announcer = Announcer(room)
         self._events = RoomEvents(room, self.tell)
-        self._job_tasks = OwnedTasks("job", self.job_task_failed)
-        self._episode_tasks = OwnedTasks("episode", self.job_task_failed)
-        self._turn_tasks = OwnedTasks("turns", self.job_task_failed)
+        self._job_tasks = OwnedTasks("job", self.task_failed)
+        self._episode_tasks = OwnedTasks("episode", self.task_failed)
+        self._turn_tasks = OwnedTasks("turns", self.task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
         self._persona = Persona(self._heard, self._own_answer, self._turns.plan, lambda ctx: self._recall.put_into(ctx))
         self._recollection = Recollection(memory, self._persona, job)
@@ -108,6 +111,7 @@ class VoiceAssistant:
         self._welcome = Welcome(voice, memory, self._recollection, self._episode_tasks, enabled=greet)
         self._ahead = ReadAhead(self._episode_tasks, lambda: voice.brain, self._persona)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
+        self._failure: VoiceAgentError | None = None
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         begin = self._driver.begin
         self._driver.performs(
@@ -137,7 +141,7 @@ class VoiceAssistant:
         self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
 
     async def run(self) -> str:
-        """From an already connected room until the assistant has left it. Returns why."""
+        """From an already connected room until the assistant has left it. Returns why; raises what it failed of."""
         self._events.attach()
         self._job_tasks.start("announce", self._announcer.run())
         self._voice.session.on("speech_created", self._turns.speech_created)
@@ -150,9 +154,12 @@ class VoiceAssistant:
             self.tell(ev.RoomConnected(humans_in(self._room)))
             for sid in already_active(self._room):
                 self.tell(ev.ListenerSubscribed(sid))
-            return await asyncio.shield(self._gone)
+            why = await asyncio.shield(self._gone)
         finally:
             await self._close()
+        if self._failure is not None:
+            raise self._failure
+        return why
 
     async def reset_for_reconnect(self, reason: str = "manual") -> StatusAnswer:
         """Make the assistant new for whoever comes next; returns when that is done.
@@ -181,6 +188,8 @@ class VoiceAssistant:
 
     def health(self) -> Health:
         """Goes into every renewal of the lease: present is not the same as alive."""
+        if self._failure is not None:
+            return health_of(self._failure)
         if self.machine.state is State.FAILED:
             return Health(Code.AGENT_FAILS, why=self.machine.error)
         return Health(silent_for=self._turns.silent_for)
@@ -193,6 +202,8 @@ class VoiceAssistant:
 
     async def hear_text(self, text: str, identity: str) -> None:
         """What somebody typed is a turn like any other."""
+        async with asyncio.timeout(_LISTENING_WITHIN):
+            await self._voice.listening.wait()
         await self._voice.session.interrupt()
         if await self._begin_turn(text, identity):
             self._voice.session.generate_reply(user_input=text)
@@ -209,7 +220,7 @@ class VoiceAssistant:
             self._episode_tasks.start("follow-memory", self._follow_memory(effect.episode))
             self.tell(ev.MemoryLoaded(effect.episode))
         elif result.error.code is Code.AGENT_NOT_FOUND:
-            self.tell(ev.Failure(result.error.code, result.error.message))
+            self._fail(result.error)
         else:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
 
@@ -260,19 +271,33 @@ class VoiceAssistant:
                 waiter.set_result(self.status())
 
     async def _say_greeting(self, effect: fx.Greet) -> None:
-        if (handle := self._welcome.speak(self._speakers.name_of(effect.human.name))) is not None:
-            await handle
-            if not handle.chat_items and not handle.interrupted:
-                self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
-                return
-            self._think_ahead()
-        self.tell(ev.GreetingFinished(effect.episode))
+        try:
+            spoken = await self._greeted(effect)
+        except Exception:
+            self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))  # the conversation begins all the same
+            raise
+        if spoken:
+            self.tell(ev.GreetingFinished(effect.episode))
+        else:
+            self.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
+
+    async def _greeted(self, effect: fx.Greet) -> bool:
+        """False: there was something to say, and it was not heard."""
+        handle = self._welcome.speak(self._speakers.name_of(effect.human.name))
+        if handle is None:
+            return True
+        await handle
+        if not handle.chat_items and not handle.interrupted:
+            return False
+        self._think_ahead()
+        return True
 
     def _greeted_changed(self) -> None:
         """A job that replaces this one must not greet the same visit again. One that was replaced has no say in it."""
         if self._voice.may_speak():
-            remember = self._memory.remember_greeted(self._recollection.thread, sorted(self.machine.greeted))
-            self._job_tasks.start("remember-greeted", remember)
+            thread, greeted = self._recollection.thread, sorted(self.machine.greeted)
+            work = while_temporary(lambda: self._memory.remember_greeted(thread, greeted))
+            self._job_tasks.start("remember-greeted", work)
 
     def _rebind(self, effect: fx.RebindAgent) -> None:
         agent = self._bindings[effect.agent_id]
@@ -281,7 +306,7 @@ class VoiceAssistant:
             self._voice.use(agent.providers)
         except VoiceAgentError as error:
             self.notify(notice_of(error, self.machine.episode))
-            self.tell(ev.Failure(error.code, error.message))
+            self._fail(error)
 
     def _acknowledge_arrival(self, effect: fx.AcknowledgeArrival) -> None:
         who = effect.human.name or "Somebody"
@@ -335,7 +360,10 @@ class VoiceAssistant:
         if turn.path is ReplyPath.HYBRID and not wishes:  # Letta has a memory of its own in its prompt: the same facts
             self._recall.begin(turn)
         self._episode_tasks.start("reassure", self._reassure(turn))
-        return self.machine.serving and turn.episode == self.machine.episode
+        if self.machine.serving and turn.episode == self.machine.episode:
+            return True
+        await self._turns.end_unanswered()  # a reset came between
+        return False
 
     async def _reassure(self, turn: Turn) -> None:
         await asyncio.sleep(_SLOW_AFTER)
@@ -354,7 +382,8 @@ class VoiceAssistant:
 
     def _turn_ended(self, turn: Turn) -> None:
         self.tell(ev.TurnFinished(turn.episode, turn.turn_id))
-        self._episode_tasks.start("between-turns", self._between_turns())
+        if self.machine.serving and turn.episode == self.machine.episode:
+            self._episode_tasks.start("between-turns", self._between_turns())
 
     async def _between_turns(self) -> None:
         forgotten = await self._forgets.clean()
@@ -391,8 +420,22 @@ class VoiceAssistant:
             return f"stale:{snapshot.loaded_at.isoformat(timespec='seconds')}"
         return str(memory)
 
-    def job_task_failed(self, task: str, error: BaseException) -> None:
-        self.tell(ev.Failure(Code.AGENT_FAILS, f"{task}: {error!r}"))
+    def task_failed(self, task: str, error: BaseException) -> None:
+        """A task or an effect failed: how bad that is stands in criticality.py."""
+        rule, known = rule_of(task), as_ours(task, error)
+        self._journal.write(LogEvent.TASK_FAILED, task=task, weight=rule.weight.value, **known.as_dict())
+        if rule.weight is Weight.ESSENTIAL:
+            self._fail(known)
+        elif rule.said:
+            code = known.code
+            self.notify(
+                Notice(level="warning", code=code, message=rule.said, remedy=known.remedy, episode=self.machine.episode)
+            )
+
+    def _fail(self, error: VoiceAgentError) -> None:
+        """The first reason is the one that counts."""
+        self._failure = self._failure or error
+        self.tell(ev.Failure(error.code, error.message))
 
     async def _close(self) -> None:
         self._events.detach()

@@ -19,8 +19,15 @@ Perform = Mapping[type[fx.Effect], Callable[[Any], None]]
 
 
 class Driver:
-    def __init__(self, journal: Journal, on_end: Callable[[str], None], on_greeted: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        on_end: Callable[[str], None],
+        on_greeted: Callable[[], None],
+        on_error: Callable[[str, BaseException], None],
+    ) -> None:
         self._journal = journal
+        self._on_error = on_error
         self._on_end = on_end
         self._on_greeted = on_greeted
         self._perform: Perform = {}
@@ -69,7 +76,10 @@ class Driver:
         if machine.greeted != greeted:
             self._on_greeted()
         for effect in effects:
-            self._perform[type(effect)](effect)
+            try:
+                self._perform[type(effect)](effect)
+            except Exception as error:  # noqa: BLE001 - the effects behind it are not lost with it
+                self._on_error(type(effect).__name__, error)
         if machine.state in (State.CLOSED, State.FAILED):
             self._on_end(type(event).__name__)
 

@@ -18,10 +18,10 @@ from voice_agent import settings as settings_module
 from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent, RoomPolicy
 from voice_agent.conversation.assistant import VoiceAssistant
 from voice_agent.conversation.client_messages import ClientMessages
+from voice_agent.conversation.criticality import as_ours
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.voice import Voice
-from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.lifecycle.events import LeaseLost
 from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
@@ -30,7 +30,7 @@ from voice_agent.memory.recall.embedder import HttpEmbedder
 from voice_agent.models import endpoints
 from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.rooms.holder import LeaseHolder
-from voice_agent.rooms.leases import Health, Lease, Leases
+from voice_agent.rooms.leases import Health, Lease, Leases, health_of
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
@@ -98,12 +98,10 @@ async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLo
     try:
         yield
     except Exception as error:
-        # What others' exceptions say may hold secrets; ours are made for people.
-        ours = error if isinstance(error, VoiceAgentError) else None
-        code, why = (ours.code, f"{ours.message} {ours.remedy}") if ours else (Code.AGENT_FAILS, type(error).__name__)
-        log.write(LogEvent.NOTICE, severity="error", code=code, message=why.strip())
+        failure = health_of(as_ours("job", error))
+        log.write(LogEvent.NOTICE, severity="error", code=failure.failed, message=failure.why)
         if room.isconnected():  # or it is the connection that failed, not this agent
-            health = Health(code, why=why.strip(), lasting=isinstance(error, Permanent))
+            health = failure
         raise
     finally:
         await leases.release(lease, health)
@@ -126,8 +124,8 @@ async def _converse(
         greet=settings.greeting,
         memory_refresh=settings.memory_refresh,
     )
-    beside = OwnedTasks("beside", assistant.job_task_failed)
-    typed = OwnedTasks("typed", assistant.job_task_failed)
+    beside = OwnedTasks("beside", assistant.task_failed)
+    typed = OwnedTasks("typed", assistant.task_failed)
     messages = ClientMessages(context.room, assistant, typed, settings.livekit_api_secret)
     context.add_shutdown_callback(assistant.shutdown)
 

@@ -1,10 +1,12 @@
-"""Tasks with an owner and a name. Stopping means: cancel, wait for the end, re-raise what was not a cancellation."""
+"""Tasks with an owner, a name and a rule for their failure (criticality.py). Errors go to the owner's callback."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from voice_agent.conversation.criticality import rule_of
 
 
 class OwnedTasks:
@@ -18,8 +20,14 @@ class OwnedTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work, name=f"{self._owner}:{name}")
+    def start(self, name: str, work: Coroutine[Any, Any, Any], detail: str = "") -> asyncio.Task[Any]:
+        whole = f"{self._owner}:{name}/{detail}" if detail else f"{self._owner}:{name}"
+        try:
+            rule_of(whole)
+        except KeyError:
+            work.close()
+            raise
+        task = asyncio.get_running_loop().create_task(work, name=whole)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

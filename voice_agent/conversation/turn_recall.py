@@ -18,8 +18,9 @@ from voice_agent.memory.prompt import recalled_text
 from voice_agent.memory.recall.recall import Recall, Recalled
 from voice_agent.observe.journal import Journal
 
-_DEADLINE: Final = 0.6
-"""An answer without memory is better than none."""
+_DEADLINE: Final = 3.0
+"""An answer without memory is better than none. It is longer than that of the question's embedding: on a machine with
+too much to do there is still time to search by words."""
 
 
 class TurnRecall:

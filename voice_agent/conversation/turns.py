@@ -12,6 +12,7 @@ from livekit.agents.voice import SpeechHandle
 
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.conversation.replies import reply_path
+from voice_agent.conversation.retries import while_temporary
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
@@ -93,7 +94,7 @@ class TurnRecorder:
         self.answering = turn
 
         def ended(handle: SpeechHandle) -> None:
-            self._tasks.start(f"turn-{turn.turn_id}", self._finish(turn, handle))
+            self._tasks.start("turn", self._finish(turn, handle), turn.turn_id)
 
         event.speech_handle.add_done_callback(ended)
 
@@ -114,6 +115,10 @@ class TurnRecorder:
         await self._store(turn, text, interrupted=handle.interrupted or not text, tools=tools)
 
     async def _store(self, turn: Turn, text: str, *, interrupted: bool, tools: Sequence[str] = ()) -> None:
-        await self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted, tools=tools)
-        self._unanswered_since.pop(turn.turn_id, None)
-        self._on_ended(turn)
+        try:
+            await while_temporary(
+                lambda: self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted, tools=tools)
+            )
+        finally:  # whether it could be stored or not, nobody waits for an answer any more
+            self._unanswered_since.pop(turn.turn_id, None)
+            self._on_ended(turn)

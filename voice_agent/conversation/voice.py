@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 # The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
-from voice_agent.contracts import DEAD_LOOP_AFTER, ProviderChoices
+from voice_agent.contracts import ANSWER_DEADLINE, ProviderChoices
 from voice_agent.conversation.providers import Build, Providers
 from voice_agent.models.endpoints import Endpoint
 
@@ -21,8 +22,8 @@ _LISTENS_AT = 16_000
 """What voice detection and speech recognition work with: nothing is resampled again, a seventh of a job's idle time."""
 _PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8.0)
 """One quick second try; then the person hears an apology instead of silence."""
-_TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=DEAD_LOOP_AFTER - 2.0)
-"""Small machines think slowly; but who says nothing for DEAD_LOOP_AFTER is taken for dead."""
+_TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=ANSWER_DEADLINE)
+"""Small machines think slowly."""
 _NEVER_GIVE_UP = 1_000_000_000
 """Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
 
@@ -55,7 +56,8 @@ class Voice:
         self._providers = providers = build(choices)
         self._retired: list[Providers] = []
         self._agent: Agent | None = None
-        self._listening = False
+        self.listening = asyncio.Event()
+        """The session has begun and has not ended."""
         self._linked = ""
         self.may_speak = may_speak
         self._track = _OwnersTrack(room, may_speak)
@@ -114,13 +116,13 @@ class Voice:
             session_host=False,
             record=False,
         )
-        self._listening = True
+        self.listening.set()
         self.session.once("close", self._closed)  # livekit ends it before it tells us that the job shall end
         if self._linked:
             self.listen_to(self._linked)
 
     def _closed(self, _: CloseEvent) -> None:
-        self._listening = False
+        self.listening.clear()
 
     @property
     def brain(self) -> Endpoint:
@@ -128,7 +130,7 @@ class Voice:
 
     def listen_to(self, identity: str) -> None:
         self._linked = identity
-        if self._listening:
+        if self.listening.is_set():
             self.session.room_io.set_participant(identity)
 
     def forget(self) -> None:
@@ -138,7 +140,7 @@ class Voice:
 
     async def hush(self) -> None:
         """Stop what is said or about to be said, and wait until it has stopped."""
-        if not self._listening:
+        if not self.listening.is_set():
             return
         await self.session.interrupt(force=True)
         self.session.clear_user_turn()

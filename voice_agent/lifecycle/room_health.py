@@ -112,7 +112,7 @@ class Limits:
     cooldown: float = 3.0
     cooldown_max: float = 30.0
     lease_dead_after: float = 15.0
-    dead_loop_after: float = 20.0
+    dead_loop_after: float = 40.0
     ready_within: float = 45.0
     """From a new lease to a ready agent, or from one `ready` to the next; longer than any bound inside the agent."""
     recycle_limit: int = 3

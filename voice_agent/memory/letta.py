@@ -12,7 +12,7 @@ from typing import Any, Final
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from voice_agent import clock
-from voice_agent.contracts import DEAD_LOOP_AFTER
+from voice_agent.contracts import ANSWER_DEADLINE
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.letta_connection import PAGE, gone_is_fine
 from voice_agent.memory.letta_homes import HOME_TAG, LettaHomes
@@ -168,7 +168,7 @@ class LettaClient(LettaHomes):
 
     async def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
         message = {"role": "user", "content": text, "sender_id": turn_mark(turn_id)}
-        run = self._run("answer", conversation_id, [message], stream_tokens=True, timeout=DEAD_LOOP_AFTER - 2.0)
+        run = self._run("answer", conversation_id, [message], stream_tokens=True, timeout=ANSWER_DEADLINE)
         complete = False
         try:
             async for chunk in run:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, select, update
 
+from voice_agent.errors import Permanent, VoiceAgentError
 from voice_agent.rooms.tables import leases, rooms
 from voice_agent.storage.database import Database
 
@@ -40,6 +41,12 @@ class Health:
 
 
 _WELL: Final = Health()
+
+
+def health_of(error: VoiceAgentError) -> Health:
+    """Of an agent that cannot go on."""
+    why = f"{error.message} {error.remedy}".strip()
+    return Health(error.code, why=why, lasting=isinstance(error, Permanent))
 
 
 @dataclass(frozen=True, slots=True)

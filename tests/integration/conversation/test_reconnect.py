@@ -245,6 +245,11 @@ async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:
         await caller.type("x" * 1_000_000)
         for _ in range(1_000):
             await me.publish_data(b"{}", reliable=False, topic=Topic.CHAT)
+        for given_up in ("aborted", ""):
+            writer = await me.stream_text(topic=Topic.CHAT)
+            await writer.write("I am ")
+            if given_up:
+                await writer.aclose(reason=given_up)
         await caller.until(lambda: any(n.code == "bad_client_message" for n in caller.seen.notices), "a refusal")
         assert "Marigold" in await caller.ask(QUESTION)
 

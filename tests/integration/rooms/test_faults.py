@@ -21,7 +21,7 @@ from tests.support.control_plane import ControlPlane, control_plane, eventually,
 from tests.support.letta_directory import running_letta_directory
 from tests.support.light_worker import Behaviour, LightWorker
 from tests.support.livekit_server import LiveKitServer, running_livekit
-from voice_agent.contracts import LEASE_DEAD_AFTER, RECYCLE_LIMIT
+from voice_agent.contracts import DEAD_LOOP_AFTER, LEASE_DEAD_AFTER, RECYCLE_LIMIT
 from voice_agent.rooms.leases import Health
 from voice_agent.settings import Settings
 
@@ -157,7 +157,9 @@ async def test_an_agent_that_is_present_but_dead_is_recycled(plane: ControlPlane
         session = await plane.open_session()
         old = await plane.ready_agent(session["room_name"])
         worker.behaviour = Behaviour()
-        worker.agents[old.identity.removeprefix("agent-")].behaviour = Behaviour(health=Health(silent_for=25.0))
+        worker.agents[old.identity.removeprefix("agent-")].behaviour = Behaviour(
+            health=Health(silent_for=DEAD_LOOP_AFTER + 5)
+        )
         async with visitor(session):
             await another_ready_agent(plane, session["room_name"], old.identity, within=12)
 

@@ -14,6 +14,8 @@ from voice_agent.contracts import AgentBinding, HumanAttribute, JobMetadata, Mem
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.turns import TurnContext, TurnRecorder
+from voice_agent.errors import Code, Temporary
+from voice_agent.memory.outbox import Outbox
 
 AGENT = AgentBinding(agent_id="a", letta_agent_id="l", name="Ada", reply_path=ReplyPath.LETTA)
 
@@ -91,3 +93,27 @@ async def test_what_is_written_down_says_whose_words_it_is(tmp_path: Path) -> No
         for person in ("user:b:anna", "user:b:ben"):
             await recorder.begin(TurnContext.of(AGENT, THREAD, "s", person), 1, f"I am {person}", "human-1")
         assert [turn.person_id for turn in await world.outbox.of_session("s")] == ["user:b:anna", "user:b:ben"]
+
+
+class AwayForAMoment(Outbox):
+    """A database that is away when a turn ends."""
+
+    fails = 2
+
+    async def finish_turn(self, *args: Any, **kwargs: Any) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise Temporary(Code.DATABASE_UNAVAILABLE, "Away.")
+        await super().finish_turn(*args, **kwargs)
+
+
+async def test_the_end_of_a_turn_waits_for_the_database_and_is_stored(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        ended: list[str] = []
+        outbox = AwayForAMoment(world.database)
+        recorder = TurnRecorder(outbox, OwnedTasks("turns", lambda *_: None), lambda turn: ended.append(turn.turn_id))
+        turn = await recorder.begin(TurnContext.of(AGENT, THREAD, "s", "owner"), 1, "Hello.", "human-1")
+        await recorder.end_unanswered()
+        assert ended == [turn.turn_id]
+        assert (recorder.silent_for, outbox.fails) == (0.0, 0)
+        assert [stored.interrupted for stored in await world.outbox.of_session("s")] == [True]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from voice_agent.conversation.tasks import OwnedTasks
 
 
@@ -16,7 +18,7 @@ async def test_stop_waits_for_the_end_of_what_it_cancels() -> None:
             ended.append("cleaned up")
 
     tasks = OwnedTasks("episode", lambda *_: None)
-    tasks.start("work", work())
+    tasks.start("recall", work())
     await asyncio.sleep(0)
     await tasks.stop()
     assert ended == ["cleaned up"]
@@ -30,7 +32,7 @@ async def test_a_task_may_stop_its_own_owner() -> None:
         await tasks.stop()
         return "survived"
 
-    assert await tasks.start("suicidal", suicidal()) == "survived"
+    assert await tasks.start("notice", suicidal()) == "survived"
 
 
 async def test_an_error_reaches_the_owner_with_the_tasks_name() -> None:
@@ -40,6 +42,16 @@ async def test_an_error_reaches_the_owner_with_the_tasks_name() -> None:
         raise ValueError("no")
 
     tasks = OwnedTasks("job", lambda name, error: seen.append((name, repr(error))))
-    tasks.start("fails", fails())
+    tasks.start("turn", fails(), "t1")
     await tasks.finish()
-    assert seen == [("job:fails", "ValueError('no')")]
+    assert seen == [("job:turn/t1", "ValueError('no')")]
+
+
+async def test_a_task_without_a_rule_for_its_failure_is_not_started() -> None:
+    async def work() -> None:
+        raise AssertionError("started")
+
+    tasks = OwnedTasks("job", lambda *_: None)
+    with pytest.raises(KeyError):
+        tasks.start("unheard of", work())
+    assert len(tasks) == 0

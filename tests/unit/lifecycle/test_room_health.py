@@ -129,7 +129,7 @@ def test_a_holder_on_its_way_is_waited_for_but_not_for_ever() -> None:
 
 @pytest.mark.parametrize(
     ("health", "why"),
-    [({"failed": "tts_failed"}, "tts_failed"), ({"silent_for": 20.0}, "dead_loop"), ({"silent_for": 19.9}, "")],
+    [({"failed": "tts_failed"}, "tts_failed"), ({"silent_for": 40.0}, "dead_loop"), ({"silent_for": 39.9}, "")],
 )
 def test_an_agent_that_is_there_but_dead_is_recycled(health: dict[str, Any], why: str) -> None:
     room = seen(agent(), lease=replace(HELD, **health))

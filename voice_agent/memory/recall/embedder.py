@@ -15,7 +15,7 @@ from voice_agent.outbound import tls
 
 Vectors = NDArray[np.float32]
 
-QUERY_DEADLINE: Final = 0.5
+QUERY_DEADLINE: Final = 1.5
 """For all of a question: an answer waits for it."""
 BATCH_DEADLINE: Final = 30.0
 """For each batch of passages: an index is built beside conversations, at a low priority."""
