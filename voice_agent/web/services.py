@@ -32,7 +32,7 @@ from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
 from voice_agent.web.first_meetings import FirstMeetings
 from voice_agent.web.providers import ProviderWatch
-from voice_agent.web.rate import RateLimit
+from voice_agent.web.rate import RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
 from voice_agent.web.rotation import keep_small
 
@@ -55,6 +55,7 @@ class Services:
     resets: Resets
     providers: ProviderWatch
     rate: RateLimit
+    streams: StreamLimit
 
 
 @asynccontextmanager
@@ -68,7 +69,7 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
     try:
         await upgrade(database)
-        parts = _wire(settings, database, livekit, letta, clock)
+        parts = wire(settings, database, livekit, letta, clock)
         tasks = [
             asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
@@ -112,7 +113,7 @@ def _upkeep(parts: Services, proposer: Proposer) -> Upkeep:
     )
 
 
-def _wire(
+def wire(
     settings: Settings, database: Database, livekit: LiveKit, letta: LettaClient, clock: Callable[[], float]
 ) -> Services:
     log = ReconnectLog(settings.reconnect_log, "serve", spoken_text=settings.log_spoken_text)
@@ -144,6 +145,7 @@ def _wire(
         Resets(livekit),
         ProviderWatch(settings),
         RateLimit(settings.sessions_per_minute),
+        StreamLimit(),
     )
 
 
