@@ -1,7 +1,8 @@
-"""How often one address may do something costly, and how many event streams it may hold."""
+"""What one address may do: how often something costly, how many secrets it may try, how many streams it may hold."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,31 @@ class RateLimit:
         if len(self._buckets) > _REMEMBERED:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1.0 - level) * 60.0 / self._capacity
+
+
+BEARERS_PER_MINUTE: Final = 60
+
+
+class BearerLimit:
+    """How many secrets an address may try. One that it has shown before is no try: a crowd of wrong ones keeps nobody
+    out who was in."""
+
+    def __init__(self, per_minute: int = BEARERS_PER_MINUTE) -> None:
+        self._rate = RateLimit(per_minute)
+        self._shown: OrderedDict[bytes, None] = OrderedDict()
+
+    def take(self, address: str, secret: str, now: float) -> float:
+        """0.0: look whether it is right. Else: seconds until the next one is looked at."""
+        shown = hashlib.sha256(f"{address} {secret}".encode()).digest()
+        if shown in self._shown:
+            self._shown.move_to_end(shown)
+            return 0.0
+        wait = self._rate.take(address, now)
+        if not wait:
+            self._shown[shown] = None
+            if len(self._shown) > _REMEMBERED:
+                self._shown.popitem(last=False)
+        return wait
 
 
 STREAMS_PER_ADDRESS: Final = 16

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -19,6 +20,7 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
+from voice_agent.registry.shared import Shared
 from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.acts import Acts
 from voice_agent.rooms.book import RoomBook
@@ -32,9 +34,12 @@ from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
 from voice_agent.web.first_meetings import FirstMeetings
 from voice_agent.web.providers import ProviderWatch
-from voice_agent.web.rate import RateLimit, StreamLimit
+from voice_agent.web.rate import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
 from voice_agent.web.rotation import keep_small
+
+if TYPE_CHECKING:
+    from voice_agent.web.health import Readiness
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,9 @@ class Services:
     resets: Resets
     providers: ProviderWatch
     rate: RateLimit
+    bearers: BearerLimit
     streams: StreamLimit
+    readiness: Shared[Readiness]
 
 
 @asynccontextmanager
@@ -145,7 +152,9 @@ def wire(
         Resets(livekit),
         ProviderWatch(settings),
         RateLimit(settings.sessions_per_minute),
+        BearerLimit(),
         StreamLimit(),
+        Shared(),
     )
 
 
