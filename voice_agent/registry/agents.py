@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
-from voice_agent.registry.config import AgentConfig
+from voice_agent.registry.config import AgentConfig, mistaken_address
 from voice_agent.registry.model import Agent, AgentDraft, Kind, LettaAgent, normalised_name
 from voice_agent.registry.ports import AgentStore, LettaDirectory
 from voice_agent.registry.shared import Shared
@@ -150,7 +150,10 @@ def _checked(draft: AgentDraft) -> AgentDraft:
     name = normalised_name(draft.name)
     if not name:
         raise Permanent(Code.BAD_REQUEST, "The name holds nothing that can be read.", "Give the agent a name.")
-    return replace(draft, name=name, config=AgentConfig.model_validate(draft.config).document())
+    config = AgentConfig.model_validate(draft.config)
+    if mistake := mistaken_address(config):
+        raise Permanent(Code.BAD_REQUEST, mistake, "Write it like http://127.0.0.1:8000/v1.")
+    return replace(draft, name=name, config=config.document())
 
 
 def _implicit(agent: LettaAgent) -> Agent:
