@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,23 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from voice_agent.addresses import HTTP, LIVEKIT, mistake
 from voice_agent.errors import Code, Permanent
 
 ENV_FILE: Final = ".env.local"
 STACK_FILE: Final = "stack.env"
 """Written by `voice-agent up` into VOICE_HOME (mode 0600): generated secrets."""
 LIVEKIT_CLIENT_VERSION: Final = "2.23.0"
+_OF_KUBERNETES: Final = re.compile(
+    r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
+)
+"""Variables that Kubernetes puts into every pod for a Service that is named like our settings (`voice-agent`, `voice`).
+`VOICE_PORT` and its like are such, too, when their value is a service's address."""
+_SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+")
+_DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
+_ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
+_PLUGIN: Final = r"^[a-z][a-z0-9_]*$"
+_LANGUAGE: Final = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$"
 
 
 def _default_home() -> Path:
@@ -64,11 +76,17 @@ class Settings(BaseModel):
     host: str = _setting("VOICE_HOST", "Address the page and the API listen on.", "127.0.0.1")
     port: int = _setting("VOICE_PORT", "Port of the page and the API.", 9000, ge=0, le=65535)
     admin_secret: str = _setting(
-        "VOICE_ADMIN_SECRET", "Bearer secret for administration; required off loopback.", "", secret=True
+        "VOICE_ADMIN_SECRET",
+        "Bearer secret for administration; required off loopback, with at least 16 characters.",
+        "",
+        secret=True,
     )
     internal_secret: str = _setting("VOICE_INTERNAL_SECRET", "Shared by our own processes; generated.", "", secret=True)
     cors_origins: str = _setting(
-        "VOICE_CORS_ORIGINS", "Origins of other sites that may call the API, by comma; empty: none.", ""
+        "VOICE_CORS_ORIGINS",
+        "Origins of other sites that may call the API, by comma; empty: none. With an admin secret their names count "
+        "as names of this server, too: name the one under which a reverse proxy is reached.",
+        "",
     )
     sessions_per_minute: int = _setting(
         "VOICE_SESSIONS_PER_MINUTE", "Sessions one address may open per minute.", 30, ge=1
@@ -116,18 +134,34 @@ class Settings(BaseModel):
     models_threads: int = _setting("VOICE_MODELS_THREADS", "Threads per model role.", 2, ge=1, le=64)
     llm_base_url: str = _setting("VOICE_LLM_BASE_URL", "Another OpenAI-style endpoint for the language model only.", "")
     llm_api_key: str = _setting("VOICE_LLM_API_KEY", "Its key.", "", secret=True)
-    llm_model: str = _setting("VOICE_LLM_MODEL", "Language model; empty: the endpoint's default of ours.", "")
-    llm_provider: str = _setting(
-        "VOICE_LLM_PROVIDER", "Livekit plugin that thinks; `openai` speaks to every OpenAI-style endpoint.", "openai"
+    llm_model: str = _setting(
+        "VOICE_LLM_MODEL", "Language model; empty: the endpoint's default of ours.", "", max_length=200
     )
-    stt_provider: str = _setting("VOICE_STT_PROVIDER", "Livekit plugin that recognises speech.", "openai")
+    llm_provider: str = _setting(
+        "VOICE_LLM_PROVIDER",
+        "Livekit plugin that thinks; `openai` speaks to every OpenAI-style endpoint.",
+        "openai",
+        pattern=_PLUGIN,
+        max_length=50,
+    )
+    stt_provider: str = _setting(
+        "VOICE_STT_PROVIDER", "Livekit plugin that recognises speech.", "openai", pattern=_PLUGIN, max_length=50
+    )
     stt_base_url: str = _setting("VOICE_STT_BASE_URL", "Another OpenAI-style endpoint for speech recognition only.", "")
-    stt_model: str = _setting("VOICE_STT_MODEL", "Speech recognition model.", "")
-    stt_language: str = _setting("VOICE_STT_LANGUAGE", "Language to recognise; empty: the provider's default.", "")
-    tts_provider: str = _setting("VOICE_TTS_PROVIDER", "Livekit plugin that speaks.", "openai")
+    stt_model: str = _setting("VOICE_STT_MODEL", "Speech recognition model.", "", max_length=200)
+    stt_language: str = _setting(
+        "VOICE_STT_LANGUAGE",
+        "Language to recognise; empty: the provider's default.",
+        "",
+        pattern=_LANGUAGE,
+        max_length=20,
+    )
+    tts_provider: str = _setting(
+        "VOICE_TTS_PROVIDER", "Livekit plugin that speaks.", "openai", pattern=_PLUGIN, max_length=50
+    )
     tts_base_url: str = _setting("VOICE_TTS_BASE_URL", "Another OpenAI-style endpoint for the voice only.", "")
-    tts_model: str = _setting("VOICE_TTS_MODEL", "Voice model.", "")
-    tts_voice: str = _setting("VOICE_TTS_VOICE", "Voice.", "")
+    tts_model: str = _setting("VOICE_TTS_MODEL", "Voice model.", "", max_length=200)
+    tts_voice: str = _setting("VOICE_TTS_VOICE", "Voice.", "", max_length=100)
     tts_speed: float = _setting("VOICE_TTS_SPEED", "How fast it speaks.", 1.0, ge=0.25, le=4.0)
     embedding_base_url: str = _setting(
         "VOICE_EMBEDDING_BASE_URL",
@@ -139,7 +173,13 @@ class Settings(BaseModel):
     embedding_model: str = _setting(
         "VOICE_EMBEDDING_MODEL", "Embedding model; one of ours is used on this machine whatever else is set.", ""
     )
-    vad_provider: str = _setting("VOICE_VAD_PROVIDER", "Livekit plugin that hears when somebody speaks.", "silero")
+    vad_provider: str = _setting(
+        "VOICE_VAD_PROVIDER",
+        "Livekit plugin that hears when somebody speaks.",
+        "silero",
+        pattern=_PLUGIN,
+        max_length=50,
+    )
 
     workers: int = _setting(
         "VOICE_WORKERS", "Workers side by side: with two, a call is served again sooner when one dies.", 1, ge=1, le=8
@@ -183,6 +223,44 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return _place(path)
+
+    @field_validator(
+        "letta_base_url", "openai_base_url", "llm_base_url", "stt_base_url", "tts_base_url", "embedding_base_url"
+    )
+    @classmethod
+    def _http(cls, url: str) -> str:
+        return _usable(url, HTTP)
+
+    @field_validator("livekit_url", "livekit_public_url")
+    @classmethod
+    def _livekit(cls, url: str) -> str:
+        return _usable(url, LIVEKIT)
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, url: str) -> str:
+        if not url:
+            return url
+        from sqlalchemy.engine import make_url  # only who sets it waits for the import
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            driver = make_url(url).drivername
+        except (ArgumentError, ValueError):
+            # Neither the URL nor what was said of it is repeated: it may hold a password.
+            raise ValueError("it is not a URL: look at the host and the port") from None
+        if driver not in _DRIVERS:
+            raise ValueError(f"it does not begin with {' or '.join(f'{name}://' for name in _DRIVERS)}")
+        return url
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: str) -> str:
+        for origin in filter(None, map(str.strip, origins.split(","))):
+            _usable(origin, HTTP)
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is more than scheme://name:port")
+        return origins
 
     def as_environment(self) -> dict[str, str]:
         """The same settings for a child process, so that it sees exactly what its parent saw."""
@@ -232,6 +310,12 @@ class Settings(BaseModel):
         return f"http://127.0.0.1:{self.models_port}/v1"
 
 
+def _usable(url: str, schemes: tuple[str, ...]) -> str:
+    if url and (wrong := mistake(url, schemes)):
+        raise ValueError(f"it {wrong}")
+    return url
+
+
 @dataclass(frozen=True)
 class Loaded:
     """Settings with the place each value came from, by environment name."""
@@ -268,6 +352,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
                 values[name] = value
                 origin[name] = source(name)
 
+    environ = {name: value for name, value in environ.items() if not _is_of_kubernetes(name, value)}
     _refuse_unknown(environ, known, "the environment")
     take(environ, lambda name: "environment")
     env_file = (directory or Path.cwd()) / ENV_FILE
@@ -291,7 +376,7 @@ def _validated(values: Mapping[str, str], origin: Mapping[str, str]) -> Settings
         name = str(first["loc"][0])
         raise Permanent(
             Code.SETTING_INVALID,
-            f"{name} (from {origin.get(name, 'default')}) is not usable: {first['msg']}.",
+            f"{name} (from {origin.get(name, 'default')}) is not usable: {first['msg'].removeprefix('Value error, ')}.",
             f"Correct {name} or remove it to use the default.",
         ) from error
 
@@ -318,6 +403,12 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, int]]:
         if binding.key is not None:
             lines[binding.key] = line
     return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}, lines
+
+
+def _is_of_kubernetes(name: str, value: str) -> bool:
+    if not name.startswith("VOICE_"):
+        return False
+    return bool(_OF_KUBERNETES.search(name)) or (name.endswith("_PORT") and bool(_SERVICE_ADDRESS.fullmatch(value)))
 
 
 def _refuse_unknown(found: Iterable[str], known: Iterable[str], where: str) -> None:

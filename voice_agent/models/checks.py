@@ -91,9 +91,18 @@ async def _checked(endpoint: Endpoint, work: Callable[[], Awaitable[None]], dead
                 await work()
         except VoiceAgentError as failure:
             error = failure
-        except (httpx.TransportError, TimeoutError) as failure:
+        except (httpx.RequestError, TimeoutError) as failure:
             message = f"{endpoint.base_url} gave no answer ({type(failure).__name__})."
             error = Temporary(Code.MODEL_UNREACHABLE, message, "Check its address and that it runs.")
+        except (httpx.InvalidURL, ValueError) as failure:
+            # Not what the failure says: it may quote the key.
+            message = (
+                f"{endpoint.base_url} cannot be asked: its URL or its key is not usable ({type(failure).__name__})."
+            )
+            remedy = (
+                f"Correct VOICE_{endpoint.role.upper()}_BASE_URL or OPENAI_BASE_URL, and the key that goes with it."
+            )
+            error = Permanent(Code.SETTING_INVALID, message, remedy)
     where = "this machine" if endpoint.local else endpoint.base_url or endpoint.provider
     return Check(endpoint.role, f"{endpoint.model or 'its default'} on {where}", error)
 

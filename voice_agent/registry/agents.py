@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
-from voice_agent.registry.config import AgentConfig
+from voice_agent.registry.config import AgentConfig, mistaken_address
 from voice_agent.registry.model import Agent, AgentDraft, Kind, LettaAgent, normalised_name
 from voice_agent.registry.ports import AgentStore, LettaDirectory
+from voice_agent.registry.shared import Shared
 
 _PREFIX: Final = "va-"
 
@@ -27,9 +28,15 @@ class AgentRegistry:
         self._letta = letta
         self._clock = clock
         self.default_id = default_id
+        self._listing: Shared[Listing] = Shared()
 
     async def list(self, query: str = "") -> Listing:
-        """Saved agents are listed even when Letta is away, marked as unavailable."""
+        """Saved agents are listed even when Letta is away, marked as unavailable. Many callers at once cost little more
+        than one: all agents are read for all of them."""
+        listing = await self._listing.get(self._everything)
+        return replace(listing, agents=[agent for agent in listing.agents if _matches(agent, query)])
+
+    async def _everything(self) -> Listing:
         saved = await self._store.list()
         error: VoiceAgentError | None = None
         implicit: Sequence[LettaAgent] = ()
@@ -40,7 +47,7 @@ class AgentRegistry:
         known = {agent.id: agent for agent in implicit}
         everything = [_joined(agent, known.get(agent.letta_agent_id)) for agent in saved]
         everything += [_implicit(agent) for agent in implicit]
-        return Listing([agent for agent in everything if _matches(agent, query)], error)
+        return Listing(everything, error)
 
     async def get(self, agent_id: str) -> Agent:
         """A saved agent is shown even when Letta is away or has lost its part; `available` says so."""
@@ -143,7 +150,10 @@ def _checked(draft: AgentDraft) -> AgentDraft:
     name = normalised_name(draft.name)
     if not name:
         raise Permanent(Code.BAD_REQUEST, "The name holds nothing that can be read.", "Give the agent a name.")
-    return replace(draft, name=name, config=AgentConfig.model_validate(draft.config).document())
+    config = AgentConfig.model_validate(draft.config)
+    if mistake := mistaken_address(config):
+        raise Permanent(Code.BAD_REQUEST, mistake, "Write it like http://127.0.0.1:8000/v1.")
+    return replace(draft, name=name, config=config.document())
 
 
 def _implicit(agent: LettaAgent) -> Agent:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from voice_agent.addresses import HTTP, mistake
 from voice_agent.contracts import MemoryScope, ProviderChoices, ReplyPath, RoomPolicy
 
 MAX_DEPTH: Final = 8
@@ -55,6 +56,16 @@ class AgentConfig(BaseModel):
 
     def document(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+
+
+def mistaken_address(config: AgentConfig) -> str | None:
+    """What is wrong with the first address that cannot be one. Not a rule of the model: what was saved by an earlier
+    version can still be read and corrected."""
+    choices = config.providers or ProviderChoices()
+    for role, choice in (("stt", choices.stt), ("llm", choices.llm), ("tts", choices.tts)):
+        if choice.base_url and (wrong := mistake(choice.base_url, HTTP)):
+            return f"providers.{role}.base_url {wrong}."
+    return None
 
 
 def depth(value: Any) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import jwt
 from google.protobuf.json_format import ParseError
+from google.protobuf.message import DecodeError
 from livekit import api
 from livekit.protocol.models import DataPacket, ParticipantInfo
 from pydantic import ValidationError
@@ -70,6 +71,12 @@ class LiveKit:
     def __init__(self, settings: Settings) -> None:
         self._agent_name = settings.livekit_agent_name
         self._key, self._secret = settings.livekit_api_key, settings.livekit_api_secret
+        if not (self._key and self._secret):
+            raise Permanent(
+                Code.SETTING_INVALID,
+                "LIVEKIT_API_KEY or LIVEKIT_API_SECRET is not set.",
+                "Set both to those of the server at LIVEKIT_URL; for one of ours 'voice-agent up' generates them.",
+            )
         self.url = settings.effective_livekit_url
         self.public_url = settings.livekit_public_url or self.url
         self._token_ttl = settings.token_ttl
@@ -218,6 +225,8 @@ def _translated() -> Iterator[None]:
                 "Check LIVEKIT_API_KEY and LIVEKIT_API_SECRET.",
             ) from error
         raise _away(error.code) from error
+    except DecodeError as error:
+        raise Permanent(Code.LIVEKIT_REFUSED, "What answers is not a LiveKit server.", "Check LIVEKIT_URL.") from error
     except (aiohttp.ClientError, OSError) as error:
         raise _away(type(error).__name__) from error
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from voice_agent.contracts import LEASE_RENEWAL, HumanAttribute, LogEvent
-from voice_agent.errors import Temporary, VoiceAgentError
+from voice_agent.errors import VoiceAgentError
 from voice_agent.lifecycle.room_health import Limits, Look, OpenRoom, RemoveAgent, decide
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.ports import SessionStore
@@ -66,13 +66,13 @@ class Monitor:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled. What cannot be reached now is tried again."""
+        """Until cancelled. What cannot be reached now, or refuses us (a wrong key), is said once and tried again."""
         while True:
             self._woken.clear()
             try:
                 await self.check(time.monotonic())
                 self._outage = ""
-            except Temporary as error:
+            except VoiceAgentError as error:
                 self._resync_at = time.monotonic() + _AFTER_FAILURE
                 if error.code != self._outage:  # once per outage
                     self._outage = error.code

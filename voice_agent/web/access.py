@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 import time
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -33,13 +33,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+SECRET_CHARS: Final = 16
+
+
 def require_safe_binding(settings: Settings) -> None:
     """Without a secret every caller is an administrator: only this machine may call then."""
-    if not settings.admin_secret and not is_loopback(settings.host):
+    if len(settings.admin_secret) < SECRET_CHARS and not is_loopback(settings.host):
+        wrong = f"has fewer than {SECRET_CHARS} characters" if settings.admin_secret else "is not set"
         raise Permanent(
             Code.SETTING_INVALID,
-            f"VOICE_HOST={settings.host} is reachable by others, but VOICE_ADMIN_SECRET is not set.",
-            "Set VOICE_ADMIN_SECRET to at least 16 random characters, or VOICE_HOST=127.0.0.1.",
+            f"VOICE_HOST={settings.host} is reachable by others, but VOICE_ADMIN_SECRET {wrong}.",
+            f"Set VOICE_ADMIN_SECRET to at least {SECRET_CHARS} random characters, or VOICE_HOST=127.0.0.1.",
         )
 
 
@@ -47,13 +51,17 @@ def same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def caller(request: Request, parts: Annotated[Services, Depends(services)]) -> Caller:
+async def caller(request: Request, parts: Annotated[Services, Depends(services)]) -> Caller:
+    address = request.client.host if request.client else ""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     secret = secret.strip() if scheme.lower() == "bearer" else ""
     admin_secret = parts.settings.admin_secret
+    # Before it is known whether this one is right: who guesses learns nothing from a refusal.
+    if admin_secret and secret and (wait := parts.bearers.take(address, secret, time.monotonic())):
+        raise _slower("Too many different secrets came from this address.", wait)
     # On loopback without an admin secret: a bearer is then a session's secret and is held to that session.
     is_admin = same(secret, admin_secret) if admin_secret else not secret
-    return Caller(is_admin, secret, request.client.host if request.client else "")
+    return Caller(is_admin, secret, address)
 
 
 def admin(who: Annotated[Caller, Depends(caller)]) -> Caller:
@@ -74,15 +82,13 @@ Admin = Annotated[Caller, Depends(admin)]
 Parts = Annotated[Services, Depends(services)]
 
 
-def limited(parts: Parts, who: AnyCaller) -> None:
-    wait = 0.0 if who.is_admin else parts.rate.take(who.address, time.monotonic())
-    if wait:
-        raise Temporary(
-            Code.RATE_LIMITED,
-            "Too many sessions were opened from this address.",
-            f"Try again in {wait:.0f} s.",
-            retry_after=int(wait) + 1,
-        )
+async def limited(parts: Parts, who: AnyCaller) -> None:
+    if not who.is_admin and (wait := parts.rate.take(who.address, time.monotonic())):
+        raise _slower("Too many sessions were opened from this address.", wait)
+
+
+def _slower(message: str, wait: float) -> Temporary:
+    return Temporary(Code.RATE_LIMITED, message, f"Try again in {wait:.0f} s.", retry_after=int(wait) + 1)
 
 
 def audit(parts: Services, who: Caller, action: str, target: str) -> None:

@@ -29,7 +29,11 @@ def verified(token: str, secret: str) -> Vouched:
             user_name=claims.get("name", ""),
             user_email=claims.get("email", ""),
         )
-    except (jwt.PyJWTError, ValidationError, ValueError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"The assertion is not valid: {first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}"
+        raise _refused(message, "Sign a new one with claims that are allowed.") from error
+    except (jwt.PyJWTError, ValueError) as error:
         raise _refused("The assertion is not valid.", "Sign a new one; it must carry sub and exp.") from error
 
 

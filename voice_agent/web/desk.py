@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from voice_agent.contracts import (
     AS_INSTALLED,
     AgentBinding,
@@ -21,7 +23,7 @@ from voice_agent.contracts import (
 )
 from voice_agent.errors import Code, Permanent
 from voice_agent.registry.agents import AgentRegistry
-from voice_agent.registry.config import AgentConfig, deep_merge
+from voice_agent.registry.config import AgentConfig, deep_merge, mistaken_address
 from voice_agent.registry.model import Agent, Person, Session
 from voice_agent.registry.people import Credentials, Identified, People, outlives_session
 from voice_agent.registry.roles import RoleWords
@@ -29,6 +31,7 @@ from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.policy import BY_ROLE, RoomKeyParts
+from voice_agent.web.errors import malformed_part
 
 _AT_ONCE: Final = 8
 """So many sessions are being opened; a crowd waits in line at the door and not, each with a deadline, for Letta and the
@@ -114,7 +117,7 @@ class SessionDesk:
         if record.policy is not RoomPolicy.SESSION and not proved:
             raise _shared()
         agent = await self._agents.bind(agent_id)
-        config = AgentConfig.model_validate(agent.config)
+        config = config_of(agent)
         scope = memory_scope_for(config.memory_scope, record.policy, session.person_id)
         job = record.job.model_copy(update={"agent": binding_of(agent, config, role_words, scope)})
         switched = replace(
@@ -152,7 +155,7 @@ class SessionDesk:
 
     async def _open(self, wish: Wish, refusal: Permanent | None) -> Admission:
         agent = await (self._agents.bind(wish.agent_id) if wish.agent_id else self._agents.default())
-        config = AgentConfig.model_validate(deep_merge(agent.config, wish.overrides or {}))
+        config = config_of(agent, wish.overrides or {})
         policy = config.room_policy or BY_ROLE[wish.person.role]
         if policy is not RoomPolicy.SESSION and not wish.proved:
             raise _shared()
@@ -195,6 +198,20 @@ class SessionDesk:
         }
         present = {str(key): str(value) for key, value in attributes.items() if value}
         return self._livekit.token(session.room_name, session.identity, person.user_name, present)
+
+
+def config_of(agent: Agent, overrides: Mapping[str, Any] | None = None) -> AgentConfig:
+    config = AgentConfig.model_validate(agent.config)
+    if overrides:
+        try:
+            config = AgentConfig.model_validate(deep_merge(agent.config, overrides))
+        except ValidationError as error:
+            raise malformed_part(error, "body", "agent_config") from error
+    if mistake := mistaken_address(config):
+        if overrides and "providers" in overrides:
+            raise Permanent(Code.BAD_REQUEST, mistake, "Correct it in agent_config.")
+        raise Permanent(Code.PROVIDER_UNAVAILABLE, mistake, "Correct it in the configuration of the assistant.")
+    return config
 
 
 def binding_of(

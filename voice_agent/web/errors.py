@@ -54,7 +54,7 @@ def answer(error: VoiceAgentError) -> JSONResponse:
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's OpenAPI: these, and what any route may answer."""
-    return {status: {"model": ErrorAnswer} for status in (400, 403, 413, 422, 503, *statuses)}
+    return {status: {"model": ErrorAnswer} for status in (400, 403, 413, 422, 429, 503, *statuses)}
 
 
 def install(app: FastAPI) -> None:
@@ -66,9 +66,12 @@ def install(app: FastAPI) -> None:
     async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
         return _invalid(error.errors())
 
-    @app.exception_handler(ValidationError)
-    async def malformed_document(_request: Request, error: ValidationError) -> JSONResponse:
-        return _invalid(error.errors())
+    @app.exception_handler(Exception)
+    async def mistake_of_ours(_request: Request, _error: Exception) -> JSONResponse:
+        """It is raised again behind this, and so it is in the log of the server."""
+        return answer(
+            Permanent(Code.INTERNAL, "Something went wrong on our side.", "The log of the server says what it was.")
+        )
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:
@@ -81,9 +84,14 @@ def _invalid(mistakes: Any) -> JSONResponse:
     first = mistakes[0]
     where = ".".join(str(part) for part in first["loc"])
     # The value itself is not repeated: it may be a secret, or a script.
-    message = f"{where or 'The request'}: {first['msg']}"
+    message = f"{where or 'The request'}: {str(first['msg']).removeprefix('Value error, ')}"
     body = {"error": {"code": str(Code.BAD_REQUEST), "message": message, "remedy": "See /openapi.json."}}
     return JSONResponse(body, status_code=422, headers={"Cache-Control": "no-store"})
+
+
+def malformed_part(error: ValidationError, *where: str) -> RequestValidationError:
+    """What a caller sent and only our own models could judge."""
+    return RequestValidationError([{**mistake, "loc": (*where, *mistake["loc"])} for mistake in error.errors()])
 
 
 def forbidden(message: str, remedy: str = "") -> Permanent:

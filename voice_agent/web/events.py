@@ -5,113 +5,202 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import IO, Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from voice_agent.web.access import AnyCaller, Parts, admin
 from voice_agent.web.errors import documented
+from voice_agent.web.rate import StreamLimit
 from voice_agent.web.schemas import Id
 
 router = APIRouter(tags=["live"])
 
 BACKLOG: Final = 200
+LOOK_BACK: Final = 2 * 1024 * 1024
+"""Bytes from the end of the log. Nothing older is read, however large the log is."""
 _LOOK_AGAIN: Final = 0.2
 """A file tells nobody that it has grown."""
 _KEEP_ALIVE: Final = 15.0
 _CHUNK: Final = 256 * 1024
+_POSITION: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
+
+Line = tuple[str, bytes]
+"""The position behind a line, and the line."""
 
 
 @router.get(
     "/events",
     response_class=StreamingResponse,
-    responses=documented(401, 404) | {200: {"content": {"text/event-stream": {}}}},
+    responses=documented(401, 404, 429) | {200: {"content": {"text/event-stream": {}}}},
 )
 async def events(
     parts: Parts,
     who: AnyCaller,
     request: Request,
     session: Annotated[Id | None, Query()] = None,
-    last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
+    """The last events, or with `Last-Event-ID` those after it, and then each as it comes."""
     if session is None:
         admin(who)
     elif not who.is_admin:
         await parts.sessions.authorised(session, who.secret)
-    stream = _stream(parts.settings.reconnect_log, session, last_event_id, request)
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    tail = LogTail(parts.settings.reconnect_log, session)
+    return _EventStream(_stream(tail, last_event_id, request), parts.streams, who.address)
+
+
+class _EventStream(StreamingResponse):
+    """Counts as one of the caller's streams for as long as it is being sent."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, content: AsyncIterator[str], streams: StreamLimit, address: str) -> None:
+        super().__init__(content, headers={"X-Accel-Buffering": "no"})
+        self._streams = streams
+        self._address = address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.taken(self._address):
+            await super().__call__(scope, receive, send)
 
 
 class LogTail:
-    """Reads complete lines from where it stands; begins again when the file was replaced."""
+    """Reads the complete lines of one session (None: of all), from a position on, across one rotation of the file.
 
-    def __init__(self, path: Path, position: str | None) -> None:
+    Each call reads a bounded part of the file and blocks while it does: call it in a thread.
+    """
+
+    def __init__(self, path: Path, session: str | None) -> None:
         self._path = path
-        self._inode, self._offset = _parsed(position)
+        self._rotated = path.with_name(f"{path.name}.1")
+        self._session = session
+        self._inode = self._offset = self._seen = 0
 
-    def read(self) -> list[tuple[str, bytes]]:
-        """New lines with the position behind each."""
+    def begin(self, position: str | None) -> list[Line]:
+        """Without a position: the last lines. With one of this log: none, `read` goes on there. Else: none."""
         try:
             with self._path.open("rb") as file:
-                status = _identity(file.fileno())
-                if status[0] != self._inode or status[1] < self._offset:
-                    self._inode, self._offset = status[0], 0
-                file.seek(self._offset)
-                data = file.read(_CHUNK)
+                self._inode, size = _identity(file)
+                if position is None:
+                    return self._last(file, size)
         except FileNotFoundError:
             return []
-        lines: list[tuple[str, bytes]] = []
-        for line in data.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
-            self._offset += len(line)
-            lines.append((f"{self._inode}-{self._offset}", line.rstrip(b"\n")))
-        return lines
+        self._offset = self._seen = size
+        if match := _POSITION.fullmatch(position):
+            self._go_to(int(match[1]), int(match[2]))
+        return []
+
+    def grown(self) -> bool:
+        """Cheap enough for the event loop."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (status.st_ino, status.st_size) != (self._inode, self._seen)
+
+    def read(self) -> list[Line]:
+        """The next lines; while `grown` is true there may be more."""
+        try:
+            with self._path.open("rb") as file:
+                inode, size = _identity(file)
+                if inode == self._inode:
+                    return self._next(file, size)
+        except FileNotFoundError:
+            return []
+        with suppress(FileNotFoundError), self._rotated.open("rb") as file:
+            older, size = _identity(file)
+            if older == self._inode and size > self._seen:
+                return self._next(file, size)
+        self._inode, self._offset, self._seen = inode, 0, 0
+        return []
+
+    def _go_to(self, inode: int, offset: int) -> None:
+        for path in (self._path, self._rotated):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                if status.st_ino == inode and offset <= status.st_size:
+                    self._inode, self._offset, self._seen = inode, offset, offset
+                    return
+
+    def _last(self, file: IO[bytes], size: int) -> list[Line]:
+        start = max(0, size - LOOK_BACK)
+        lines = list(_complete(_bytes(file, start, LOOK_BACK), start))
+        self._offset = lines[-1][0] if lines else start
+        self._seen = size
+        newest = islice((line for line in reversed(lines) if self._shown(line[1])), BACKLOG)
+        return [self._placed(*line) for line in newest][::-1]
+
+    def _next(self, file: IO[bytes], size: int) -> list[Line]:
+        if size < self._offset:  # emptied
+            self._offset = 0
+        self._offset = max(self._offset, size - LOOK_BACK)
+        data = _bytes(file, self._offset, _CHUNK)
+        self._seen = self._offset + len(data)
+        lines = list(_complete(data, self._offset))
+        if lines:
+            self._offset = lines[-1][0]
+        elif len(data) == _CHUNK:  # no line of ours is this long
+            self._offset = self._seen
+        return [self._placed(*line) for line in lines if self._shown(line[1])]
+
+    def _placed(self, offset: int, line: bytes) -> Line:
+        return f"{self._inode}-{offset}", line
+
+    def _shown(self, line: bytes) -> bool:
+        if self._session is not None and self._session.encode() not in line:
+            return False  # most lines are of other sessions: nothing of them is parsed
+        try:
+            entry: Any = json.loads(line)
+        except ValueError:
+            return False
+        return isinstance(entry, dict) and (self._session is None or entry.get("session") == self._session)
 
 
-async def _stream(path: Path, session: str | None, position: str | None, request: Request) -> AsyncIterator[str]:
-    tail = LogTail(path, position)
-    backlog: deque[str] = deque(maxlen=None if position else BACKLOG)
-    while lines := tail.read():
-        backlog.extend(_shown(lines, session))
-    for event in backlog:
-        yield event
+async def _stream(tail: LogTail, position: str | None, request: Request) -> AsyncIterator[str]:
+    # One piece for each reading: a client that has gone is noticed in between, not written to line by line.
+    yield _written(await asyncio.to_thread(tail.begin, position)) + ": connected\n\n"
     quiet_since = time.monotonic()
-    yield ": connected\n\n"
     while not await request.is_disconnected():
-        fresh = _shown(tail.read(), session)
-        for event in fresh:
-            yield event
-        if fresh:
-            quiet_since = time.monotonic()
-        elif time.monotonic() - quiet_since > _KEEP_ALIVE:
+        if tail.grown():
+            fresh = await asyncio.to_thread(tail.read)
+            if fresh:
+                yield _written(fresh)
+                quiet_since = time.monotonic()
+            continue
+        if time.monotonic() - quiet_since > _KEEP_ALIVE:
             yield ": keep-alive\n\n"
             quiet_since = time.monotonic()
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-def _shown(lines: list[tuple[str, bytes]], session: str | None) -> list[str]:
-    return [f"id: {position}\nevent: log\ndata: {line.decode()}\n\n" for position, line in lines if _for(line, session)]
+def _written(lines: list[Line]) -> str:
+    return "".join(
+        f"id: {position}\nevent: log\ndata: {line.decode('utf-8', 'replace')}\n\n" for position, line in lines
+    )
 
 
-def _for(line: bytes, session: str | None) -> bool:
-    try:
-        entry: Any = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(entry, dict) and (session is None or entry.get("session") == session)
+def _complete(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+    """The lines that end within these bytes, each with the offset behind it."""
+    *lines, _unfinished = data.split(b"\n")
+    for line in lines:
+        offset += len(line) + 1
+        yield offset, line
 
 
-def _parsed(position: str | None) -> tuple[int, int]:
-    inode, _, offset = (position or "").partition("-")
-    return (int(inode), int(offset)) if inode.isdigit() and offset.isdigit() else (0, 0)
+def _bytes(file: IO[bytes], offset: int, most: int) -> bytes:
+    file.seek(offset)
+    return file.read(most)
 
 
-def _identity(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
+def _identity(file: IO[bytes]) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
     return status.st_ino, status.st_size

@@ -7,6 +7,8 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
+from pydantic import ValidationError
+
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.model import LettaPort
@@ -51,7 +53,7 @@ class FirstMeetings:
     async def _is_read(self, agent: Agent) -> bool:
         try:
             await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), None, MemoryScope.READ_ONLY))
-        except VoiceAgentError:
+        except (VoiceAgentError, ValidationError):  # a wrong configuration is named to whoever picks the assistant
             return False
         return True
 

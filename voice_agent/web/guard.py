@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,15 +15,17 @@ from voice_agent.web.access import is_loopback
 from voice_agent.web.errors import answer
 
 MAX_BODY: Final = 256 * 1024
-_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OURS: Final = frozenset({"same-origin", "none"})
+"""`Sec-Fetch-Site` of what our page asks for, and of what a person typed."""
 
 
 class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._headers = security_headers(settings)
-        self._only_loopback_names = not settings.admin_secret
         self._origins = allowed_origins(settings)
+        self._names = _names(settings)
+        self._any_address = bool(settings.admin_secret)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,24 +40,65 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope["method"], Headers(scope=scope))
+            self._check(scope["method"], scope["path"], Headers(scope=scope))
         except VoiceAgentError as error:
             await answer(error)(scope, receive, send_guarded)
             return
         await self._app(scope, _bounded(receive), send_guarded)
 
-    def _check(self, method: str, headers: Headers) -> None:
+    def _check(self, method: str, path: str, headers: Headers) -> None:
         host = headers.get("host", "")
-        if self._only_loopback_names and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if not self._is_our_name(_host_of(f"//{host}")):
             # A page of somebody else whose name was pointed at this machine (DNS rebinding).
-            raise Permanent(Code.FORBIDDEN, "This name is not one of this machine's own.", "Use http://127.0.0.1.")
-        origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != host and origin not in self._origins
-        if foreign and method not in _READS:
+            raise Permanent(
+                Code.FORBIDDEN,
+                "The Host of this request is not a name of this server.",
+                "Use http://127.0.0.1; with an admin secret also an IP address, or a name that VOICE_CORS_ORIGINS has.",
+            )
+        if self._is_foreign(host, headers) and not _opens_the_page(method, path, headers):
             raise Permanent(Code.FORBIDDEN, "Other sites may not do this.", "Add the origin to VOICE_CORS_ORIGINS.")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not (length.isascii() and length.isdigit()) or len(length) > 12 or int(length) > MAX_BODY:
             raise _too_large()
+
+    def _is_our_name(self, name: str) -> bool:
+        # An address is not looked up in DNS, so it cannot be pointed at this machine.
+        return is_loopback(name) or name in self._names or (self._any_address and _is_address(name))
+
+    def _is_foreign(self, host: str, headers: Headers) -> bool:
+        """A page of another site asks, also without saying so in `Origin`, as for an image."""
+        origin = headers.get("origin")
+        if origin is not None:
+            return origin not in self._origins and (not _host_of(origin) or urlsplit(origin).netloc != host)
+        return headers.get("sec-fetch-site", "none") not in _OURS
+
+
+def _opens_the_page(method: str, path: str, headers: Headers) -> bool:
+    """A link to our page, followed by a person."""
+    return method == "GET" and path == "/" and headers.get("sec-fetch-mode") == "navigate"
+
+
+def _host_of(url: str) -> str:
+    """Empty for what is no URL."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _names(settings: Settings) -> frozenset[str]:
+    """Besides those of loopback. Without an admin secret only this machine may call, so there are none."""
+    if not settings.admin_secret:
+        return frozenset()
+    return frozenset({settings.host.lower(), *map(_host_of, allowed_origins(settings))}) - {""}
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -53,14 +53,18 @@ async def health() -> Health:
 
 @router.get("/ready", responses={503: {"model": Readiness}})
 async def ready(parts: Parts, response: Response) -> Readiness:
+    found = await parts.readiness.get(lambda: _readiness(parts))
+    response.status_code = 200 if found.ready else 503
+    response.headers["Cache-Control"] = "no-store"
+    return found
+
+
+async def _readiness(parts: Services) -> Readiness:
     probes = _probes(parts)
     checks = dict(zip(probes, await asyncio.gather(*(_checked(n, p) for n, p in probes.items())), strict=True))
     checks["letta"].detail = f"circuit breaker {parts.letta.breaker.state}"
     checks |= _providers(parts)
-    everything = all(check.ok for check in checks.values())
-    response.status_code = 200 if everything else 503
-    response.headers["Cache-Control"] = "no-store"
-    return Readiness(ready=everything, checks=checks)
+    return Readiness(ready=all(check.ok for check in checks.values()), checks=checks)
 
 
 def _providers(parts: Services) -> dict[str, Check]:
@@ -93,7 +97,7 @@ async def _answers(url: str, code: Code) -> None:
     try:
         async with httpx.AsyncClient(timeout=_PROBE_DEADLINE, trust_env=False, verify=tls()) as client:
             status = (await client.get(url)).status_code
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Temporary(code, f"No answer ({type(error).__name__}).", "See 'voice-agent status'.") from error
     if status != 200:
         raise Temporary(code, f"It answers with HTTP {status}.", "See 'voice-agent status'.")

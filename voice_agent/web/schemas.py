@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from voice_agent.contracts import Problem, Role, RoomPolicy
 from voice_agent.memory.facts.fact import Fact, FactSource
-from voice_agent.registry.config import AgentConfig
+from voice_agent.registry.config import AgentConfig, depth
 from voice_agent.registry.model import Agent, Session
 from voice_agent.registry.people import PersonKind, kind_of
+from voice_agent.registry.texts import name_of_person, one_line, plain_document, some_lines
 from voice_agent.web.errors import ErrorBody
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
 BrowserKey = Annotated[str, StringConstraints(max_length=4096)]
 """Of any form: a wrong one is answered by a new one, not by an error."""
-Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(one_line)]
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(name_of_person)]
+"""Of a person; at most 60 characters, when spaces were put in order."""
+Email = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$"), AfterValidator(one_line)]
 
 
 class _Asked(BaseModel):
@@ -35,9 +39,9 @@ def iso(seconds: float) -> str:
 class AgentBody(_Asked):
     name: Annotated[Line, Field(min_length=1)]
     letta_agent_id: Id
-    description: Annotated[str, Field(max_length=4000)] = ""
+    description: Annotated[str, Field(max_length=4000), AfterValidator(some_lines)] = ""
     role: Role = Role.GENERAL
-    config: AgentConfig = AgentConfig()
+    config: Annotated[AgentConfig, BeforeValidator(plain_document)] = AgentConfig()
 
 
 class AgentItem(BaseModel):
@@ -124,18 +128,29 @@ class Vouched(_Asked):
     user_id: Id
     role: Role
     business_id: Id | Literal[""]
-    user_name: Line
-    user_email: Annotated[str, StringConstraints(max_length=320)]
+    user_name: Name
+    user_email: Annotated[str, StringConstraints(max_length=320), AfterValidator(one_line)]
+
+
+def _shallow(document: dict[str, Any]) -> dict[str, Any]:
+    if depth(document) > _OVERRIDES_DEPTH:
+        raise ValueError(f"nested deeper than {_OVERRIDES_DEPTH}")
+    return document
+
+
+_OVERRIDES_DEPTH: Final = 32
+"""What follows walks through it with recursion."""
+Overrides = Annotated[dict[str, Any], AfterValidator(_shallow), AfterValidator(plain_document)]
 
 
 class SessionBody(_Asked):
     user_identity: Id | None = None
-    user_name: Line | None = None
-    user_email: Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$")] | None = None
+    user_name: Name | None = None
+    user_email: Email | None = None
     role: Role | None = None
     business_id: Id | None = None
     agent_id: Id | None = None
-    agent_config: dict[str, Any] | None = None
+    agent_config: Overrides | None = None
     session_id: Id | None = None
     resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
     browser_key: BrowserKey | None = None
@@ -248,7 +263,7 @@ class TokenSourceBody(BaseModel):
     """Accepted and not used: the server decides which room belongs to whom."""
     participant_identity: Annotated[str, StringConstraints(max_length=200)] | None = None
     """As `room_name`."""
-    participant_name: Line | None = None
+    participant_name: Name | None = None
     participant_metadata: Annotated[str, StringConstraints(max_length=0)] | None = None
     participant_attributes: TokenSourceAttributes | None = None
     room_config: TokenSourceRoom | None = None

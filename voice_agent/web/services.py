@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -19,6 +20,7 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
+from voice_agent.registry.shared import Shared
 from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.acts import Acts
 from voice_agent.rooms.book import RoomBook
@@ -32,9 +34,12 @@ from voice_agent.storage import Database, upgrade
 from voice_agent.web.desk import SessionDesk
 from voice_agent.web.first_meetings import FirstMeetings
 from voice_agent.web.providers import ProviderWatch
-from voice_agent.web.rate import RateLimit
+from voice_agent.web.rate import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
 from voice_agent.web.rotation import keep_small
+
+if TYPE_CHECKING:
+    from voice_agent.web.health import Readiness
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,9 @@ class Services:
     resets: Resets
     providers: ProviderWatch
     rate: RateLimit
+    bearers: BearerLimit
+    streams: StreamLimit
+    readiness: Shared[Readiness]
 
 
 @asynccontextmanager
@@ -68,7 +76,7 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
     try:
         await upgrade(database)
-        parts = _wire(settings, database, livekit, letta, clock)
+        parts = wire(settings, database, livekit, letta, clock)
         tasks = [
             asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
             asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
@@ -112,7 +120,7 @@ def _upkeep(parts: Services, proposer: Proposer) -> Upkeep:
     )
 
 
-def _wire(
+def wire(
     settings: Settings, database: Database, livekit: LiveKit, letta: LettaClient, clock: Callable[[], float]
 ) -> Services:
     log = ReconnectLog(settings.reconnect_log, "serve", spoken_text=settings.log_spoken_text)
@@ -144,6 +152,9 @@ def _wire(
         Resets(livekit),
         ProviderWatch(settings),
         RateLimit(settings.sessions_per_minute),
+        BearerLimit(),
+        StreamLimit(),
+        Shared(),
     )
 
 

@@ -53,6 +53,114 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(tmp_path: Path) -> None
         assert "VOICE_LIVEKIT_PORT" in refused.value.remedy
 
 
+def test_what_kubernetes_puts_into_a_pod_stops_nothing(tmp_path: Path) -> None:
+    service = "tcp://10.96.0.7:9000"
+    injected = {
+        f"{service_name}_{end}": value
+        for service_name in ("VOICE_AGENT", "VOICE", "VOICE_WORKER")
+        for end, value in {
+            "SERVICE_HOST": "10.96.0.7",
+            "SERVICE_PORT": "9000",
+            "SERVICE_PORT_HTTP": "9000",
+            "PORT": service,
+            "PORT_9000_TCP": service,
+            "PORT_9000_TCP_PROTO": "tcp",
+            "PORT_9000_TCP_PORT": "9000",
+            "PORT_9000_TCP_ADDR": "10.96.0.7",
+        }.items()
+    }
+    found = load(tmp_path, **injected).settings
+    assert (found.port, found.worker_port) == (9000, 8291)
+    for name, value in (("VOICE_AGENT_PORT", "9000"), ("VOICE_SERVICE", "x"), ("VOICE_AGENT_PORT_TCP", service)):
+        with pytest.raises(Permanent) as refused:
+            load(tmp_path, **{name: value})
+        assert refused.value.code is Code.SETTING_UNKNOWN
+    for where in ({"VOICE_PORT": "tcp:9000"}, {"env_file": f"VOICE_PORT={service}\n"}):
+        with pytest.raises(Permanent) as refused:
+            load(tmp_path, **where)
+        assert refused.value.code is Code.SETTING_INVALID
+
+
+HTTP_SETTINGS = (
+    "LETTA_BASE_URL",
+    "OPENAI_BASE_URL",
+    "VOICE_LLM_BASE_URL",
+    "VOICE_STT_BASE_URL",
+    "VOICE_TTS_BASE_URL",
+    "VOICE_EMBEDDING_BASE_URL",
+)
+
+
+@pytest.mark.parametrize("name", [*HTTP_SETTINGS, "LIVEKIT_URL", "LIVEKIT_PUBLIC_URL", "VOICE_CORS_ORIGINS"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000/v1",
+        "http://localhost:80a0",
+        "http://",
+        "http://:8000",
+        "http://[",
+        "http://[::1",
+        "http://[zz]:1",
+        "http:/localhost",
+        "ftp://localhost",
+        "http://local host",
+        "http://a..b",
+        "http://localhost:99999",
+        "http://localhost:0",
+        "http://localhost:",
+        "http://-a.org",
+        f"http://{'a' * 64}.org",
+    ],
+)
+def test_a_mistyped_url_is_named_at_once(tmp_path: Path, name: str, url: str) -> None:
+    with pytest.raises(Permanent) as refused:
+        load(tmp_path, **{name: url})
+    assert refused.value.code is Code.SETTING_INVALID
+    assert f"{name} (from environment)" in refused.value.message
+    assert "Value error" not in refused.value.message
+
+
+@pytest.mark.parametrize("name", HTTP_SETTINGS)
+def test_urls_of_servers_are_taken_as_they_are(tmp_path: Path, name: str) -> None:
+    for url in ("http://127.0.0.1:8000/v1", "https://api.example.org/v1/", "http://[::1]:8000", "http://gpu_1:80",
+                "https://user:secret@example.org", "https://m\u00fcnchen.example/v1", "HTTP://LOCALHOST"):  # fmt: skip
+        assert getattr(load(tmp_path, **{name: url}).settings, settings.names()[name]) == url
+    load(tmp_path, LIVEKIT_URL="wss://x.livekit.cloud", LIVEKIT_PUBLIC_URL="https://voice.example.org/livekit")
+    load(tmp_path, VOICE_CORS_ORIGINS="https://shop.test, http://localhost:3000")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["voice.db", "postgresql://u:s3cr3t@h/db", "postgresql+asyncpg://u:s3cr3t@h:80a0/db", "mysql://u:s3cr3t@h/db"],
+)
+def test_a_mistyped_database_is_named_and_its_password_is_not(tmp_path: Path, url: str) -> None:
+    with pytest.raises(Permanent) as refused:
+        load(tmp_path, VOICE_DATABASE_URL=url)
+    assert refused.value.code is Code.SETTING_INVALID
+    assert "VOICE_DATABASE_URL" in refused.value.message
+    assert "s3cr3t" not in str(refused.value)
+    for right in ("sqlite+aiosqlite:////tmp/voice.db", "postgresql+asyncpg://u:p@h:5432/db"):
+        load(tmp_path, VOICE_DATABASE_URL=right)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VOICE_STT_LANGUAGE", "english!"),
+        ("VOICE_TTS_PROVIDER", "Open AI"),
+        ("VOICE_VAD_PROVIDER", "a.b"),
+        ("VOICE_LLM_MODEL", "m" * 201),
+        ("VOICE_CORS_ORIGINS", "https://shop.test/path"),
+        ("VOICE_CORS_ORIGINS", "*"),
+    ],
+)
+def test_what_no_provider_can_be_is_refused_before_anybody_is_asked(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(Permanent, match=name) as refused:
+        load(tmp_path, **{name: value})
+    assert refused.value.code is Code.SETTING_INVALID
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
