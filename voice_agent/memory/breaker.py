@@ -11,6 +11,8 @@ from voice_agent.errors import Code, Temporary
 
 _FAILURES: Final = 5
 _REST: Final = 5.0
+_HANGS_AFTER: Final = 1.0
+"""Seconds without any answer, after which a caller that stops waiting tells of a server that hangs."""
 
 
 class BreakerState(StrEnum):
@@ -26,16 +28,17 @@ class CircuitBreaker:
         self._clock = clock
         self._failures = 0
         self._closed_until = 0.0
+        self._heard_at = -_HANGS_AFTER
 
     @property
     def state(self) -> BreakerState:
         return BreakerState.OPEN if self._failures >= _FAILURES else BreakerState.CLOSED
 
-    def check(self) -> None:
-        """Before a call: raises while the other side rests."""
-        if self.state is BreakerState.CLOSED:
-            return
+    def check(self) -> float:
+        """Before a call: raises while the other side rests. Returns the time, for `gave_up`."""
         now = self._clock()
+        if self.state is BreakerState.CLOSED:
+            return now
         if now < self._closed_until:
             raise Temporary(
                 Code.LETTA_UNAVAILABLE,
@@ -43,10 +46,20 @@ class CircuitBreaker:
                 "It is tried again by itself; see 'voice-agent status'.",
             )
         self._closed_until = now + _REST  # this call is the one that looks; the others go on waiting
+        return now
 
     def failed(self) -> None:
         self._failures += 1
         self._closed_until = self._clock() + _REST
+
+    def gave_up(self, asked_at: float) -> None:
+        """The caller stopped waiting. A failure, unless the wait was short or the other side answered somebody."""
+        if self._clock() - max(asked_at, self._heard_at) >= _HANGS_AFTER:
+            self.failed()
+
+    def heard(self) -> None:
+        """The first bytes of an answer: the other side does not hang, whatever the answer turns out to be."""
+        self._heard_at = self._clock()
 
     def succeeded(self) -> None:
         self._failures = 0

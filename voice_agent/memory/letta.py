@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
+import httpx
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from voice_agent import clock
@@ -51,8 +52,15 @@ _NOTE: Final = {
 class LettaClient(LettaHomes):
     """Adapter of `LettaPort` to a Letta V1 server."""
 
-    def __init__(self, settings: Settings, *, timeout: float = 10.0, page: int = PAGE) -> None:
-        super().__init__(settings, timeout=timeout, page=page)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timeout: float = 10.0,
+        page: int = PAGE,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(settings, timeout=timeout, page=page, transport=transport)
         self._recorder = settings.letta_recorder or RECORDER_MODEL
         self._recorder_known = not settings.letta_base_url and not settings.letta_recorder
 
@@ -217,10 +225,11 @@ class LettaClient(LettaHomes):
     ) -> AsyncGenerator[Any, None]:
         """One run of Letta's, chunk by chunk. A stream without its proper end is a failure."""
         reason = "none"
-        with self._asking(doing):
+        with self._asking(doing, of_model=True):
             stream = await self._client.conversations.messages.create(
                 conversation_id, messages=messages, streaming=True, **options
             )
+            self.breaker.succeeded()
             async with stream:
                 async for chunk in stream:
                     if chunk.message_type == "stop_reason":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -21,7 +22,10 @@ PAGE: Final = 100
 class LettaConnection:
     """The client with its timeouts; every call goes through `_asking`."""
 
-    def __init__(self, settings: Settings, *, timeout: float, page: int) -> None:
+    def __init__(
+        self, settings: Settings, *, timeout: float, page: int, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """`transport`: what answers instead of the network."""
         self._url = settings.effective_letta_url
         self._page = page
         self.breaker = CircuitBreaker(f"Letta at {self._url}")
@@ -31,21 +35,36 @@ class LettaConnection:
             # A retry inside the client could write a turn twice; retries are ours.
             max_retries=0,
             http_client=DefaultAsyncHttpxClient(
-                timeout=httpx.Timeout(timeout, connect=3.0), limits=CONNECTIONS, verify=tls()
+                timeout=httpx.Timeout(timeout, connect=3.0),
+                limits=CONNECTIONS,
+                verify=tls(),
+                transport=transport,
+                event_hooks={"response": [self._heard]},
             ),
         )
 
     async def close(self) -> None:
         await self._client.close()
 
+    async def _heard(self, _answer: httpx.Response) -> None:
+        self.breaker.heard()
+
     @contextmanager
-    def _asking(self, doing: str) -> Iterator[None]:
-        self.breaker.check()
+    def _asking(self, doing: str, *, of_model: bool = False) -> Iterator[None]:
+        """`of_model`: Letta waits for its language model meanwhile, so a long silence says nothing about Letta."""
+        asked_at = self.breaker.check()
         try:
             yield
+        except asyncio.CancelledError:
+            if not of_model:
+                self.breaker.gave_up(asked_at)
+            raise
         except APIStatusError as error:
+            # Any answer but a failure of the server's own proves that Letta lives.
             if error.status_code >= 500:
                 self.breaker.failed()
+            else:
+                self.breaker.succeeded()
             raise _of_status(error, self._url, doing) from error
         except (APIError, httpx.HTTPError) as error:
             self.breaker.failed()
