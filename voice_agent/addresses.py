@@ -1,4 +1,4 @@
-"""Whether a text can be the URL of a server. Nothing is looked up. Pure."""
+"""Addresses: what can be the URL of a server, and which names are this machine's own. Nothing is looked up. Pure."""
 
 from __future__ import annotations
 
@@ -52,3 +52,20 @@ def _is_ipv6(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(header: str) -> str:
+    """The name in a Host header, without its port. Empty when there is none, or none that can be read."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""

@@ -35,6 +35,7 @@ for package in (
 def main() -> None:
     # Our own `uv` (a dependency, so of a known version) is found wherever and however this was called.
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    os.umask(0o077)  # what we and our programs write may hold what people said
     try:
         app()
     except VoiceAgentError as error:

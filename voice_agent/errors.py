@@ -20,6 +20,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     TOO_LARGE = "too_large"
+    MEDIA_TYPE_REFUSED = "media_type_refused"
     VERSION_REQUIRED = "version_required"
     VERSION_CONFLICT = "version_conflict"
     RATE_LIMITED = "rate_limited"

@@ -67,7 +67,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     home: Path = _setting(
-        "VOICE_HOME", "State: database, logs, generated secrets, Letta's data.", factory=_default_home
+        "VOICE_HOME",
+        "State: database, logs, generated secrets, Letta's data; closed to other users.",
+        factory=_default_home,
     )
     cache: Path = _setting(
         "VOICE_CACHE", "Downloads shared between checkouts: models, livekit-server.", factory=_default_cache

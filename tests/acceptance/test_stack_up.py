@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 
 import httpx
 import psutil
 
+from tests.support.closed import open_to_others
 from tests.support.stack import Stack
 from voice_agent.stack import state
 from voice_agent.stack.processes import marked
@@ -66,3 +69,10 @@ def test_no_secret_is_in_a_log_or_on_a_command_line(stack: Stack) -> None:
     for log in (stack.home / "logs").iterdir():
         text = log.read_text(errors="replace")
         assert not [secret for secret in secrets if secret in text], log
+
+
+def test_no_other_user_can_read_what_is_kept(stack: Stack) -> None:
+    """Every user may pass through the home as root, whose Postgres is another user; there is nothing to read in it."""
+    assert open_to_others(stack.home) == []
+    assert stat.S_IMODE(stack.home.stat().st_mode) == (0o711 if os.geteuid() == 0 else 0o700)
+    assert {"voice.db", "logs", "run", "postgres", "letta", "stack.env"} <= {path.name for path in stack.home.iterdir()}

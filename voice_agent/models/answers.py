@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 STATUS: Final[Mapping[Code, int]] = {
     Code.BAD_REQUEST: 400,
+    Code.FORBIDDEN: 403,
+    Code.MEDIA_TYPE_REFUSED: 415,
     Code.NOT_FOUND: 404,
     Code.MODEL_UNKNOWN: 404,
     Code.RATE_LIMITED: 429,

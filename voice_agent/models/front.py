@@ -25,6 +25,7 @@ from voice_agent.models.admission import Admission
 from voice_agent.models.answers import HANDLERS, error_response
 from voice_agent.models.catalog import BACKGROUND_SUFFIX, RECORDER, Model
 from voice_agent.models.child import Child, State
+from voice_agent.models.guard import TRANSCRIPTIONS, OwnCallers
 from voice_agent.models.limits import LimitBody
 from voice_agent.models.parts import LLM_CONTEXT, Part, plans
 from voice_agent.settings import Settings
@@ -129,7 +130,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/v1/audio/transcriptions", front.transcriptions, methods=["POST"]),
+            Route(TRANSCRIPTIONS, front.transcriptions, methods=["POST"]),
             Route("/v1/audio/speech", front.speech, methods=["POST"]),
             Route("/v1/chat/completions", front.chat, methods=["POST"]),
             Route("/v1/embeddings", front.embeddings, methods=["POST"]),
@@ -137,7 +138,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
             Route("/health", front.health, methods=["GET"]),
         ],
         lifespan=lifespan,
-        middleware=[Middleware(LimitBody)],
+        middleware=[Middleware(OwnCallers), Middleware(LimitBody)],
         exception_handlers={**HANDLERS, HTTPException: _on_http_error},
     )
 

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +42,8 @@ class ReconnectLog:
         self._seq = 0
         self._lost = 0
         self._torn = False
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # counted when the first line cannot be written
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._logger = structlog.wrap_logger(
             self,
             processors=[self._shape, structlog.processors.JSONRenderer(json.dumps)],
@@ -90,7 +92,7 @@ class ReconnectLog:
 
     def _append(self, data: bytes) -> bool:
         try:
-            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 written = os.write(handle, data)
             finally:

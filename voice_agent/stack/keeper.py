@@ -140,7 +140,7 @@ class Keeper:
     async def _spawn(self) -> Process:
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
             self._log.replace(self._log.with_suffix(".log.1"))
-        with self._log.open("ab") as log:
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *self.part.command,
                 cwd=self.part.directory,

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.settings import Settings
-from voice_agent.stack import parts, samples, secret_store, state
+from voice_agent.stack import home, parts, samples, secret_store, state
 from voice_agent.stack.ports import require_free
 from voice_agent.stack.processes import Identity, end, marked
 from voice_agent.stack.provision import provision
@@ -25,9 +25,10 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 def up(settings: Settings, report: Report, *, foreground: bool = False) -> None:
     """Returns when everything is ready, in the foreground when told to stop. Raises with nothing left up."""
-    settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    home.make(settings)
     lock = state.lock(settings.home)
     try:
+        home.tighten(settings)
         clean_up_after_crash(settings, report)
         settings = secret_store.ensure(settings)
         require_free(parts.table(settings))
@@ -70,7 +71,7 @@ async def _tell_when_up(supervisor: Supervisor, settings: Settings, announce: Re
 def _detach(settings: Settings, report: Report, lock: int) -> None:
     """The supervisor inherits the lock, so there is no moment in which a second start could slip in."""
     logs = settings.home / "logs"
-    logs.mkdir(exist_ok=True)
+    logs.mkdir(mode=0o700, exist_ok=True)
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "voice_agent.cli", "supervise", "--report", str(writing)]
     with (logs / "supervisor.log").open("ab") as log, os.fdopen(reading) as reports:

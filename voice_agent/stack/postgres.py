@@ -14,6 +14,7 @@ import asyncpg
 
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
+from voice_agent.stack.home import close
 from voice_agent.stack.shell import Account, Report, appear, install_wheel, run, write_private
 
 VERSION: Final = "16.14"
@@ -64,15 +65,16 @@ async def provision(settings: Settings, report: Report) -> None:
     await appear(cached, fetch, report)
     owner = await _ensure_account(report)
     home = directory(settings)
-    home.mkdir(mode=0o755, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
     if owner:
         _require_reachable(home, owner)
-        os.chown(home, owner.uid, owner.gid)
 
         async def copy(work: Path) -> None:
             await asyncio.to_thread(shutil.copytree, cached, work, dirs_exist_ok=True)
 
         await appear(home / WHEEL_VERSION, copy, report)
+        # All of it is that user's and closed to everybody else: the copy has the modes of root's cache.
+        await asyncio.to_thread(close, home, owner)
     await _create_cluster(settings, owner, report)
 
 

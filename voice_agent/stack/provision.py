@@ -24,7 +24,6 @@ LIVEKIT_CLIENT: Final = Artifact(
 
 async def provision(settings: Settings, report: Report) -> None:
     """At the same time: one builds, the others download. The first failure stops the rest."""
-    settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
         async with asyncio.TaskGroup() as group:
             if not settings.livekit_url:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
 from voice_agent.stack.processes import Identity
+from voice_agent.stack.shell import write_private
 
 
 class Phase(StrEnum):
@@ -49,10 +50,7 @@ def folder(home: Path) -> Path:
 
 
 def save(home: Path, state: RunState) -> None:
-    path = folder(home) / "state.json"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(state.model_dump_json(indent=2))
-    fresh.replace(path)
+    write_private(folder(home) / "state.json", state.model_dump_json(indent=2))
 
 
 def load(home: Path) -> RunState | None:
@@ -79,7 +77,7 @@ def as_running(settings: Settings, state: RunState) -> Settings:
 
 def lock(home: Path) -> int:
     """One supervisor per VOICE_HOME: the returned descriptor holds the lock until its last owner is gone."""
-    folder(home).mkdir(parents=True, exist_ok=True)
+    folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder(home) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -55,7 +55,7 @@ class Supervisor:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`, or until a part cannot be started at all. Leaves nothing running either way."""
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._changed()
         failure: VoiceAgentError | None = None
         try:

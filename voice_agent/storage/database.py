@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.url.database and self.is_sqlite:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            _create_private(self.url.database)
         self.engine: AsyncEngine = create_async_engine(self.url, pool_pre_ping=True)
         # SQLite has one writer. Ours queue here, in order; in SQLite itself they would wake each other up in a race.
         self._writers = asyncio.Semaphore(1 if self.is_sqlite else _POSTGRES_WRITERS)
@@ -63,6 +63,16 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _create_private(database: str) -> None:
+    """What SQLite puts beside the file (its WAL) gets the file's mode."""
+    if database == ":memory:" or database.startswith("file:"):
+        return
+    path = Path(database)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # said by the first connection, with what to do
+        path.touch(mode=0o600)
 
 
 @asynccontextmanager

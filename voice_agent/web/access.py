@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import time
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from voice_agent.addresses import is_loopback
 from voice_agent.contracts import LogEvent
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.settings import Settings
@@ -22,15 +22,6 @@ class Caller:
     secret: str
     """What came as the bearer; empty without one."""
     address: str
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 SECRET_CHARS: Final = 16

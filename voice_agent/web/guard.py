@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from voice_agent.addresses import is_loopback
 from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.settings import Settings
-from voice_agent.web.access import is_loopback
 from voice_agent.web.errors import answer
 
 MAX_BODY: Final = 256 * 1024

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import StringConstraints
 
 from voice_agent import clock
+from voice_agent.addresses import is_loopback
 from voice_agent.contracts import PERSON_ID_CHARS
 from voice_agent.errors import Code, Permanent
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
@@ -17,7 +18,7 @@ from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.memory.facts.overview import MemoryOverview
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.registry.people import OWNER
-from voice_agent.web.access import AnyCaller, Caller, Parts, audit, is_loopback
+from voice_agent.web.access import AnyCaller, Caller, Parts, audit
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import FactItem, FactText, Forgotten, Id, PersonMemory, fact_item, person_item
 from voice_agent.web.services import Services

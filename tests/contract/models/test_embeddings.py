@@ -27,6 +27,7 @@ FACTS = (
     "The user works at a bakery.",
     "The user's flight leaves at 7:40 on Friday.",
 )
+JSON = {"content-type": "application/json"}
 QUESTIONS = ("What is my dog called?", "Where do I work now?", "What time does my plane leave?")
 
 
@@ -84,7 +85,7 @@ async def test_odd_texts_are_embedded(models: RunningModels) -> None:
 
 def test_half_a_character_is_no_failure(models: RunningModels) -> None:
     content = b'{"model": "text-embedding-3-small", "input": "half \\ud83d of it"}'
-    assert httpx.post(f"{models.base_url}/embeddings", content=content).status_code == 200
+    assert httpx.post(f"{models.base_url}/embeddings", content=content, headers=JSON).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_half_a_character_is_no_failure(models: RunningModels) -> None:
     ],
 )
 def test_bad_input_is_refused(models: RunningModels, body: bytes, status: int, param: str | None) -> None:
-    answer = httpx.post(f"{models.base_url}/embeddings", content=body)
+    answer = httpx.post(f"{models.base_url}/embeddings", content=body, headers=JSON)
     assert answer.status_code == status
     error = answer.json()["error"]
     assert set(error) == {"code", "message", "remedy", "type", "param"}
