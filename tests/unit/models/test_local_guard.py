@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import openai
@@ -97,7 +98,8 @@ async def test_a_recording_comes_as_a_form(server: httpx.AsyncClient) -> None:
 
 
 async def test_openais_client_is_let_in(server: httpx.AsyncClient) -> None:
-    async with openai.AsyncOpenAI(base_url=f"{URL}/v1", api_key="any", max_retries=0, http_client=server) as client:
+    http: Any = server
+    async with openai.AsyncOpenAI(base_url=f"{URL}/v1", api_key="any", max_retries=0, http_client=http) as client:
         assert (await client.models.list()).data
         with pytest.raises(openai.BadRequestError):
             await client.embeddings.create(model="text-embedding-3-small", input="")
