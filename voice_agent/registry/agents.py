@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
+from voice_agent.contracts import LETTA_LOOK_UP
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.registry.config import AgentConfig, mistaken_address
 from voice_agent.registry.model import Agent, AgentDraft, Kind, LettaAgent, normalised_name
@@ -14,6 +16,8 @@ from voice_agent.registry.ports import AgentStore, LettaDirectory
 from voice_agent.registry.shared import Shared
 
 _PREFIX: Final = "va-"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,54 +27,66 @@ class Listing:
 
 
 class AgentRegistry:
-    def __init__(self, store: AgentStore, letta: LettaDirectory, clock: Callable[[], float], default_id: str) -> None:
+    def __init__(
+        self,
+        store: AgentStore,
+        letta: LettaDirectory,
+        clock: Callable[[], float],
+        default_id: str,
+        *,
+        patience: float = LETTA_LOOK_UP,
+    ) -> None:
         self._store = store
         self._letta = letta
         self._clock = clock
         self.default_id = default_id
+        self._patience = patience
         self._listing: Shared[Listing] = Shared()
 
     async def list(self, query: str = "") -> Listing:
-        """Saved agents are listed even when Letta is away, marked as unavailable. Many callers at once cost little more
-        than one: all agents are read for all of them."""
+        """When Letta is away, those that are registered here: saved ones and those that somebody has talked to, marked as
+        unavailable. Many callers at once cost little more than one: all agents are read for all of them."""
         listing = await self._listing.get(self._everything)
         return replace(listing, agents=[agent for agent in listing.agents if _matches(agent, query)])
 
     async def _everything(self) -> Listing:
         saved = await self._store.list()
         error: VoiceAgentError | None = None
-        implicit: Sequence[LettaAgent] = ()
         try:
-            implicit = await self._letta.list_agents()
+            found = await self._soon(self._letta.list_agents())
         except VoiceAgentError as raised:
             error = raised
-        known = {agent.id: agent for agent in implicit}
-        everything = [_joined(agent, known.get(agent.letta_agent_id)) for agent in saved]
-        everything += [_implicit(agent) for agent in implicit]
+            everything = [*(_joined(agent, None) for agent in saved), *await self._store.met()]
+        else:
+            known = {agent.id: agent for agent in found}
+            everything = [_joined(agent, known.get(agent.letta_agent_id)) for agent in saved]
+            everything += [_implicit(agent) for agent in found]
         return Listing(everything, error)
 
     async def get(self, agent_id: str) -> Agent:
         """A saved agent is shown even when Letta is away or has lost its part; `available` says so."""
         saved = await self._store.get(agent_id)
         if saved is None:
-            return _implicit(await self._existing(agent_id))
+            return _implicit(await self._soon(self._existing(agent_id)))
         try:
-            return _joined(saved, await self._letta.get_agent(saved.letta_agent_id))
+            return _joined(saved, await self._soon(self._letta.get_agent(saved.letta_agent_id)))
         except Temporary:
             return _joined(saved, None)
 
     async def bind(self, agent_id: str) -> Agent:
         """The agent a person is about to talk to: by id only, never another one.
 
-        With Letta away a saved agent may still be bound: it talks from its last snapshot and says so.
+        With Letta away one that is registered here may still be bound: it talks from its last snapshot and says so.
         """
         saved = await self._store.get(agent_id)
-        if saved is None:
-            return _implicit(await self._existing(agent_id))
         try:
-            return _joined(saved, await self._existing(saved.letta_agent_id))
+            found = await self._soon(self._existing(saved.letta_agent_id if saved else agent_id))
         except Temporary:
-            return _joined(saved, None)
+            met = [_joined(saved, None)] if saved else await self._store.met(agent_id)
+            if not met:
+                raise
+            return met[0]
+        return _joined(saved, found) if saved else _implicit(found)
 
     async def letta_agent_id(self, agent_id: str) -> str:
         """Whose memory an agent of this id has. Without asking Letta: what is remembered is shown while it is away."""
@@ -85,10 +101,11 @@ class AgentRegistry:
         if self.default_id:
             return await self.bind(self.default_id)
         listing = await self.list()
-        usable = [agent for agent in listing.agents if agent.available]
+        # With Letta away those that are registered here can be talked to.
+        usable = [agent for agent in listing.agents if agent.available or listing.letta_error is not None]
         if len(usable) == 1:
             return usable[0]
-        if listing.letta_error is not None:
+        if not usable and listing.letta_error is not None:
             raise listing.letta_error
         if not usable:
             raise Permanent(
@@ -138,6 +155,18 @@ class AgentRegistry:
         if implicit is None:
             raise _unknown(letta_agent_id)
         return implicit
+
+    async def _soon(self, asked: Awaitable[T]) -> T:
+        """A Letta that hangs is one that is away."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asked
+        except TimeoutError:
+            raise Temporary(
+                Code.LETTA_UNAVAILABLE,
+                f"Letta did not answer within {self._patience:g} s.",
+                "What is registered here is used meanwhile; see 'voice-agent status'.",
+            ) from None
 
     async def _changed_meanwhile(self, agent_id: str) -> Permanent:
         await self._saved(agent_id)

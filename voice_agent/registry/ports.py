@@ -22,6 +22,9 @@ class AgentStore(Protocol):
 
     async def get(self, agent_id: str) -> Agent | None: ...
 
+    async def met(self, agent_id: str | None = None) -> Sequence[Agent]:
+        """Letta agents (or this one) with whom a session was opened, as they were called then."""
+
     async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent: ...
 
     async def replace(self, agent_id: str, draft: AgentDraft, version: int, now: float) -> Agent | None:

@@ -6,7 +6,7 @@ import builtins
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from voice_agent.contracts import Role
 from voice_agent.registry.model import Agent, AgentDraft, Kind, Person, Session, StoredPerson
@@ -27,6 +27,21 @@ class SqlAgentStore:
         async with self._database.read() as connection:
             row = (await connection.execute(select(agents).where(_alive(agent_id)))).one_or_none()
         return None if row is None else _agent(row)
+
+    async def met(self, agent_id: str | None = None) -> builtins.list[Agent]:
+        newest = func.row_number().over(
+            partition_by=sessions.c.agent_id, order_by=(sessions.c.created_at.desc(), sessions.c.id)
+        )
+        implicit = select(sessions.c.agent_id, sessions.c.agent_name, newest.label("age")).where(
+            sessions.c.agent_id == sessions.c.letta_agent_id
+        )
+        if agent_id is not None:
+            implicit = implicit.where(sessions.c.agent_id == agent_id)
+        named = implicit.subquery()
+        query = select(named.c.agent_id, named.c.agent_name).where(named.c.age == 1)
+        async with self._database.read() as connection:
+            found = await connection.execute(query.order_by(named.c.agent_name, named.c.agent_id))
+            return [Agent(row[0], Kind.LETTA, row[1], "", row[0], available=False) for row in found]
 
     async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent:
         row = {**asdict(draft), "id": agent_id, "version": 1, "created_at": now, "updated_at": now}

@@ -54,6 +54,19 @@ async def test_a_removed_agent_is_gone_but_its_id_stays_taken(database: Database
     assert await store.list() == []
 
 
+async def test_letta_agents_that_somebody_met_are_known_by_their_newest_name(database: Database) -> None:
+    sessions = SqlSessionStore(database)
+    met = [("s1", "agent-1", "Ada", 1.0), ("s2", "agent-1", "Ada L.", 2.0), ("s3", "agent-2", "Bob", 1.0)]
+    for number, agent, name, at in met:
+        named = replace(SESSION, id=number, secret_hash=number, agent_id=agent, agent_name=name, letta_agent_id=agent)
+        await sessions.add(replace(named, created_at=at))
+    await sessions.add(replace(SESSION, id="s4"))
+    store = SqlAgentStore(database)
+    assert [(agent.id, agent.name) for agent in await store.met()] == [("agent-1", "Ada L."), ("agent-2", "Bob")]
+    assert [agent.id for agent in await store.met("agent-2")] == ["agent-2"]
+    assert await store.met("va-1") == []
+
+
 async def test_names_may_repeat(database: Database) -> None:
     store = SqlAgentStore(database)
     for number in range(3):
