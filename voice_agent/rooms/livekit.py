@@ -71,7 +71,6 @@ class LiveKit:
         self._agent_name = settings.livekit_agent_name
         self._key, self._secret = settings.livekit_api_key, settings.livekit_api_secret
         self.url = settings.effective_livekit_url
-        self.public_url = settings.livekit_public_url or self.url
         self._token_ttl = settings.token_ttl
         # Regional fail-over is LiveKit Cloud's; elsewhere it would only repeat requests behind our back.
         self._api = api.LiveKitAPI(
