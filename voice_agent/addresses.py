@@ -1,57 +1,19 @@
-"""Addresses: what can be the URL of a server, and which names are this machine's own. Nothing is looked up. Pure."""
+"""Host names and addresses: which are this machine's own, how they stand in a URL, whether one can be listened on."""
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
+import socket
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-HTTP: Final = ("http", "https")
-LIVEKIT: Final = ("ws", "wss", "http", "https")
-_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
-_UNUSABLE: Final = re.compile(r"[\s\x00-\x1f\x7f]")
-_MOST: Final = 500
+from voice_agent.errors import Code, Permanent
 
-
-def mistake(url: str, schemes: tuple[str, ...]) -> str | None:
-    """What is wrong with it, to be read after its name; None: it can be asked. The URL is not repeated: it may hold a
-    password."""
-    if len(url) > _MOST:
-        return f"is longer than {_MOST} characters"
-    if _UNUSABLE.search(url):
-        return "has a space or a control character in it"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "is not a URL: look at the host and the port"
-    if parts.scheme not in schemes or not url.lower().startswith(f"{parts.scheme}://"):
-        return f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
-    if port == 0 or parts.netloc.endswith(":"):
-        return "has no usable port"
-    if not _is_host(parts):
-        return "has no usable host"
-    return None
-
-
-def _is_host(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    if "[" in parts.netloc:
-        return _is_ipv6(host)
-    try:
-        labels = host.encode("idna").decode("ascii").removesuffix(".").split(".")
-    except UnicodeError:
-        return False
-    return all(_LABEL.fullmatch(label) for label in labels)
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
+_EVERYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""Listening on all addresses → one of them."""
+_NAME: Final = re.compile(r"[a-z0-9._-]+")
 
 
 def is_loopback(host: str) -> bool:
@@ -63,9 +25,75 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_everywhere(host: str) -> bool:
+    return host in _EVERYWHERE
+
+
+def reachable(host: str) -> str:
+    """An address at which this machine reaches a server that listens on `host`."""
+    return _EVERYWHERE.get(host, host)
+
+
+def in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def is_ipv4(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 4
+    except ValueError:
+        return False
+
+
 def host_name(header: str) -> str:
     """The name in a Host header, without its port. Empty when there is none, or none that can be read."""
     try:
-        return urlsplit(f"//{header}").hostname or ""
+        name = urlsplit(f"//{header}").hostname or ""
+        return name if _NAME.fullmatch(name) else str(ipaddress.ip_address(name))
     except ValueError:
         return ""
+
+
+def bind_error(host: str, port: int, *, udp: bool = False) -> OSError | None:
+    """Why nothing could listen there now; None: something can."""
+    kind = socket.SOCK_DGRAM if udp else socket.SOCK_STREAM
+    try:
+        found = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in found if host else found[:1]:
+            with socket.socket(family, kind) as probe:
+                if not udp:
+                    # As servers do: connections that linger after a restart do not count as taken.
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
+def require_free(host: str, port: int, setting: str) -> None:
+    """For a server that is about to listen: says what is wrong before it tries."""
+    if error := bind_error(host, port):
+        raise cannot_listen(host, port, setting, error)
+
+
+def cannot_listen(host: str, port: int, setting: str, error: OSError) -> Permanent:
+    """`setting` is that of the port; the only host that can be set is VOICE_HOST."""
+    if error.errno == errno.EADDRINUSE:
+        return Permanent(
+            Code.PORT_TAKEN,
+            f"Port {port} is taken by another program.",
+            f"Stop that program, or set {setting} to another port.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Permanent(
+            Code.SETTING_INVALID,
+            f"{setting}={port} may not be used: {error.strerror}.",
+            f"Set {setting} to a port from 1024 on, or start as a user who may use it.",
+        )
+    return Permanent(
+        Code.SETTING_INVALID,
+        f"Nothing can listen on VOICE_HOST={host}: {error.strerror or error}.",
+        "Set VOICE_HOST to an address of this machine, or to 0.0.0.0 for all of them.",
+    )

@@ -17,8 +17,9 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from voice_agent.addresses import HTTP, LIVEKIT, mistake
+from voice_agent.addresses import in_url, is_loopback, reachable
 from voice_agent.errors import Code, Permanent
+from voice_agent.urls import HTTP, LIVEKIT, mistake
 
 ENV_FILE: Final = ".env.local"
 STACK_FILE: Final = "stack.env"
@@ -75,7 +76,7 @@ class Settings(BaseModel):
         "VOICE_CACHE", "Downloads shared between checkouts: models, livekit-server.", factory=_default_cache
     )
 
-    host: str = _setting("VOICE_HOST", "Address the page and the API listen on.", "127.0.0.1")
+    host: str = _setting("VOICE_HOST", "Address the page, the API and our LiveKit listen on.", "127.0.0.1")
     port: int = _setting("VOICE_PORT", "Port of the page and the API.", 9000, ge=0, le=65535)
     admin_secret: str = _setting(
         "VOICE_ADMIN_SECRET",
@@ -100,7 +101,11 @@ class Settings(BaseModel):
     database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
 
     livekit_url: str = _setting("LIVEKIT_URL", "A LiveKit server of yours; empty: ours is started.", "")
-    livekit_public_url: str = _setting("LIVEKIT_PUBLIC_URL", "Its address for browsers; empty: LIVEKIT_URL.", "")
+    livekit_public_url: str = _setting(
+        "LIVEKIT_PUBLIC_URL",
+        "Its address for browsers; empty: LIVEKIT_URL, or for ours the host by which they reached the page.",
+        "",
+    )
     livekit_api_key: str = _setting("LIVEKIT_API_KEY", "LiveKit API key.", "")
     livekit_api_secret: str = _setting("LIVEKIT_API_SECRET", "LiveKit API secret.", "", secret=True)
     livekit_agent_name: str = _setting("LIVEKIT_AGENT_NAME", "Name under which workers register.", "voice-agent")
@@ -279,7 +284,7 @@ class Settings(BaseModel):
     @property
     def page_url(self) -> str:
         """Where a person on this machine opens the page."""
-        return f"http://{'127.0.0.1' if self.host in ('', '0.0.0.0', '::') else self.host}:{self.port}"  # noqa: S104
+        return f"http://{in_url(reachable(self.host))}:{self.port}"
 
     @property
     def effective_database_url(self) -> str:
@@ -292,6 +297,15 @@ class Settings(BaseModel):
     @property
     def effective_livekit_url(self) -> str:
         return self.livekit_url or f"ws://127.0.0.1:{self.livekit_port}"
+
+    def livekit_url_for(self, host: str, *, secure: bool = False) -> str:
+        """LiveKit's address for a browser that reached the page by the name `host`."""
+        if self.livekit_public_url or self.livekit_url:
+            return self.livekit_public_url or self.livekit_url
+        if not host or is_loopback(host) or is_loopback(self.host):
+            return self.effective_livekit_url
+        # Ours listens where the page does, and 127.0.0.1 is another machine to that browser.
+        return f"{'wss' if secure else 'ws'}://{in_url(host)}:{self.livekit_port}"
 
     @property
     def effective_letta_url(self) -> str:

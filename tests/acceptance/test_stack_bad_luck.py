@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from tests.support.stack import PORTS, REPOSITORY, Stack, environment, run_command, temporary_home
+from voice_agent.addresses import bind_error
 from voice_agent.stack import state
-from voice_agent.stack.processes import is_free, marked
+from voice_agent.stack.processes import marked
 from voice_agent.stack.state import Phase, RunState
 
 BACK_WITHIN = 180.0
@@ -59,7 +60,7 @@ def small(stack: Stack) -> Iterator[dict[str, str]]:
 
 
 def assert_all_gone(told: dict[str, str]) -> None:
-    assert all(is_free("127.0.0.1", int(told[name])) for name in PORTS)
+    assert all(bind_error("127.0.0.1", int(told[name])) is None for name in PORTS)
     assert state.load(Path(told["VOICE_HOME"])) is None
 
 

@@ -33,6 +33,7 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before it listens")
     parser.add_argument("--stubborn", action="store_true", help="ignores SIGTERM")
     parser.add_argument("--child", type=Path, help="starts a child in a session of its own and writes its pid there")
@@ -52,7 +53,7 @@ def main() -> None:
         arguments.child.write_text(str(child.pid))
     time.sleep(arguments.delay)
     Handler.received = arguments.received
-    HTTPServer(("127.0.0.1", arguments.port), Handler).serve_forever()
+    HTTPServer((arguments.host, arguments.port), Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import httpx
 
 from tests.support.scripted_llm import MODEL, ScriptedLLM
 from voice_agent import settings as settings_module
+from voice_agent.addresses import bind_error
 from voice_agent.settings import Settings
-from voice_agent.stack.processes import is_free
 
 REPOSITORY = Path(__file__).parents[2]
 PORTS = (
@@ -72,7 +72,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     ports = dict(zip(others, free, strict=False))
     # A second worker takes the port that follows.
     spare = free[len(others) :]
-    ports[worker] = next(port for port in spare if port + 1 not in free and is_free("127.0.0.1", port + 1))
+    ports[worker] = next(port for port in spare if port + 1 not in free and bind_error("127.0.0.1", port + 1) is None)
     return clean | {"VOICE_HOME": str(home)} | {name: str(port) for name, port in ports.items()} | more
 
 

@@ -44,8 +44,8 @@ class AgentRegistry:
         self._listing: Shared[Listing] = Shared()
 
     async def list(self, query: str = "") -> Listing:
-        """When Letta is away, those that are registered here: saved ones and those that somebody has talked to, marked as
-        unavailable. Many callers at once cost little more than one: all agents are read for all of them."""
+        """When Letta is away, those that are registered here: saved ones and those that somebody has talked to,
+        marked as unavailable. Many callers at once cost little more than one: they share what is read."""
         listing = await self._listing.get(self._everything)
         return replace(listing, agents=[agent for agent in listing.agents if _matches(agent, query)])
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from voice_agent.addresses import HTTP, mistake
 from voice_agent.contracts import MemoryScope, ProviderChoices, ReplyPath, RoomPolicy
+from voice_agent.urls import HTTP, mistake
 
 MAX_DEPTH: Final = 8
 

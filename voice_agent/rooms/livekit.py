@@ -78,7 +78,6 @@ class LiveKit:
                 "Set both to those of the server at LIVEKIT_URL; for one of ours 'voice-agent up' generates them.",
             )
         self.url = settings.effective_livekit_url
-        self.public_url = settings.livekit_public_url or self.url
         self._token_ttl = settings.token_ttl
         # Regional fail-over is LiveKit Cloud's; elsewhere it would only repeat requests behind our back.
         self._api = api.LiveKitAPI(

@@ -8,9 +8,10 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import voice_agent
+from voice_agent.addresses import is_everywhere, is_ipv4, is_loopback
 from voice_agent.contracts import WEBHOOK_PATH
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
@@ -119,20 +120,36 @@ async def write_configuration(settings: Settings) -> None:
     write_private(config_file(settings), configuration(settings))
 
 
+def listens_on(settings: Settings) -> list[str]:
+    """Where the page is, so that who reaches the page reaches this, too; and 127.0.0.1 for our own processes."""
+    if is_loopback(settings.host):
+        return ["127.0.0.1"]
+    if is_everywhere(settings.host):
+        return [settings.host or "0.0.0.0"]  # noqa: S104 - as VOICE_HOST says
+    return [settings.host, "127.0.0.1"]
+
+
+def _media(settings: Settings) -> dict[str, Any]:
+    if is_loopback(settings.host):
+        return {"node_ip": "127.0.0.1", "interfaces": {"includes": ["lo"]}}
+    if is_ipv4(settings.host) and not is_everywhere(settings.host):
+        return {"node_ip": settings.host, "ips": {"includes": [f"{settings.host}/32"]}}
+    return {}  # on every address there is
+
+
 def configuration(settings: Settings) -> str:
-    """JSON is YAML. Nothing here reaches beyond the loopback interface, not even to ask a public STUN server."""
+    """JSON is YAML. Nothing here reaches beyond the addresses of VOICE_HOST, not even to ask a public STUN server."""
     return json.dumps(
         {
             "port": settings.livekit_port,
-            "bind_addresses": ["127.0.0.1"],
+            "bind_addresses": listens_on(settings),
             "rtc": {
                 # Its TCP listener knows no address but all of them; on this machine UDP always gets through.
                 "tcp_port": 0,
                 "udp_port": settings.livekit_udp_port,
                 "use_external_ip": False,
-                "node_ip": "127.0.0.1",
                 "enable_loopback_candidate": True,
-                "interfaces": {"includes": ["lo"]},
+                **_media(settings),
                 "stun_servers": ["127.0.0.1:3478"],
             },
             # Rooms are opened by the room-health monitor only: a stray token must not conjure one.
@@ -140,9 +157,9 @@ def configuration(settings: Settings) -> str:
             "keys": {settings.livekit_api_key: settings.livekit_api_secret},
             "webhook": {
                 "api_key": settings.livekit_api_key,
-                "urls": [f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"],
+                "urls": [f"{settings.page_url}{WEBHOOK_PATH}"],
             },
-            "logging": {"level": "info", "json": True},
+            "logging": {"level": "warn", "json": True},
         },
         indent=2,
     )

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from voice_agent.addresses import in_url, reachable
 from voice_agent.settings import Settings
 from voice_agent.stack import letta, livekit, postgres, readiness
 from voice_agent.stack.shell import Account
@@ -116,7 +117,7 @@ def _livekit(settings: Settings) -> Part:
         environment=livekit.environment,
         directory=settings.home,
         ports=(
-            Port(settings.livekit_port, "VOICE_LIVEKIT_PORT"),
+            *(Port(settings.livekit_port, "VOICE_LIVEKIT_PORT", host) for host in livekit.listens_on(settings)[:1]),
             Port(settings.livekit_udp_port, "VOICE_LIVEKIT_UDP_PORT", udp=True),
         ),
         prepare=partial(livekit.write_configuration, settings),
@@ -131,6 +132,7 @@ def _their_livekit(settings: Settings) -> Part:
 
 
 def _own(settings: Settings, name: str, *command: str, port: Port, path: str, **more: object) -> Part:
+    where = f"http://{in_url(reachable(port.host))}:{port.number}"
     own = {"PYTHONUNBUFFERED": "1", port.setting: str(port.number)}
     return Part(
         name=name,
@@ -139,7 +141,7 @@ def _own(settings: Settings, name: str, *command: str, port: Port, path: str, **
         environment=lambda: os.environ | settings.as_environment() | own,
         directory=settings.home,
         ports=(port,),
-        probe=partial(readiness.http, f"http://127.0.0.1:{port.number}{path}"),
+        probe=partial(readiness.http, f"{where}{path}"),
         **more,  # type: ignore[arg-type]
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
+from voice_agent.addresses import bind_error, cannot_listen
 from voice_agent.errors import Code, Permanent
 from voice_agent.stack.parts import Part, Port
-from voice_agent.stack.processes import holder, is_free
+from voice_agent.stack.processes import holder
 
 
 def require_free(parts: Sequence[Part]) -> None:
@@ -29,7 +31,9 @@ def _require_usable(part: Part, port: Port, first: Port) -> None:
             f"{first.setting} and {port.setting} are both {port.number}.",
             f"Set {port.setting} to another port.",
         )
-    if not is_free(port.host, port.number, udp=port.udp):
+    if error := bind_error(port.host, port.number, udp=port.udp):
+        if error.errno != errno.EADDRINUSE:
+            raise cannot_listen(port.host, port.number, port.setting, error)
         raise Permanent(
             Code.PORT_TAKEN,
             f"Port {port.number}, which {part.name} needs, is taken by {holder(port.number, udp=port.udp)}.",

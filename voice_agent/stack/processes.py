@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 import time
 from collections.abc import Iterable
 from typing import Final
@@ -92,7 +91,7 @@ def _ended(process: psutil.Process, within: float) -> bool:
 
 def listener(port: int, *, udp: bool = False) -> int | None:
     """Its pid, as far as we may know."""
-    for connection in psutil.net_connections(kind="udp4" if udp else "tcp4"):
+    for connection in psutil.net_connections(kind="udp" if udp else "tcp"):
         if connection.laddr and connection.laddr.port == port and (udp or connection.status == psutil.CONN_LISTEN):
             return connection.pid
     return None
@@ -105,15 +104,3 @@ def holder(port: int, *, udp: bool = False) -> str:
         return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "a process of another user"
     except psutil.Error:
         return "another process"
-
-
-def is_free(host: str, port: int, *, udp: bool = False) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
-        if not udp:
-            # As servers do: connections that linger after a restart do not count as taken.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

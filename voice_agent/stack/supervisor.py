@@ -115,7 +115,7 @@ class Supervisor:
 
     async def _deliver(self, certificate: ProcessExit) -> bool:
         headers = {"Authorization": f"Bearer {self._settings.internal_secret}"}
-        url = f"http://127.0.0.1:{self._settings.port}{PROCESS_EXIT_PATH}"
+        url = f"{self._settings.page_url}{PROCESS_EXIT_PATH}"
         try:
             async with httpx.AsyncClient(timeout=3.0, trust_env=False) as client:
                 answer = await client.post(url, headers=headers, json=certificate.model_dump())

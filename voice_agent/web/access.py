@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
-from voice_agent.addresses import is_loopback
+from voice_agent.addresses import host_name, is_loopback
 from voice_agent.contracts import LogEvent
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.settings import Settings
@@ -68,7 +68,14 @@ def is_local_owner(who: Caller, settings: Settings) -> bool:
     return not settings.admin_secret and is_loopback(who.address)
 
 
+def livekit_url(request: Request, parts: Annotated[Services, Depends(services)]) -> str:
+    """What this caller's browser is to connect to."""
+    host = host_name(request.headers.get("host", ""))
+    return parts.settings.livekit_url_for(host, secure=request.url.scheme == "https")
+
+
 AnyCaller = Annotated[Caller, Depends(caller)]
+LiveKitUrl = Annotated[str, Depends(livekit_url)]
 Admin = Annotated[Caller, Depends(admin)]
 Parts = Annotated[Services, Depends(services)]
 

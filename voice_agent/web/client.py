@@ -15,7 +15,7 @@ _DEADLINE = 10.0
 def ask(settings: Settings, method: str, path: str) -> dict[str, Any]:
     """Its answer, or its error as ours."""
     headers = {"Authorization": f"Bearer {settings.admin_secret}"} if settings.admin_secret else {}
-    url = f"http://{settings.host}:{settings.port}"
+    url = settings.page_url
     try:
         with httpx.Client(base_url=url, timeout=_DEADLINE, trust_env=False) as client:
             answer = client.request(method, path, headers=headers)

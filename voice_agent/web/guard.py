@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from voice_agent.addresses import is_loopback
+from voice_agent.addresses import host_name, is_loopback
 from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.settings import Settings
 from voice_agent.web.errors import answer
@@ -22,7 +22,7 @@ _OURS: Final = frozenset({"same-origin", "none"})
 class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._headers = security_headers(settings)
+        self._settings = settings
         self._origins = allowed_origins(settings)
         self._names = _names(settings)
         self._any_address = bool(settings.admin_secret)
@@ -35,7 +35,9 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                host, secure = host_name(Headers(scope=scope).get("host", "")), scope["scheme"] == "https"
+                livekit = self._settings.livekit_url_for(host, secure=secure)
+                for name, value in security_headers(livekit).items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -124,8 +126,8 @@ def allowed_origins(settings: Settings) -> frozenset[str]:
     return frozenset(origin.strip() for origin in settings.cors_origins.split(",") if origin.strip())
 
 
-def security_headers(settings: Settings) -> dict[str, str]:
-    livekit = urlsplit(settings.livekit_public_url or settings.effective_livekit_url)
+def security_headers(livekit_url: str) -> dict[str, str]:
+    livekit = urlsplit(livekit_url)
     secure = livekit.scheme in ("wss", "https")
     origins = f"{'wss' if secure else 'ws'}://{livekit.netloc} {'https' if secure else 'http'}://{livekit.netloc}"
     policy = {

@@ -11,7 +11,7 @@ from voice_agent.contracts import Role
 from voice_agent.registry.model import Person, Session
 from voice_agent.registry.people import Credentials
 from voice_agent.registry.roles import WORDS
-from voice_agent.web.access import AnyCaller, Caller, Parts, audit, is_local_owner, limited
+from voice_agent.web.access import AnyCaller, Caller, LiveKitUrl, Parts, audit, is_local_owner, limited
 from voice_agent.web.assertion import HEADER, verified
 from voice_agent.web.desk import Wish
 from voice_agent.web.errors import ErrorBody, documented, forbidden
@@ -60,7 +60,9 @@ Held = Annotated[Session, Depends(held_session)]
     dependencies=[Depends(not_cached), Depends(limited)],
     responses=documented(401, 404, 429),
 )
-async def open_session(parts: Parts, who: AnyCaller, body: SessionBody, assertion: Assertion = None) -> SessionAnswer:
+async def open_session(
+    parts: Parts, who: AnyCaller, body: SessionBody, livekit_url: LiveKitUrl, assertion: Assertion = None
+) -> SessionAnswer:
     vouched = verified(assertion, parts.settings.assertion_secret) if assertion else None
     wish = wish_of(who, body, vouched, local_owner=is_local_owner(who, parts.settings), takes_key=True)
     admission = await parts.desk.admit(wish)
@@ -70,7 +72,7 @@ async def open_session(parts: Parts, who: AnyCaller, body: SessionBody, assertio
         session_id=session.id,
         resume_secret=admission.secret,
         room_name=session.room_name,
-        server_url=parts.livekit.public_url,
+        server_url=livekit_url,
         participant_token=admission.token,
         participant_identity=session.identity,
         expires_at=iso(parts.sessions.expires_at(session)),
@@ -106,10 +108,10 @@ async def read_session(parts: Parts, session: Held) -> SessionStanding:
     dependencies=[Depends(not_cached), Depends(limited)],
     responses=documented(404, 410, 429),
 )
-async def renew_token(parts: Parts, session: Held) -> TokenAnswer:
+async def renew_token(parts: Parts, session: Held, livekit_url: LiveKitUrl) -> TokenAnswer:
     token = await parts.desk.renew(session)
     return TokenAnswer(
-        server_url=parts.livekit.public_url,
+        server_url=livekit_url,
         participant_token=token,
         participant_identity=session.identity,
         expires_at=iso(parts.sessions.expires_at(session)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from voice_agent.web.access import AnyCaller, Parts, audit, is_local_owner, limited
+from voice_agent.web.access import AnyCaller, LiveKitUrl, Parts, audit, is_local_owner, limited
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import SessionBody, TokenSourceAnswer, TokenSourceAttributes, TokenSourceBody
 from voice_agent.web.sessions import not_cached, wish_of
@@ -18,7 +18,9 @@ router = APIRouter(tags=["sessions"])
     dependencies=[Depends(not_cached), Depends(limited)],
     responses=documented(404, 429),
 )
-async def token_source(parts: Parts, who: AnyCaller, body: TokenSourceBody) -> TokenSourceAnswer:
+async def token_source(
+    parts: Parts, who: AnyCaller, body: TokenSourceBody, livekit_url: LiveKitUrl
+) -> TokenSourceAnswer:
     about = body.participant_attributes or TokenSourceAttributes()
     asked = SessionBody(
         user_name=body.participant_name,
@@ -33,7 +35,7 @@ async def token_source(parts: Parts, who: AnyCaller, body: TokenSourceBody) -> T
     session = admission.session
     audit(parts, who, "session.resume" if admission.resumed else "session.open", session.id)
     return TokenSourceAnswer(
-        server_url=parts.livekit.public_url,
+        server_url=livekit_url,
         participant_token=admission.token,
         room_name=session.room_name,
         participant_name=session.person.user_name,

@@ -19,12 +19,13 @@ import pytest
 
 from tests.support import service
 from tests.support.stack import free_ports
+from voice_agent.addresses import bind_error
 from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.settings import Settings
 from voice_agent.stack import readiness, state
 from voice_agent.stack.parts import Part, Port
-from voice_agent.stack.processes import is_free, marked
+from voice_agent.stack.processes import marked
 from voice_agent.stack.state import PartState, Phase, RunState
 from voice_agent.stack.supervisor import Supervisor
 
@@ -102,7 +103,7 @@ async def failed_start(home: Path, *parts: Part) -> VoiceAgentError:
         await supervise(home, parts, []).run(asyncio.Event())
     assert failed.value.code is Code.NOT_READY
     assert state.load(home) is None
-    assert all(is_free("127.0.0.1", port.number) for part in parts for port in part.ports)
+    assert all(bind_error("127.0.0.1", port.number) is None for part in parts for port in part.ports)
     return failed.value
 
 
@@ -185,11 +186,13 @@ async def test_one_that_crashes_again_and_again_is_given_up_and_the_rest_stays(t
         assert stage.part("fine").phase is Phase.READY
 
 
-async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path, host: str) -> None:
     received = tmp_path / "received"
-    serve = part("serve", PORTS[0], "--received", str(received))
+    serve = part("serve", PORTS[0], "--received", str(received), "--host", host)
+    serve = replace(serve, probe=partial(readiness.http, f"http://{host}:{PORTS[0]}/"))
     worker = part("worker", PORTS[1], holds_leases=True)
-    async with on_stage(tmp_path, serve, worker, port=PORTS[0], internal_secret="knows") as stage:
+    async with on_stage(tmp_path, serve, worker, host=host, port=PORTS[0], internal_secret="knows") as stage:
         await up(stage)
         pid = stage.pid("worker")
         os.kill(pid, signal.SIGKILL)
