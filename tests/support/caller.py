@@ -88,11 +88,17 @@ class Caller:
         await self.room.local_participant.send_text(text, topic=Topic.CHAT)
 
     async def ask(self, text: str) -> str:
-        """Type it, and wait for the next whole caption. Hear the greeting out first: what is cut short has one, too."""
+        """Type it, and wait for the next whole caption. Hear the greeting out first: what is cut short has one, too. The
+        same greeting may come once more, where somebody before us was still being greeted."""
         already = len(self.seen.captions)
+        greeting = self.seen.captions[:1]
         await self.type(text)
-        await self.until(lambda: len(self.seen.captions) > already, f"an answer to {text!r}")
-        return self.seen.captions[-1]
+
+        def answers() -> list[str]:
+            return [caption for caption in self.seen.captions[already:] if caption not in greeting]
+
+        await self.until(lambda: bool(answers()), f"an answer to {text!r}")
+        return answers()[-1]
 
     async def say(self, samples: NDArray[np.float32]) -> None:
         """Speak: mono floats at MICROPHONE_RATE, as fast as a mouth does."""
