@@ -28,8 +28,6 @@ from voice_agent.storage.database import Database
 
 _LOOK_AGAIN: Final = 0.5
 """The outbox is filled by other processes, and SQLite tells nobody: look this often."""
-_AFTER_FAILURES: Final = 30.0
-"""The wait doubles up to this while Letta stays away."""
 _ADOPT_EVERY: Final = 5.0
 _TIDY_EVERY: Final = 60.0
 _WARN_AT: Final = 0.8
@@ -77,7 +75,7 @@ class Upkeep:
                 async with exclusive(self._database, path, self._settings.effective_letta_url) as still_mine:
                     await self._work(still_mine)
             except* VoiceAgentError as errors:
-                self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(errors.exceptions[0]))
+                self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(_first(errors)))
                 await asyncio.sleep(_LOOK_AGAIN)
 
     async def _work(self, still_mine: StillMine) -> None:
@@ -91,14 +89,11 @@ class Upkeep:
             group.create_task(_every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")
 
     async def _drain(self, still_mine: StillMine) -> None:
-        failures = 0
-        while True:
-            await still_mine()
-            trouble = await self._drainer.drain_once()
-            if trouble is not None and failures == 0:
-                self._log.write(LogEvent.MEMORY_FAILED, what="drain", **trouble.as_dict())
-            failures = failures + 1 if trouble else 0
-            await asyncio.sleep(min(_LOOK_AGAIN * 2 ** min(failures, 10), _AFTER_FAILURES))
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await still_mine()
+                await self._drainer.start_due(group)
+                await asyncio.sleep(_LOOK_AGAIN)
 
     async def adopt_orphans(self) -> None:
         """Turns that were open when their job died, and whose session nobody has taken over."""
@@ -118,6 +113,10 @@ class Upkeep:
                 remedy="Bring Letta back, or look at 'voice-agent memory pending'.",
             )
         self._warned = fill >= _WARN_AT
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
