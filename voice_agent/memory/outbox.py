@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Select, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, insert, or_, select, update
 
 from voice_agent import clock
 from voice_agent.contracts import MemoryScope, ReplyPath
@@ -200,18 +200,14 @@ class Outbox:
         counts = await self.counts()
         return sum(counts.get(state, 0) for state in _WAITING) / self._limit
 
-    async def forget_older_than(self, days: int) -> int:
-        """What Letta holds, or never gets, is kept here as a transcript for so long only."""
-        limit = clock.now() - timedelta(days=days)
-        async with self._database.begin() as connection:
-            result = await connection.execute(
-                delete(turns).where(turns.c.state.in_(_FINISHED), turns.c.created_at < limit)
-            )
-            return result.rowcount
-
     async def _read(self, query: Select[Any]) -> list[Turn]:
         async with self._database.read() as connection:
             return [turn_of(row) for row in (await connection.execute(query)).mappings()]
+
+
+def finished_before(limit: datetime) -> ColumnElement[bool]:
+    """Turns of before that Letta holds, or never gets."""
+    return and_(turns.c.state.in_(_FINISHED), turns.c.created_at < limit)
 
 
 def _unless_kept(otherwise: Any) -> Any:

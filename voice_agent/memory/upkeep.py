@@ -32,6 +32,8 @@ _ADOPT_EVERY: Final = 5.0
 _TIDY_EVERY: Final = 60.0
 _WARN_AT: Final = 0.8
 
+ForgetOld = Callable[[], Awaitable[None]]
+"""Deletes what is older than it may be (rooms/retention.py)."""
 AliveSessions = Callable[[], Awaitable[Collection[str]]]
 """Sessions whose job lives. Asked after the open turns were read, so a job that began meanwhile loses nothing."""
 
@@ -45,6 +47,7 @@ class Upkeep:
         log: ReconnectLog,
         alive: AliveSessions,
         proposer: Proposer,
+        forget_old: ForgetOld,
         *,
         letta_tools: bool = False,
     ) -> None:
@@ -65,6 +68,7 @@ class Upkeep:
         self._rewriter = Rewriter(threads, facts, homes, Snapshots(database), letta, log, locks)
         self._log = log
         self._alive = alive
+        self._forget_old = forget_old
         self._warned = False
 
     async def run(self) -> None:
@@ -102,7 +106,7 @@ class Upkeep:
             await self._outbox.adopt([turn for turn, session in open_turns.items() if session not in alive])
 
     async def tidy(self) -> None:
-        await self._outbox.forget_older_than(self._settings.transcript_days)
+        await self._forget_old()
         fill = await self._outbox.fill()
         if fill >= _WARN_AT and not self._warned:
             self._log.write(

@@ -251,13 +251,3 @@ async def test_the_outbox_has_a_bound_and_says_so(tmp_path: Path) -> None:
         assert await world.outbox.fill() == 1.0
         await world.drain_until_quiet()
         await world.speak(3)
-
-
-async def test_transcripts_are_forgotten_by_age_but_never_what_letta_does_not_hold(tmp_path: Path) -> None:
-    async with MemoryWorld.open(tmp_path) as world:
-        await world.speak(0)
-        await world.drain_until_quiet()
-        await world.speak(1)
-        assert await world.outbox.forget_older_than(1) == 0
-        assert await world.outbox.forget_older_than(-1) == 1
-        assert await world.outbox.counts() == {TurnState.PENDING: 1}
