@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from voice_agent.contracts import LogEvent, ReplyPath
@@ -225,7 +226,8 @@ class Drainer:
         if doubts and now - max(doubts) < self._grace:
             return False  # the request may still be on its way into Letta
         for turn in missing:
-            if await self._letta.agent_holds_mark(place.home, conversation, turn_mark(turn.turn_id)):
+            mark = turn_mark(turn.turn_id)
+            if await self._letta.agent_holds_mark(place.home, conversation, mark, _written_since(turn)):
                 half = "Letta holds this turn outside its conversation; it died between two of its own writes."
                 await self._park([turn], Permanent(Code.MEMORY_TORN, half, "See 'voice-agent memory pending'."))
             elif self._is_poison(turn):
@@ -257,6 +259,12 @@ class Drainer:
         for turn in batch:
             self._doubted.pop(turn.turn_id, None)
             self._recorded_before.pop(turn.turn_id, None)
+
+
+def _written_since(turn: Turn) -> datetime | None:
+    """Letta cannot hold it from before. A time that is still to come is of a clock that was set ahead."""
+    said = turn.created_at
+    return said if said is not None and said <= datetime.now(UTC) else None
 
 
 def _has_arrived(turn: Turn) -> bool:

@@ -16,7 +16,7 @@ from voice_agent.errors import Code, Permanent
 from voice_agent.memory.facts.tables import forgotten_turns
 from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.tables import threads, turns
-from voice_agent.storage.database import Database
+from voice_agent.storage.database import Database, aware
 
 DEFAULT_LIMIT: Final = 50_000
 DUE: Final = "due"
@@ -234,4 +234,5 @@ def turn_of(row: RowMapping, attempts: int | None = None) -> Turn:
         state=TurnState(row["state"]),
         attempts=row["attempts"] if attempts is None else attempts,
         note=row["note"],
+        created_at=aware(row["created_at"]),
     )
