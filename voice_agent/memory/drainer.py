@@ -85,14 +85,19 @@ class Drainer:
         """Of threads that Letta did not take: how often in a row."""
         self._not_before: dict[str, float] = {}
 
-    async def start_due(self, group: asyncio.TaskGroup) -> None:
-        """Begin, as tasks of the group, with every thread that has work and that nobody works on yet."""
-        waiting = await self._outbox.threads_with_work()
-        self._failures = {thread: times for thread, times in self._failures.items() if thread in waiting}
-        for thread in waiting:
+    async def start_due(self, group: asyncio.TaskGroup) -> bool:
+        """Begin, as tasks of the group, with every thread that has work and that nobody works on yet.
+
+        False: there was nothing to begin with, and nobody is talking."""
+        standing = await self._outbox.standing()
+        self._failures = {thread: times for thread, times in self._failures.items() if thread in standing.threads}
+        begun = False
+        for thread in standing.threads:
             if thread not in self._at_work and time.monotonic() >= self._not_before.get(thread, 0.0):
                 self._at_work.add(thread)
                 group.create_task(self._work_on(thread), name=f"drain:{thread}")
+                begun = True
+        return begun or standing.talking
 
     async def drain_once(self) -> VoiceAgentError | None:
         """One thread after the other, to its end. Returns why Letta could not take everything, if it could not."""

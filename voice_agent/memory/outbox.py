@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,6 +27,16 @@ _FINISHED: Final = (TurnState.DONE, TurnState.KEPT)
 _FORGOTTEN: Final = turns.c.turn_id.in_(select(forgotten_turns.c.turn_id))
 """Something in it was forgotten: it never has a text again, and never reaches Letta (facts/forgetting.py)."""
 _SAYS_SOMETHING: Final = or_(turns.c.user_text != "", turns.c.assistant_text != "")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What goes on in the outbox."""
+
+    threads: list[str]
+    """With turns that Letta is to get."""
+    talking: bool
+    """Some turn is being spoken, so that there is work soon."""
 
 
 class Outbox:
@@ -105,9 +115,15 @@ class Outbox:
             return result.rowcount
 
     async def threads_with_work(self) -> list[str]:
-        query = select(turns.c.thread).where(turns.c.state.in_(_UNSENT)).distinct()
+        return (await self.standing()).threads
+
+    async def standing(self) -> Standing:
+        """One cheap query: it is asked for again and again."""
+        query = select(turns.c.thread, turns.c.state).where(turns.c.state.in_((TurnState.OPEN, *_UNSENT))).distinct()
         async with self._database.read() as connection:
-            return list((await connection.scalars(query)).all())
+            rows = (await connection.execute(query)).all()
+        with_work = dict.fromkeys(thread for thread, state in rows if state != TurnState.OPEN)
+        return Standing([*with_work], talking=any(state == TurnState.OPEN for _, state in rows))
 
     async def unsent(self, thread: str, limit: int) -> list[Turn]:
         """The oldest turns of a thread that Letta is not known to hold, in the order they were spoken.
