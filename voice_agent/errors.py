@@ -41,6 +41,7 @@ class Code(StrEnum):
     MEMORY_TORN = "memory_torn"
     MEMORY_TRUNCATED = "memory_truncated"
     MEMORY_BEHIND = "memory_behind"
+    RETENTION_BEHIND = "retention_behind"
     OUTBOX_FULL = "outbox_full"
     LLM_FAILED = "llm_failed"
     STT_FAILED = "stt_failed"

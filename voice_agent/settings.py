@@ -129,7 +129,12 @@ class Settings(BaseModel):
     outbox_limit: int = _setting(
         "VOICE_OUTBOX_LIMIT", "Turns that may wait for Letta; a warning comes at four fifths.", 50_000, ge=10
     )
-    transcript_days: int = _setting("VOICE_TRANSCRIPT_DAYS", "Days for which we keep what was said.", 365, ge=1)
+    transcript_days: int = _setting(
+        "VOICE_TRANSCRIPT_DAYS",
+        "Days for which we keep what was said, who was there (sessions, rooms), and rotated logs. Facts stay.",
+        365,
+        ge=1,
+    )
     letta_port: int = _setting("VOICE_LETTA_PORT", "Port of our Letta server.", 8283, ge=1, le=65535)
     postgres_port: int = _setting("VOICE_POSTGRES_PORT", "Port of Letta's embedded Postgres.", 54329, ge=1, le=65535)
 

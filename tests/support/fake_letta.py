@@ -102,7 +102,9 @@ class FakeLetta(FakeHomes):
         last = max((index for index, message in enumerate(found) if message.mark == mark), default=-1)
         return found[last + 1 :]
 
-    async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
+    async def agent_holds_mark(
+        self, agent_id: str, conversation_id: str, mark: str, since: datetime | None = None
+    ) -> bool:
         if mark in self.torn_marks[conversation_id]:
             return True
         return any(message.mark == mark for message in self.conversations.get(conversation_id, []))

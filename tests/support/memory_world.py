@@ -26,16 +26,18 @@ THREAD = "thread"
 
 
 class MemoryWorld:
-    def __init__(self, directory: Path, *, grace: float = 0.0, limit: int = 1000) -> None:
+    def __init__(
+        self, directory: Path, *, grace: float = 0.0, limit: int = 1000, letta: FakeLetta | None = None
+    ) -> None:
         self.now = 0.0
         self.database = Database(f"sqlite+aiosqlite:///{directory / 'voice.db'}")
-        self.letta = FakeLetta()
+        self.letta = letta or FakeLetta()
         self.outbox = Outbox(self.database, limit)
         self.threads = Threads(self.database)
         self.homes = Homes(self.database, self.letta)
         self.log = ReconnectLog(directory / "reconnect.jsonl", "test")
         self.memory = Memory(self.database, self.letta, outbox_limit=limit, order_patience=0.5)
-        locks = AgentLocks()
+        self.locks = locks = AgentLocks()
         self.drainer = Drainer(self.outbox, self.threads, self.homes, self.letta, self.log, locks, grace)
         self.maintenance = Maintenance(
             *(self.outbox, self.threads, self.homes, self.letta, self.log, locks, lambda: self.now),
@@ -50,8 +52,10 @@ class MemoryWorld:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, directory: Path, *, grace: float = 0.0, limit: int = 1000) -> AsyncIterator[Self]:
-        world = cls(directory, grace=grace, limit=limit)
+    async def open(
+        cls, directory: Path, *, grace: float = 0.0, limit: int = 1000, letta: FakeLetta | None = None
+    ) -> AsyncIterator[Self]:
+        world = cls(directory, grace=grace, limit=limit, letta=letta)
         async with world.database.begin() as connection:
             await connection.run_sync(metadata.create_all)
         world.agent = await world.letta.add_agent("Ada", [Block("persona", "I am Ada")])

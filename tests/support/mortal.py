@@ -16,6 +16,7 @@ from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.threads import Threads
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.rooms.retention import Retention
 from voice_agent.storage import Database
 
 
@@ -81,7 +82,11 @@ class Mortal:
             return []
 
         log = ReconnectLog(settings.reconnect_log, "test")
-        work = asyncio.create_task(Upkeep(settings, database, letta, log, nobody, ScriptedProposer({})).run())
+        work = asyncio.create_task(
+            Upkeep(
+                settings, database, letta, log, nobody, ScriptedProposer({}), Retention(settings, database).run_due
+            ).run()
+        )
         try:
             async with asyncio.timeout(120):
                 while True:

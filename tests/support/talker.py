@@ -17,6 +17,7 @@ from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.threads import Threads
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.rooms.retention import Retention
 from voice_agent.storage import Database, upgrade
 
 
@@ -32,7 +33,11 @@ async def talk(life: str, agent: str) -> None:
 
     log = ReconnectLog(settings.reconnect_log, "talker")
     async with asyncio.TaskGroup() as group:
-        group.create_task(Upkeep(settings, database, letta, log, alive, ScriptedProposer({})).run())
+        group.create_task(
+            Upkeep(
+                settings, database, letta, log, alive, ScriptedProposer({}), Retention(settings, database).run_due
+            ).run()
+        )
         for number in itertools.count():
             turn_id = f"{life}-{number}"
             await outbox.open_turn(Turn(turn_id, "thread", f"session-{life}", agent, 1, f"question {turn_id}"))

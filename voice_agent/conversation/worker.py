@@ -25,6 +25,7 @@ from voice_agent.models.catalog import FACTS_HEADERS
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.retention import Retention
 from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
@@ -80,7 +81,8 @@ async def run(settings: Settings) -> None:
     letta = LettaClient(settings)
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
     upkeep = Upkeep(
-        settings, database, letta, log, leases.sessions_alive, proposer, letta_tools=not endpoints.llm(settings).local
+        *(settings, database, letta, log, leases.sessions_alive, proposer, Retention(settings, database).run_due),
+        letta_tools=not endpoints.llm(settings).local,
     )
     server.on("worker_registered", lambda *_: registered.set())
 

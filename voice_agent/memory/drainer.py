@@ -2,7 +2,8 @@
 
 A batch is marked SENDING before it is posted. If the post did not end cleanly, nobody knows what Letta holds:
 then nothing is sent until Letta's run is over and the conversation has been read back. One drainer works at a
-time (see `exclusive`); any process of ours may be it.
+time (see `exclusive`); any process of ours may be it. It works on several threads at once, so that an agent that is
+busy, or slow, delays only its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from voice_agent.contracts import LogEvent, ReplyPath
@@ -24,6 +26,11 @@ from voice_agent.memory.threads import Threads, conversation_key
 from voice_agent.observe.log import ReconnectLog
 
 _BATCH: Final = 20
+_AT_ONCE: Final = 4
+"""Threads that are worked on side by side. Those that wait for their agent do not count."""
+_REST: Final = 0.5
+_LONGEST_REST: Final = 30.0
+"""The rest of a thread that Letta did not take doubles up to this."""
 _GRACE: Final = 8.0
 """So long after we first doubted a post, its request can no longer be on its way into Letta."""
 _POISON_AFTER: Final = 8
@@ -72,27 +79,69 @@ class Drainer:
         self._doubted: dict[str, float] = {}
         self._recorded = 0
         self._recorded_before: dict[str, int] = {}
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._at_work: set[str] = set()
+        self._failures: dict[str, int] = {}
+        """Of threads that Letta did not take: how often in a row."""
+        self._not_before: dict[str, float] = {}
+
+    async def start_due(self, group: asyncio.TaskGroup) -> bool:
+        """Begin, as tasks of the group, with every thread that has work and that nobody works on yet.
+
+        False: there was nothing to begin with, and nobody is talking."""
+        standing = await self._outbox.standing()
+        self._failures = {thread: times for thread, times in self._failures.items() if thread in standing.threads}
+        begun = False
+        for thread in standing.threads:
+            if thread not in self._at_work and time.monotonic() >= self._not_before.get(thread, 0.0):
+                self._at_work.add(thread)
+                group.create_task(self._work_on(thread), name=f"drain:{thread}")
+                begun = True
+        return begun or standing.talking
 
     async def drain_once(self) -> VoiceAgentError | None:
-        """One pass over all threads. Returns why Letta could not take everything, if it could not."""
+        """One thread after the other, to its end. Returns why Letta could not take everything, if it could not."""
         trouble: VoiceAgentError | None = None
         for thread in await self._outbox.threads_with_work():
-            try:
-                await self._drain_thread(thread)
-            except VoiceAgentError as error:
-                trouble = error
+            trouble = await self._drained(thread) or trouble
         return trouble
 
-    async def _drain_thread(self, thread: str) -> None:
-        while batch := await self._batch(thread):
+    async def _work_on(self, thread: str) -> None:
+        try:
+            trouble = await self._drained(thread)
+        finally:
+            self._at_work.discard(thread)
+        if trouble is None:
+            self._failures.pop(thread, None)
+            self._not_before.pop(thread, None)
+            return
+        if not self._failures:  # said once for all of them
+            self._log.write(LogEvent.MEMORY_FAILED, what="drain", **trouble.as_dict())
+        self._failures[thread] = failures = self._failures.get(thread, 0) + 1
+        self._not_before[thread] = time.monotonic() + min(_REST * 2 ** min(failures, 10), _LONGEST_REST)
+
+    async def _drained(self, thread: str) -> VoiceAgentError | None:
+        try:
+            while await self._drain_batch(thread):
+                pass
+        except VoiceAgentError as error:
+            return error
+        return None
+
+    async def _drain_batch(self, thread: str) -> bool:
+        """False: nothing is left, or there is something to wait for."""
+        async with self._gate:
+            batch = await self._batch(thread)
+            if not batch:
+                return False
             place = await self._place(batch)
-            if place is None:
-                continue
-            async with self._locks.of(place.home):
-                if await self._batch(thread) != batch:
-                    continue  # something was said, or forgotten, while the agent was busy
-                if not await self._advance(place, batch):
-                    return
+        if place is None:
+            return True
+        # Outside the gate: an agent may work on its memory for minutes.
+        async with self._locks.of(place.home), self._gate:
+            if await self._batch(thread) != batch:
+                return True  # something was said, or forgotten, while the agent was busy
+            return await self._advance(place, batch)
 
     async def _batch(self, thread: str) -> list[Turn]:
         """The oldest unsent turns, as far as one person said them: each person's have a conversation of their own."""
@@ -182,7 +231,8 @@ class Drainer:
         if doubts and now - max(doubts) < self._grace:
             return False  # the request may still be on its way into Letta
         for turn in missing:
-            if await self._letta.agent_holds_mark(place.home, conversation, turn_mark(turn.turn_id)):
+            mark = turn_mark(turn.turn_id)
+            if await self._letta.agent_holds_mark(place.home, conversation, mark, _written_since(turn)):
                 half = "Letta holds this turn outside its conversation; it died between two of its own writes."
                 await self._park([turn], Permanent(Code.MEMORY_TORN, half, "See 'voice-agent memory pending'."))
             elif self._is_poison(turn):
@@ -214,6 +264,12 @@ class Drainer:
         for turn in batch:
             self._doubted.pop(turn.turn_id, None)
             self._recorded_before.pop(turn.turn_id, None)
+
+
+def _written_since(turn: Turn) -> datetime | None:
+    """Letta cannot hold it from before. A time that is still to come is of a clock that was set ahead."""
+    said = turn.created_at
+    return said if said is not None and said <= datetime.now(UTC) else None
 
 
 def _has_arrived(turn: Turn) -> bool:

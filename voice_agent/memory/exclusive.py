@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from voice_agent.errors import Code, Temporary
 from voice_agent.storage.database import Database
 
-_LOOK_AGAIN: Final = 1.0
+_LOOK_AGAIN: Final = 2.0
 """Neither lock offers an event to wait for without blocking a thread or a connection."""
 
 StillMine = Callable[[], Awaitable[None]]

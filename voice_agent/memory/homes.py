@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, select, update
 
 from voice_agent.memory.model import LettaPort
-from voice_agent.memory.tables import homes, threads
+from voice_agent.memory.tables import homes, snapshots, threads
 from voice_agent.storage.database import Database, insert_if_absent
 
 OWNER: Final = "owner"
@@ -83,6 +83,7 @@ class Homes:
                     delete(homes).where(_of(letta_agent_id, person_id), homes.c.home_agent_id == home)
                 )
                 await connection.execute(delete(threads).where(threads.c.letta_agent_id == home))
+                await connection.execute(delete(snapshots).where(snapshots.c.letta_agent_id == home))
 
     async def forget(self, letta_agent_id: str, person_id: str) -> None:
         """Delete the home with all that is in it, in Letta first, so that what was cut short is done again.

@@ -7,6 +7,7 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
@@ -28,6 +29,7 @@ from voice_agent.memory.model import (
     turn_mark,
 )
 from voice_agent.settings import Settings
+from voice_agent.storage.database import aware
 
 RECORDER_MODEL: Final = "vllm/recorder"
 """An endpoint of ours that answers with nothing, so that Letta stores what it is given and adds no reply."""
@@ -39,6 +41,8 @@ _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
 _NOT_TAKEN: Final = (Code.CONFLICT, Code.RATE_LIMITED)
 _BUSY_PATIENCE: Final = 5.0
 _REFLECTION: Final = 120.0
+_CLOCKS_DIFFER: Final = timedelta(days=1)
+"""At most, Letta's from ours: so much older than a turn a message may look and still hold it."""
 NOTE_MARK: Final = "va:note"
 """Of what we tell Letta's own model. Nobody said it."""
 _NOTE: Final = {
@@ -121,14 +125,23 @@ class LettaClient(LettaHomes):
                 more = {"before": page[-1].id}
         return newest_first[::-1]
 
-    async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
+    async def agent_holds_mark(
+        self, agent_id: str, conversation_id: str, mark: str, since: datetime | None = None
+    ) -> bool:
+        oldest = None if since is None else since - _CLOCKS_DIFFER
         with self._asking("list messages"):
-            pages = self._client.agents.messages.list(
-                agent_id, conversation_id=conversation_id, order="asc", limit=self._page
-            )
-            async for message in pages:
-                if getattr(message, "sender_id", None) == mark:
+            more: dict[str, Any] = {}  # newest first, page by page as in `messages_after`
+            while page := (
+                await self._client.agents.messages.list(
+                    agent_id, conversation_id=conversation_id, order="desc", limit=self._page, **more
+                )
+            ).items:
+                if any(getattr(message, "sender_id", None) == mark for message in page):
                     return True
+                written = getattr(page[-1], "date", None)
+                if oldest is not None and isinstance(written, datetime) and aware(written) < oldest:
+                    return False
+                more = {"before": page[-1].id}
         return False
 
     async def delete_conversation(self, conversation_id: str) -> None:

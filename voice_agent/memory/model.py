@@ -121,6 +121,8 @@ class Turn:
     attempts: int = 0
     note: str = ""
     """Why it is parked."""
+    created_at: datetime | None = None
+    """By our clock; None: not stored yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +195,12 @@ class LettaPort(Protocol):
     async def messages_after(self, conversation_id: str, mark: str | None) -> list[StoredMessage]:
         """Messages of the conversation, oldest first, behind the last one that carries `mark` (all without one)."""
 
-    async def agent_holds_mark(self, agent_id: str, conversation_id: str, mark: str) -> bool:
-        """Whether the agent's own message list has it although the conversation has not (a torn write)."""
+    async def agent_holds_mark(
+        self, agent_id: str, conversation_id: str, mark: str, since: datetime | None = None
+    ) -> bool:
+        """Whether the agent's own message list has it although the conversation has not (a torn write).
+
+        `since`: it was not written earlier, so older messages need not be read."""
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """With what was said in it, summaries included: nobody finds it any more. Nothing happens when it is gone."""

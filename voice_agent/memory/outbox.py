@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Select, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, insert, or_, select, update
 
 from voice_agent import clock
 from voice_agent.contracts import MemoryScope, ReplyPath
@@ -16,7 +16,7 @@ from voice_agent.errors import Code, Permanent
 from voice_agent.memory.facts.tables import forgotten_turns
 from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.tables import threads, turns
-from voice_agent.storage.database import Database
+from voice_agent.storage.database import Database, aware
 
 DEFAULT_LIMIT: Final = 50_000
 DUE: Final = "due"
@@ -27,6 +27,16 @@ _FINISHED: Final = (TurnState.DONE, TurnState.KEPT)
 _FORGOTTEN: Final = turns.c.turn_id.in_(select(forgotten_turns.c.turn_id))
 """Something in it was forgotten: it never has a text again, and never reaches Letta (facts/forgetting.py)."""
 _SAYS_SOMETHING: Final = or_(turns.c.user_text != "", turns.c.assistant_text != "")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What goes on in the outbox."""
+
+    threads: list[str]
+    """With turns that Letta is to get."""
+    talking: bool
+    """Some turn is being spoken, so that there is work soon."""
 
 
 class Outbox:
@@ -105,9 +115,15 @@ class Outbox:
             return result.rowcount
 
     async def threads_with_work(self) -> list[str]:
-        query = select(turns.c.thread).where(turns.c.state.in_(_UNSENT)).distinct()
+        return (await self.standing()).threads
+
+    async def standing(self) -> Standing:
+        """One cheap query: it is asked for again and again."""
+        query = select(turns.c.thread, turns.c.state).where(turns.c.state.in_((TurnState.OPEN, *_UNSENT))).distinct()
         async with self._database.read() as connection:
-            return list((await connection.scalars(query)).all())
+            rows = (await connection.execute(query)).all()
+        with_work = dict.fromkeys(thread for thread, state in rows if state != TurnState.OPEN)
+        return Standing([*with_work], talking=any(state == TurnState.OPEN for _, state in rows))
 
     async def unsent(self, thread: str, limit: int) -> list[Turn]:
         """The oldest turns of a thread that Letta is not known to hold, in the order they were spoken.
@@ -200,18 +216,14 @@ class Outbox:
         counts = await self.counts()
         return sum(counts.get(state, 0) for state in _WAITING) / self._limit
 
-    async def forget_older_than(self, days: int) -> int:
-        """What Letta holds, or never gets, is kept here as a transcript for so long only."""
-        limit = clock.now() - timedelta(days=days)
-        async with self._database.begin() as connection:
-            result = await connection.execute(
-                delete(turns).where(turns.c.state.in_(_FINISHED), turns.c.created_at < limit)
-            )
-            return result.rowcount
-
     async def _read(self, query: Select[Any]) -> list[Turn]:
         async with self._database.read() as connection:
             return [turn_of(row) for row in (await connection.execute(query)).mappings()]
+
+
+def finished_before(limit: datetime) -> ColumnElement[bool]:
+    """Turns of before that Letta holds, or never gets."""
+    return and_(turns.c.state.in_(_FINISHED), turns.c.created_at < limit)
 
 
 def _unless_kept(otherwise: Any) -> Any:
@@ -238,4 +250,5 @@ def turn_of(row: RowMapping, attempts: int | None = None) -> Turn:
         state=TurnState(row["state"]),
         attempts=row["attempts"] if attempts is None else attempts,
         note=row["note"],
+        created_at=aware(row["created_at"]),
     )

@@ -56,8 +56,8 @@ class Rewriter:
         for row in await self._threads.to_rewrite():
             of_home[row.home].append(row.key)
         for home in of_home:
-            if self._clock() < self._not_before.get(home, 0.0):
-                continue
+            if self._clock() < self._not_before.get(home, 0.0) or self._locks.of(home).locked():
+                continue  # an agent that is busy delays no other; it is looked at again soon
             try:
                 async with self._locks.of(home):
                     await self._home(home)

@@ -18,7 +18,7 @@ from voice_agent.memory.tables import threads, turns
 from voice_agent.storage.database import Database, insert_if_absent
 
 _GREETED_CHARS: Final = 1000
-_THREAD_CHARS: Final = 270
+THREAD_CHARS: Final = 270
 
 
 def conversation_key(thread: str, person_id: str) -> str:
@@ -30,7 +30,7 @@ def conversation_key(thread: str, person_id: str) -> str:
     if lives_in_the_assistant(person_id):
         return thread
     digest = hashlib.sha256(f"{thread}\0{person_id}".encode()).hexdigest()[:24]
-    return f"{thread[:_THREAD_CHARS]}#{digest}"
+    return f"{thread[:THREAD_CHARS]}#{digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Threads:
         # The key of a long thread begins with a part of it only.
         of_home = (
             turns.c.thread.startswith(thread, autoescape=True)
-            if len(thread) >= _THREAD_CHARS
+            if len(thread) >= THREAD_CHARS
             else (turns.c.thread == thread)
         )
         query = select(turns.c.thread, turns.c.person_id).where(or_(turns.c.thread == key, of_home)).distinct()

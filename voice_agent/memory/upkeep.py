@@ -4,6 +4,7 @@ process does it at a time; every long-lived process of ours (`serve`, each worke
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
@@ -27,13 +28,17 @@ from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
 _LOOK_AGAIN: Final = 0.5
-"""The outbox is filled by other processes, and SQLite tells nobody: look this often."""
-_AFTER_FAILURES: Final = 30.0
-"""The wait doubles up to this while Letta stays away."""
+"""The outbox is filled by other processes, and SQLite tells nobody: look this often while somebody talks."""
+_LINGER: Final = 30.0
+"""Seconds for which that goes on after the last turn."""
+_LOOK_SELDOM: Final = 3.0
+"""Where nobody talks. A turn is open for as long as it is spoken, so it is seen before it is finished."""
 _ADOPT_EVERY: Final = 5.0
 _TIDY_EVERY: Final = 60.0
 _WARN_AT: Final = 0.8
 
+ForgetOld = Callable[[], Awaitable[None]]
+"""Deletes what is older than it may be (rooms/retention.py)."""
 AliveSessions = Callable[[], Awaitable[Collection[str]]]
 """Sessions whose job lives. Asked after the open turns were read, so a job that began meanwhile loses nothing."""
 
@@ -47,8 +52,11 @@ class Upkeep:
         log: ReconnectLog,
         alive: AliveSessions,
         proposer: Proposer,
+        forget_old: ForgetOld,
         *,
         letta_tools: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`letta_tools`: the language model is able to work on memory with Letta's own tools; a small one only fails at
         it, for minutes, in the way of everything else (maintenance.py)."""
@@ -67,6 +75,10 @@ class Upkeep:
         self._rewriter = Rewriter(threads, facts, homes, Snapshots(database), letta, log, locks)
         self._log = log
         self._alive = alive
+        self._forget_old = forget_old
+        self._clock = clock
+        self._sleep = sleep
+        self._busy_until = clock()
         self._warned = False
 
     async def run(self) -> None:
@@ -77,28 +89,35 @@ class Upkeep:
                 async with exclusive(self._database, path, self._settings.effective_letta_url) as still_mine:
                     await self._work(still_mine)
             except* VoiceAgentError as errors:
-                self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(errors.exceptions[0]))
+                self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(_first(errors)))
                 await asyncio.sleep(_LOOK_AGAIN)
 
     async def _work(self, still_mine: StillMine) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._drain(still_mine), name="upkeep:drain")
-            group.create_task(_every(_ADOPT_EVERY, self.adopt_orphans), name="upkeep:adopt")
-            group.create_task(_every(_LOOK_AGAIN, self._maintenance.run_due), name="upkeep:maintenance")
-            group.create_task(_every(_LOOK_AGAIN, self._learner.run_due), name="upkeep:learn")
-            group.create_task(_every(_LOOK_AGAIN, self._archive.run_due), name="upkeep:archive")
-            group.create_task(_every(_LOOK_AGAIN, self._rewriter.run_due), name="upkeep:rewriting")
-            group.create_task(_every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")
+            group.create_task(self._every(_ADOPT_EVERY, self.adopt_orphans), name="upkeep:adopt")
+            group.create_task(self._every(None, self._maintenance.run_due), name="upkeep:maintenance")
+            group.create_task(self._every(None, self._learner.run_due), name="upkeep:learn")
+            group.create_task(self._every(None, self._archive.run_due), name="upkeep:archive")
+            group.create_task(self._every(None, self._rewriter.run_due), name="upkeep:rewriting")
+            group.create_task(self._every(_TIDY_EVERY, self.tidy), name="upkeep:tidy")
 
     async def _drain(self, still_mine: StillMine) -> None:
-        failures = 0
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await still_mine()
+                if await self._drainer.start_due(group):
+                    self._busy_until = self._clock() + _LINGER
+                await self._sleep(self._pace())
+
+    async def _every(self, seconds: float | None, act: Callable[[], Awaitable[None]]) -> None:
+        """None: as often as there may be something to do."""
         while True:
-            await still_mine()
-            trouble = await self._drainer.drain_once()
-            if trouble is not None and failures == 0:
-                self._log.write(LogEvent.MEMORY_FAILED, what="drain", **trouble.as_dict())
-            failures = failures + 1 if trouble else 0
-            await asyncio.sleep(min(_LOOK_AGAIN * 2 ** min(failures, 10), _AFTER_FAILURES))
+            await act()
+            await self._sleep(self._pace() if seconds is None else seconds)
+
+    def _pace(self) -> float:
+        return _LOOK_AGAIN if self._clock() < self._busy_until else _LOOK_SELDOM
 
     async def adopt_orphans(self) -> None:
         """Turns that were open when their job died, and whose session nobody has taken over."""
@@ -107,7 +126,7 @@ class Upkeep:
             await self._outbox.adopt([turn for turn, session in open_turns.items() if session not in alive])
 
     async def tidy(self) -> None:
-        await self._outbox.forget_older_than(self._settings.transcript_days)
+        await self._forget_old()
         fill = await self._outbox.fill()
         if fill >= _WARN_AT and not self._warned:
             self._log.write(
@@ -120,7 +139,5 @@ class Upkeep:
         self._warned = fill >= _WARN_AT
 
 
-async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await act()
-        await asyncio.sleep(seconds)
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -21,6 +21,7 @@ from voice_agent.memory.facts.overview import MemoryOverview, Unlearned
 from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.models.checks import check_all
 from voice_agent.models.parts import plans
+from voice_agent.rooms.retention import Retention
 from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.stack import livekit, parts, readiness, state
@@ -208,6 +209,23 @@ async def _memory(settings: Settings) -> str:
     return f"{facts} facts are known, nothing is left to be learned for long, and embeddings are made"
 
 
+async def _retention(settings: Settings) -> str:
+    days = f"{settings.transcript_days} days (VOICE_TRANSCRIPT_DAYS)"
+    database = Database(settings.effective_database_url)
+    try:
+        old = await Retention(settings, database).overdue()
+    finally:
+        await database.close()
+    if old:
+        what = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in old.items())
+        raise Temporary(
+            Code.RETENTION_BEHIND,
+            f"Older than {days}: {what}.",
+            "serve or a worker deletes it once an hour; see with `voice-agent status` whether they run.",
+        )
+    return f"nothing that is to be deleted is older than {days}"
+
+
 async def _embedding_trouble(embedder: Embedder) -> VoiceAgentError | None:
     try:
         await embedder.embed(["Is anybody there?"])
@@ -265,5 +283,6 @@ CHECKS: Final[dict[str, Check]] = {
     "database": _database,
     "worker": _worker,
     "memory": _memory,
+    "retention": _retention,
     "clock": _clock,
 }

@@ -28,6 +28,7 @@ from voice_agent.rooms.leases import Leases
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.monitor import Monitor
 from voice_agent.rooms.observation import Observer
+from voice_agent.rooms.retention import Retention
 from voice_agent.rooms.workers import WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
@@ -116,6 +117,7 @@ def _upkeep(parts: Services, proposer: Proposer) -> Upkeep:
         parts.log,
         parts.leases.sessions_alive,
         proposer,
+        Retention(parts.settings, parts.database).run_due,
         letta_tools=not endpoints.llm(parts.settings).local,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -90,6 +91,7 @@ async def test_conversations_of_one_agent_are_apart(letta: AnyLetta) -> None:
     await letta.port.record(Recording(one, (turn(1, agent),)))
     assert await letta.port.messages_after(other, None) == []
     assert await letta.port.agent_holds_mark(agent, one, "va:t1")
+    assert await letta.port.agent_holds_mark(agent, one, "va:t1", datetime.now(UTC))
     assert not await letta.port.agent_holds_mark(agent, one, "va:t2")
     assert not await letta.port.agent_holds_mark(agent, other, "va:t1")
 

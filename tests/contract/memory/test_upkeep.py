@@ -17,6 +17,7 @@ from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.threads import Threads
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.rooms.retention import Retention
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
 
@@ -53,8 +54,10 @@ class World:
         self.outbox, self.threads = Outbox(database), Threads(database)
         self.log = ReconnectLog(home / "log.jsonl", "test")
         settings = Settings(home=home, outbox_limit=10)
+        retention = Retention(settings, database)
         self.upkeep = Upkeep(
-            settings, database, self.letta, self.log, self._alive, ScriptedProposer({}), letta_tools=True
+            *(settings, database, self.letta, self.log, self._alive, ScriptedProposer({}), retention.run_due),
+            letta_tools=True,
         )
 
     async def _alive(self) -> Collection[str]:

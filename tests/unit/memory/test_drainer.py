@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.fake_letta import Mishap
+from tests.support.fake_letta import FakeLetta, Mishap
 from tests.support.memory_world import MemoryWorld
 from voice_agent.contracts import MemoryScope
 from voice_agent.errors import Code, Permanent
-from voice_agent.memory.model import TurnState, turn_mark
+from voice_agent.memory.model import Recording, TurnState, turn_mark
 
 RECOVERABLE = st.sampled_from([Mishap.NONE, Mishap.REFUSED_BEFORE, Mishap.LOST_ANSWER])
 
@@ -154,6 +157,80 @@ async def test_the_answer_that_a_dead_job_was_giving_is_known(tmp_path: Path) ->
         assert [(turn.assistant_text, turn.interrupted) for turn in said] == [("answer 0", True), ("answer 1", False)]
 
 
+class SlowLetta(FakeLetta):
+    """Notes how many recordings were under way at once."""
+
+    now, most = 0, 0
+
+    async def record(self, recording: Recording) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.02)
+        self.now -= 1
+        await super().record(recording)
+
+
+async def _say(world: MemoryWorld, number: int, thread: str, agent: str) -> None:
+    turn = replace(world.turn(number, thread=thread), letta_agent_id=agent)
+    await world.outbox.open_turn(turn)
+    await world.outbox.finish_turn(turn.turn_id, f"answer {number}", interrupted=False)
+
+
+@asynccontextmanager
+async def _draining(world: MemoryWorld) -> AsyncIterator[None]:
+    """As upkeep does it."""
+
+    async def drain() -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await world.drainer.start_due(group)
+                await asyncio.sleep(0.01)
+
+    work = asyncio.create_task(drain())
+    try:
+        yield
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_an_agent_that_is_busy_delays_no_other(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        bob = await world.letta.add_agent("Bob", [])
+        await world.speak(0)
+        await world.speak(1)
+        async with _draining(world):
+            async with world.locks.of(world.agent):  # as a reflection holds it, for minutes
+                for number in (2, 3):  # the second is said after the first was carried off
+                    await _say(world, number, "bob's", bob)
+                    await _until(lambda: len(world.marks()) == 2 * (number - 1))  # noqa: B023
+                assert [mark for mark, _ in world.marks()] == ["va:t2", "va:t2", "va:t3", "va:t3"]
+            await _until(lambda: len(world.marks()) == 8)
+        ours = [mark for mark, role in world.marks() if role == "user" and mark in ("va:t0", "va:t1")]
+        assert ours == ["va:t0", "va:t1"]
+
+
+async def test_several_threads_are_worked_on_at_once_each_by_one(tmp_path: Path) -> None:
+    letta = SlowLetta()
+    async with MemoryWorld.open(tmp_path, letta=letta) as world:
+        agents = [await letta.add_agent(f"Bob {number}", []) for number in range(10)]
+        for number, agent in enumerate([*agents, *agents]):
+            await _say(world, number, f"thread {number % 10}", agent)
+        async with _draining(world):
+            await _until(lambda: len(world.marks()) == 40)
+        assert 1 < letta.most <= 4
+        assert letta.recordings == 10
+        for number, messages in enumerate(letta.conversations.values()):
+            of_thread = [f"va:t{int(messages[0].mark[4:]) + more}" for more in (0, 10) for _ in "ua"]
+            assert [message.mark for message in messages] == of_thread, number
+
+
 async def test_read_only_turns_never_reach_letta(tmp_path: Path) -> None:
     async with MemoryWorld.open(tmp_path) as world:
         await world.speak(0, scope=MemoryScope.READ_ONLY)
@@ -174,13 +251,3 @@ async def test_the_outbox_has_a_bound_and_says_so(tmp_path: Path) -> None:
         assert await world.outbox.fill() == 1.0
         await world.drain_until_quiet()
         await world.speak(3)
-
-
-async def test_transcripts_are_forgotten_by_age_but_never_what_letta_does_not_hold(tmp_path: Path) -> None:
-    async with MemoryWorld.open(tmp_path) as world:
-        await world.speak(0)
-        await world.drain_until_quiet()
-        await world.speak(1)
-        assert await world.outbox.forget_older_than(1) == 0
-        assert await world.outbox.forget_older_than(-1) == 1
-        assert await world.outbox.counts() == {TurnState.PENDING: 1}

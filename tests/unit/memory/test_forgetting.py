@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from tests.support.database_text import all_text
 from tests.support.fake_letta import Mishap
@@ -26,6 +27,7 @@ from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.wishes import ForgetWish, carry_out
 from voice_agent.memory.model import Block, Snapshot, TurnState
 from voice_agent.memory.snapshots import Snapshots
+from voice_agent.memory.tables import turns
 
 ROBIN = "user:robin"
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -243,7 +245,8 @@ async def test_a_turn_that_is_brought_back_from_a_copy_stays_empty(tmp_path: Pat
         await robin.forget("zerlina")
         [turn] = await robin.world.outbox.of_session("session")
         assert turn.state is TurnState.KEPT
-        await robin.world.outbox.forget_older_than(-1)
+        async with robin.world.database.begin() as connection:
+            await connection.execute(delete(turns))
         await robin.world.outbox.open_turn(replace(turn, user_text="My canary is called Zerlina."))
         await robin.world.outbox.finish_turn(turn_id, "Zerlina!", interrupted=False)
         await Learner(robin.world.database, Echo("The user likes Zerlina."), robin.world.log).run_due()

@@ -25,6 +25,9 @@ _GRACE: Final = 8.0
 _ATTEMPTS: Final = 8
 """A fact that Letta refused to take so often is parked; while Letta is away no attempt counts."""
 _READ_BACK_EVERY: Final = 60.0
+_READ_AT_ONCE: Final = 6
+"""People, each time that it is looked for work."""
+_LOOK_FOR_PEOPLE_EVERY: Final = 10.0
 
 Person = tuple[str, str]
 """Assistant's Letta agent and person."""
@@ -80,10 +83,11 @@ class Archive:
         self._clock = clock
         self._doubted: dict[str, float] = {}
         self._read_at: dict[Person, float] = {}
+        self._nobody_before = clock()
         self._read_back = ReadBack(facts, letta)
 
     async def run_due(self) -> None:
-        """Carry what is due, then look at one person whose archive was not read for a while."""
+        """Carry what is due, then look at a few people whose archive was not read for a while."""
         touched: dict[Person, bool] = {}
         for fact in await self._facts.archivable(_BATCH):
             person = (fact.letta_agent_id, fact.person_id)
@@ -93,7 +97,7 @@ class Archive:
         for person, well in touched.items():
             if well:
                 await self._guarded(self._write_block(*person), person)
-        await self._read_one()
+        await self._read_due()
 
     async def read_back(self, letta_agent_id: str, person_id: str) -> None:
         """Take over what somebody added, changed or deleted in Letta, then bring our block up to date."""
@@ -108,13 +112,18 @@ class Archive:
                 raise
             await self._lost(letta_agent_id, person_id, home)
 
-    async def _read_one(self) -> None:
+    async def _read_due(self) -> None:
         now = self._clock()
-        for person in await self._facts.people():
-            if now - self._read_at.get(person, -_READ_BACK_EVERY) >= _READ_BACK_EVERY:
-                self._read_at[person] = now
-                await self._guarded(self.read_back(*person), person)
-                return
+        if now < self._nobody_before:
+            return
+        due = [
+            p for p in await self._facts.people() if now - self._read_at.get(p, -_READ_BACK_EVERY) >= _READ_BACK_EVERY
+        ]
+        if len(due) <= _READ_AT_ONCE:
+            self._nobody_before = now + _LOOK_FOR_PEOPLE_EVERY
+        for person in due[:_READ_AT_ONCE]:
+            self._read_at[person] = now
+            await self._guarded(self.read_back(*person), person)
 
     async def _guarded(self, work: Awaitable[None], person: Person) -> None:
         try:
