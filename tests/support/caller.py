@@ -88,8 +88,8 @@ class Caller:
         await self.room.local_participant.send_text(text, topic=Topic.CHAT)
 
     async def ask(self, text: str) -> str:
-        """Type it, and wait for the next whole caption. Hear the greeting out first: what is cut short has one, too. The
-        same greeting may come once more, where somebody before us was still being greeted."""
+        """Type it, and wait for the next whole caption. Hear the greeting out first: what is cut short has one, too.
+        It may come once more, where somebody before us was still being greeted."""
         already = len(self.seen.captions)
         greeting = self.seen.captions[:1]
         await self.type(text)
