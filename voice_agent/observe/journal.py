@@ -40,7 +40,7 @@ class Journal:
         late = next((effect for effect in effects if isinstance(effect, ef.Dropped)), None)
         if late is not None:
             self._write(LogEvent.STALE_RESULT, reason=late.reason, of_episode=late.of_episode, cause=codec.dump(event))
-        if machine.last_trigger is not None:
+        if machine.last_trigger is not None and not _repeats(event, machine.last_trigger):
             self._write(LogEvent.TRANSITION, **self._transition(before, after, event, effects))
         for name, details in _story(before, after, event, effects, machine.last_trigger):
             self._write(name, **details)
@@ -84,6 +84,11 @@ class Journal:
         if isinstance(event, ev.JobStarted):
             line["timing"] = asdict(self.machine.timing)
         return line
+
+
+def _repeats(event: ev.Event, trigger: Trigger) -> bool:
+    """LiveKit repeats who speaks many times a second. What changes nothing is nothing to replay, either."""
+    return isinstance(event, ev.SpeakerChanged) and trigger is Trigger.NOTHING_NEW
 
 
 def _story(

@@ -7,6 +7,7 @@ error in the machine does not excuse itself. What is kept per life, room and ses
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,8 +70,10 @@ class Life:
 
 @dataclass(slots=True)
 class Session:
-    """Turns between being finished and being stored."""
+    """Turns between their beginning and being stored. They may overlap: texts that are typed at once."""
 
+    begun: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    """In order, which is that in which they are stored."""
     finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
     stored: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
@@ -230,21 +233,33 @@ class Replay:
         if life.counted and not life.humans and life.reset_since is None:
             yield _breach("6", entry, "Something is said although nobody is in the room.")
 
+    def turn_started(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:
+        session, turn = self._session(line), fields["turn_id"]
+        if turn not in session.stored:
+            _remember(session.begun, turn, None, MOST_TURNS)
+        yield from self.speech(entry, line, fields)
+
     def turn_finished(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:
         session, turn = self._session(line), fields["turn_id"]
         if turn in session.finished:
             yield _breach("3", entry, f"Turn {turn} is finished twice.")
         elif turn not in session.stored:
             _remember(session.finished, turn, None, MOST_TURNS)
+            if turn not in session.begun:  # the log begins in the middle of it
+                _remember(session.begun, turn, None, MOST_TURNS)
 
     def turn_stored(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:
         session, turn = self._session(line), fields["turn_id"]
         if turn in session.stored:
             yield _breach("3", entry, f"Turn {turn} is stored twice.")
         _remember(session.stored, turn, None, MOST_TURNS)
-        if turn in session.finished:
-            while (other := session.finished.popitem(last=False)[0]) != turn:
-                yield _breach("3", entry, f"Turn {turn} is stored before turn {other}, which was finished earlier.")
+        if turn in session.begun:
+            earlier = list(itertools.takewhile(lambda other: other != turn, session.begun))
+            for other in (other for other in earlier if other in session.finished):
+                yield _breach("3", entry, f"Turn {turn} is stored before turn {other}, which began earlier.")
+                del session.begun[other], session.finished[other]  # said once
+            del session.begun[turn]
+        session.finished.pop(turn, None)
 
     def _session(self, line: Mapping[str, Any]) -> Session:
         name = str(line["session"])
@@ -263,7 +278,7 @@ _CHECKS: Final[Mapping[str, Callable[[Replay, Entry, Mapping[str, Any], Mapping[
     LogEvent.EFFECT: Replay.effect,
     LogEvent.ILLEGAL: Replay.illegal,
     LogEvent.GREETING: Replay.speech,
-    LogEvent.TURN_STARTED: Replay.speech,
+    LogEvent.TURN_STARTED: Replay.turn_started,
     LogEvent.TURN_FINISHED: Replay.turn_finished,
     LogEvent.TURN_STORED: Replay.turn_stored,
     LogEvent.ROOM_CLOSED: Replay.room_closed,

@@ -259,6 +259,69 @@ def test_what_a_fenced_job_reports_after_its_sleep_was_said_before(tmp_path: Pat
     assert breaches(tmp_path / "log") == []
 
 
+def test_who_goes_on_speaking_is_written_down_once(tmp_path: Path) -> None:
+    log = ReconnectLog(tmp_path / "log", "job", clock=lambda: float(now))
+    journal = Journal(log.bind(room="r", session="s"), Machine())
+    story: list[ev.Event] = [ev.JobStarted(0, "a", 1), ev.RoomConnected(), ev.AudioPublished(), ev.MemoryLoaded(1)]
+    story += [ev.HumanJoined(Human("PA_1", "ann")), ev.HumanJoined(Human("PA_2", "bob"))]
+    for now, event in enumerate([*story, *[ev.SpeakerChanged("PA_2")] * 50, *[ev.SpeakerChanged("PA_1")] * 50]):
+        journal.handle(event, float(now))
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    changes = [line["fields"]["cause"] for line in lines if line["fields"].get("trigger") == "speaker changed"]
+    assert [change["sid"] for change in changes] == ["PA_2", "PA_1"]
+    told = [line for line in lines if line["fields"].get("cause", {}).get("name") == "SpeakerChanged"]
+    assert len(told) == len(changes)
+    assert breaches(tmp_path / "log") == []
+
+
+def turns(tmp_path: Path, *happened: str) -> list[Breach]:
+    """`+a`: turn a begins, `a`: it is finished, `=a`: it is stored."""
+    events = {"+": LogEvent.TURN_STARTED, "=": LogEvent.TURN_STORED}
+    lines = [
+        {
+            "mono": float(now),
+            "room": "r",
+            "session": "s",
+            "event": str(events.get(what[0], LogEvent.TURN_FINISHED)),
+            "fields": {"turn_id": what[-1]},
+        }
+        for now, what in enumerate(happened)
+    ]
+    return breaches(write(tmp_path / "log", lines), settled=True)
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        "+a a =a +b b =b",
+        "+a +b +c b c a =a =b =c",
+        "+a +b b a =a =b",
+        "+a +b c b a =a =b =c",  # the log begins in the middle of c
+        "+a +b b =b",  # a was cut off: it is never finished
+        "+a +b =a a =b b",  # written down by two processes
+    ],
+)
+def test_turns_may_overlap(happened: str, tmp_path: Path) -> None:
+    assert turns(tmp_path, *happened.split()) == []
+
+
+@pytest.mark.parametrize(
+    ("happened", "words"),
+    [
+        ("+a +b a b =b =a", "Turn b is stored before turn a, which began earlier."),
+        ("+a a +b b =b =a", "Turn b is stored before turn a, which began earlier."),
+        ("+a +b b a =a =b =a", "Turn a is stored twice."),
+        ("+a +b b a a =a =b", "Turn a is finished twice."),
+        ("+a +b b a =b", "Turn b is stored before turn a, which began earlier."),
+        ("+a +b b a =a", "never stored: b"),
+    ],
+)
+def test_turns_that_overlap_are_stored_once_and_in_order(happened: str, words: str, tmp_path: Path) -> None:
+    found = turns(tmp_path, *happened.split())
+    assert [breach.invariant for breach in found] == ["3"], found
+    assert words in found[0].sentence
+
+
 # --- what an observer saw and heard ---
 
 
