@@ -31,7 +31,8 @@ def render(line: Mapping[str, Any], *, colour: bool) -> str:
     if colour and code:
         shown = f"\x1b[{code}m{shown}\x1b[0m"
     where = f"{_clock(line.get('time', ''))}  {line.get('process', '?'):<8} {_cut(line.get('room'), 18)}"
-    return f"{where} {line.get('episode', 0):>4}  {shown} {_details(event, line.get('fields') or {})}".rstrip()
+    lost = f"  ({line['lost']} lines before this one could not be written)" if line.get("lost") else ""
+    return f"{where} {line.get('episode', 0):>4}  {shown} {_details(event, line.get('fields') or {})}".rstrip() + lost
 
 
 def _clock(stamp: Any) -> str:

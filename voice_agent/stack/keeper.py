@@ -24,7 +24,6 @@ BACK_OFF: Final = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Pauses before restarts, none before the first: somebody may be waiting. A crash more and the part is given up."""
 STABLE_AFTER: Final = 10.0
 """A part that was ready for this long starts counting anew: what breaks now is not why it broke before."""
-LOG_LIMIT: Final = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,6 @@ class Keeper:
             await asyncio.sleep(PROBE_EVERY)
 
     async def _spawn(self) -> Process:
-        if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
-            self._log.replace(self._log.with_suffix(".log.1"))
         with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *self.part.command,

@@ -14,6 +14,7 @@ import httpx
 
 from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
 from voice_agent.errors import VoiceAgentError
+from voice_agent.observe.rotation import empty
 from voice_agent.settings import Settings
 from voice_agent.stack import state
 from voice_agent.stack.keeper import BACK_OFF, Keeper, Run, how_it_ended
@@ -23,6 +24,7 @@ from voice_agent.stack.shell import Report
 
 CERTIFICATE_TRIES: Final = 10
 CERTIFICATE_PAUSE: Final = 1.0
+LOOK_EVERY: Final = 10.0
 
 
 class Supervisor:
@@ -63,6 +65,7 @@ class Supervisor:
                 tasks = [group.create_task(keeper.keep(), name=f"keep {keeper.part.name}") for keeper in self._keepers]
                 tasks.append(group.create_task(self._come_up(), name="come up"))
                 tasks.append(group.create_task(self._deliver_certificates(), name="death certificates"))
+                tasks.append(group.create_task(self._keep_logs_small(), name="log sizes"))
                 await stop.wait()
                 for task in tasks:
                     task.cancel()
@@ -78,6 +81,16 @@ class Supervisor:
             await keeper.ready.wait()
         await self._settle()
         self.up.set()
+
+    async def _keep_logs_small(self) -> None:
+        """Of the parts, and this process's own. A program tells nobody how much it prints."""
+        while True:
+            for log in self.logs.glob("*.log"):
+                try:
+                    await asyncio.to_thread(empty, log)
+                except OSError as error:
+                    self._report(f"{log} cannot be kept small: {error.strerror}")
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _stop_all(self) -> None:
         for keeper in reversed(self._keepers):

@@ -17,6 +17,7 @@ from voice_agent.memory.upkeep import Upkeep
 from voice_agent.models import endpoints
 from voice_agent.models.catalog import FACTS_HEADERS
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.observe.rotation import keep_small
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
@@ -37,7 +38,6 @@ from voice_agent.web.first_meetings import FirstMeetings
 from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
-from voice_agent.web.rotation import keep_small
 
 if TYPE_CHECKING:
     from voice_agent.web.health import Readiness

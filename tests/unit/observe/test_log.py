@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ from voice_agent.contracts import LogEvent
 from voice_agent.observe.following import follow
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.observe.rendering import render
-from voice_agent.observe.rotation import parts, rotate
+from voice_agent.observe.rotation import empty, parts, rotate
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -94,6 +95,58 @@ def test_rotation_keeps_so_many_parts(tmp_path: Path) -> None:
     path.write_text("5")
     assert not rotate(path, most_bytes=100)
     assert [part.read_text() for part in parts(path)] == ["3", "4", "5"]
+
+
+def test_what_a_program_prints_is_bounded_while_it_prints(tmp_path: Path) -> None:
+    path, older = tmp_path / "some.log", tmp_path / "some.log.1"
+    with path.open("ab", buffering=0) as printing:
+        printing.write(b"one\n")
+        assert not empty(path, most_bytes=5)
+        printing.write(b"two\n")
+        assert empty(path, most_bytes=5)
+        printing.write(b"three\n")
+        assert (path.read_text(), older.read_text()) == ("three\n", "one\ntwo\n")
+        assert empty(path, most_bytes=5)
+        printing.write(b"four\n")
+    assert (path.read_text(), older.read_text()) == ("four\n", "three\n")
+    assert older.stat().st_mode & 0o077 == 0
+    assert not empty(tmp_path / "none", most_bytes=0)
+
+
+def test_where_no_copy_can_be_made_the_bound_holds_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "some.log"
+    path.write_text("one\n")
+    (tmp_path / "some.log.1").mkdir()
+    assert empty(path, most_bytes=1)
+    assert path.read_text() == ""
+
+
+def test_a_full_disk_raises_nothing_and_is_said_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk takes half of the first line, then nothing, then everything."""
+    log = ReconnectLog(tmp_path / "log", "job")
+    write, full = os.write, iter([True, True, True])
+
+    def scarce(handle: int, data: bytes) -> int:
+        if next(full, False):
+            if log.path.stat().st_size == 0:
+                return write(handle, data[:20])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, data)
+
+    monkeypatch.setattr("voice_agent.observe.log.os.write", scarce)
+    for number in range(5):
+        log.write(LogEvent.NOTICE, number=number)
+    torn, said, after = log.path.read_text().splitlines()
+    assert torn == torn[:20]
+    told = json.loads(said)
+    assert (told["fields"]["number"], told["seq"], told["lost"]) == (3, 4, 3)
+    assert "lost" not in json.loads(after)
+    assert "3 lines before this one could not be written" in render(told, colour=False)
+    nowhere = tmp_path / "a file"
+    nowhere.touch()
+    ReconnectLog(nowhere / "logs" / "log", "job").write(LogEvent.NOTICE)
 
 
 def test_following_goes_on_through_growth_and_rotation(tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from tests.support.stack import free_ports
 from voice_agent.addresses import bind_error
 from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
 from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.observe.rotation import empty
 from voice_agent.settings import Settings
 from voice_agent.stack import readiness, state
+from voice_agent.stack import supervisor as supervisor_module
 from voice_agent.stack.parts import Part, Port
 from voice_agent.stack.processes import marked
 from voice_agent.stack.state import PartState, Phase, RunState
@@ -202,6 +204,18 @@ async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path, host
     assert (path, scheme, secret) == (PROCESS_EXIT_PATH, "Bearer", "knows")
     told = ProcessExit.model_validate(json.loads(body))
     assert (told.process, told.pid, told.exit_code) == ("worker", pid, -9)
+
+
+async def test_what_a_part_prints_is_bounded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor_module, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(supervisor_module, "empty", partial(empty, most_bytes=10))
+    async with on_stage(tmp_path, part("some", PORTS[0])) as stage:
+        await up(stage)
+        pid = stage.pid("some")
+        await stage.until((tmp_path / "logs" / "some.log.1").exists)
+        await stage.until(lambda: (tmp_path / "logs" / "some.log").stat().st_size == 0)
+        assert "service starts" in (tmp_path / "logs" / "some.log.1").read_text()
+        assert stage.pid("some") == pid
 
 
 async def test_secrets_are_not_written_down(tmp_path: Path) -> None:
