@@ -21,6 +21,10 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(doctor)
     app.command("settings")(show_settings)
+    secrets = typer.Typer(help="The secrets that `up` generated.", no_args_is_help=True)
+    secrets.callback()(lambda: None)  # with one command, typer would leave its name out
+    secrets.command("rotate")(rotate_secrets)
+    app.add_typer(secrets, name="secrets")
     app.command(hidden=True)(supervise)
     memory_commands.register(app)
 
@@ -101,6 +105,22 @@ def show_settings(
         return
     for row in rows:
         typer.echo(f"{row['name']:<28} {row['value'] or '-':<44} {row['origin']}")
+
+
+def rotate_secrets() -> None:
+    """Replace the generated secrets. They count from the next start on; sessions that are open then end."""
+    from voice_agent import settings
+    from voice_agent.stack import secret_store
+
+    loaded = settings.load()
+    replaced = secret_store.rotate(loaded.settings)
+    typer.echo(f"New in {settings.STACK_FILE}: {', '.join(replaced) or 'nothing'}.")
+    given = [name for name in replaced if loaded.origin[name] != settings.STACK_FILE]
+    if given:
+        typer.echo(f"Not used, because given elsewhere: {', '.join(f'{n} ({loaded.origin[n]})' for n in given)}.")
+    typer.echo("A restart is needed: voice-agent restart. Until then what runs knows the old ones only.")
+    if secret_store.SESSIONS_END & set(replaced):
+        typer.echo("Sessions that are open then end: browsers hold tokens of the old LiveKit secret and join anew.")
 
 
 def supervise(report: Annotated[int, typer.Option()]) -> None:

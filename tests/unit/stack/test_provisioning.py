@@ -11,9 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from tests.support.eventually import eventually
-from voice_agent.errors import Code, VoiceAgentError
+from voice_agent import settings as settings_module
+from voice_agent.cli import app
+from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.settings import Settings
 from voice_agent.stack import livekit, secret_store
 from voice_agent.stack.shell import appear, run
@@ -136,6 +139,50 @@ async def test_a_cancelled_program_is_gone_with_its_children(tmp_path: Path) -> 
         return not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
     assert await asyncio.to_thread(eventually, gone, bool, within=10)
+
+
+def stored(home: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in (home / "stack.env").read_text().splitlines())
+
+
+def test_rotated_secrets_are_new_and_for_our_eyes_only(tmp_path: Path) -> None:
+    secret_store.ensure(Settings(home=tmp_path))
+    path = tmp_path / "stack.env"
+    path.write_text(path.read_text() + "VOICE_ADMIN_SECRET=generated\nOPENAI_API_KEY=mine\n")
+    path.chmod(0o644)
+    before, inode = stored(tmp_path), path.stat().st_ino
+    replaced = secret_store.rotate(Settings(home=tmp_path))
+    after = stored(tmp_path)
+    assert set(replaced) == {*secret_store.MAKERS, "VOICE_ADMIN_SECRET"}
+    assert {name for name in before if before[name] == after[name]} == {"OPENAI_API_KEY"}
+    assert after.keys() == before.keys()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.stat().st_ino != inode  # put in place whole
+    assert [entry.name for entry in tmp_path.iterdir()] == ["stack.env"]
+
+
+def test_secrets_of_servers_that_are_given_are_not_ours_to_rotate(tmp_path: Path) -> None:
+    secret_store.ensure(Settings(home=tmp_path))
+    given = Settings(home=tmp_path, letta_base_url="https://letta.example", livekit_url="wss://livekit.example")
+    assert secret_store.rotate(given) == ["VOICE_INTERNAL_SECRET"]
+
+
+def test_rotating_says_what_it_means_and_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in settings_module.names():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VOICE_HOME", str(tmp_path))
+    with pytest.raises(Permanent) as refused:
+        CliRunner().invoke(app, ["secrets", "rotate"], catch_exceptions=False)
+    assert refused.value.code is Code.NOT_RUNNING
+    secret_store.ensure(Settings(home=tmp_path))
+    monkeypatch.setenv("LETTA_API_KEY", "mine")
+    said = CliRunner().invoke(app, ["secrets", "rotate"], catch_exceptions=False).output
+    assert "LIVEKIT_API_SECRET" in said
+    assert "Not used, because given elsewhere: LETTA_API_KEY (environment)." in said
+    assert "voice-agent restart" in said
+    assert "Sessions that are open then end" in said
+    assert not [value for value in stored(tmp_path).values() if value in said]
 
 
 def test_secrets_are_made_once_and_are_for_our_eyes_only(tmp_path: Path) -> None:
