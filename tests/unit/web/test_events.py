@@ -18,9 +18,9 @@ from fastapi import FastAPI, Request
 from tests.support.bare_web import bare_app, client_of, web_settings
 from tests.support.control_plane import eventually
 from voice_agent.errors import Code, Temporary
+from voice_agent.observe.rotation import rotate
 from voice_agent.web.events import BACKLOG, LOOK_BACK, Line, LogTail, _stream
 from voice_agent.web.rate import StreamLimit
-from voice_agent.web.rotation import rotate
 
 
 def line(number: int, session: str = "s") -> bytes:
@@ -108,7 +108,7 @@ def test_nothing_is_lost_when_the_log_is_rotated(path: Path) -> None:
     tail = LogTail(path, None)
     (position, _), *_ = tail.begin(None)
     append(path, line(2))
-    assert rotate(path, max_bytes=1)
+    assert rotate(path, most_bytes=1)
     assert everything(tail) == []  # nothing says yet that another file follows
     append(path, line(3))
     assert numbers(everything(tail)) == [2, 3]
