@@ -29,7 +29,10 @@ class Identity(BaseModel):
 
     @classmethod
     def of(cls, pid: int) -> Identity:
-        return cls(pid=pid, started=psutil.Process(pid).create_time())
+        try:
+            return cls(pid=pid, started=psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:  # it has ended already: an identity that no process has
+            return cls(pid=pid, started=0.0)
 
     def process(self) -> psutil.Process | None:
         """None when it is gone, or when the pid is another process's now."""

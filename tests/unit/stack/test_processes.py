@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from voice_agent.stack.processes import end
+from voice_agent.stack.processes import Identity, end
 
 NEGLIGENT = """
 import subprocess, sys, time
@@ -36,3 +36,9 @@ def test_a_dead_process_that_nobody_buries_is_not_waited_for(child: str) -> None
             assert process.status() == psutil.STATUS_ZOMBIE
         finally:
             parent.send_signal(signal.SIGKILL)
+
+
+def test_one_that_ended_at_once_has_an_identity_that_no_process_has() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    assert Identity.of(ended.pid).process() is None
