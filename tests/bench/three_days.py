@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import httpx
 from playwright.sync_api import Browser, expect
@@ -25,6 +26,8 @@ from tests.support.stack import running_stack
 from tests.support.whole_system import Machine
 from voice_agent.memory.facts.store import FactStore
 from voice_agent.storage import Database
+
+T = TypeVar("T")
 
 ASSISTANT: Final = "Fern"
 PERSONA: Final = "I am Fern, a calm and friendly companion. I speak in short sentences."
@@ -67,6 +70,12 @@ DAYS: Final = (
 )
 
 
+def beside(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: Playwright runs a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 async def waiting(machine: Machine) -> int:
     """Turns that nothing was learned from yet."""
     database = Database(machine.settings.effective_database_url)
@@ -77,7 +86,7 @@ async def waiting(machine: Machine) -> int:
 
 
 def await_learning(machine: Machine) -> None:
-    left = eventually(lambda: asyncio.run(waiting(machine)), lambda count: not count, within=300, every=2)
+    left = eventually(lambda: beside(waiting(machine)), lambda count: not count, within=300, every=2)
     assert not left, f"nothing was learned from {left} turns"
 
 
@@ -125,7 +134,7 @@ def conversation(browser: Browser) -> Iterator[str]:
             yield from talk(visitor, stack.url, saved.json()["id"], day.said, machine.settings.models_url)
             await_learning(machine)
         yield "## What Fern knows in the end\n"
-        yield from (f"- {text}" for text in asyncio.run(known(machine, letta_agent_id)))
+        yield from (f"- {text}" for text in beside(known(machine, letta_agent_id)))
 
 
 def main() -> None:
