@@ -34,7 +34,7 @@ _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+")
 _DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
 _ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
 _PLUGIN: Final = r"^[a-z][a-z0-9_]*$"
-_LANGUAGE: Final = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$"
+_LANGUAGE: Final = r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]+)*)?$"
 
 
 def _default_home() -> Path:

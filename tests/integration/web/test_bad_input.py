@@ -45,7 +45,7 @@ def send_everything(api: Any) -> None:
             @given(case=strategy)
             @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
             def send(case: schemathesis.Case[Any]) -> None:
-                case.call_and_validate(checks=CHECKS)
+                case.call_and_validate(checks=CHECKS, timeout=60)
 
             try:
                 send()

@@ -141,7 +141,7 @@ async def test_a_cancelled_program_is_gone_with_its_children(tmp_path: Path) -> 
         except psutil.NoSuchProcess:  # between the two questions
             return True
 
-    assert await asyncio.to_thread(eventually, gone, bool, within=10)
+    assert await asyncio.to_thread(eventually, gone, bool, within=30)
 
 
 def stored(home: Path) -> dict[str, str]:

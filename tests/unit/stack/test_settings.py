@@ -215,3 +215,8 @@ def test_secrets_are_masked_and_everything_is_shown(tmp_path: Path) -> None:
 def test_the_documentation_is_what_the_code_says() -> None:
     written = (REPOSITORY / "docs" / "settings.md").read_text()
     assert written == settings_view.markdown(), "run: voice-agent settings --markdown > docs/settings.md"
+
+
+def test_settings_can_be_written_down_and_read_again() -> None:
+    told = settings.Settings()
+    assert settings.Settings.model_validate_json(told.model_dump_json(by_alias=True)) == told
