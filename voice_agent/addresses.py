@@ -72,20 +72,8 @@ def bind_error(host: str, port: int, *, udp: bool = False) -> OSError | None:
     return None
 
 
-def require_free(host: str, port: int, setting: str) -> None:
-    """For a server that is about to listen: says what is wrong before it tries."""
-    if error := bind_error(host, port):
-        raise cannot_listen(host, port, setting, error)
-
-
 def cannot_listen(host: str, port: int, setting: str, error: OSError) -> Permanent:
-    """`setting` is that of the port; the only host that can be set is VOICE_HOST."""
-    if error.errno == errno.EADDRINUSE:
-        return Permanent(
-            Code.PORT_TAKEN,
-            f"Port {port} is taken by another program.",
-            f"Stop that program, or set {setting} to another port.",
-        )
+    """Where nobody else has the port. `setting` is that of the port; the only host that can be set is VOICE_HOST."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return Permanent(
             Code.SETTING_INVALID,

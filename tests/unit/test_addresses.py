@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from urllib.parse import urlsplit
@@ -9,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.stack import free_ports
-from voice_agent.addresses import bind_error, host_name, in_url, is_loopback, reachable, require_free
-from voice_agent.errors import Code, Permanent
+from voice_agent.addresses import bind_error, cannot_listen, host_name, in_url, is_loopback, reachable
+from voice_agent.errors import Code
 from voice_agent.settings import Settings
 from voice_agent.stack import livekit, parts, readiness
 from voice_agent.web.guard import security_headers
@@ -96,18 +97,19 @@ def test_a_livekit_of_theirs_is_told_as_it_was_given() -> None:
 def test_a_port_is_tried_on_the_address_it_is_wanted_on(host: str) -> None:
     [port] = free_ports(1)
     assert bind_error(host, port) is None
-    with socket.create_server((reachable(host), port)), pytest.raises(Permanent) as refused:
-        require_free(host, port, "VOICE_PORT")
-    assert refused.value.code is Code.PORT_TAKEN
-    assert "VOICE_PORT" in refused.value.remedy
+    with socket.create_server((reachable(host), port)):
+        taken = bind_error(host, port)
+    assert taken is not None
+    assert taken.errno == errno.EADDRINUSE
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "not an address"])
 def test_an_address_of_another_machine_is_named(host: str) -> None:
-    with pytest.raises(Permanent) as refused:
-        require_free(host, 9000, "VOICE_PORT")
-    assert refused.value.code is Code.SETTING_INVALID
-    assert f"VOICE_HOST={host}" in refused.value.message
+    error = bind_error(host, 9000)
+    assert error is not None
+    refused = cannot_listen(host, 9000, "VOICE_PORT", error)
+    assert refused.code is Code.SETTING_INVALID
+    assert f"VOICE_HOST={host}" in refused.message
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "box.lan"])

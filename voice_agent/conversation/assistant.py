@@ -200,13 +200,16 @@ class VoiceAssistant:
             self.tell(ev.ShutdownRequested(reason or "shutdown"))
             await asyncio.shield(self._gone)
 
-    async def hear_text(self, text: str, identity: str) -> None:
-        """What somebody typed is a turn like any other."""
-        async with asyncio.timeout(_LISTENING_WITHIN):
-            await self._voice.listening.wait()
+    async def hear_text(self, text: str, identity: str) -> bool:
+        """What somebody typed is a turn like any other. False: it came before the session listens."""
+        try:
+            await asyncio.wait_for(self._voice.listening.wait(), _LISTENING_WITHIN)
+        except TimeoutError:
+            return False
         await self._voice.session.interrupt()
         if await self._begin_turn(text, identity):
             self._voice.session.generate_reply(user_input=text)
+        return True
 
     # --- effects ---
 

@@ -75,11 +75,7 @@ class ClientMessages:
 
     async def _take_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
         text = await self._whole(reader)
-        if not text:
-            return
-        try:
-            await self._assistant.hear_text(text, identity)
-        except TimeoutError:
+        if text and not await self._assistant.hear_text(text, identity):
             self._refuse("The assistant does not listen yet.", "Send it again in a moment.")
 
     async def _whole(self, reader: rtc.TextStreamReader) -> str:

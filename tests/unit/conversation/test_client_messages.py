@@ -44,10 +44,10 @@ class Chat:
         self.tasks = OwnedTasks("typed", lambda name, error: self.failed.append(f"{name}: {error!r}"))
         self.messages = ClientMessages(cast(rtc.Room, self), cast(VoiceAssistant, self), self.tasks, "secret")
 
-    async def hear_text(self, text: str, identity: str) -> None:
-        if self.too_early:
-            raise TimeoutError
-        self.heard.append((text, identity))
+    async def hear_text(self, text: str, identity: str) -> bool:
+        if not self.too_early:
+            self.heard.append((text, identity))
+        return not self.too_early
 
     def notify(self, notice: Notice) -> None:
         self.notices.append(notice)
