@@ -37,6 +37,12 @@ _HEALTH_AND_GRIEF: Final = re.compile(
     re.IGNORECASE,
 )
 _OWN_NAME: Final = re.compile(r"\buser['’]s (?:\w+ )?name\b|\buser is (?:called|named)\b", re.IGNORECASE)
+_NAMED: Final = re.compile(
+    r"the user(?:['’]s (?:first )?name is| is (?:called|named)) (?P<name>[A-Z][\w'’-]*)(?: [A-Z][\w'’-]*)*\.?",
+    re.IGNORECASE,
+)
+_SOMETHING: Final = re.compile(r"(?:the|an?|this|that|these|those|some) ", re.IGNORECASE)
+"""Begins a sentence that is about nobody by name: a small model builds such sentences from halves of two."""
 _DIGITS: Final = re.compile(r"\d[\d .-]*\d\d|\d{3}")
 _NUMBER_WORDS: Final = frozenset((*UNITS, *TENS, "oh", "hundred", "thousand"))
 _STRUNG: Final = 3
@@ -55,6 +61,13 @@ def greeting_text(agent: AgentBinding, *, user_name: str, returning: bool, enabl
     if returning:
         return f"Welcome back{name}. What would you like to talk about?"
     return f"Hello{name}, this is {agent.name}. How can I help you?"
+
+
+def name_told(facts: Sequence[Fact]) -> str:
+    """The first name by which the person last called themselves; empty: they told none."""
+    told = sorted((fact for fact in facts if _was_told(fact)), key=lambda fact: fact.said_at, reverse=True)
+    names = (found["name"] for fact in told if (found := _NAMED.fullmatch(fact.text)))
+    return next((name for name in names if name[0].isupper()), "")
 
 
 def follow_up(facts: Sequence[Fact], today: date) -> str:
@@ -94,7 +107,7 @@ def _repeated(fact: Fact, today: date, last_visit: str) -> str:
     if not _harmless(fact.text):
         return ""
     clause = in_second_person(fact.text)
-    if clause is None:
+    if clause is None or (not clause.dependent and _SOMETHING.match(clause.text)):
         return ""
     opening = "Last time you told me" if fact.session_id == last_visit else "You told me"
     return f"{opening}{' that' if clause.dependent else ':'} {worded_near(clause.text, today)}."

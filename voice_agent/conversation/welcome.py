@@ -10,7 +10,7 @@ from livekit.agents.voice import SpeechHandle
 from voice_agent import clock
 from voice_agent.contracts import RoomPolicy
 from voice_agent.conversation.greeter import Greeter
-from voice_agent.conversation.greeting import follow_up, greeting_text
+from voice_agent.conversation.greeting import follow_up, greeting_text, name_told
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.voice import Voice
@@ -33,12 +33,14 @@ class Welcome:
         self._looking: asyncio.Task[None] | None = None
         self._knows = False
         self._follow_up = ""
+        self._name = ""
+        """By which the person called themselves, where nobody else names them."""
         self._said: set[str] = set()
         """Nobody is asked the same twice by one job: who was cut off for a minute has answered it."""
 
     def look_back(self) -> None:
         """As memory begins to load: what is known is read beside it, and nobody waits for it."""
-        self._looking, self._knows, self._follow_up = None, False, ""
+        self._looking, self._knows, self._follow_up, self._name = None, False, "", ""
         greets = self._enabled and self._recollection.agent.greeting is None
         # In a room of several people nobody knows who will hear it.
         if greets and self._recollection.policy is not RoomPolicy.SHARED:
@@ -51,6 +53,7 @@ class Welcome:
             return
         known = recall.known
         self._knows = bool(known)
+        self._name = name_told(known)
         asked = follow_up(known, clock.today())
         self._follow_up = "" if asked in self._said else asked
 
@@ -73,7 +76,7 @@ class Welcome:
     def text(self, name: str) -> str:
         return greeting_text(
             self._recollection.agent,
-            user_name=name,
+            user_name=name or self._name,
             returning=self._knows or self._recollection.of_earlier_visits,
             enabled=self._enabled,
             follow_up=self._follow_up,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voice_agent.contracts import AgentBinding
-from voice_agent.conversation.greeting import follow_up, greeting_text
+from voice_agent.conversation.greeting import follow_up, greeting_text, name_told
 from voice_agent.memory.facts.dates import spoken
 from voice_agent.memory.facts.fact import Fact, FactSource, FactState
 
@@ -100,6 +100,27 @@ def test_else_the_newest_of_the_last_visit() -> None:
     secret = fact("The user's alarm code is 4711.", days=3)
     assert "you are 9" in follow_up([*facts, secret], TODAY)
     assert follow_up([facts[0], secret], TODAY) == ""
+
+
+def test_a_sentence_about_nobody_by_name_is_not_repeated() -> None:
+    facts = [fact("The dog will be getting a name on Monday 30 November 2026."), fact("The user is getting a dog.")]
+    assert follow_up(facts, TODAY) == "Last time you told me that you are getting a dog. What is new since then?"
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (["The user's name is Robin."], "Robin"),
+        (["The user is called Ada Lovelace", "The user has a cat."], "Ada"),
+        (["The user's name is Robin.", "The user's name is Alex."], "Alex"),
+        (["The user's name is not Robin."], ""),
+        (["The user's son is called Leo."], ""),
+        (["The user is called often."], ""),
+        (["The user's name is <b>."], ""),
+    ],
+)
+def test_the_name_that_a_person_told(texts: list[str], name: str) -> None:
+    assert name_told([fact(text, days=day) for day, text in enumerate(texts)]) == name
 
 
 @pytest.mark.parametrize(

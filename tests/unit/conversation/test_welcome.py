@@ -29,7 +29,7 @@ class Parts:
         voice = SimpleNamespace(session=None)
         self.welcome = Welcome(*cast(Any, (voice, self, self.recollection, tasks)), enabled=True)
         self.welcome._greeter = cast(Any, self)
-        self.known = (CAT,)
+        self.known: tuple[Fact, ...] = (CAT,)
 
     def recall(self, *_: str) -> Any:
         return self
@@ -61,6 +61,16 @@ async def test_who_returns_is_asked_once_about_what_they_told() -> None:
         one.welcome.look_back()
         await one.welcome.prepare("Robin")
         assert one.made[-1] == PLAIN
+
+
+async def test_who_told_their_name_is_greeted_by_it() -> None:
+    async with parts() as one:
+        name = Fact("f2", "agent-1", "user:robin", "The user's name is Robin.", datetime(2026, 11, 23, tzinfo=UTC))
+        one.known = (CAT, name)
+        one.read.set()
+        one.welcome.look_back()
+        await one.welcome.prepare("")
+        assert one.made == [ASKED]
 
 
 async def test_who_has_facts_returns_also_without_earlier_turns() -> None:
