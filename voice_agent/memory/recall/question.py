@@ -119,6 +119,10 @@ _PHRASES: Final = (
 )
 
 
+NAMES_SOMEBODY: Final = frozenset((*_ENTITY, *_PLURAL, *_WIDER))
+"""Words for people and animals."""
+
+
 def entities(text: str) -> frozenset[str]:
     """The people and animals that are spoken of, each by one name."""
     folded = plain(text)

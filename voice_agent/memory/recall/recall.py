@@ -19,7 +19,7 @@ from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.memory.recall.index import Vectors
-from voice_agent.memory.recall.question import Question, asks_about_self, asks_everything, plainly, read
+from voice_agent.memory.recall.question import NAMES_SOMEBODY, Question, asks_about_self, asks_everything, plainly, read
 from voice_agent.memory.recall.relevance import POSSIBLE, Evidence, Relevance, grade, relevance
 from voice_agent.memory.recall.told import Told
 from voice_agent.memory.text import content_words, stem
@@ -120,10 +120,10 @@ class Recall:
         asked = read(question)
         if asks_everything(question):
             return Recalled(tuple(self.known[:_OVERVIEW]))
-        vector = await self._embedded(question, [word for word in asked.matter if word not in self._words])
-        hits = self._told.index.search(question, vector, _CANDIDATES)
-        found = dict.fromkeys(self._told.turn(hit.key) for hit in hits)
-        judged = sorted(((self._judged(asked, turn, vector), turn) for turn in found), reverse=True)
+        judged, vector = await self._searched(asked)
+        heard = self._told.sounds.as_used(question, NAMES_SOMEBODY)
+        if heard != question:  # it counts in the words in which it is answered better
+            judged, vector = max((judged, vector), await self._searched(read(heard)), key=lambda found: found[0][:1])
         best = grade(judged[0][0]) if judged else Relevance.NONE
         if best is Relevance.POSSIBLE and not speaks_of_self(question):
             best = Relevance.NONE  # of the world: what is not sure to belong to it would only mislead
@@ -132,6 +132,13 @@ class Recall:
             return Recalled(untold=is_question(question) and asks_about_self(question), milliseconds=took)
         near = [turn for score, turn in judged if score >= POSSIBLE and score >= judged[0][0] - _BEHIND]
         return Recalled(tuple(self._shown(near, vector)), sure=best is Relevance.LIKELY, milliseconds=took)
+
+    async def _searched(self, asked: Question) -> tuple[list[tuple[float, str]], Vectors | None]:
+        """Turns, the best first; and what the question means."""
+        vector = await self._embedded(asked.text, [word for word in asked.matter if word not in self._words])
+        hits = self._told.index.search(asked.text, vector, _CANDIDATES)
+        found = dict.fromkeys(self._told.turn(hit.key) for hit in hits)
+        return sorted(((self._judged(asked, turn, vector), turn) for turn in found), reverse=True), vector
 
     def _shown(self, turns: Sequence[str], vector: Vectors | None) -> list[Fact]:
         """The nearest facts of each turn, as many as can be read without keeping the person waiting."""

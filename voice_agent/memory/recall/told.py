@@ -14,7 +14,8 @@ from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.statements import clauses
 from voice_agent.memory.recall.index import Vectors, WordingIndex, as_said
 from voice_agent.memory.recall.relevance import Evidence
-from voice_agent.memory.text import sentences, words
+from voice_agent.memory.recall.sounds import Sounds
+from voice_agent.memory.text import content_words, sentences, words
 
 _LONG: Final = 16
 """Words of a sentence beyond which its clauses are wordings of their own."""
@@ -27,6 +28,7 @@ class Told:
     def __init__(self) -> None:
         self.facts: dict[str, Fact] = {}
         self.index = WordingIndex()
+        self.sounds = Sounds()
         self.wanting: dict[str, str] = {}
         """Wordings whose vector is still to be made, by their key in the index."""
         self._of_turn: dict[str, list[Fact]] = {}
@@ -42,12 +44,14 @@ class Told:
             for number, wording in enumerate(wordings(fact.said)):
                 self._add(turn, f"{turn}/{number}", wording)
         facts.append(fact)
+        self.sounds.add(_words_of(fact))
         self._add(turn, fact.fact_id, as_said(fact.text))
 
     def drop(self, fact_id: str) -> None:
         fact = self.facts.pop(fact_id, None)
         if fact is None:
             return
+        self.sounds.drop(_words_of(fact))
         turn = turn_of(fact)
         self._of_turn[turn] = [other for other in self._of_turn[turn] if other.fact_id != fact_id]
         gone = [fact_id] if self._of_turn[turn] else list(self._keys[turn])
@@ -100,6 +104,10 @@ class Told:
 
 def _opening(fact: Fact) -> list[str]:
     return words(fact.text)[:3]
+
+
+def _words_of(fact: Fact) -> list[str]:
+    return content_words(f"{fact.said} {fact.text}")
 
 
 def turn_of(fact: Fact) -> str:
