@@ -12,6 +12,7 @@ from voice_agent.conversation.second_person import in_second_person
 from voice_agent.memory.facts.dates import mentioned, without_dates, worded_near
 from voice_agent.memory.facts.decide import negated
 from voice_agent.memory.facts.fact import Fact, FactSource, FactState
+from voice_agent.memory.facts.own_name import own_name
 from voice_agent.memory.text import TENS, UNITS, words
 
 _PASSED: Final = 14
@@ -37,10 +38,6 @@ _HEALTH_AND_GRIEF: Final = re.compile(
     re.IGNORECASE,
 )
 _OWN_NAME: Final = re.compile(r"\buser['’]s (?:\w+ )?name\b|\buser is (?:called|named)\b", re.IGNORECASE)
-_NAMED: Final = re.compile(
-    r"the user(?:['’]s (?:first )?name is| is (?:called|named)) (?P<name>[A-Z][\w'’-]*)(?: [A-Z][\w'’-]*)*\.?",
-    re.IGNORECASE,
-)
 _SOMETHING: Final = re.compile(r"(?:the|an?|this|that|these|those|some) ", re.IGNORECASE)
 """Begins a sentence that is about nobody by name: a small model builds such sentences from halves of two."""
 _DIGITS: Final = re.compile(r"\d[\d .-]*\d\d|\d{3}")
@@ -66,8 +63,7 @@ def greeting_text(agent: AgentBinding, *, user_name: str, returning: bool, enabl
 def name_told(facts: Sequence[Fact]) -> str:
     """The first name by which the person last called themselves; empty: they told none."""
     told = sorted((fact for fact in facts if _was_told(fact)), key=lambda fact: fact.said_at, reverse=True)
-    names = (found["name"] for fact in told if (found := _NAMED.fullmatch(fact.text)))
-    return next((name for name in names if name[0].isupper()), "")
+    return next((name for fact in told if (name := own_name(fact.text))), "")
 
 
 def follow_up(facts: Sequence[Fact], today: date) -> str:

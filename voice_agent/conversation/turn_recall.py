@@ -15,6 +15,7 @@ from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
 from voice_agent.memory.prompt import recalled_text
+from voice_agent.memory.recall.question import plainly
 from voice_agent.memory.recall.recall import Recall, Recalled
 from voice_agent.observe.journal import Journal
 
@@ -106,7 +107,7 @@ class TurnRecall:
 
 def _as_one_person(asked: llm.ChatMessage) -> llm.ChatMessage:
     """For this answer only: what was said stays as it is."""
-    content = [as_one_person(part) if isinstance(part, str) else part for part in asked.content]
+    content = [as_one_person(plainly(part)) if isinstance(part, str) else part for part in asked.content]
     return asked.model_copy(update={"content": content})
 
 

@@ -9,6 +9,8 @@ from typing import Final
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
 
 NICENESS: Final = 5
+TEMPERATURE: Final = 0.2
+"""Unless the request says another one. llama.cpp's own is 0.8, at which a small model invents (docs/measured.md)."""
 
 
 def main() -> None:
@@ -30,6 +32,7 @@ def main() -> None:
     params.cpuparams_batch.n_threads = order["threads"]
     # Between batches llama.cpp looks for a cancelled request and serves the other slots: a long prompt must not block.
     params.n_batch = 16
+    params.sampling.temp = TEMPERATURE
     # What is read stays in the conversation's slot; the front says which that is, and copies one (models/slots.py).
     params.cache_ram_mib = 0
     params.slot_save_path = f"{socket.parent}/"

@@ -248,6 +248,11 @@ _ADVICE: Final = re.compile(
     r"\bhow (?:long|often|much|many)(?: \w+)? (?:do|must) (?:i|we) (?:have|need) to\b"
 )
 _OWN: Final = re.compile(r"\b(?:my|our)\b|\b(?:am|was|were|do|did|have|had|are) (?:i|we)\b|\bof mine\b")
+_TO_ME: Final = re.compile(
+    r"\b(?!(?:help|tell|show|give|teach|explain|get|bring|let|for|to|with|from|excuse|believe|trust|forgive|and|or|about)"
+    r" )\w+ me\b"
+)
+"""What others do: "When do they interview me?" """
 _FROM_MEMORY: Final = re.compile(r"\b(?:remember|remind|know|tell me|say|recall)\b")
 
 
@@ -256,7 +261,7 @@ def asks_about_self(text: str) -> bool:
     Not "Can you help me?" or "How do I boil an egg?", which want help."""
     folded = plain(text)
     if not _OWN.search(folded):
-        return False
+        return bool(_TO_ME.search(folded)) and " you " not in f" {folded} "
     if _ADVICE.search(folded):
         return bool(_FROM_MEMORY.search(folded)) and bool(re.search(r"\b(?:my|our)\b", folded))
     return True
@@ -272,8 +277,13 @@ _OWN_NAME: Final = re.compile(
 
 
 def plainly(text: str) -> str:
-    """The same question in the words in which its answer is kept, where they have none in common."""
-    return "What is my name?" if _OWN_NAME.search(plain(text)) else text
+    """The same question in the words in which its answer is kept, where they have none in common. A small model that is
+    asked "Who am I?" says who it is itself."""
+    return "What is my name?" if asks_own_name(text) else text
+
+
+def asks_own_name(text: str) -> bool:
+    return bool(_OWN_NAME.search(plain(text)))
 
 
 _EVERYTHING: Final = re.compile(

@@ -14,12 +14,21 @@ from sqlalchemy import select
 
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.facts.fact import Fact, FactState
+from voice_agent.memory.facts.own_name import naming
 from voice_agent.memory.facts.statements import is_question, speaks_of_self, told
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.memory.recall.index import Vectors
-from voice_agent.memory.recall.question import NAMES_SOMEBODY, Question, asks_about_self, asks_everything, plainly, read
+from voice_agent.memory.recall.question import (
+    NAMES_SOMEBODY,
+    Question,
+    asks_about_self,
+    asks_everything,
+    asks_own_name,
+    plainly,
+    read,
+)
 from voice_agent.memory.recall.relevance import POSSIBLE, Evidence, Relevance, grade, relevance
 from voice_agent.memory.recall.told import Told
 from voice_agent.memory.text import content_words, stem
@@ -116,10 +125,12 @@ class Recall:
     async def about(self, question: str) -> Recalled:
         """By the facts of the last `refresh`. An embedding model that does not answer leaves the search by words."""
         began = time.perf_counter()
+        if asks_own_name(question) and (name := naming(self.known)):
+            return Recalled((name,))
         question = plainly(question)
-        asked = read(question)
         if asks_everything(question):
             return Recalled(tuple(self.known[:_OVERVIEW]))
+        asked = read(question)
         judged, vector = await self._searched(asked)
         heard = self._told.sounds.as_used(question, NAMES_SOMEBODY)
         if heard != question:  # it counts in the words in which it is answered better

@@ -72,6 +72,7 @@ def test_the_kind_of_answer() -> None:
         "Can you tell me my sister's name?",
         "How tall am I?",
         "Which hobbies of mine do you remember?",
+        "Who drives me to work on Mondays?",
     ],
 )
 def test_what_only_the_person_can_have_told_is_asked_for(question: str) -> None:
@@ -89,6 +90,9 @@ def test_what_only_the_person_can_have_told_is_asked_for(question: str) -> None:
         "Where can I buy bread?",
         "What is the capital of France?",
         "How are you?",
+        "Who can help me?",
+        "Does anybody believe me?",
+        "Does it bother you to call me back?",
         "Would you like to hear about it, can I tell you?",
     ],
 )

@@ -1,0 +1,30 @@
+"""The user's own name, as facts tell it. Pure; English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from voice_agent.memory.facts.fact import Fact
+
+_CAPITALISED: Final = r"[^\W\d_a-z][\w'’-]*"
+_NAMED: Final = re.compile(
+    r"[Tt]he user(?:['’]s (?:first |full )?name is| is (?:called|named)) "
+    rf"(?P<name>{_CAPITALISED}(?: {_CAPITALISED})*)\.?"
+)
+_IS: Final = re.compile(rf"[Tt]he user is {_CAPITALISED}(?: {_CAPITALISED})+\.?")
+"""Most such facts are names ("The user is Ada Lovelace."), a few are not ("The user is South African.")."""
+
+
+def own_name(fact: str) -> str:
+    """The first name that it tells; empty: it is about something else."""
+    found = _NAMED.fullmatch(fact)
+    return found["name"].split()[0] if found else ""
+
+
+def naming(facts: Iterable[Fact]) -> Fact | None:
+    """Of facts, the newest first, the one that says who the user is."""
+    facts = list(facts)
+    told = next((fact for fact in facts if own_name(fact.text)), None)
+    return told or next((fact for fact in facts if _IS.fullmatch(fact.text)), None)
