@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from voice_agent.memory.text import content_words, sentences, stem, words
+from voice_agent.memory.text import content_words, plain, sentences, stem, words
 
 _QUESTION_WORDS: Final = frozenset(("what who whom whose which when where why how").split())
 _AUXILIARIES: Final = frozenset(
@@ -35,6 +35,12 @@ _FILLERS: Final = frozenset(
     ).split()
 )
 _FIRST_PERSON: Final = frozenset(("i me my mine myself we us our ours").split())
+_KIN_BY_NAME: Final = re.compile(
+    r"(?<!\byour )(?<!\bhis )(?<!\bher )(?<!\btheir )(?<!\bthe )(?<!\ba )"
+    r"\b(?:mum|mom|mama|mummy|dad|papa|daddy|gran|granny|grandma|grandpa|granddad|grandad|auntie)\b",
+    re.IGNORECASE,
+)
+"""Who says "Gran" means their own grandmother."""
 _LEAD_IN: Final = re.compile(
     r"^(?:(?:please|and|so|oh|well|also|hey),? )*(?:(?:please )?(?:remember|note|keep in mind|don't forget|"
     r"do not forget|you should know|you must know|did you know|just so you know|for your information|by the way|"
@@ -70,9 +76,11 @@ def told(utterance: str) -> str:
 
 
 def speaks_of_self(text: str) -> bool:
-    """Also without a subject: "Had my jab on Monday.", "Been there twice."."""
+    """Also without a subject ("Had my jab on Monday.", "Been there twice.") and by way of a relative ("Gran is 90.")."""
     found = _opening(text)
-    return bool(_FIRST_PERSON & set(words(text))) or bool(found and found[0] in _SUBJECTLESS)
+    return bool(
+        _FIRST_PERSON & set(words(text)) or (found and found[0] in _SUBJECTLESS) or _KIN_BY_NAME.search(plain(text))
+    )
 
 
 def refers_back(text: str) -> bool:

@@ -41,6 +41,8 @@ def test_what_is_told_is_kept_in_the_speakers_words(utterance: str, kept: str) -
 def test_whom_a_statement_speaks_of() -> None:
     assert speaks_of_self("We live on the ninth floor.")
     assert not speaks_of_self("Oslo is the capital of Norway.")
+    assert speaks_of_self("Gran is getting married again.")
+    assert not speaks_of_self("Your dad is funny, the mum in the film is not.")
     assert refers_back("Actually, he is four.")
     assert not refers_back("My nephew says he is four.")
 
