@@ -76,7 +76,7 @@ def told(utterance: str) -> str:
 
 
 def speaks_of_self(text: str) -> bool:
-    """Also without a subject ("Had my jab on Monday.", "Been there twice.") and by way of a relative ("Gran is 90.")."""
+    """Also without a subject ("Had my jab on Monday.", "Been there twice.") and of a relative ("Gran is 90.")."""
     found = _opening(text)
     return bool(
         _FIRST_PERSON & set(words(text)) or (found and found[0] in _SUBJECTLESS) or _KIN_BY_NAME.search(plain(text))
