@@ -152,12 +152,13 @@ class Recall:
         return sorted(((self._judged(asked, turn, vector), turn) for turn in found), reverse=True), vector
 
     def _shown(self, turns: Sequence[str], vector: Vectors | None) -> list[Fact]:
-        """The nearest facts of each turn, as many as can be read without keeping the person waiting."""
+        """The nearest facts of each turn, as many as can be read without keeping the person waiting. The newest stands
+        last: a small model believes the last one where two contradict each other."""
         shown: list[Fact] = []
         for turn in turns:
             facts = self._told.nearest_facts(turn, vector)
             shown += facts[: MOST - len(shown)] if shown else facts
-        return shown
+        return sorted(shown, key=lambda fact: fact.said_at)
 
     def _judged(self, asked: Question, turn: str, vector: Vectors | None) -> float:
         evidence = self._told.evidence(turn, vector)
