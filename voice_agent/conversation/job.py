@@ -27,7 +27,9 @@ from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.recall.embedder import HttpEmbedder
+from voice_agent.memory.recall.second_look import ChatSecondLook
 from voice_agent.models import endpoints
+from voice_agent.models.catalog import CHECK_HEADERS
 from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.rooms.holder import LeaseHolder
 from voice_agent.rooms.leases import Health, Lease, Leases, health_of
@@ -71,6 +73,8 @@ async def _job(context: JobContext) -> None:
     embedder = HttpEmbedder(
         vectors.base_url, vectors.api_key, vectors.model, version=vectors.version, tells_input_type=vectors.local
     )
+    brain = endpoints.llm(settings)
+    second_look = ChatSecondLook(brain, CHECK_HEADERS) if brain.local else None
     leases = Leases(database)
     lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
     try:
@@ -82,10 +86,12 @@ async def _job(context: JobContext) -> None:
                     AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
                 }
             )
-            memory = Memory(database, letta, embedder, settings.outbox_limit)
+            memory = Memory(database, letta, embedder, second_look, settings.outbox_limit)
             await _converse(context, settings, job, memory, LeaseHolder(leases, lease), log)
     finally:
         await embedder.aclose()
+        if second_look is not None:
+            await second_look.aclose()
         await letta.close()
         await database.close()
         context.shutdown()

@@ -19,9 +19,9 @@ from voice_agent.memory.recall.question import plainly
 from voice_agent.memory.recall.recall import Recall, Recalled
 from voice_agent.observe.journal import Journal
 
-_DEADLINE: Final = 3.0
-"""An answer without memory is better than none. It is longer than that of the question's embedding: on a machine with
-too much to do there is still time to search by words."""
+_DEADLINE: Final = 5.0
+"""An answer without memory is better than none. It is longer than that of the question's embedding, so that there is
+still time to search by words, and that of a second look together."""
 
 
 class TurnRecall:

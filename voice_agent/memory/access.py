@@ -21,6 +21,7 @@ from voice_agent.memory.model import PERSONAL_LABELS, LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import DEFAULT_LIMIT, Outbox
 from voice_agent.memory.recall.embedder import Embedder, NoEmbedder
 from voice_agent.memory.recall.recall import Recall
+from voice_agent.memory.recall.second_look import SecondLook
 from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads, ThreadState, conversation_key
 from voice_agent.observe.log import BoundLog
@@ -57,13 +58,15 @@ class Memory:
         database: Database,
         letta: LettaPort,
         embedder: Embedder | None = None,
+        second_look: SecondLook | None = None,
         outbox_limit: int = DEFAULT_LIMIT,
         order_patience: float = 5.0,
     ) -> None:
-        """`embedder`: without one, facts are found by their words. `order_patience`: seconds an answer waits until
-        Letta has what was said before it."""
+        """`embedder`: without one, facts are found by their words. `second_look`: of facts of which it is doubtful
+        whether they answer. `order_patience`: seconds an answer waits until Letta has what was said before it."""
         self._database = database
         self._embedder = embedder or NoEmbedder()
+        self._second_look = second_look
         self._recalls: dict[Owner, Recall] = {}
         self.outbox = Outbox(database, outbox_limit)
         self._threads = Threads(database)
@@ -157,7 +160,7 @@ class Memory:
         """What is known of one person; the same object for as long as the job lives."""
         owner = Owner(letta_agent_id, person_id)
         if owner not in self._recalls:
-            self._recalls[owner] = Recall(self._database, self._embedder, owner, session_id)
+            self._recalls[owner] = Recall(self._database, self._embedder, owner, session_id, self._second_look)
         return self._recalls[owner]
 
     async def forget(self, owner: Owner, wish: ForgetWish, turn_id: str, log: BoundLog) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -13,6 +13,7 @@ import httpx
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import written
 from voice_agent.models.admission import Beginnings
+from voice_agent.models.catalog import BACKGROUND, CHECK, CHECK_AHEAD, FACTS, FOR_MANY
 from voice_agent.models.child import Child
 from voice_agent.models.endpoints import Endpoint
 from voice_agent.models.slots import Place, Slots
@@ -25,8 +26,17 @@ LONGEST_ANSWER: Final = 1_024
 CONVERSATIONS: Final = 4
 BACKGROUND_SLOT: Final = CONVERSATIONS
 FACTS_SLOT: Final = CONVERSATIONS + 1
-SLOTS: Final = CONVERSATIONS + 2
-"""Prompts whose beginning stays computed: conversations, and two for background work so that it evicts none of them."""
+CHECK_SLOT: Final = CONVERSATIONS + 2
+SLOTS: Final = CONVERSATIONS + 3
+"""Prompts whose beginning stays computed: conversations, and three for other work so that it evicts none of them."""
+SLOT_OF: Final[Mapping[str, int]] = {
+    BACKGROUND: BACKGROUND_SLOT,
+    FOR_MANY: BACKGROUND_SLOT,
+    FACTS: FACTS_SLOT,
+    CHECK: CHECK_SLOT,
+    CHECK_AHEAD: CHECK_SLOT,
+}
+"""By the priority of a request; others have the slot of their conversation."""
 COPIED: Final = "copied.slot"
 EVENTS: Final = "text/event-stream"
 
@@ -107,7 +117,7 @@ class LocalBrain:
         return for_many(body) and self._slots.shelved(body["prompt_cache_key"], json.dumps(body["messages"]))
 
     def _place(self, body: dict[str, Any]) -> AbstractContextManager[Place]:
-        if body.get("id_slot") in (BACKGROUND_SLOT, FACTS_SLOT):
+        if body.get("id_slot") in SLOT_OF.values():
             return nullcontext(Place(body["id_slot"]))
         if self._child.restarts != self._restarts:
             self._restarts = self._child.restarts

@@ -24,9 +24,14 @@ FOR_MANY: Final = "for-many"
 """What many conversations will begin with is read as background work and kept by its `prompt_cache_key`."""
 FACTS: Final = "facts"
 """Background work that asks one thing after another behind the same long instruction: it has a place of its own."""
+CHECK: Final = "check"
+"""A question of one word that an answer waits for, behind the same long instruction: it has a place of its own."""
+CHECK_AHEAD: Final = "check-ahead"
+"""Reads that instruction as background work."""
 PRIORITY_HEADER: Final = "x-voice-agent-priority"
 """One of these for one request, for callers that can set headers."""
 FACTS_HEADERS: Final = {PRIORITY_HEADER: FACTS}
+CHECK_HEADERS: Final = {PRIORITY_HEADER: CHECK}
 
 
 @dataclass(frozen=True)

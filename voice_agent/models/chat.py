@@ -15,8 +15,17 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
-from voice_agent.models.brains import BACKGROUND_SLOT, EVENTS, FACTS_SLOT, Brain
-from voice_agent.models.catalog import AHEAD, BACKGROUND, BACKGROUND_SUFFIX, FACTS, FOR_MANY, PRIORITY_HEADER, RECORDER
+from voice_agent.models.brains import EVENTS, SLOT_OF, Brain
+from voice_agent.models.catalog import (
+    AHEAD,
+    BACKGROUND,
+    BACKGROUND_SUFFIX,
+    CHECK_AHEAD,
+    FACTS,
+    FOR_MANY,
+    PRIORITY_HEADER,
+    RECORDER,
+)
 
 
 def parse(body: Any) -> dict[str, Any]:
@@ -37,18 +46,15 @@ async def complete(request: Request, brain: Brain, body: dict[str, Any], admissi
     if body["model"].endswith(BACKGROUND_SUFFIX):
         priority = BACKGROUND
         body = {**body, "model": body["model"].removesuffix(BACKGROUND_SUFFIX)}
-        if brain.local:
-            # Kept is only what was asked for as FOR_MANY: everybody else wants an answer, every time.
-            body = {**body, "id_slot": BACKGROUND_SLOT, "prompt_cache_key": None}
-    elif priority == FACTS and brain.local:
-        body = {**body, "id_slot": FACTS_SLOT, "prompt_cache_key": None}
-    elif priority == FOR_MANY and brain.local:
-        body = {**body, "id_slot": BACKGROUND_SLOT}
-        if brain.knows(body):
-            return record(body)
     if not brain.local:
         return await unless_disconnected(request, _upstream(brain, body), "chat")
-    if priority not in (AHEAD, BACKGROUND, FACTS, FOR_MANY):
+    if priority is not None and priority in SLOT_OF:
+        # Kept is only what was asked for as FOR_MANY: everybody else wants an answer, every time.
+        key = body.get("prompt_cache_key") if priority == FOR_MANY else None
+        body = {**body, "id_slot": SLOT_OF[priority], "prompt_cache_key": key}
+    if priority == FOR_MANY and brain.knows(body):
+        return record(body)
+    if priority not in (AHEAD, BACKGROUND, FACTS, FOR_MANY, CHECK_AHEAD):
         return await unless_disconnected(request, _live(brain, body, admission), "chat")
     turn = admission.ahead() if priority == AHEAD else admission.background()
     return await unless_disconnected(request, _collected(brain, body, turn), f"chat-{priority}")

@@ -13,8 +13,9 @@ from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.prompt import build_prompt
+from voice_agent.memory.recall.second_look import messages
 from voice_agent.models import endpoints
-from voice_agent.models.catalog import FOR_MANY
+from voice_agent.models.catalog import CHECK_AHEAD, FOR_MANY
 from voice_agent.models.prewarm import prewarm
 from voice_agent.models.slots import SHELF
 from voice_agent.registry.agents import AgentRegistry
@@ -48,7 +49,15 @@ class FirstMeetings:
         except VoiceAgentError:
             return False
         read = [await self._is_read(agent) for agent in agents[:SHELF] if agent.available]
-        return bool(read) and all(read)
+        return bool(read) and all(read) and await self._check_is_read()
+
+    async def _check_is_read(self) -> bool:
+        """What a second look at recalled facts begins with."""
+        try:
+            await prewarm(endpoints.llm(self._settings), messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)
+        except VoiceAgentError:
+            return False
+        return True
 
     async def _is_read(self, agent: Agent) -> bool:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from voice_agent.memory.facts.store import FactStore, Owner, Standing
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.recall.recall import Recall
+from voice_agent.memory.recall.second_look import SecondLook
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.storage import Database
 
@@ -54,8 +56,20 @@ class World:
     async def known(self, owner: Owner = ROBIN) -> list[str]:
         return [fact.text for fact in await self.store.known(owner)]
 
-    def recall(self, owner: Owner = ROBIN) -> Recall:
-        return Recall(self.database, self.embedder, owner, "another session")
+    def recall(self, owner: Owner = ROBIN, second_look: SecondLook | None = None) -> Recall:
+        return Recall(self.database, self.embedder, owner, "another session", second_look)
+
+
+class Sure:
+    """A second look whose answer is given."""
+
+    def __init__(self, odds: float | None) -> None:
+        self.given = odds
+        self.asked: list[tuple[Sequence[str], str]] = []
+
+    async def odds(self, facts: Sequence[str], question: str) -> float | None:
+        self.asked.append((facts, question))
+        return self.given
 
 
 @pytest.fixture
@@ -139,6 +153,29 @@ async def test_a_question_brings_up_what_answers_it_and_nobody_elses(world: Worl
     ]
     other = await robins.about("What is the capital of France?")
     assert (other.facts, other.untold) == ((), False), "not about the person"
+
+
+async def test_a_second_look_decides_what_is_doubtful(world: World) -> None:
+    await world.told("My dog is called Biscuit.")
+    for odds, shown in ((5.0, ["The user's dog is named Biscuit."]), (-5.0, [])):
+        look = Sure(odds)
+        recall = world.recall(second_look=look)
+        await recall.refresh()
+        found = await recall.about("How is my puppy named?")
+        assert look.asked == [(["The user's dog is named Biscuit."], "How is my puppy named?")]
+        assert ([fact.text for fact in found.facts], found.untold) == (shown, not shown)
+
+
+async def test_without_a_second_look_similarity_decides(world: World) -> None:
+    await world.told("My dog is called Biscuit.")
+    look = Sure(None)
+    recall, alone = world.recall(second_look=look), world.recall()
+    await recall.refresh()
+    await alone.refresh()
+    for question in ("How is my puppy named?", "What is my dog called?", "What is the capital of France?"):
+        found, expected = await recall.about(question), await alone.about(question)
+        assert (found.facts, found.sure, found.untold) == (expected.facts, expected.sure, expected.untold)
+    assert "What is the capital of France?" not in [question for _, question in look.asked]
 
 
 async def test_what_was_said_a_moment_ago_counts_before_it_is_learned(world: World) -> None:

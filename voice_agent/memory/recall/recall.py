@@ -29,7 +29,8 @@ from voice_agent.memory.recall.question import (
     plainly,
     read,
 )
-from voice_agent.memory.recall.relevance import POSSIBLE, Evidence, Relevance, grade, relevance
+from voice_agent.memory.recall.relevance import LIKELY, Evidence, Relevance, grade, relevance
+from voice_agent.memory.recall.second_look import NoSecondLook, SecondLook
 from voice_agent.memory.recall.told import Told
 from voice_agent.memory.text import content_words, stem
 from voice_agent.storage.database import Database, insert_if_absent
@@ -38,6 +39,12 @@ MOST: Final = 3
 """Facts in the prompt of one question (docs/measured.md has the curve)."""
 _CANDIDATES: Final = 24
 """Wordings; a turn has several."""
+DOUBTFUL: Final = (-3.5, 1.0)
+"""Relevance between which a second look decides: below it was not told, above it was."""
+_TOLD: Final = -1.5
+"""Relevance and odds of the second look together, from which on it was told (docs/measured.md has the curve)."""
+_LOOKED_AT: Final = 2
+"""Facts of a second look."""
 _BEHIND: Final = 3.0
 """What is so much less sure than the best is not shown."""
 _BY_WORDS: Final = 0.6
@@ -61,13 +68,21 @@ class Recalled:
 class Recall:
     """Of one person. Reads what has changed in the store since it last looked; embeds only what is new."""
 
-    def __init__(self, database: Database, embedder: Embedder, owner: Owner, session_id: str = "") -> None:
+    def __init__(
+        self,
+        database: Database,
+        embedder: Embedder,
+        owner: Owner,
+        session_id: str = "",
+        second_look: SecondLook | None = None,
+    ) -> None:
         """`session_id`: what was said in it counts, too, where nothing is learned from it."""
         self.owner = owner
         self._session_id = session_id
         self._database = database
         self._store = FactStore(database)
         self._embedder = embedder
+        self._second_look = second_look or NoSecondLook()
         self._told = Told()
         self._revision = 0
         self._words: OrderedDict[str, Vectors] = OrderedDict()
@@ -135,14 +150,24 @@ class Recall:
         heard = self._told.sounds.as_used(question, NAMES_SOMEBODY)
         if heard != question:  # it counts in the words in which it is answered better
             judged, vector = max((judged, vector), await self._searched(read(heard)), key=lambda found: found[0][:1])
-        best = grade(judged[0][0]) if judged else Relevance.NONE
-        if best is Relevance.POSSIBLE and not speaks_of_self(question):
-            best = Relevance.NONE  # of the world: what is not sure to belong to it would only mislead
+        facts = self._nearest([turn for score, turn in judged if score >= judged[0][0] - _BEHIND], vector)
+        best = await self._relevance(question, judged[0][0], facts) if judged else Relevance.NONE
         took = 1000 * (time.perf_counter() - began)
         if best is Relevance.NONE:
             return Recalled(untold=is_question(question) and asks_about_self(question), milliseconds=took)
-        near = [turn for score, turn in judged if score >= POSSIBLE and score >= judged[0][0] - _BEHIND]
-        return Recalled(tuple(self._shown(near, vector)), sure=best is Relevance.LIKELY, milliseconds=took)
+        # A small model believes the last one where two contradict each other.
+        shown = sorted(facts, key=lambda fact: fact.said_at)
+        return Recalled(tuple(shown), sure=best is Relevance.LIKELY, milliseconds=took)
+
+    async def _relevance(self, question: str, score: float, facts: Sequence[Fact]) -> Relevance:
+        if not speaks_of_self(question):  # of the world: what is not sure to belong to it would only mislead
+            return Relevance.LIKELY if score >= LIKELY else Relevance.NONE
+        if DOUBTFUL[0] <= score < DOUBTFUL[1]:
+            looked_at = [fact.text for fact in facts[:_LOOKED_AT]]
+            odds = await self._second_look.odds(looked_at, question)
+            if odds is not None:
+                return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE
+        return grade(score)
 
     async def _searched(self, asked: Question) -> tuple[list[tuple[float, str]], Vectors | None]:
         """Turns, the best first; and what the question means."""
@@ -151,14 +176,13 @@ class Recall:
         found = dict.fromkeys(self._told.turn(hit.key) for hit in hits)
         return sorted(((self._judged(asked, turn, vector), turn) for turn in found), reverse=True), vector
 
-    def _shown(self, turns: Sequence[str], vector: Vectors | None) -> list[Fact]:
-        """The nearest facts of each turn, as many as can be read without keeping the person waiting. The newest stands
-        last: a small model believes the last one where two contradict each other."""
+    def _nearest(self, turns: Sequence[str], vector: Vectors | None) -> list[Fact]:
+        """The nearest facts of each turn, as many as can be read without keeping the person waiting."""
         shown: list[Fact] = []
         for turn in turns:
             facts = self._told.nearest_facts(turn, vector)
             shown += facts[: MOST - len(shown)] if shown else facts
-        return sorted(shown, key=lambda fact: fact.said_at)
+        return shown
 
     def _judged(self, asked: Question, turn: str, vector: Vectors | None) -> float:
         evidence = self._told.evidence(turn, vector)

@@ -1,0 +1,30 @@
+"""The default language model tells what answers a question from what is only near it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.models import running_models
+from voice_agent.memory.recall.second_look import ChatSecondLook
+from voice_agent.models.catalog import CHECK_HEADERS, QWEN
+from voice_agent.models.endpoints import NO_KEY
+
+
+@dataclass(frozen=True)
+class Local:
+    base_url: str
+    api_key: str = NO_KEY
+    model: str = QWEN.name
+
+
+async def test_a_fact_about_somebody_else_does_not_answer(tmp_path: Path) -> None:
+    with running_models(tmp_path, {"VOICE_LLM_MODEL": QWEN.name}) as models:
+        look = ChatSecondLook(Local(models.base_url), CHECK_HEADERS)
+        await look.odds([], "")  # reads what every check begins with, which takes longer than a check may
+        right = await look.odds(["The user's niece studies law in Ghent."], "What is my niece studying?")
+        wrong = await look.odds(["The user's cousin studies law in Ghent."], "What is my niece studying?")
+        await look.aclose()
+    assert right is not None
+    assert wrong is not None
+    assert right > 0 > wrong
