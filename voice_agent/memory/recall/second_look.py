@@ -27,6 +27,7 @@ _EXAMPLES: Final = (
     ("The user's sister Ines moved to Graz.", "How old is my sister?", "no"),
     ("I can't do without my two rabbits, Flip and Flop.", "What pets have I got?", "yes"),
     ("The user plays chess on Tuesdays.", "What do I play on Fridays?", "no"),
+    ("The user does not eat meat.", "Would I like a steak?", "yes"),
     ("The user would walk a mile for a plate of gnocchi.", "What's my favourite meal?", "yes"),
 )
 _ONE_WORD: Final = {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": 20}

@@ -73,6 +73,7 @@ def test_the_kind_of_answer() -> None:
         "How tall am I?",
         "Which hobbies of mine do you remember?",
         "Who drives me to work on Mondays?",
+        "How do I take my tea?",
     ],
 )
 def test_what_only_the_person_can_have_told_is_asked_for(question: str) -> None:
