@@ -41,7 +41,14 @@ wanted="${1:-all}"
 [ $# -gt 0 ] && shift
 case "$wanted" in
     lint) lint ;;
-    unit | contract | nightly) tier "tests/$wanted" "$@" ;;
+    unit)
+        # In two processes, unless only some of it is wanted.
+        case " $*" in
+            *" tests/"*) tests "$@" ;;
+            *) tests tests/unit --numprocesses 2 --dist worksteal "$@" ;;
+        esac
+        ;;
+    contract | nightly) tier "tests/$wanted" "$@" ;;
     integration | acceptance)
         need_chromium
         tier "tests/$wanted" "$@"

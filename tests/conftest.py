@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,6 +12,17 @@ from livekit.rtc._ffi_client import FfiClient
 
 from tests.support.leaks import Holdings, leaked_tasks
 from tests.support.stack import Stack, running_stack
+from voice_agent.storage import database
+
+DURABLE = database.SYNCHRONOUS
+# Tests kill processes, but none of them cuts the power: to wait for the disk proves nothing, and takes minutes.
+database.SYNCHRONOUS = "OFF"
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
