@@ -38,7 +38,7 @@ tier() {
 }
 
 computing() {
-    renice -n 10 "$BASHPID" >/dev/null || true
+    renice -n 5 "$BASHPID" >/dev/null || true
     lint
     tests tests/unit
 }
