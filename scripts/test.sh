@@ -37,33 +37,55 @@ tier() {
     esac
 }
 
+computing() {
+    renice -n 5 "$BASHPID" >/dev/null || true
+    lint
+    tests tests/unit
+}
+
+# `lane NAME COMMAND …` runs it in the background, its output in build/NAME.log.
+lanes=()
+lane() {
+    (
+        set -e
+        "${@:2}"
+    ) >"build/$1.log" 2>&1 &
+    lanes+=("$!")
+    trap 'kill "${lanes[@]}" 2>/dev/null || true' EXIT
+}
+
 wanted="${1:-all}"
 [ $# -gt 0 ] && shift
 case "$wanted" in
     lint) lint ;;
-    unit | contract | nightly) tier "tests/$wanted" "$@" ;;
+    unit)
+        # In two processes, unless only some of it is wanted.
+        case " $*" in
+            *" tests/"*) tests "$@" ;;
+            *) tests tests/unit --numprocesses 2 --dist worksteal "$@" ;;
+        esac
+        ;;
+    contract | nightly) tier "tests/$wanted" "$@" ;;
     integration | acceptance)
         need_chromium
         tier "tests/$wanted" "$@"
         ;;
     all)
         need_chromium
-        # Two lanes, since most of a conversation is waiting: what needs no whole system runs beside what does.
+        # Three lanes, since most of a conversation is waiting: beside what needs the whole system, what needs none of
+        # it; and what only computes, in the time that these two leave.
         mkdir -p build
-        (
-            set -e
-            lint
-            tests tests/unit tests/contract/{registry,storage,rooms,models} tests/integration/{downloads,web,rooms}
-        ) >build/beside.log 2>&1 &
-        beside=$!
-        trap 'kill "$beside" 2>/dev/null || true' EXIT
+        lane computing computing
+        lane beside tests tests/contract/{registry,storage,rooms,models} tests/integration/{downloads,web,rooms}
         # Of the acceptance tests the whole path; those of the page and of the run have their tier.
         outcome=0
         tests tests/contract/memory tests/integration/{conversation,memory} \
             tests/acceptance/test_{leave_and_come_back,token_source,stack_up}.py "$@" || outcome=$?
-        wait "$beside" || outcome=$?
+        for running in "${lanes[@]}"; do
+            wait "$running" || outcome=$?
+        done
         trap - EXIT
-        cat build/beside.log
+        cat build/computing.log build/beside.log
         exit "$outcome"
         ;;
     *)

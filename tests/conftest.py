@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from livekit.rtc._ffi_client import FfiClient
 
 from tests.support.leaks import Holdings, leaked_tasks
 from tests.support.stack import Stack, running_stack
+from voice_agent.storage import database
+
+DURABLE = database.SYNCHRONOUS
+# Tests kill processes, but none of them cuts the power: to wait for the disk proves nothing, and takes minutes.
+database.SYNCHRONOUS = "OFF"
+# How long an example takes says nothing on a machine that other things keep busy.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

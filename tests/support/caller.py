@@ -14,10 +14,10 @@ import numpy as np
 from livekit import api, rtc
 from numpy.typing import NDArray
 
+from tests.support.eventually import PATIENCE
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute, Notice, Topic
 
-PATIENCE = 60.0
 MICROPHONE_RATE = 48_000
 
 

@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from livekit import rtc
 
+from tests.support.eventually import PATIENCE
 from voice_agent.rooms.livekit import LiveKit, Participant
 from voice_agent.settings import Settings
 from voice_agent.web.app import create_app
@@ -46,7 +47,7 @@ class ControlPlane:
     async def agents(self, room: str) -> list[Participant]:
         return [p for p in await self.livekit.participants(room) if p.is_agent]
 
-    async def ready_agent(self, room: str, within: float = 10.0) -> Participant:
+    async def ready_agent(self, room: str, within: float = PATIENCE) -> Participant:
         async def one() -> Participant | None:
             ready = [p for p in await self.agents(room) if p.ready]
             return ready[0] if len(ready) == 1 else None
@@ -91,7 +92,7 @@ async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
     livekit, clock = LiveKit(settings), Clock()
     try:
         with serving(settings, clock) as base:
-            async with httpx.AsyncClient(base_url=base, timeout=20, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=base, timeout=PATIENCE, trust_env=False) as client:
                 yield ControlPlane(settings, client, livekit, clock)
     finally:
         await livekit.close()

@@ -15,7 +15,9 @@ from tests.support.stack import free_ports, temporary_home
 from voice_agent.settings import Settings
 from voice_agent.stack import postgres
 
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
+NO_POWER_CUTS = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+"""As for SQLite in tests/conftest.py."""
 
 
 @contextlib.contextmanager
@@ -25,7 +27,7 @@ def running_postgres() -> Iterator[Settings]:
         asyncio.run(postgres.provision(settings, lambda _line: None))
         account = postgres.account()
         process = subprocess.Popen(
-            postgres.command(settings),
+            [*postgres.command(settings), *NO_POWER_CUTS],
             cwd=postgres.directory(settings),
             env=postgres.environment(),
             stdout=subprocess.DEVNULL,

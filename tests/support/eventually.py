@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds for what must happen and whose speed is not the question: other things may keep the machine busy."""
 
 
 def eventually(look: Callable[[], T], good: Callable[[T], bool], *, within: float, every: float = 0.2) -> T:

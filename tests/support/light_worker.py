@@ -24,6 +24,7 @@ from livekit import api, rtc
 from livekit.protocol import agent as wire
 from livekit.protocol.models import ParticipantPermission
 
+from tests.support.eventually import PATIENCE
 from voice_agent.contracts import AgentAttribute, JobMetadata
 from voice_agent.rooms.holder import LeaseHolder
 from voice_agent.rooms.leases import Health, Lease, Leases, worker_name
@@ -120,7 +121,7 @@ class LightWorker:
 
     async def __aenter__(self) -> LightWorker:
         self._main = asyncio.create_task(self._serve(), name="light-worker")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self.registered.wait()
         return self
 
@@ -129,7 +130,7 @@ class LightWorker:
         await _stop(self._main, *self._jobs.values())
         await self._database.close()
 
-    async def meets(self, identity: str, within: float = 5.0) -> None:
+    async def meets(self, identity: str, within: float = PATIENCE) -> None:
         """One of this worker's agents has seen this person."""
         deadline = time.monotonic() + within
         while not any(identity in agent.room.remote_participants for agent in self.agents.values()):

@@ -17,7 +17,7 @@ from tests.support.stack import free_ports, temporary_home
 from voice_agent.settings import Settings
 from voice_agent.stack import livekit
 
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
 
 
 class LiveKitServer:

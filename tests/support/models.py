@@ -19,6 +19,8 @@ import httpx
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
+from tests.support.eventually import PATIENCE
+
 LLM = "smollm2-135m-instruct"
 """Says nothing sensible, but loads in a second."""
 LOADED_WITHIN = 300.0
@@ -35,7 +37,7 @@ class RunningModels:
         return f"{self.url}/v1"
 
     def health(self) -> httpx.Response:
-        return httpx.get(f"{self.url}/health", timeout=10)
+        return httpx.get(f"{self.url}/health", timeout=PATIENCE)
 
 
 def free_port() -> int:

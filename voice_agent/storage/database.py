@@ -27,6 +27,8 @@ metadata = MetaData(
     }
 )
 
+SYNCHRONOUS = "FULL"
+"""Of SQLite: what is committed outlives a power cut. The death of a process loses nothing either way."""
 _POSTGRES_WRITERS = 1024  # the pool is the limit
 _READ = {"voice_agent_read": True}
 
@@ -103,7 +105,7 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling would let two readers deadlock on upgrade: we say BEGIN IMMEDIATE ourselves.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", f"synchronous={SYNCHRONOUS}", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -142,10 +142,9 @@ def test_odd_texts_are_spoken(models: RunningModels, text: str) -> None:
     assert 0.1 < len(answer.content) / 48_000 < 8
 
 
-@pytest.mark.parametrize(
-    "text", ["Grüß Gott, wie geht es?", "Bonjour, ça va ?", "¿Cómo estás?", "你好，世界", "مرحبا بالعالم"]
-)
+@pytest.mark.parametrize("text", ["Grüß Gott, wie geht es?", "Bonjour, ça va ?", "¿Cómo estás?", "你好", "سلام"])
 def test_five_languages_make_sound(models: RunningModels, text: str) -> None:
+    """Foreign letters are spelled, which is long: two or four of them tell as much as a sentence."""
     assert len(speak(models, input=text).content) > 10_000
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -15,9 +17,12 @@ import openai
 import psutil
 import pytest
 
+from tests.support.eventually import PATIENCE
 from tests.support.models import LLM, RunningModels, read_anew, running_models
 from tests.support.speech import say, wav
-from voice_agent.models.catalog import FOR_MANY, PRIORITY_HEADER
+from voice_agent.errors import Temporary
+from voice_agent.memory.recall.embedder import HttpEmbedder
+from voice_agent.models.catalog import FOR_MANY, MINILM, PRIORITY_HEADER
 
 STORY = "And then, as far as I remember, we walked along the river for a very long time. " * 60
 
@@ -104,12 +109,21 @@ def test_a_prompt_that_was_withdrawn_is_not_read_on_beside_an_answer(models: Run
     assert took < 200, "its slot was free for the next request"
 
 
-def test_a_killed_child_comes_back(tmp_path: Path) -> None:
-    settings = {"VOICE_LLM_MODEL": LLM}
-    with (
-        running_models(tmp_path, settings) as models,
-        openai.OpenAI(base_url=models.base_url, api_key="any", max_retries=0) as client,
-    ):
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningModels]:
+    """A server of which parts are killed, and in the last test that has it, all."""
+    home = tmp_path_factory.mktemp("mortal")
+    with running_models(home, {"VOICE_LLM_MODEL": LLM}) as running:
+        yield running
+    assert "Traceback" not in (home / "models.log").read_text()
+
+
+def restarts(models: RunningModels) -> dict[str, int]:
+    return {role: part["restarts"] for role, part in models.health().json()["roles"].items()}
+
+
+def test_a_killed_brain_comes_back(mortal: RunningModels) -> None:
+    with openai.OpenAI(base_url=mortal.base_url, api_key="any", max_retries=0) as client:
         known = "You are Nova. " + "The user likes tea and has two cats. " * 40
         client.chat.completions.create(
             model=LLM,
@@ -126,36 +140,53 @@ def test_a_killed_child_comes_back(tmp_path: Path) -> None:
             stream=True,
         )
         next(iter(pieces))
-        child(models, "llm").kill()
+        child(mortal, "llm").kill()
         with pytest.raises(openai.APIError, match="stopped in the middle"):
             list(pieces)
         # The next request waits for the new child instead of failing.
         again = client.chat.completions.create(model=LLM, messages=[{"role": "user", "content": "Hi"}], max_tokens=4)
         assert again.choices[0].message.content
         assert read_anew(client, known, "somebody", "Hi") < 30, "what was read for many is still there"
-        roles = models.health().json()["roles"]
-        assert (roles["llm"]["restarts"], roles["stt"]["restarts"]) == (1, 0)
-
-        wish = {"model": "tts-1", "voice": "alloy", "input": STORY, "response_format": "pcm"}
-        with httpx.stream("POST", f"{models.base_url}/audio/speech", json=wish, timeout=60) as answer:
-            sound = answer.iter_raw()
-            next(sound)
-            child(models, "speech").kill()
-            with pytest.raises(httpx.RemoteProtocolError):
-                list(sound)
-        until(lambda: models.health().status_code == 200, 60, "the speech child did not come back")
-        assert "Traceback" not in (tmp_path / "models.log").read_text()
+    assert restarts(mortal) == {"stt": 0, "tts": 0, "llm": 1, "embedding": 0}
 
 
-def test_children_do_not_outlive_the_front(tmp_path: Path) -> None:
-    with running_models(tmp_path, {"VOICE_LLM_MODEL": LLM}) as models:
-        front = psutil.Process(models.pid)
-        children = front.children(recursive=True)
-        assert len(children) == 3
-        front.kill()
-        gone, alive = psutil.wait_procs(children, timeout=5)
-        assert not alive
-        assert len(gone) == 3
+async def test_a_killed_embedder_comes_back(mortal: RunningModels) -> None:
+    facts = ["The user has a cat.", "The user lives in Porto."]
+    embedder = HttpEmbedder(mortal.base_url, "any", MINILM.name, tells_input_type=True)
+    already = restarts(mortal)
+    try:
+        before = await embedder.embed(facts)
+        child(mortal, "embedding").kill()
+        async with asyncio.timeout(120):
+            while True:  # a request waits some seconds for the new child; on a busy machine loading it takes longer
+                with suppress(Temporary):
+                    again = await embedder.embed(facts)
+                    break
+    finally:
+        await embedder.aclose()
+    assert np.array_equal(before, again)
+    assert restarts(mortal) == already | {"embedding": already["embedding"] + 1}
+
+
+def test_killed_speech_comes_back(mortal: RunningModels) -> None:
+    wish = {"model": "tts-1", "voice": "alloy", "input": STORY, "response_format": "pcm"}
+    with httpx.stream("POST", f"{mortal.base_url}/audio/speech", json=wish, timeout=60) as answer:
+        sound = answer.iter_raw()
+        next(sound)
+        child(mortal, "speech").kill()
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(sound)
+    until(lambda: mortal.health().status_code == 200, PATIENCE, "the speech child did not come back")
+
+
+def test_children_do_not_outlive_the_front(mortal: RunningModels) -> None:
+    front = psutil.Process(mortal.pid)
+    children = front.children(recursive=True)
+    assert len(children) == 3
+    front.kill()
+    gone, alive = psutil.wait_procs(children, timeout=PATIENCE)
+    assert not alive
+    assert len(gone) == 3
 
 
 def test_health_tells_what_is_loading(tmp_path: Path) -> None:
@@ -169,5 +200,5 @@ def test_health_tells_what_is_loading(tmp_path: Path) -> None:
             assert health.status_code == (200 if health.json()["status"] == "ready" else 503)
             return True
 
-        until(answers, 30, "no health while loading")
+        until(answers, PATIENCE, "no health while loading")
         assert set(json.loads(models.health().text)["roles"]) == {"stt", "tts", "llm", "embedding"}

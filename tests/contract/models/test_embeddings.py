@@ -6,7 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import openai
 import psutil
 import pytest
 
+from tests.support.eventually import PATIENCE
 from tests.support.models import LLM, RunningModels, running_models
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.recall import embedder as embedder_module
@@ -34,7 +35,7 @@ QUESTIONS = ("What is my dog called?", "Where do I work now?", "What time does m
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here is not how fast a machine is that runs other tests as well."""
-    monkeypatch.setattr(embedder_module, "QUERY_DEADLINE", 10.0)
+    monkeypatch.setattr(embedder_module, "QUERY_DEADLINE", PATIENCE)
 
 
 @asynccontextmanager
@@ -131,28 +132,9 @@ async def test_a_question_does_not_wait_for_a_long_list(models: RunningModels) -
         building.cancel()
         await asyncio.gather(building, return_exceptions=True)
         process = embedding_child(models)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while _busy(process):
             assert time.monotonic() < deadline, "it computes for a caller that is gone"
-
-
-async def test_a_killed_child_comes_back(tmp_path: Path) -> None:
-    with running_models(tmp_path, {"VOICE_LLM_MODEL": LLM}) as models:
-        async with memorys(models) as embedder:
-            before = await embedder.embed(FACTS)
-            embedding_child(models).kill()
-            again = await patiently(embedder)
-        assert np.array_equal(before, again)
-        restarts = {role: part["restarts"] for role, part in models.health().json()["roles"].items()}
-    assert restarts == {"stt": 0, "tts": 0, "llm": 0, "embedding": 1}
-
-
-async def patiently(embedder: HttpEmbedder) -> Any:
-    """A request waits some seconds for the new child; on a busy machine loading it takes longer."""
-    async with asyncio.timeout(120):
-        while True:
-            with suppress(Temporary):
-                return await embedder.embed(FACTS)
 
 
 def test_without_embeddings_the_rest_is_ready(tmp_path: Path) -> None:

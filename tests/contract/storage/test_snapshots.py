@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.eventually import PATIENCE
 from tests.support.fake_letta import FakeLetta
 from voice_agent.errors import Code
 from voice_agent.memory.access import Memory
@@ -26,9 +27,9 @@ async def test_what_was_read_last_outlives_the_job_that_read_it(database: Databa
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [Block("human", "")])
     before = Memory(database, letta)
-    await before.load(agent, deadline=5.0)
+    await before.load(agent, deadline=PATIENCE)
     await letta.edit_block(agent, "human", BOAT.value)
-    read = (await before.load(agent, deadline=5.0)).snapshot
+    read = (await before.load(agent, deadline=PATIENCE)).snapshot
     assert read is not None
     away = LettaClient(nobody)
     try:
@@ -45,7 +46,7 @@ async def test_what_was_read_last_outlives_the_job_that_read_it(database: Databa
 async def test_of_an_agent_that_letta_no_longer_has_nothing_is_kept(database: Database, nobody: Settings) -> None:
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [BOAT])
-    await Memory(database, letta).load(agent, deadline=5.0)
+    await Memory(database, letta).load(agent, deadline=PATIENCE)
     gone = await Memory(database, FakeLetta()).load(agent, deadline=1.0)
     assert gone.error is not None
     assert gone.error.code is Code.AGENT_NOT_FOUND
@@ -61,8 +62,8 @@ async def test_a_database_that_is_away_takes_nothing_from_what_letta_says() -> N
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [BOAT])
     try:
-        read = await Memory(database, letta).load(agent, deadline=5.0)
-        gone = await Memory(database, letta).load("agent-9", deadline=5.0)
+        read = await Memory(database, letta).load(agent, deadline=PATIENCE)
+        gone = await Memory(database, letta).load("agent-9", deadline=PATIENCE)
     finally:
         await database.close()
     assert read.snapshot is not None

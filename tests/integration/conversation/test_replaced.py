@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.conversation.people import BOAT, QUESTION
 from tests.support.caller import Caller, front_door
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute
@@ -44,7 +44,7 @@ async def test_the_conversation_goes_on_without_a_second_greeting(stack: Stack, 
         await caller.answered()
         assert "Marigold" in await caller.ask("And again: what is my sailing boat called?")
         assert len(caller.seen.captions) == 3, caller.seen
-        await asyncio.to_thread(job.wait, 10)
+        await asyncio.to_thread(job.wait, PATIENCE)
         await caller.leave()
     stored = await asyncio.to_thread(
         eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 4, within=60

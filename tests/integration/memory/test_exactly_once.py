@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.kills import talk_is_killed
 from tests.support.letta_proxy import Fault, LettaProxy, letta_proxy
 from tests.support.letta_server import RealLetta
-from tests.support.mortal import Mortal, pairs
+from tests.support.mortal import pairs
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope
 from voice_agent.memory.access import Memory, continuity_key
@@ -27,7 +27,6 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.storage import Database, upgrade
 
 GRACE = 2.0
-KILLS = 10
 CANARY = "The canary is called Tangerine."
 
 
@@ -99,13 +98,7 @@ async def test_talk_goes_on_without_letta_and_arrives_afterwards(world: World) -
 
 
 async def test_killed_at_random_moments_nothing_is_lost_or_doubled(stack: Stack, tmp_path: Path) -> None:
-    real = RealLetta(stack)
-    agent = await asyncio.to_thread(real.add_agent, "Ada", {"persona": "I am Ada."})
-    mortal = Mortal(stack, tmp_path, agent)
-    chance = random.Random(7)
-    for life in range(KILLS):
-        await mortal.live_and_be_killed(str(life), chance.uniform(0.0, 1.5))
-    await mortal.is_whole_in(real)
+    await talk_is_killed(stack, tmp_path, kills=4)
 
 
 async def test_what_one_customer_says_never_reaches_another(world: World) -> None:

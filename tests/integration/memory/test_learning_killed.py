@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
-from tests.support.mortal_learner import MortalLearner
-from voice_agent.storage import Database, upgrade
-
-KILLS = 8
-SEED = 17
+from tests.support.kills import learning_is_killed
 
 
 async def test_no_fact_is_lost_and_none_is_there_twice(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'voice.db'}"
-    database = Database(url)
-    await upgrade(database)
-    chance = random.Random(SEED)
-    mortal = MortalLearner(database, url, tmp_path / "log.jsonl")
-    try:
-        for life in range(KILLS):
-            await mortal.live_and_be_killed(life, chance.uniform(0.0, 0.3))
-        assert len(mortal.told) >= KILLS
-        await mortal.is_whole()
-    finally:
-        await database.close()
+    await learning_is_killed(tmp_path, kills=4)

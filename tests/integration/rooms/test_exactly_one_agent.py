@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.support.control_plane import ControlPlane, eventually, visitor
+from tests.support.eventually import PATIENCE
 from tests.support.light_worker import LightWorker
 
 
@@ -20,7 +21,7 @@ async def test_the_agent_is_there_before_the_visitor(plane: ControlPlane) -> Non
 async def test_a_worker_that_comes_late_serves_the_room_that_waited(plane: ControlPlane) -> None:
     session = await plane.open_session()
     async with visitor(session), LightWorker(plane.settings):
-        await plane.ready_agent(session["room_name"], within=15)
+        await plane.ready_agent(session["room_name"])
 
 
 async def test_leave_is_acknowledged_and_the_same_agent_is_there_again(plane: ControlPlane) -> None:
@@ -51,7 +52,7 @@ async def test_an_outsider_who_dispatches_again_and_again_gets_no_second_agent(p
         async def all_refused() -> bool | None:
             return worker.refused >= 20 or None
 
-        await eventually(all_refused, 10, "twenty refusals")
+        await eventually(all_refused, PATIENCE, "twenty refusals")
         assert [p.identity for p in await plane.agents(session["room_name"])] == [incumbent.identity]
 
 
@@ -74,7 +75,7 @@ async def test_who_waits_in_an_empty_room_gives_up_the_seat_that_somebody_needs(
             await worker.meets(talking["participant_identity"])
             newcomer = await plane.open_session()
             async with visitor(newcomer):
-                await plane.ready_agent(newcomer["room_name"], within=30)
+                await plane.ready_agent(newcomer["room_name"])
                 assert await plane.agents(waiting["room_name"]) == []
                 assert [p.identity for p in await plane.agents(talking["room_name"])] == [kept.identity]
 
@@ -93,7 +94,7 @@ async def test_an_agent_without_a_lease_is_removed_and_the_incumbent_stays(plane
         gone = asyncio.Event()
         intruder.on("disconnected", lambda *_: gone.set())
         await intruder.connect(plane.settings.effective_livekit_url, token.to_jwt())
-        async with visitor(session), asyncio.timeout(15):
+        async with visitor(session), asyncio.timeout(PATIENCE):
             await gone.wait()
         await intruder.disconnect()
         assert [p.identity for p in await plane.agents(room_name)] == [incumbent.identity]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.support.eventually import PATIENCE
 from tests.support.fake_letta import FakeLetta
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.loader import MemoryLoader
@@ -28,7 +29,7 @@ async def test_a_hiccup_is_retried_within_the_deadline() -> None:
     letta = MoodyLetta()
     agent = await letta.add_agent("Ada", [Block("persona", "I am Ada")])
     letta.errors = [AWAY, AWAY]
-    result = await MemoryLoader(letta).load(agent, deadline=5.0)
+    result = await MemoryLoader(letta).load(agent, deadline=PATIENCE)
     assert result.fresh
     assert result.snapshot is not None
     assert result.snapshot.blocks == (Block("persona", "I am Ada"),)
@@ -38,7 +39,7 @@ async def test_the_last_good_snapshot_serves_and_is_called_stale() -> None:
     letta = MoodyLetta()
     agent = await letta.add_agent("Ada", [Block("persona", "I am Ada")])
     loader = MemoryLoader(letta)
-    good = await loader.load(agent, deadline=5.0)
+    good = await loader.load(agent, deadline=PATIENCE)
     letta.errors = [AWAY] * 1000
     result = await loader.load(agent, deadline=0.3)
     assert result.snapshot == good.snapshot
@@ -51,7 +52,7 @@ async def test_one_agents_snapshot_never_serves_another() -> None:
     ada = await letta.add_agent("Ada", [Block("persona", "I am Ada")])
     bob = await letta.add_agent("Bob", [Block("persona", "I am Bob")])
     loader = MemoryLoader(letta)
-    await loader.load(ada, deadline=5.0)
+    await loader.load(ada, deadline=PATIENCE)
     letta.errors = [AWAY] * 1000
     result = await loader.load(bob, deadline=0.3)
     assert result.snapshot is None
@@ -60,7 +61,7 @@ async def test_one_agents_snapshot_never_serves_another() -> None:
 async def test_what_no_retry_can_mend_is_not_retried() -> None:
     letta = MoodyLetta()
     letta.errors = [Permanent(Code.AGENT_NOT_FOUND, "gone"), AWAY]
-    result = await MemoryLoader(letta).load("agent-9", deadline=5.0)
+    result = await MemoryLoader(letta).load("agent-9", deadline=PATIENCE)
     assert result.error is not None
     assert result.error.code is Code.AGENT_NOT_FOUND
     assert letta.errors == [AWAY]
@@ -70,9 +71,9 @@ async def test_who_comes_in_does_not_wait_for_the_next_look_at_memory() -> None:
     letta = MoodyLetta()
     agent = await letta.add_agent("Ada", [Block("human", "They like tea.")])
     loader = MemoryLoader(letta)
-    await loader.load(agent, deadline=5.0)
+    await loader.load(agent, deadline=PATIENCE)
     watching = asyncio.create_task(loader.next_change(agent, every=3600.0))
     await letta.edit_block(agent, "human", "They like coffee.")
     loader.look_now()
-    changed = await asyncio.wait_for(watching, 5.0)
+    changed = await asyncio.wait_for(watching, PATIENCE)
     assert changed.blocks == (Block("human", "They like coffee."),)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.support.eventually import PATIENCE
 from voice_agent.errors import Code, Temporary
 from voice_agent.models.admission import Admission, Beginnings
 
@@ -146,14 +147,14 @@ async def test_the_next_answer_begins_when_this_one_has_begun() -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         begun()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await waiting
         async with beginnings.one():
             begun()  # once more is once too often
             waiting = asyncio.create_task(comes_through(beginnings))
             await asyncio.sleep(0)
             assert not waiting.done()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await waiting
 
 
@@ -163,6 +164,6 @@ async def test_who_no_longer_waits_for_an_answer_keeps_nobody_from_the_next() ->
         gone, waiting = (asyncio.create_task(comes_through(beginnings)) for _ in range(2))
         await asyncio.sleep(0)
         gone.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await waiting
     assert gone.cancelled()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.eventually import PATIENCE
 from voice_agent.errors import Code, Temporary
 from voice_agent.models import turnstile
 from voice_agent.models.onnx import Cancellation
@@ -47,7 +48,7 @@ async def test_one_who_leaves_the_queue_does_not_block_it() -> None:
         leaver.cancel()
         with pytest.raises(asyncio.CancelledError):
             await leaver
-    await asyncio.wait_for(stayer, 1)
+    await asyncio.wait_for(stayer, PATIENCE)
 
 
 async def test_one_who_leaves_in_the_moment_of_its_turn_passes_it_on() -> None:
@@ -63,7 +64,7 @@ async def test_one_who_leaves_in_the_moment_of_its_turn_passes_it_on() -> None:
     leaver.cancel()  # its turn is there, but it did not run yet
     with pytest.raises(asyncio.CancelledError):
         await leaver
-    await asyncio.wait_for(stayer, 1)
+    await asyncio.wait_for(stayer, PATIENCE)
 
 
 async def test_a_full_queue_refuses() -> None:
@@ -123,7 +124,7 @@ async def test_cancelling_stops_the_thread_before_the_turn_is_given_back() -> No
             pass
 
     drawing = asyncio.create_task(draw())
-    await asyncio.to_thread(started.wait, 5)
+    await asyncio.to_thread(started.wait, PATIENCE)
     drawing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await drawing

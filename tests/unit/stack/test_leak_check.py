@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.eventually import PATIENCE
+
 REPOSITORY = Path(__file__).parents[3]
 LEAKY = """
 import asyncio, socket, subprocess, threading
@@ -59,7 +61,7 @@ def run_pytest(folder: Path, source: str) -> str:
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     return done.stdout

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from tests.support import service
+from tests.support.eventually import PATIENCE
 from tests.support.stack import free_ports
 from voice_agent.addresses import bind_error
 from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
@@ -31,7 +32,6 @@ from voice_agent.stack.processes import marked
 from voice_agent.stack.state import PartState, Phase, RunState
 from voice_agent.stack.supervisor import Supervisor
 
-WITHIN = 20.0
 PORTS = free_ports(4)
 
 
@@ -71,7 +71,7 @@ class Stage:
         return process.pid
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110 - what it waits for happens in other processes
                 await asyncio.sleep(0.02)
 
@@ -110,7 +110,7 @@ async def failed_start(home: Path, *parts: Part) -> VoiceAgentError:
 
 
 async def up(stage: Stage) -> None:
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(PATIENCE):
         await stage.supervisor.up.wait()
 
 

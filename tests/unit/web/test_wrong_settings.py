@@ -12,6 +12,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from tests.support.bare_web import bare_app, bare_web, client_of, web_settings
+from tests.support.eventually import PATIENCE
 from voice_agent.contracts import RoomMark
 from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.models.checks import check_all
@@ -101,7 +102,7 @@ async def test_the_monitor_goes_on_when_livekit_refuses_the_key_and_says_so_once
     log = ReconnectLog(tmp_path / "log", "serve")
     monitor = Monitor(cast(Any, refused), nothing, nothing, nothing, log, time.time)
     running = asyncio.create_task(monitor.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.wait([running, often := asyncio.create_task(refused.often.wait())], return_when="FIRST_COMPLETED")
     assert not running.done()
     running.cancel()
