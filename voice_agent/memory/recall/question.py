@@ -243,7 +243,8 @@ def holds(fact: str, asks: str) -> bool:
 
 
 _ADVICE: Final = re.compile(
-    r"\b(?:can|could|would|will|should|shall|may|might|must) (?:you|i|we)\b|\bhow (?:do|can|should) (?:i|we)\b(?! (?:like|take|prefer)\b)|"
+    r"\b(?:can|could|would|will|should|shall|may|might|must) (?:you|i|we)\b|"
+    r"\bhow (?:do|can|should) (?:i|we)\b(?! (?:like|take|prefer)\b)|"
     r"\bwhat (?:do|should|can) (?:i|we) (?:do|say|make|cook|wear|need)\b|\blet (?:me|us)\b|"
     r"\bhow (?:long|often|much|many)(?: \w+)? (?:do|must) (?:i|we) (?:have|need) to\b"
 )
