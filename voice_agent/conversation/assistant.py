@@ -25,6 +25,7 @@ from voice_agent.contracts import (
     StatusAnswer,
 )
 from voice_agent.conversation.announcer import Announcer
+from voice_agent.conversation.callers import Callers, Sessions
 from voice_agent.conversation.criticality import Weight, as_ours, rule_of
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
@@ -33,7 +34,7 @@ from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, reply_path
 from voice_agent.conversation.retries import while_temporary
-from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
+from voice_agent.conversation.room_events import RoomEvents
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.timings import Timings
@@ -82,13 +83,13 @@ class VoiceAssistant:
         voice: Voice,
         memory: Memory,
         log: BoundLog,
+        sessions: Sessions,
         *,
         timing: Timing,
         greet: bool,
         memory_refresh: float,
     ) -> None:
         self.machine = Machine(timing)
-        self._room = room
         self._job = job
         self._voice = voice
         self._memory = memory
@@ -99,8 +100,9 @@ class VoiceAssistant:
         self._bindings = {job.agent.agent_id: job.agent}
         self._speakers = Speakers(room, job)
         self._announcer = Announcer(room)
-        self._events = RoomEvents(room, self.tell)
         self._job_tasks = OwnedTasks("job", self.task_failed)
+        self.callers = Callers(room, sessions, self._job_tasks, log)
+        self._events = RoomEvents(room, self.callers, self.tell)
         self._episode_tasks = OwnedTasks("episode", self.task_failed)
         self._turn_tasks = OwnedTasks("turns", self.task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
@@ -124,7 +126,7 @@ class VoiceAssistant:
                 fx.AcknowledgeReset: self._acknowledge_reset,
                 fx.LinkTo: self._listen_to,
                 fx.AcknowledgeArrival: self._acknowledge_arrival,
-                fx.Rescan: lambda _: self.tell(ev.HumansScanned(humans_in(self._room))),
+                fx.Rescan: lambda _: self.tell(ev.HumansScanned(self.callers.scan())),
                 fx.AnnounceState: self._announce_state,
                 fx.LeaveRoom: lambda e: self._leave(e.reason),
                 fx.RebindAgent: self._rebind,
@@ -151,9 +153,7 @@ class VoiceAssistant:
         try:
             await self._voice.start(self._persona)
             self._job_tasks.start("publish-voice", self._voice.publish())
-            self.tell(ev.RoomConnected(humans_in(self._room)))
-            for sid in already_active(self._room):
-                self.tell(ev.ListenerSubscribed(sid))
+            self.tell(ev.RoomConnected(self.callers.present()))
             why = await asyncio.shield(self._gone)
         finally:
             await self._close()
@@ -411,12 +411,13 @@ class VoiceAssistant:
 
     # --- helpers ---
 
-    def notify(self, notice: Notice) -> None:
+    def notify(self, notice: Notice, to: str = "") -> None:
+        """Told to everybody, or to one."""
         self._journal.write(LogEvent.NOTICE, severity=notice.level, code=notice.code)
-        self._job_tasks.start("notice", self._announcer.notify(notice))
+        self._job_tasks.start("notice", self._announcer.notify(notice, to))
 
-    def _show_recalled(self, note: RecallNote) -> None:
-        self._job_tasks.start("recall-note", self._announcer.show_recalled(note))
+    def _show_recalled(self, note: RecallNote, to: str) -> None:
+        self._job_tasks.start("recall-note", self._announcer.show_recalled(note, to))
 
     def _memory_text(self, memory: MemoryState) -> str:
         if memory is MemoryState.STALE and (snapshot := self._recollection.snapshot) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +17,7 @@ from livekit.agents import AutoSubscribe, JobContext, JobProcess
 from voice_agent import settings as settings_module
 from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent, RoomPolicy
 from voice_agent.conversation.assistant import VoiceAssistant
+from voice_agent.conversation.callers import Sessions
 from voice_agent.conversation.client_messages import ClientMessages
 from voice_agent.conversation.criticality import as_ours
 from voice_agent.conversation.providers import build_providers, load_vad
@@ -29,8 +30,10 @@ from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.recall.embedder import HttpEmbedder
 from voice_agent.models import endpoints
 from voice_agent.observe.log import BoundLog, ReconnectLog
+from voice_agent.registry.store import SqlSessionStore
 from voice_agent.rooms.holder import LeaseHolder
 from voice_agent.rooms.leases import Health, Lease, Leases, health_of
+from voice_agent.rooms.livekit import LiveKit
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
@@ -71,11 +74,12 @@ async def _job(context: JobContext) -> None:
     embedder = HttpEmbedder(
         vectors.base_url, vectors.api_key, vectors.model, version=vectors.version, tells_input_type=vectors.local
     )
+    livekit = LiveKit(settings)
     leases = Leases(database)
     lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
     try:
         async with _given_back(leases, lease, context.room, log):
-            await context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+            await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
             await context.room.local_participant.set_attributes(
                 {
                     AgentAttribute.PID: str(os.getpid()),
@@ -83,12 +87,29 @@ async def _job(context: JobContext) -> None:
                 }
             )
             memory = Memory(database, letta, embedder, settings.outbox_limit)
-            await _converse(context, settings, job, memory, LeaseHolder(leases, lease), log)
+            sessions = RoomSessions(SqlSessionStore(database), livekit, job.room_name)
+            await _converse(context, settings, job, memory, LeaseHolder(leases, lease), sessions, log)
     finally:
         await embedder.aclose()
         await letta.close()
+        await livekit.close()
         await database.close()
         context.shutdown()
+
+
+class RoomSessions:
+    """The sessions of one room: which are over, and how somebody is sent out."""
+
+    def __init__(self, store: SqlSessionStore, livekit: LiveKit, room: str) -> None:
+        self._store = store
+        self._livekit = livekit
+        self._room = room
+
+    async def over(self, session_ids: Collection[str]) -> frozenset[str]:
+        return await self._store.over(session_ids)
+
+    async def remove(self, identity: str) -> None:
+        await self._livekit.remove_participant(self._room, identity)
 
 
 @asynccontextmanager
@@ -108,7 +129,13 @@ async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLo
 
 
 async def _converse(
-    context: JobContext, settings: Settings, job: JobMetadata, memory: Memory, holder: LeaseHolder, log: BoundLog
+    context: JobContext,
+    settings: Settings,
+    job: JobMetadata,
+    memory: Memory,
+    holder: LeaseHolder,
+    sessions: Sessions,
+    log: BoundLog,
 ) -> None:
     build = partial(build_providers, settings, context.proc.userdata[_VAD])
     assistant = VoiceAssistant(
@@ -117,6 +144,7 @@ async def _converse(
         Voice(context.room, build, job.agent.providers, holder.may_speak),
         memory,
         log,
+        sessions,
         timing=Timing(
             departure=None if job.policy is RoomPolicy.RESIDENT else settings.idle_timeout,
             quiet=settings.quiet_after,

@@ -30,8 +30,9 @@ class TurnRecall:
         forgets: ForgetByVoice,
         tasks: OwnedTasks,
         journal: Journal,
-        publish: Callable[[RecallNote], None],
+        publish: Callable[[RecallNote, str], None],
     ) -> None:
+        """`publish`: to the person with this identity, whose facts they are."""
         self._memory = memory
         self._forgets = forgets
         self._tasks = tasks
@@ -85,7 +86,7 @@ class TurnRecall:
             RecalledFact(fact_id=fact.fact_id, text=fact.text, said_at=fact.said_at.isoformat(timespec="seconds"))
             for fact in recalled.facts
         )
-        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold))
+        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold), turn.speaker)
         self._journal.write(
             LogEvent.RECALLED,
             turn_id=turn.turn_id,
