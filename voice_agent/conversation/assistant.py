@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, ErrorEvent
+from livekit.agents import AgentStateChangedEvent, ChatContext, ErrorEvent
 
 from voice_agent.contracts import (
     RESET_DEADLINE,
@@ -91,6 +91,7 @@ class VoiceAssistant:
     ) -> None:
         self.machine = Machine(timing)
         self._job = job
+        self._sessions = sessions
         self._voice = voice
         self._memory = memory
         self._journal = Journal(log, self.machine)
@@ -106,7 +107,7 @@ class VoiceAssistant:
         self._episode_tasks = OwnedTasks("episode", self.task_failed)
         self._turn_tasks = OwnedTasks("turns", self.task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
-        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, lambda ctx: self._recall.put_into(ctx))
+        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, self._put_recalled)
         self._recollection = Recollection(memory, self._persona, job)
         self._forgets = ForgetByVoice(memory, self._recollection, self._turn_tasks, log, self.notify)
         self._recall = TurnRecall(memory, self._forgets, self._episode_tasks, self._journal, self._show_recalled)
@@ -130,7 +131,7 @@ class VoiceAssistant:
                 fx.AnnounceState: self._announce_state,
                 fx.LeaveRoom: lambda e: self._leave(e.reason),
                 fx.RebindAgent: self._rebind,
-                fx.Maintain: lambda e: begin(e, self._job_tasks, self._memory.settle(self._recollection.thread)),
+                fx.Maintain: lambda e: begin(e, self._job_tasks, self._recollection.settle()),
                 fx.Dropped: self._log_only,
             }
         )
@@ -139,7 +140,7 @@ class VoiceAssistant:
 
     async def open(self) -> None:
         """Where the last job of this thread stopped. Before anything else is told to the machine."""
-        known = await self._memory.open(self._job)
+        known = await self._memory.open(self._job, await self._sessions.all())
         self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
 
     async def run(self) -> str:
@@ -348,10 +349,11 @@ class VoiceAssistant:
         """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
         if not self.machine.serving:
             return False
-        person_id = self._speakers.person_of(speaker)
-        agent = self._speakers.narrowed(self._recollection.agent, person_id)
-        context = TurnContext.of(agent, self._recollection.thread, self._job.session_id, person_id)
+        about = self._speakers.about(speaker)
+        agent = self._speakers.narrowed(self._recollection.agent, about.person_id)
         try:
+            thread = await self._recollection.hear(about, agent, self.machine.episode)
+            context = TurnContext.of(agent, thread, about.session_id, about.person_id)
             turn = await self._turns.begin(context, self.machine.episode, words, speaker)
         except VoiceAgentError as error:
             # What could not be written down would be forgotten: say so instead of pretending.
@@ -367,6 +369,9 @@ class VoiceAssistant:
             return True
         await self._turns.end_unanswered()  # a reset came between
         return False
+
+    async def _put_recalled(self, chat_ctx: ChatContext) -> None:
+        await self._recall.put_into(chat_ctx, self._recollection.who_speaks)
 
     async def _reassure(self, turn: Turn) -> None:
         await asyncio.sleep(_SLOW_AFTER)

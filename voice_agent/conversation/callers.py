@@ -29,6 +29,8 @@ _AGAIN_AFTER: Final = 0.5
 class Sessions(Protocol):
     """The sessions of the room."""
 
+    async def all(self) -> frozenset[str]: ...
+
     async def over(self, session_ids: Collection[str]) -> frozenset[str]:
         """Which of these have ended."""
 

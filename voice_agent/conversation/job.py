@@ -98,12 +98,15 @@ async def _job(context: JobContext) -> None:
 
 
 class RoomSessions:
-    """The sessions of one room: which are over, and how somebody is sent out."""
+    """The sessions of one room: which there are, which are over, and how somebody is sent out."""
 
     def __init__(self, store: SqlSessionStore, livekit: LiveKit, room: str) -> None:
         self._store = store
         self._livekit = livekit
         self._room = room
+
+    async def all(self) -> frozenset[str]:
+        return await self._store.of_room(self._room)
 
     async def over(self, session_ids: Collection[str]) -> frozenset[str]:
         return await self._store.over(session_ids)

@@ -169,6 +169,12 @@ class SessionDesk:
         policy = config.room_policy or BY_ROLE[wish.person.role]
         if policy is not RoomPolicy.SESSION and not wish.proved:
             raise _shared()
+        if policy is RoomPolicy.SHARED and not wish.person.business_id:
+            raise Permanent(
+                Code.BUSINESS_REQUIRED,
+                "The room of this agent is shared by the people of a business, and no business was named.",
+                "Name it: business_id, or the claim of that name in the assertion.",
+            )
         opened = self._sessions.draft(agent, wish.person, config.document(), f"va-{secrets.token_hex(10)}")
         who = await self._people.identify(wish.credentials, opened.session.id)
         opened = opened.of_person(who.person_id)
@@ -185,7 +191,7 @@ class SessionDesk:
             user_name=wish.person.user_name,
             person_id=session.person_id,
         )
-        parts = RoomKeyParts(session.id, agent.id, wish.person.business_id, wish.person.user_id, session.person_id)
+        parts = RoomKeyParts(session.id, agent.id, wish.person.business_id, wish.person.user_id)
         record = await self._book.open(policy, parts, job)
         session = opened.in_room(record.name)
         await self._livekit.create_room(record.name, await self._mark(policy))
@@ -200,13 +206,13 @@ class SessionDesk:
     def _token(self, session: Session, wanted: float | None) -> Token:
         """Names its session: what is ended is not served, however long its token is valid."""
         person = session.person
+        ttl = min(wanted or self._livekit.longest_token, self._livekit.longest_token)
         attributes = {
             HumanAttribute.ROLE: person.role,
             HumanAttribute.BUSINESS_ID: person.business_id,
             HumanAttribute.USER_ID: person.user_id,
             HumanAttribute.USER_NAME: person.user_name,
             HumanAttribute.PERSON_ID: session.person_id,
-        ttl = min(wanted or self._livekit.longest_token, self._livekit.longest_token)
             HumanAttribute.SESSION_ID: session.id,
         }
         present = {str(key): str(value) for key, value in attributes.items() if value}
