@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from livekit import rtc
@@ -36,14 +37,15 @@ _REFUSAL_EVERY: Final = 1.0
 class PerSender:
     """So often may each sender do something."""
 
-    def __init__(self, most: int, within: float) -> None:
+    def __init__(self, most: int, within: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._within = within
+        self._clock = clock
         self._done: dict[str, list[float]] = {}
 
     def take(self, sender: str) -> bool:
         """False: it was done too often lately."""
-        now = time.monotonic()
+        now = self._clock()
         recent = {who: [at for at in times if now - at < self._within] for who, times in self._done.items()}
         self._done = {who: times for who, times in recent.items() if times}
         mine = self._done.setdefault(sender, [])

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from tests.integration.conversation.people import QUESTION, somebody_curt
 from tests.support.caller import Caller, FrontDoor, front_door
@@ -38,7 +39,7 @@ class Late(Caller):
         """Comes in, opens the microphone and asks, as far as they get before they are sent out."""
         try:
             # Sent out so soon, one has perhaps never been in.
-            with contextlib.suppress(rtc.ConnectError, rtc.PublishTrackError, ConnectionError):
+            with contextlib.suppress(rtc.ConnectError, PublishTrackError, ConnectionError):
                 await self.room.connect(self.session["server_url"], self.session["participant_token"])
                 await self.type(ASKED_LATE)
                 await self.open_microphone()
@@ -48,7 +49,7 @@ class Late(Caller):
         finally:
             await self.hang_up()
         assert not self.subscribed
-        assert self.seen.captions == self.seen.notices == []
+        assert (self.seen.captions, self.seen.notices) == ([], [])
 
 
 async def owner(door: FrontDoor, agent: str, name: str) -> Caller:

@@ -66,13 +66,16 @@ class Room:
     def write(self, *_: Any, **__: Any) -> None:
         """The log."""
 
+    async def all(self) -> frozenset[str]:
+        return frozenset()
+
     async def over(self, session_ids: Collection[str]) -> frozenset[str]:
         self.asked += 1
         await asyncio.sleep(0)
         if self.away:
             self.away -= 1
             raise Temporary(Code.DATABASE_UNAVAILABLE, "Away.")
-        return self.ended & frozenset(session_ids)
+        return frozenset(session_ids) & self.ended
 
     async def remove(self, identity: str) -> None:
         self.removed.append(identity)
