@@ -61,7 +61,8 @@ class Recollection:
     @property
     def whose(self) -> tuple[str, str, str]:
         """Whose facts are known here: the assistant's Letta agent, the person who spoke last, their session."""
-        return self.agent.letta_agent_id, self._speaker.person_id or self._nobody, self._speaker.session_id
+        unknown = self._nobody if self._several else ""
+        return self.agent.letta_agent_id, self._speaker.person_id or unknown, self._speaker.session_id
 
     @property
     def who_speaks(self) -> str:
