@@ -24,6 +24,8 @@ HUMAN_KINDS: Final = {
     rtc.ParticipantKind.PARTICIPANT_KIND_CONNECTOR: "connector",
 }
 _AGAIN_AFTER: Final = 0.5
+_TOLD_WITHIN: Final = 5.0
+"""Who publishes nothing is told of seconds late."""
 
 
 class Sessions(Protocol):
@@ -55,6 +57,7 @@ class Callers:
         """By sid; not done: not looked up yet."""
         self._live: set[str] = set()
         """Sessions that were live when they were looked up."""
+        self._arrival = asyncio.Event()
         self.on_admitted: Callable[[rtc.RemoteParticipant], None] = lambda _: None
 
     def present(self) -> tuple[Human, ...]:
@@ -80,9 +83,15 @@ class Callers:
         return participant is not None and self.has(participant)
 
     async def let_in(self, identity: str) -> bool:
-        """Waits for the look-up of who has just joined."""
-        participant = self._room.remote_participants.get(identity)
-        standing = self._standing.get(participant.sid) if participant is not None else None
+        """Waits for the look-up of who has just joined, and for LiveKit to tell of them: their words may be quicker."""
+        try:
+            async with asyncio.timeout(_TOLD_WITHIN):
+                while (participant := self._room.remote_participants.get(identity)) is None:
+                    self._arrival.clear()
+                    await self._arrival.wait()
+        except TimeoutError:
+            return False
+        standing = self._standing.get(participant.sid)
         return standing is not None and await asyncio.shield(standing)
 
     def joined(self, participant: rtc.RemoteParticipant) -> None:
@@ -90,6 +99,7 @@ class Callers:
         if participant.sid in self._standing or as_human(participant) is None:
             return
         self._standing[participant.sid] = asyncio.get_running_loop().create_future()
+        self._arrival.set()
         session = participant.attributes.get(HumanAttribute.SESSION_ID, "")
         if session:
             self._tasks.start("look-up", self._look_up(participant, session))

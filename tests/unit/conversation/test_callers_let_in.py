@@ -157,6 +157,19 @@ async def test_who_left_while_they_were_looked_up_never_came() -> None:
     assert (room.told, room.failed) == ([], [])
 
 
+async def test_words_that_come_before_their_sender_is_told_of_wait_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room()
+    room.events.attach()
+    waiting = asyncio.create_task(room.callers.let_in("anna"))
+    await asyncio.sleep(0)
+    room.joins(person("ben"))
+    await asyncio.sleep(0)
+    room.joins(person("anna", "s1"))
+    assert await waiting
+    monkeypatch.setattr(callers_module, "_TOLD_WITHIN", 0.01)
+    assert not await room.callers.let_in("nobody")
+
+
 async def test_without_the_database_who_comes_back_is_let_in_and_a_new_one_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
