@@ -193,7 +193,7 @@ class Topic(StrEnum):
     NOTICE = "va.notice"
     """Agent → page: a `Notice` as JSON."""
     RECALL = "va.recall"
-    """Agent → page: a `RecallNote` as JSON, with each answer that memory was asked for."""
+    """Agent → page of who asked: a `RecallNote` as JSON, with each answer that memory was asked for."""
 
 
 class Rpc(StrEnum):
@@ -301,6 +301,8 @@ class LogEvent(StrEnum):
     DISPATCH = "dispatch.requested"
     DISPATCH_FAILED = "dispatch.failed"
     GHOST_REMOVED = "room.ghost_removed"
+    CALLER_REMOVED = "room.caller_removed"
+    """fields: identity (of a token whose session has ended)"""
     SEAT_GIVEN = "room.seat_given"
     """fields: by (the empty room whose agent leaves, so that a worker can take this one)"""
     ROOM_OPENED = "room.opened"

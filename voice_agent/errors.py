@@ -28,6 +28,7 @@ class Code(StrEnum):
     AGENT_AMBIGUOUS = "agent_ambiguous"
     SESSION_NOT_FOUND = "session_not_found"
     SESSION_EXPIRED = "session_expired"
+    BUSINESS_REQUIRED = "business_required"
     BROWSER_KEY_UNKNOWN = "browser_key_unknown"
     BAD_JOB_METADATA = "bad_job_metadata"
     BAD_CLIENT_MESSAGE = "bad_client_message"

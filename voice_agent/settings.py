@@ -225,7 +225,9 @@ class Settings(BaseModel):
         "VOICE_SESSION_VALIDITY", "Seconds a session can be resumed after the last human left.", 1800.0, gt=0
     )
     quiet_after: float = _setting("VOICE_QUIET_AFTER", "Seconds of silence after which memory may settle.", 60.0, gt=0)
-    token_ttl: float = _setting("VOICE_TOKEN_TTL", "Lifetime of a participant token, in seconds.", 86_400.0, ge=60)
+    token_ttl: float = _setting(
+        "VOICE_TOKEN_TTL", "Longest lifetime of a participant token, in seconds.", 86_400.0, ge=60
+    )
     greeting: bool = _setting("VOICE_GREETING", "Speak a greeting when somebody arrives in an empty room.", True)
     log_spoken_text: bool = _setting(
         "VOICE_LOG_SPOKEN_TEXT", "Write what was said into the reconnect log (else lengths only).", False

@@ -1,6 +1,6 @@
 /** The course of a conversation: asking for a session, joining, leaving, coming back. Decisions are in policy.js. */
 import { ApiError, api, isTemporary } from "./api.js";
-import { OFFLINE_CHECK_MS, afterDisconnect, nextDelay } from "./policy.js";
+import { OFFLINE_CHECK_MS, TOKEN_TTL_S, afterDisconnect, nextDelay } from "./policy.js";
 import { IN_CALL } from "./state.js";
 import { browserKey, kept } from "./storage.js";
 
@@ -118,7 +118,7 @@ export class Conversation {
     const session = kept.session();
     const known = session ? { session_id: session.sessionId, resume_secret: session.secret } : {};
     const key = browserKey.read();
-    this.#asking = api.openSession({ agent_id: agentId, ...known, ...(key && { browser_key: key }) });
+    this.#asking = api.openSession({ agent_id: agentId, token_ttl: TOKEN_TTL_S, ...known, ...(key && { browser_key: key }) });
     try {
       const granted = await this.#asking;
       if (granted.browser_key) browserKey.take(granted.browser_key, key);

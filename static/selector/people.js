@@ -29,6 +29,32 @@ export function assistantOf({ identity, attributes, audio }, wanted) {
   };
 }
 
+/**
+ * Who has been in the room. What arrives late, from somebody who has left, is still theirs; what comes from nobody we saw
+ * is nobody's.
+ */
+export class Senders {
+  #known = new Map();
+
+  /** @param {Person[]} people */
+  saw(people) {
+    for (const person of people) this.#known.set(person.identity, person);
+  }
+
+  /** @param {string} identity */
+  nameOf(identity) {
+    return this.#known.get(identity)?.name;
+  }
+
+  /** Only an assistant of ours says what is going on: LiveKit vouches for the kind of a participant. @param {string} identity @returns {"assistant" | "other" | null} */
+  kindOf(identity) {
+    const person = this.#known.get(identity);
+    if (!person) return null;
+    if (!person.agent) return "other";
+    return person.attributes[A.AGENT_ID] ? "assistant" : null;
+  }
+}
+
 /** "<code>: <sentence>", "<code>", or nothing. @param {string | undefined} text */
 function parseTrouble(text) {
   if (!text) return null;

@@ -32,3 +32,7 @@ export const OFFLINE_CHECK_MS = 30_000;
 
 /** A pause in a one-second clock longer than this means that the machine slept. */
 export const SLEEP_GAP_MS = 15_000;
+
+/** Seconds a token is valid. It only has to last until the room is joined: LiveKit renews that of who is in the room, and
+ * whoever comes back asks for a new one. */
+export const TOKEN_TTL_S = 600;

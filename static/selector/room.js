@@ -4,6 +4,7 @@ import {
 } from "/vendor/livekit-client.esm.mjs";
 import { LIVEKIT, TOPIC } from "./contracts.js";
 import { recallOf } from "./memory.js";
+import { Senders } from "./people.js";
 import { LIVEKIT_RETRIES_MS } from "./policy.js";
 
 setLogLevel("warn");
@@ -22,6 +23,7 @@ export class Stay {
   #room;
   #listener;
   #volume = 1;
+  #senders = new Senders();
 
   /** @param {Listener} listener @param {HTMLElement} speakers where audio elements live @param {{speakerId: string, volume: number}} sound */
   constructor(listener, speakers, sound) {
@@ -102,11 +104,15 @@ export class Stay {
         if (publication.source === Track.Source.Microphone) this.#listener.microphoneEnded();
       });
     room.registerTextStreamHandler(TOPIC.TRANSCRIPTION, (reader, from) => void this.#caption(reader, from.identity));
-    room.registerTextStreamHandler(TOPIC.NOTICE, (reader) => void this.#notice(reader));
+    room.registerTextStreamHandler(TOPIC.NOTICE, (reader, from) => void this.#notice(reader, from.identity));
     room.registerTextStreamHandler(TOPIC.RECALL, (reader, from) => void this.#recall(reader, from.identity));
   }
 
   #look() {
+    this.#listener.people(this.#people(), this.#room.localParticipant.identity);
+  }
+
+  #people() {
     const people = [...this.#room.remoteParticipants.values()].map((one) => ({
       identity: one.identity,
       agent: one.kind === ParticipantKind.AGENT,
@@ -114,7 +120,14 @@ export class Stay {
       attributes: { ...one.attributes },
       audio: one.audioTrackPublications.size > 0,
     }));
-    this.#listener.people(people, this.#room.localParticipant.identity);
+    this.#senders.saw(people);
+    return people;
+  }
+
+  /** @param {string} identity */
+  #kindOf(identity) {
+    this.#people();
+    return identity === this.#room.localParticipant.identity ? "me" : this.#senders.kindOf(identity);
   }
 
   /** The room's metadata says why nobody answers, when the server knows. */
@@ -148,10 +161,9 @@ export class Stay {
   async #caption(/** @type {any} */ reader, /** @type {string} */ identity) {
     const attributes = reader.info.attributes ?? {};
     const id = attributes[LIVEKIT.SEGMENT] ?? reader.info.id;
-    const speaker = this.#room.remoteParticipants.get(identity);
-    const me = identity === this.#room.localParticipant.identity;
-    const who = me ? "me" : speaker && speaker.kind !== ParticipantKind.AGENT ? "other" : "assistant";
-    const piece = { id, who, name: speaker?.name };
+    const who = this.#kindOf(identity);
+    if (!who) return;
+    const piece = { id, who, name: this.#senders.nameOf(identity) };
     try {
       if (who !== "assistant") {
         // People's words come whole, again and again, until they are final.
@@ -170,16 +182,16 @@ export class Stay {
   async #recall(/** @type {any} */ reader, /** @type {string} */ identity) {
     try {
       const recall = recallOf(JSON.parse(await reader.readAll()));
-      const from = this.#room.remoteParticipants.get(identity);
-      if (recall && from?.kind === ParticipantKind.AGENT) this.#listener.recall({ recall, identity });
+      if (recall && this.#kindOf(identity) === "assistant") this.#listener.recall({ recall, identity });
     } catch (error) {
       console.warn("A note on memory could not be read:", error);
     }
   }
 
-  async #notice(/** @type {any} */ reader) {
+  async #notice(/** @type {any} */ reader, /** @type {string} */ identity) {
     try {
-      this.#listener.notice(JSON.parse(await reader.readAll()));
+      const notice = JSON.parse(await reader.readAll());
+      if (this.#kindOf(identity) === "assistant") this.#listener.notice(notice);
     } catch (error) {
       console.warn("A notice could not be read:", error);
     }

@@ -92,6 +92,7 @@ const LOG_WORDS = {
   "room.closed": () => "Room closed",
   "room.seat_given": () => "An assistant that waited elsewhere made room",
   "room.ghost_removed": () => "A dead assistant was removed",
+  "room.caller_removed": () => "Somebody whose session is over was sent out",
   "lease.lost": () => "The assistant gave the room up",
   "job.started": () => "Assistant process started",
   "job.ended": () => "Assistant process ended",

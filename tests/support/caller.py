@@ -168,14 +168,23 @@ class Caller:
     def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
         self._read(reader, lambda text: self._caption(reader, identity, text))
 
-    def _on_notice(self, reader: rtc.TextStreamReader, _identity: str) -> None:
-        self._read(reader, lambda text: self.seen.notices.append(Notice.model_validate_json(text)))
+    def _on_notice(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        self._read(reader, lambda text: self._notice(identity, text))
+
+    def _notice(self, identity: str, text: str) -> None:
+        if not self._is_another(identity):
+            self.seen.notices.append(Notice.model_validate_json(text))
+
+    def _is_another(self, identity: str) -> bool:
+        """A person: what they send is not the agent's."""
+        sender = self.room.remote_participants.get(identity)
+        return sender is not None and sender not in self.agents
 
     def _caption(self, reader: rtc.TextStreamReader, identity: str, text: str) -> None:
         if identity == self.room.local_participant.identity:
             if (reader.info.attributes or {}).get("lk.transcription_final") == "true":
                 self.seen.heard_of_me.append(text)
-        else:
+        elif not self._is_another(identity):
             self.seen.captions.append(text)
 
     def _read(self, reader: rtc.TextStreamReader, take: Callable[[str], None]) -> None:

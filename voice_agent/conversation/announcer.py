@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from livekit import rtc
+from pydantic import BaseModel
 
 from voice_agent.contracts import Notice, RecallNote, Topic
 
@@ -39,10 +40,15 @@ class Announcer:
                 else:
                     self._published.update(difference)
 
-    async def notify(self, notice: Notice) -> None:
-        if self._room.isconnected():
-            await self._room.local_participant.send_text(notice.model_dump_json(), topic=Topic.NOTICE)
+    async def notify(self, notice: Notice, to: str = "") -> None:
+        """To everybody, or to one."""
+        await self._send(notice, Topic.NOTICE, to)
 
-    async def show_recalled(self, note: RecallNote) -> None:
+    async def show_recalled(self, note: RecallNote, to: str) -> None:
+        await self._send(note, Topic.RECALL, to)
+
+    async def _send(self, what: BaseModel, topic: Topic, to: str) -> None:
         if self._room.isconnected():
-            await self._room.local_participant.send_text(note.model_dump_json(), topic=Topic.RECALL)
+            alone = [to] if to else None
+            text = what.model_dump_json()
+            await self._room.local_participant.send_text(text, topic=topic, destination_identities=alone)

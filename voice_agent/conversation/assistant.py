@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, ErrorEvent
+from livekit.agents import AgentStateChangedEvent, ChatContext, ErrorEvent
 
 from voice_agent.contracts import (
     RESET_DEADLINE,
@@ -25,6 +25,7 @@ from voice_agent.contracts import (
     StatusAnswer,
 )
 from voice_agent.conversation.announcer import Announcer
+from voice_agent.conversation.callers import Callers, Sessions
 from voice_agent.conversation.criticality import Weight, as_ours, rule_of
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
@@ -33,7 +34,7 @@ from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer, reply_path
 from voice_agent.conversation.retries import while_temporary
-from voice_agent.conversation.room_events import RoomEvents, already_active, humans_in
+from voice_agent.conversation.room_events import RoomEvents
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.timings import Timings
@@ -82,14 +83,15 @@ class VoiceAssistant:
         voice: Voice,
         memory: Memory,
         log: BoundLog,
+        sessions: Sessions,
         *,
         timing: Timing,
         greet: bool,
         memory_refresh: float,
     ) -> None:
         self.machine = Machine(timing)
-        self._room = room
         self._job = job
+        self._sessions = sessions
         self._voice = voice
         self._memory = memory
         self._journal = Journal(log, self.machine)
@@ -99,12 +101,13 @@ class VoiceAssistant:
         self._bindings = {job.agent.agent_id: job.agent}
         self._speakers = Speakers(room, job)
         self._announcer = Announcer(room)
-        self._events = RoomEvents(room, self.tell)
         self._job_tasks = OwnedTasks("job", self.task_failed)
+        self.callers = Callers(room, sessions, self._job_tasks, log)
+        self._events = RoomEvents(room, self.callers, self.tell)
         self._episode_tasks = OwnedTasks("episode", self.task_failed)
         self._turn_tasks = OwnedTasks("turns", self.task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
-        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, lambda ctx: self._recall.put_into(ctx))
+        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, self._put_recalled)
         self._recollection = Recollection(memory, self._persona, job)
         self._forgets = ForgetByVoice(memory, self._recollection, self._turn_tasks, log, self.notify)
         self._recall = TurnRecall(memory, self._forgets, self._episode_tasks, self._journal, self._show_recalled)
@@ -124,11 +127,11 @@ class VoiceAssistant:
                 fx.AcknowledgeReset: self._acknowledge_reset,
                 fx.LinkTo: self._listen_to,
                 fx.AcknowledgeArrival: self._acknowledge_arrival,
-                fx.Rescan: lambda _: self.tell(ev.HumansScanned(humans_in(self._room))),
+                fx.Rescan: lambda _: self.tell(ev.HumansScanned(self.callers.scan())),
                 fx.AnnounceState: self._announce_state,
                 fx.LeaveRoom: lambda e: self._leave(e.reason),
                 fx.RebindAgent: self._rebind,
-                fx.Maintain: lambda e: begin(e, self._job_tasks, self._memory.settle(self._recollection.thread)),
+                fx.Maintain: lambda e: begin(e, self._job_tasks, self._recollection.settle()),
                 fx.Dropped: self._log_only,
             }
         )
@@ -137,7 +140,7 @@ class VoiceAssistant:
 
     async def open(self) -> None:
         """Where the last job of this thread stopped. Before anything else is told to the machine."""
-        known = await self._memory.open(self._job)
+        known = await self._memory.open(self._job, await self._sessions.all())
         self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
 
     async def run(self) -> str:
@@ -151,9 +154,7 @@ class VoiceAssistant:
         try:
             await self._voice.start(self._persona)
             self._job_tasks.start("publish-voice", self._voice.publish())
-            self.tell(ev.RoomConnected(humans_in(self._room)))
-            for sid in already_active(self._room):
-                self.tell(ev.ListenerSubscribed(sid))
+            self.tell(ev.RoomConnected(self.callers.present()))
             why = await asyncio.shield(self._gone)
         finally:
             await self._close()
@@ -348,10 +349,11 @@ class VoiceAssistant:
         """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
         if not self.machine.serving:
             return False
-        person_id = self._speakers.person_of(speaker)
-        agent = self._speakers.narrowed(self._recollection.agent, person_id)
-        context = TurnContext.of(agent, self._recollection.thread, self._job.session_id, person_id)
+        about = self._speakers.about(speaker)
+        agent = self._speakers.narrowed(self._recollection.agent, about.person_id)
         try:
+            thread = await self._recollection.hear(about, agent, self.machine.episode)
+            context = TurnContext.of(agent, thread, about.session_id, about.person_id)
             turn = await self._turns.begin(context, self.machine.episode, words, speaker)
         except VoiceAgentError as error:
             # What could not be written down would be forgotten: say so instead of pretending.
@@ -367,6 +369,9 @@ class VoiceAssistant:
             return True
         await self._turns.end_unanswered()  # a reset came between
         return False
+
+    async def _put_recalled(self, chat_ctx: ChatContext) -> None:
+        await self._recall.put_into(chat_ctx, self._recollection.who_speaks)
 
     async def _reassure(self, turn: Turn) -> None:
         await asyncio.sleep(_SLOW_AFTER)
@@ -411,12 +416,13 @@ class VoiceAssistant:
 
     # --- helpers ---
 
-    def notify(self, notice: Notice) -> None:
+    def notify(self, notice: Notice, to: str = "") -> None:
+        """Told to everybody, or to one."""
         self._journal.write(LogEvent.NOTICE, severity=notice.level, code=notice.code)
-        self._job_tasks.start("notice", self._announcer.notify(notice))
+        self._job_tasks.start("notice", self._announcer.notify(notice, to))
 
-    def _show_recalled(self, note: RecallNote) -> None:
-        self._job_tasks.start("recall-note", self._announcer.show_recalled(note))
+    def _show_recalled(self, note: RecallNote, to: str) -> None:
+        self._job_tasks.start("recall-note", self._announcer.show_recalled(note, to))
 
     def _memory_text(self, memory: MemoryState) -> str:
         if memory is MemoryState.STALE and (snapshot := self._recollection.snapshot) is not None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from livekit import rtc
 from livekit.rtc.data_stream import StreamError
 
 from voice_agent.contracts import CONTROL_TOPIC, AgentBinding, ControlMessage, Notice, Rpc, Topic
 from voice_agent.conversation.assistant import VoiceAssistant
-from voice_agent.conversation.room_events import as_human, humans_in
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Code
 from voice_agent.lifecycle.events import DrainRequested, ResetRequested
@@ -23,12 +23,36 @@ MAX_TEXT: Final = 4_000
 MAX_WAITING: Final = 4
 """Typed messages of one sender that may wait at once; more are refused."""
 MAX_IN_ALL: Final = 32
+MAX_TYPED: Final = 10
+TYPED_WITHIN: Final = 10.0
+"""So many messages of one sender are taken in so many seconds; each of them is a turn."""
 WHOLE_WITHIN: Final = 20.0
 """Seconds from the first character of a typed message to its last one."""
 RESET_EVERY: Final = 2.0
 """Seconds between two resets that one person asks for."""
 _REFUSAL_EVERY: Final = 1.0
 """A flood is answered once a second, not a thousand times."""
+
+
+class PerSender:
+    """So often may each sender do something."""
+
+    def __init__(self, most: int, within: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._within = within
+        self._clock = clock
+        self._done: dict[str, list[float]] = {}
+
+    def take(self, sender: str) -> bool:
+        """False: it was done too often lately."""
+        now = self._clock()
+        recent = {who: [at for at in times if now - at < self._within] for who, times in self._done.items()}
+        self._done = {who: times for who, times in recent.items() if times}
+        mine = self._done.setdefault(sender, [])
+        if len(mine) >= self._most:
+            return False
+        mine.append(now)
+        return True
 
 
 class ClientMessages:
@@ -39,9 +63,10 @@ class ClientMessages:
         self._assistant = assistant
         self._tasks = tasks
         self._secret = secret
-        self._refused_at = float("-inf")
         self._waiting: Counter[str] = Counter()
-        self._reset_at: dict[str, float] = {}
+        self._typed = PerSender(MAX_TYPED, TYPED_WITHIN)
+        self._refusals = PerSender(1, _REFUSAL_EVERY)
+        self._resets = PerSender(1, RESET_EVERY)
 
     def attach(self) -> None:
         self._room.register_text_stream_handler(Topic.CHAT, self._on_text)
@@ -58,27 +83,29 @@ class ClientMessages:
         participant.unregister_rpc_method(Rpc.RESET)
 
     def _on_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        sender = self._room.remote_participants.get(identity)
-        if sender is None or as_human(sender) is None:
-            return
-        if self._waiting[identity] >= MAX_WAITING or len(self._tasks) >= MAX_IN_ALL:
-            self._refuse("Too many messages at once.", "Wait for the answer.")
+        many = self._waiting[identity] >= MAX_WAITING or len(self._tasks) >= MAX_IN_ALL
+        if many or not self._typed.take(identity):
+            reader.close()  # one that is not read to its end stays subscribed for ever
+            self._refuse(identity, "Too many messages at once.", "Wait for the answer.")
             return
         self._waiting[identity] += 1
         taken = self._tasks.start("typed", self._take_text(reader, identity))
-        taken.add_done_callback(lambda _: self._no_longer_waiting(identity))
+        taken.add_done_callback(lambda _: self._no_longer_waiting(reader, identity))
 
-    def _no_longer_waiting(self, identity: str) -> None:
+    def _no_longer_waiting(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        reader.close()
         self._waiting[identity] -= 1
         if not self._waiting[identity]:
             del self._waiting[identity]
 
     async def _take_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        text = await self._whole(reader)
+        if not await self._assistant.callers.let_in(identity):
+            return
+        text = await self._whole(reader, identity)
         if text and not await self._assistant.hear_text(text, identity):
-            self._refuse("The assistant does not listen yet.", "Send it again in a moment.")
+            self._refuse(identity, "The assistant does not listen yet.", "Send it again in a moment.")
 
-    async def _whole(self, reader: rtc.TextStreamReader) -> str:
+    async def _whole(self, reader: rtc.TextStreamReader, identity: str) -> str:
         """Empty: the sender gave it up, or it is refused."""
         text = ""
         try:
@@ -86,20 +113,22 @@ class ClientMessages:
                 async for chunk in reader:
                     text += chunk
                     if len(text) > MAX_TEXT:
-                        self._refuse(f"The message is longer than {MAX_TEXT} characters.", "Send it in parts.")
+                        self._refuse(
+                            identity, f"The message is longer than {MAX_TEXT} characters.", "Send it in parts."
+                        )
                         return ""
         except StreamError:  # the sender went away, or sent something else than it had announced
             return ""
         except TimeoutError:
-            self._refuse(f"A message was not finished within {WHOLE_WITHIN:g} s.", "Send it again.")
+            self._refuse(identity, f"A message was not finished within {WHOLE_WITHIN:g} s.", "Send it again.")
             return ""
         return text.strip()
 
-    def _refuse(self, message: str, remedy: str) -> None:
-        if time.monotonic() - self._refused_at < _REFUSAL_EVERY:
-            return
-        self._refused_at = time.monotonic()
-        self._assistant.notify(Notice(level="warning", code=Code.BAD_CLIENT_MESSAGE, message=message, remedy=remedy))
+    def _refuse(self, identity: str, message: str, remedy: str) -> None:
+        """Said to the sender alone."""
+        if self._assistant.callers.is_here(identity) and self._refusals.take(identity):
+            notice = Notice(level="warning", code=Code.BAD_CLIENT_MESSAGE, message=message, remedy=remedy)
+            self._assistant.notify(notice, to=identity)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
         """What people send on any topic is not for us, and orders are sealed."""
@@ -114,14 +143,22 @@ class ClientMessages:
             case ControlMessage(act="switch_agent", agent=AgentBinding() as agent):
                 self._assistant.switch_agent(agent)
 
-    async def _status(self, _: Any) -> str:
+    async def _status(self, call: rtc.RpcInvocationData) -> str:
+        await self._require_caller(call)
         return self._assistant.status().model_dump_json()
 
     async def _reset(self, call: rtc.RpcInvocationData) -> str:
-        asked_at = self._reset_at.get(call.caller_identity, float("-inf"))
-        if time.monotonic() - asked_at < RESET_EVERY:
-            raise rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, f"Once in {RESET_EVERY:g} s is enough.")
-        if len(humans_in(self._room)) > 1:
-            raise rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, "Others are in the conversation, too.")
-        self._reset_at = {call.caller_identity: time.monotonic()}
+        await self._require_caller(call)
+        if len(self._assistant.callers.present()) > 1:
+            raise _refused("Others are in the conversation, too.")
+        if not self._resets.take(call.caller_identity):
+            raise _refused(f"Once in {RESET_EVERY:g} s is enough.")
         return (await self._assistant.reset_for_reconnect("asked_by_client")).model_dump_json()
+
+    async def _require_caller(self, call: rtc.RpcInvocationData) -> None:
+        if not await self._assistant.callers.let_in(call.caller_identity):
+            raise _refused("This session is over.")
+
+
+def _refused(message: str) -> rtc.RpcError:
+    return rtc.RpcError(rtc.RpcError.ErrorCode.APPLICATION_ERROR, message)

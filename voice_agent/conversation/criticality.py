@@ -34,6 +34,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "lease": _ESSENTIAL,
     "announce": _ESSENTIAL,  # nobody would know that the assistant is there
     "publish-voice": _ESSENTIAL,
+    "look-up": _OPTIONAL,  # who is not let in is removed by the room-health monitor, too
     "notice": _OPTIONAL,
     "recall-note": _OPTIONAL,
     "remember-greeted": _OPTIONAL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +17,7 @@ from livekit.agents import AutoSubscribe, JobContext, JobProcess
 from voice_agent import settings as settings_module
 from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent, RoomPolicy
 from voice_agent.conversation.assistant import VoiceAssistant
+from voice_agent.conversation.callers import Sessions
 from voice_agent.conversation.client_messages import ClientMessages
 from voice_agent.conversation.criticality import as_ours
 from voice_agent.conversation.providers import build_providers, load_vad
@@ -31,8 +32,10 @@ from voice_agent.memory.recall.second_look import ChatSecondLook
 from voice_agent.models import endpoints
 from voice_agent.models.catalog import CHECK_HEADERS
 from voice_agent.observe.log import BoundLog, ReconnectLog
+from voice_agent.registry.store import SqlSessionStore
 from voice_agent.rooms.holder import LeaseHolder
 from voice_agent.rooms.leases import Health, Lease, Leases, health_of
+from voice_agent.rooms.livekit import LiveKit
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
@@ -75,11 +78,12 @@ async def _job(context: JobContext) -> None:
     )
     brain = endpoints.llm(settings)
     second_look = ChatSecondLook(brain, CHECK_HEADERS) if brain.local else None
+    livekit = LiveKit(settings)
     leases = Leases(database)
     lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
     try:
         async with _given_back(leases, lease, context.room, log):
-            await context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+            await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
             await context.room.local_participant.set_attributes(
                 {
                     AgentAttribute.PID: str(os.getpid()),
@@ -87,14 +91,34 @@ async def _job(context: JobContext) -> None:
                 }
             )
             memory = Memory(database, letta, embedder, second_look, settings.outbox_limit)
-            await _converse(context, settings, job, memory, LeaseHolder(leases, lease), log)
+            sessions = RoomSessions(SqlSessionStore(database), livekit, job.room_name)
+            await _converse(context, settings, job, memory, LeaseHolder(leases, lease), sessions, log)
     finally:
         await embedder.aclose()
         if second_look is not None:
             await second_look.aclose()
         await letta.close()
+        await livekit.close()
         await database.close()
         context.shutdown()
+
+
+class RoomSessions:
+    """The sessions of one room: which there are, which are over, and how somebody is sent out."""
+
+    def __init__(self, store: SqlSessionStore, livekit: LiveKit, room: str) -> None:
+        self._store = store
+        self._livekit = livekit
+        self._room = room
+
+    async def all(self) -> frozenset[str]:
+        return await self._store.of_room(self._room)
+
+    async def over(self, session_ids: Collection[str]) -> frozenset[str]:
+        return await self._store.over(session_ids)
+
+    async def remove(self, identity: str) -> None:
+        await self._livekit.remove_participant(self._room, identity)
 
 
 @asynccontextmanager
@@ -114,7 +138,13 @@ async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLo
 
 
 async def _converse(
-    context: JobContext, settings: Settings, job: JobMetadata, memory: Memory, holder: LeaseHolder, log: BoundLog
+    context: JobContext,
+    settings: Settings,
+    job: JobMetadata,
+    memory: Memory,
+    holder: LeaseHolder,
+    sessions: Sessions,
+    log: BoundLog,
 ) -> None:
     build = partial(build_providers, settings, context.proc.userdata[_VAD])
     assistant = VoiceAssistant(
@@ -123,6 +153,7 @@ async def _converse(
         Voice(context.room, build, job.agent.providers, holder.may_speak),
         memory,
         log,
+        sessions,
         timing=Timing(
             departure=None if job.policy is RoomPolicy.RESIDENT else settings.idle_timeout,
             quiet=settings.quiet_after,

@@ -11,19 +11,28 @@ from voice_agent import clock
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
-from voice_agent.memory.access import Memory, continuity_key
+from voice_agent.conversation.speakers import nobody
+from voice_agent.memory.access import Memory, continuity_key, room_thread
 from voice_agent.memory.loader import LoadResult
 from voice_agent.memory.model import Snapshot, Turn
-from voice_agent.memory.prompt import build_prompt
+from voice_agent.memory.prompt import build_prompt, speaking_now
+from voice_agent.registry.people import PersonKind
 
 
 class Recollection:
-    """Three things in one prompt: the agent's memory, what was said last time, and what had to leave the history."""
+    """Three things in one prompt: the agent's memory, what was said last time, and what had to leave the history.
+
+    In a room of several people the prompt holds nothing of anybody: what is known of who speaks comes with each turn.
+    """
 
     def __init__(self, memory: Memory, persona: Persona, job: JobMetadata) -> None:
         self._memory = memory
         self._persona = persona
         self._job = job
+        self._several = job.policy is RoomPolicy.SHARED
+        self._speaker = nobody(job) if self._several else job
+        self._spoken: set[str] = set()
+        """Threads of those who spoke in this episode, in a room of several."""
         self._memory_prompt = ""
         self._left_history = ""
         self.bind(job.agent)
@@ -31,7 +40,7 @@ class Recollection:
     def bind(self, agent: AgentBinding) -> None:
         """From here on another assistant remembers; nothing of the one before it is left."""
         self.agent = agent
-        self.thread = continuity_key(self._job, agent)
+        self.thread = room_thread(self._job, agent)
         self.snapshot: Snapshot | None = None
         self._earlier: list[Turn] = []
         self._memory_prompt = ""
@@ -51,27 +60,59 @@ class Recollection:
 
     @property
     def whose(self) -> tuple[str, str, str]:
-        """Whose facts are known here: the assistant's Letta agent, the person, the session."""
-        return self.agent.letta_agent_id, self._job.person_id, self._job.session_id
+        """Whose facts are known here: the assistant's Letta agent, the person who spoke last, their session."""
+        unknown = self._nobody if self._several else ""
+        return self.agent.letta_agent_id, self._speaker.person_id or unknown, self._speaker.session_id
+
+    @property
+    def who_speaks(self) -> str:
+        """For the prompt of a turn; empty where there is one person, of whom the prompt speaks anyway."""
+        return speaking_now(self._speaker.user_name) if self._several else ""
+
+    async def hear(self, speaker: JobMetadata, agent: AgentBinding, episode: int) -> str:
+        """Who speaks from now on (see Speakers.about). Returns the thread that takes what they say."""
+        self._speaker = speaker
+        if not self._several:
+            return self.thread
+        thread = continuity_key(speaker, agent)
+        if thread not in self._spoken:
+            await self._memory.meet(thread, agent, speaker.person_id, episode)
+            self._spoken.add(thread)
+        return thread
+
+    async def settle(self) -> None:
+        """A quiet moment: what was said so far may be worked into memory."""
+        for thread in (self.thread, *self._spoken):
+            await self._memory.settle(thread)
 
     async def load(self, episode: int, deadline: float) -> LoadResult:
-        person, name = self._job.person_id, self._job.user_name
-        result, _ = await asyncio.gather(
-            self._memory.load(self.agent.letta_agent_id, deadline, person),
-            self._memory.prepare(self.thread, self.agent, person, name, deadline),
-        )
+        if self._several:
+            result = await self._memory.load(self.agent.letta_agent_id, deadline, self._nobody)
+            await self.settle()
+            self._spoken.clear()
+        else:
+            person, name = self._job.person_id, self._job.user_name
+            result, _ = await asyncio.gather(
+                self._memory.load(self.agent.letta_agent_id, deadline, person),
+                self._memory.prepare(self.thread, self.agent, person, name, deadline),
+            )
         self._earlier = await self._memory.begin_episode(self.thread, self.agent.letta_agent_id, episode)
         return result
 
     async def next_change(self, every: float) -> Snapshot:
         """What somebody else changed in Letta."""
-        return await self._memory.next_change(self.agent.letta_agent_id, every, self._job.person_id)
+        person = self._nobody if self._several else self._job.person_id
+        return await self._memory.next_change(self.agent.letta_agent_id, every, person)
+
+    @property
+    def _nobody(self) -> str:
+        """Of whom nothing is known, unlike the owner, of whom the assistant's own agent tells."""
+        return f"{PersonKind.SESSION}:{self._job.room_name}"
 
     async def take(self, snapshot: Snapshot | None) -> tuple[str, ...]:
         """Answer by this memory from now on. Returns the labels of the blocks that had to be shortened."""
         self.snapshot = snapshot
-        # In a room of several people the job's name is that of who came first, which need not be who is there.
-        name = "" if self._job.policy is RoomPolicy.SHARED else self._job.user_name
+        name = "" if self._several else self._job.user_name
         prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=clock.today())
         self._memory_prompt = prompt.text
         await self._instruct()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from livekit import rtc
 
 from voice_agent.contracts import AgentBinding, HumanAttribute, JobMetadata, MemoryScope, RoomPolicy
@@ -12,20 +14,39 @@ class Speakers:
     def __init__(self, room: rtc.Room, job: JobMetadata) -> None:
         self._room = room
         self._job = job
-        self._known: dict[str, str] = {}
+        self._known: dict[str, JobMetadata] = {}
         self._last_name = ""
 
     @property
     def _several(self) -> bool:
         return self._job.policy is RoomPolicy.SHARED
 
-    def person_of(self, identity: str) -> str:
-        """Empty: nobody who is known, whose words must not be taken for another's."""
+    def about(self, identity: str) -> JobMetadata:
+        """The job as if this speaker alone had asked for it: their person, name and session.
+
+        Who is not known is nobody among several people, whose words must not be taken for another's: without a person,
+        and with the room in the place of a session.
+        """
         participant = self._room.remote_participants.get(identity)
-        if participant is not None and (told := participant.attributes.get(HumanAttribute.PERSON_ID)):
-            self._known[identity] = told
+        if participant is not None and participant.attributes.get(HumanAttribute.PERSON_ID):
+            self._known[identity] = self._told_of(participant.attributes)
         # The last words of somebody may arrive after they have left.
-        return self._known.get(identity) or ("" if self._several else self._job.person_id)
+        return self._known.get(identity) or self._unknown
+
+    @property
+    def _unknown(self) -> JobMetadata:
+        return nobody(self._job) if self._several else self._job
+
+    def _told_of(self, attributes: Mapping[str, str]) -> JobMetadata:
+        unknown = self._unknown
+        told = {
+            "person_id": attributes[HumanAttribute.PERSON_ID],
+            "session_id": attributes.get(HumanAttribute.SESSION_ID) or unknown.session_id,
+            "business_id": attributes.get(HumanAttribute.BUSINESS_ID, ""),
+            "user_id": attributes.get(HumanAttribute.USER_ID, ""),
+            "user_name": attributes.get(HumanAttribute.USER_NAME, ""),
+        }
+        return self._job.model_copy(update=told)
 
     def name_of(self, present: str) -> str:
         """How to call somebody who is there under the name `present`: the job's name is that of who came first."""
@@ -41,3 +62,9 @@ class Speakers:
         """The binding for what this person says: of who ends with the session nothing is kept beyond the transcript."""
         keeps = outlives_session(person_id) if person_id else not self._several
         return agent if keeps else agent.model_copy(update={"memory_scope": MemoryScope.READ_ONLY})
+
+
+def nobody(job: JobMetadata) -> JobMetadata:
+    """The job of a room of several people, as long as nobody speaks."""
+    gone = {"person_id": "", "session_id": job.room_name, "user_id": "", "user_name": ""}
+    return job.model_copy(update=gone)

@@ -31,8 +31,9 @@ class TurnRecall:
         forgets: ForgetByVoice,
         tasks: OwnedTasks,
         journal: Journal,
-        publish: Callable[[RecallNote], None],
+        publish: Callable[[RecallNote, str], None],
     ) -> None:
+        """`publish`: to the person with this identity, whose facts they are."""
         self._memory = memory
         self._forgets = forgets
         self._tasks = tasks
@@ -48,9 +49,12 @@ class TurnRecall:
         """Take over what was learned since, while nobody waits for it."""
         self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
-    async def put_into(self, chat_ctx: ChatContext) -> None:
+    async def put_into(self, chat_ctx: ChatContext, who: str = "") -> None:
         """Last in the prompt: what stands before it stays in the model's cache. Facts stand in front of the question,
-        that nothing was told behind it (in front of it, a small model answers all the same)."""
+        that nothing was told behind it (in front of it, a small model answers all the same).
+
+        `who`: whose turn it is, in a room of several people.
+        """
         looking, self._looking = self._looking, None
         text = await self._forgets.told()
         recalled = await asyncio.shield(looking) if looking is not None and text is None else None
@@ -58,7 +62,11 @@ class TurnRecall:
             text = recalled_text(recalled) if recalled is not None else ""
         self._forgets.purge(chat_ctx.items)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
-        if text and question is not None:
+        if question is None:
+            return
+        if who:
+            chat_ctx.items.insert(chat_ctx.items.index(question), llm.ChatMessage(role="system", content=[who]))
+        if text:
             place = chat_ctx.items.index(question)
             if recalled is not None:
                 chat_ctx.items[place] = _as_one_person(question)
@@ -86,7 +94,7 @@ class TurnRecall:
             RecalledFact(fact_id=fact.fact_id, text=fact.text, said_at=fact.said_at.isoformat(timespec="seconds"))
             for fact in recalled.facts
         )
-        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold))
+        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold), turn.speaker)
         self._journal.write(
             LogEvent.RECALLED,
             turn_id=turn.turn_id,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, overload
 from urllib.parse import quote
 
-from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath
+from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath, RoomPolicy
 from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.memory.facts.store import FactStore, Owner
@@ -52,6 +52,13 @@ def _continuing(job: JobMetadata) -> str:
     return who if len(who) <= _KEY_CHARS else f"business-user:{hashlib.sha256(who.encode()).hexdigest()}"
 
 
+def room_thread(job: JobMetadata, agent: AgentBinding | None = None) -> str:
+    """Counts the episodes of the room. Where several people talk it is nobody's conversation: each has their own."""
+    if job.policy is RoomPolicy.SHARED:
+        return f"{(agent or job.agent).agent_id}/room:{job.room_name}"
+    return continuity_key(job, agent)
+
+
 class Memory:
     def __init__(
         self,
@@ -79,11 +86,14 @@ class Memory:
         self._in_use: dict[tuple[str, str], str] = {}
         """Version of what (assistant, person) was loaded with last."""
 
-    async def open(self, job: JobMetadata) -> ThreadState:
-        """Make the thread known, take over what a dead job left, and say where the last job stopped."""
-        thread = continuity_key(job)
+    async def open(self, job: JobMetadata, sessions: Collection[str] = ()) -> ThreadState:
+        """Make the thread known, take over what a dead job left, and say where the last job stopped.
+
+        `sessions`: others that were opened for the room.
+        """
+        thread = room_thread(job)
         await self._threads.ensure(thread, job.agent.letta_agent_id)
-        await self.outbox.adopt_abandoned(job.session_id)
+        await self.outbox.adopt_abandoned(job.session_id, job.room_name, *sessions)
         return await self._threads.state(thread)
 
     async def load(self, letta_agent_id: str, deadline: float, person_id: str = "") -> LoadResult:
@@ -147,6 +157,13 @@ class Memory:
         await self._threads.set_episode(thread, episode)
         await self._threads.request_settling(thread)
         return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS)
+
+    async def meet(self, thread: str, agent: AgentBinding, person_id: str, episode: int) -> None:
+        """Somebody speaks in a room of several people: what they say goes on in their own thread."""
+        await self._threads.ensure(thread, agent.letta_agent_id)
+        await self._threads.reach_episode(thread, episode)
+        if agent.memory_scope is MemoryScope.PERSONAL and person_id:
+            await FactStore(self._database).met(Owner(agent.letta_agent_id, person_id))
 
     async def settle(self, thread: str) -> None:
         """A quiet moment: what was said so far may be worked into the agent's blocks."""

@@ -91,9 +91,9 @@ class Outbox:
                 )
             )
 
-    async def adopt_abandoned(self, session_id: str) -> int:
-        """Turns that a dead job of this session left open, now that another one takes over."""
-        return await self._adopt(turns.c.session_id == session_id)
+    async def adopt_abandoned(self, *session_ids: str) -> int:
+        """Turns that a dead job of these sessions left open, now that another one takes over."""
+        return await self._adopt(turns.c.session_id.in_(session_ids))
 
     async def open_turns(self) -> dict[str, str]:
         """Turn → session, of all turns that some job still works on, or did when it died."""

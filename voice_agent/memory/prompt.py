@@ -73,6 +73,11 @@ def recalled_text(recalled: Recalled) -> str:
     return f"{_ABOUT_USER}\n{lines}{doubt}"
 
 
+def speaking_now(name: str) -> str:
+    """In a room of several people, with each turn."""
+    return f"The user who is speaking now is called {name}." if name else ""
+
+
 FORGETTING_GOES_ON: Final = "You are just forgetting what the user asked you to forget."
 FORGETTING_FAILED: Final = "What the user asked you to forget could not be forgotten just now. Tell the user so."
 

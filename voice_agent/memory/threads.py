@@ -102,6 +102,12 @@ class Threads:
     async def set_episode(self, thread: str, episode: int) -> None:
         await self._set(thread, episode=episode)
 
+    async def reach_episode(self, thread: str, episode: int) -> None:
+        """Never back: what was said before belongs to earlier episodes."""
+        async with self._database.begin() as connection:
+            behind = (threads.c.thread == thread) & (threads.c.episode < episode)
+            await connection.execute(update(threads).where(behind).values(episode=episode))
+
     async def conversation(self, thread: str) -> tuple[str | None, str, str | None]:
         """Conversation id if one was opened, the Letta agent, and the last confirmed turn."""
         row = await self._row(thread)

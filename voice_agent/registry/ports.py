@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Session, StoredPerson
@@ -54,6 +54,12 @@ class SessionStore(Protocol):
     async def touch_room(self, room_name: str, now: float) -> None: ...
 
     async def end(self, session_id: str, now: float) -> bool: ...
+
+    async def of_room(self, room_name: str) -> frozenset[str]:
+        """The ids of all that were opened for it."""
+
+    async def over(self, session_ids: Collection[str]) -> frozenset[str]:
+        """Those that were ended, or are not known (any more)."""
 
 
 class PeopleStore(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -120,6 +121,16 @@ class SqlSessionStore:
         change = update(sessions).where(sessions.c.id == session_id, sessions.c.ended_at.is_(None)).values(ended_at=now)
         async with self._database.begin() as connection:
             return (await connection.execute(change)).rowcount == 1
+
+    async def of_room(self, room_name: str) -> frozenset[str]:
+        query = select(sessions.c.id).where(sessions.c.room_name == room_name)
+        async with self._database.read() as connection:
+            return frozenset(await connection.scalars(query))
+
+    async def over(self, session_ids: Collection[str]) -> frozenset[str]:
+        query = select(sessions.c.id).where(sessions.c.id.in_(session_ids), sessions.c.ended_at.is_(None))
+        async with self._database.read() as connection:
+            return frozenset(session_ids) - frozenset(await connection.scalars(query))
 
 
 class SqlPeopleStore:

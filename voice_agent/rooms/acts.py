@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from voice_agent.contracts import RECYCLE_LIMIT, ControlMessage, LogEvent, Problem, RoomMark
+from voice_agent.contracts import RECYCLE_LIMIT, ControlMessage, HumanAttribute, LogEvent, Problem, RoomMark
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import room_health as health
 from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.rooms import metrics
 from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.leases import Leases
-from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.livekit import LiveKit, Participant
 from voice_agent.rooms.observation import View
 from voice_agent.rooms.policy import POLICIES
 
@@ -63,6 +63,13 @@ class Acts:
     async def perform(self, action: health.Action, view: View) -> None:
         session = view.record.job.session_id if view.record else ""
         await self._perform[type(action)](action, view, self._log.bind(room=action.room, session=session))
+
+    async def remove_caller(self, participant: Participant, view: View) -> None:
+        """Its session has ended, and LiveKit takes the token until it expires."""
+        await self._livekit.remove_participant(view.seen.room, participant.identity)
+        session = participant.attributes.get(HumanAttribute.SESSION_ID, "")
+        log = self._log.bind(room=view.seen.room, session=session)
+        log.write(LogEvent.CALLER_REMOVED, identity=participant.identity)
 
     async def count_failure(self, view: View) -> bool:
         """An agent that left because it could not go on is a failure of its room, counted by one observer."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent.contracts import RECYCLE_WINDOW, JobMetadata, Problem, RoomPolicy
 from voice_agent.rooms.policy import POLICIES, RoomKeyParts
@@ -74,6 +75,8 @@ class RoomBook:
             "recycles": [],
         }
         async with self._database.begin() as connection:
+            if policy is RoomPolicy.RESIDENT and parts.business_id:
+                await _rekey(connection, key, parts)
             created = await connection.execute(insert_if_absent(self._database, rooms, row))
             if created.rowcount == 1:
                 lease = {"room": job.room_name, "epoch": 0, "beat": 0, "health": {}}
@@ -165,6 +168,14 @@ class RoomBook:
         change = update(rooms).where(rooms.c.name == room, rooms.c.closed_at.is_(None))
         async with self._database.begin() as connection:
             await connection.execute(change.values(closed_at=self._clock(), key=None))
+
+
+async def _rekey(connection: AsyncConnection, key: str, parts: RoomKeyParts) -> None:
+    """A room of a version whose key did not say the business: it goes on as that of the business it was opened for."""
+    before = rooms.c.key == POLICIES[RoomPolicy.RESIDENT].key(replace(parts, business_id=""))
+    job = (await connection.execute(select(rooms.c.job).where(before))).scalar_one_or_none()
+    if job is not None and job.get("business_id") == parts.business_id:
+        await connection.execute(update(rooms).where(before).values(key=key))
 
 
 def _record(row: Row[Any]) -> RoomRecord:

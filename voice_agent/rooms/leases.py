@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, select, update
 
 from voice_agent.errors import Permanent, VoiceAgentError
+from voice_agent.registry.tables import sessions
 from voice_agent.rooms.tables import leases, rooms
 from voice_agent.storage.database import Database
 
@@ -118,10 +119,13 @@ class Leases:
             return set(await connection.scalars(query))
 
     async def sessions_alive(self) -> frozenset[str]:
-        """Sessions whose room some job holds."""
-        query = select(rooms.c.job).join(leases, leases.c.room == rooms.c.name).where(leases.c.job.is_not(None))
+        """Sessions whose room some job holds; and the rooms themselves, for what people without a session say."""
+        held = select(leases.c.room).where(leases.c.job.is_not(None))
+        of_jobs = select(rooms.c.name, rooms.c.job).where(rooms.c.name.in_(held))
         async with self._database.read() as connection:
-            return frozenset(job["session_id"] for job in await connection.scalars(query))
+            jobs = (await connection.execute(of_jobs)).all()
+            others = await connection.scalars(select(sessions.c.id).where(sessions.c.room_name.in_(held)))
+            return frozenset({*(name for name, _ in jobs), *(job["session_id"] for _, job in jobs), *others})
 
     async def _change(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
         async with self._database.begin() as connection:

@@ -78,7 +78,7 @@ class LiveKit:
                 "Set both to those of the server at LIVEKIT_URL; for one of ours 'voice-agent up' generates them.",
             )
         self.url = settings.effective_livekit_url
-        self._token_ttl = settings.token_ttl
+        self.longest_token = settings.token_ttl
         # Regional fail-over is LiveKit Cloud's; elsewhere it would only repeat requests behind our back.
         self._api = api.LiveKitAPI(
             self.url,
@@ -154,14 +154,14 @@ class LiveKit:
         with _translated():
             await self._api.room.list_rooms(api.ListRoomsRequest(names=["-"]))
 
-    def token(self, room: str, identity: str, name: str, attributes: Mapping[str, str]) -> str:
+    def token(self, room: str, identity: str, name: str, attributes: Mapping[str, str], ttl: float) -> str:
         """One room, one identity, no right to change what the server vouches for."""
         grants = api.VideoGrants(
             room_join=True, room=room, can_publish=True, can_subscribe=True, can_publish_data=True,
             can_publish_sources=["microphone"], can_update_own_metadata=False,
         )  # fmt: skip
         token = api.AccessToken(self._key, self._secret).with_identity(identity).with_grants(grants)
-        token = token.with_ttl(timedelta(seconds=self._token_ttl)).with_attributes(dict(attributes))
+        token = token.with_ttl(timedelta(seconds=ttl)).with_attributes(dict(attributes))
         return (token.with_name(name) if name else token).to_jwt()
 
     def webhook(self, body: str, authorization: str) -> Webhook:

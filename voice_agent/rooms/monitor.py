@@ -106,6 +106,9 @@ class Monitor:
     async def _settle(self, view: View, now: float) -> None:
         room = view.seen.room
         try:
+            for participant in view.over:
+                await self._acts.remove_caller(participant, view)
+                self._due[room] = now + self._limits.recheck
             await self._touch(view)
             if await self._acts.count_failure(view):
                 self._due[room] = now

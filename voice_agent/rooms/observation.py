@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER
+from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER, HumanAttribute
 from voice_agent.errors import Temporary
 from voice_agent.lifecycle.room_health import SeenAgent, SeenLease, SeenRoom, Wanted
 from voice_agent.lifecycle.watch import Watch
+from voice_agent.registry.ports import SessionStore
 from voice_agent.rooms.book import RoomBook, RoomRecord
 from voice_agent.rooms.leases import Health, LeaseRow, Leases
 from voice_agent.rooms.livekit import LiveKit, LiveRoom, Participant
@@ -33,6 +34,8 @@ class View:
     live: LiveRoom | None
     participants: tuple[Participant, ...]
     lease: LeaseRow
+    over: tuple[Participant, ...] = ()
+    """Humans whose session has ended, with a token that LiveKit still takes: not among the participants."""
 
     @property
     def humans(self) -> tuple[Participant, ...]:
@@ -48,6 +51,7 @@ class Observer:
         book: RoomBook,
         leases: Leases,
         roll: WorkerRoll,
+        sessions: SessionStore,
         clock: Callable[[], float],
         validity: float,
     ) -> None:
@@ -55,6 +59,7 @@ class Observer:
         self._book = book
         self._leases = leases
         self._roll = roll
+        self._sessions = sessions
         self._clock = clock
         self._validity = validity
         self._watch = Watch()
@@ -96,20 +101,27 @@ class Observer:
         ours = {room.name for room in listed if await self._is_ours(room)}
         present = await self._present(sorted(names), live)
         records = await self._book.open_records(present)
+        over = await self._over(present)
         leases = await self._leases.of(present)
         workers = self._living(await self._roll.all(), now)
         views = []
-        for name, found in present.items():
+        for name, everybody in present.items():
             if name not in ours and name not in records:
                 continue  # somebody else's
             self._known.add(name)
+            found = tuple(p for p in everybody if not _is_over(p, over))
+            late = tuple(p for p in everybody if _is_over(p, over))
             lease = leases.get(name, _NO_LEASE)
             (self._held.discard if lease.job is None else self._held.add)(name)
             seen = self._seen(name, live.get(name), name in ours, found, lease, records.get(name), now)
             record = records.get(name)
             purpose = None if record is None else self._wanted(record, workers, now)
-            views.append(View(seen, purpose, record, live.get(name), found, lease))
+            views.append(View(seen, purpose, record, live.get(name), found, lease, late))
         return views
+
+    async def _over(self, present: Mapping[str, tuple[Participant, ...]]) -> frozenset[str]:
+        named = {_session_of(p) for found in present.values() for p in found if p.is_human} - {""}
+        return await self._sessions.over(named) if named else frozenset()
 
     async def _is_ours(self, room: LiveRoom) -> bool:
         return room.mark is not None and room.mark.installation == await self._book.installation()
@@ -197,6 +209,15 @@ class Observer:
         self._watch.forget(gone)
         for name in gone:
             self._claims.pop(name, None)
+
+
+def _session_of(participant: Participant) -> str:
+    """Empty: not of a token of ours."""
+    return participant.attributes.get(HumanAttribute.SESSION_ID, "")
+
+
+def _is_over(participant: Participant, over: frozenset[str]) -> bool:
+    return participant.is_human and _session_of(participant) in over
 
 
 def _agent(participant: Participant) -> SeenAgent:

@@ -16,7 +16,6 @@ class RoomKeyParts:
     agent_id: str
     business_id: str
     user_id: str
-    person_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +27,21 @@ class Policy:
     """Closed when nobody has been there for the validity of a session."""
 
 
-def _shared_by(parts: RoomKeyParts) -> str:
-    """A business shares a room among its people. Without one nobody is known to belong together."""
-    if parts.business_id or not parts.person_id:
-        return parts.business_id
-    # No business id has a slash. Hashed: a person id is too long for a key.
-    return f"/{hashlib.sha256(parts.person_id.encode()).hexdigest()[:32]}"
+def _user_of(parts: RoomKeyParts) -> str:
+    """The same user of two businesses is two people. No id has a slash."""
+    if not parts.business_id:
+        return parts.user_id
+    both = f"/{parts.business_id}/{parts.user_id}"
+    return both if len(both) <= _USER_CHARS else f"/{hashlib.sha256(both.encode()).hexdigest()}"
 
+
+_USER_CHARS: Final = 160
+"""What a key has left beside the longest agent id."""
 
 POLICIES: Final = {
     RoomPolicy.SESSION: Policy(lambda p: f"session:{p.session_id}", agent_when_empty=False, closes=True),
-    RoomPolicy.SHARED: Policy(lambda p: f"shared:{p.agent_id}:{_shared_by(p)}", agent_when_empty=False, closes=True),
-    RoomPolicy.RESIDENT: Policy(lambda p: f"resident:{p.agent_id}:{p.user_id}", agent_when_empty=True, closes=False),
+    RoomPolicy.SHARED: Policy(lambda p: f"shared:{p.agent_id}:{p.business_id}", agent_when_empty=False, closes=True),
+    RoomPolicy.RESIDENT: Policy(lambda p: f"resident:{p.agent_id}:{_user_of(p)}", agent_when_empty=True, closes=False),
 }
 
 BY_ROLE: Final = {

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent import clock
 from voice_agent.contracts import JobMetadata
-from voice_agent.memory.access import continuity_key
+from voice_agent.memory.access import room_thread
 from voice_agent.memory.outbox import finished_before
 from voice_agent.memory.tables import snapshots, threads, turns
 from voice_agent.memory.threads import THREAD_CHARS, Rewrite
@@ -121,7 +121,7 @@ class Retention:
 
 def _thread_of(job: Any) -> set[str]:
     try:
-        return {continuity_key(JobMetadata.model_validate(job))}
+        return {room_thread(JobMetadata.model_validate(job))}
     except ValidationError:  # of another version: no job of ours takes it
         return set()
 

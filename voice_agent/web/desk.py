@@ -51,13 +51,22 @@ class Wish:
     overrides: Mapping[str, Any] | None = None
     session_id: str | None = None
     secret: str = ""
+    token_ttl: float | None = None
+    """None: as long as tokens may live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    jwt: str
+    ttl: int
+    """Seconds it is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     session: Session
     secret: str
-    token: str
+    token: Token
     resumed: bool
     notice: Permanent | None
     """Why the session that was asked for was not resumed, or why the browser key does not count."""
@@ -95,10 +104,10 @@ class SessionDesk:
         async with self._doors:
             return await self._open(wish, refusal)
 
-    async def renew(self, session: Session) -> str:
+    async def renew(self, session: Session, ttl: float | None = None) -> Token:
         """A new token for a session whose old one ran out; its room is adopted or the session is over."""
         await self._reenter(session)
-        return self._token(session)
+        return self._token(session, ttl)
 
     async def end(self, session: Session) -> None:
         await self._sessions.end(session.id)
@@ -142,7 +151,8 @@ class SessionDesk:
             credentials = replace(wish.credentials, business_id=person.business_id, user_id=person.user_id)
             who = await self._people.identify(credentials, session.id)
             session = await self._sessions.assign(session, who.person_id)
-        return Admission(session, wish.secret, self._token(session), True, who.notice, who.new_key)
+        token = self._token(session, wish.token_ttl)
+        return Admission(session, wish.secret, token, True, who.notice, who.new_key)
 
     async def _reenter(self, session: Session) -> None:
         self._sessions.require_alive(session)
@@ -159,6 +169,12 @@ class SessionDesk:
         policy = config.room_policy or BY_ROLE[wish.person.role]
         if policy is not RoomPolicy.SESSION and not wish.proved:
             raise _shared()
+        if policy is RoomPolicy.SHARED and not wish.person.business_id:
+            raise Permanent(
+                Code.BUSINESS_REQUIRED,
+                "The room of this agent is shared by the people of a business, and no business was named.",
+                "Name it: business_id, or the claim of that name in the assertion.",
+            )
         opened = self._sessions.draft(agent, wish.person, config.document(), f"va-{secrets.token_hex(10)}")
         who = await self._people.identify(wish.credentials, opened.session.id)
         opened = opened.of_person(who.person_id)
@@ -175,19 +191,22 @@ class SessionDesk:
             user_name=wish.person.user_name,
             person_id=session.person_id,
         )
-        parts = RoomKeyParts(session.id, agent.id, wish.person.business_id, wish.person.user_id, session.person_id)
+        parts = RoomKeyParts(session.id, agent.id, wish.person.business_id, wish.person.user_id)
         record = await self._book.open(policy, parts, job)
         session = opened.in_room(record.name)
         await self._livekit.create_room(record.name, await self._mark(policy))
         await self._sessions.store(session)
         self._wake(session.room_name)
-        return Admission(session, opened.secret, self._token(session), False, who.notice or refusal, who.new_key)
+        token = self._token(session, wish.token_ttl)
+        return Admission(session, opened.secret, token, False, who.notice or refusal, who.new_key)
 
     async def _mark(self, policy: RoomPolicy) -> RoomMark:
         return RoomMark(installation=await self._book.installation(), policy=policy)
 
-    def _token(self, session: Session) -> str:
+    def _token(self, session: Session, wanted: float | None) -> Token:
+        """Names its session: what is ended is not served, however long its token is valid."""
         person = session.person
+        ttl = min(wanted or self._livekit.longest_token, self._livekit.longest_token)
         attributes = {
             HumanAttribute.ROLE: person.role,
             HumanAttribute.BUSINESS_ID: person.business_id,
@@ -197,7 +216,8 @@ class SessionDesk:
             HumanAttribute.SESSION_ID: session.id,
         }
         present = {str(key): str(value) for key, value in attributes.items() if value}
-        return self._livekit.token(session.room_name, session.identity, person.user_name, present)
+        jwt = self._livekit.token(session.room_name, session.identity, person.user_name, present, ttl)
+        return Token(jwt, int(ttl))
 
 
 def config_of(agent: Agent, overrides: Mapping[str, Any] | None = None) -> AgentConfig:

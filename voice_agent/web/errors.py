@@ -15,6 +15,7 @@ from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 STATUS: Final = {
     Code.BAD_REQUEST: 400,
     Code.AGENT_AMBIGUOUS: 400,
+    Code.BUSINESS_REQUIRED: 400,
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,

@@ -143,6 +143,10 @@ _OVERRIDES_DEPTH: Final = 32
 Overrides = Annotated[dict[str, Any], AfterValidator(_shallow), AfterValidator(plain_document)]
 
 
+TokenTtl = Annotated[int, Field(ge=10, le=2**31)]
+"""Seconds the participant token is to be valid; more than VOICE_TOKEN_TTL is as much as that."""
+
+
 class SessionBody(_Asked):
     user_identity: Id | None = None
     user_name: Name | None = None
@@ -154,6 +158,11 @@ class SessionBody(_Asked):
     session_id: Id | None = None
     resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
     browser_key: BrowserKey | None = None
+    token_ttl: TokenTtl | None = None
+
+
+class TokenBody(_Asked):
+    token_ttl: TokenTtl | None = None
 
 
 class SwitchBody(_Asked):
@@ -237,6 +246,8 @@ class SessionAnswer(BaseModel):
     server_url: str
     participant_token: str
     participant_identity: str
+    token_ttl: int
+    """Seconds the token is valid."""
     expires_at: str
     resumed: bool
     agent: BoundAgent
@@ -251,6 +262,7 @@ class TokenAnswer(BaseModel):
     server_url: str
     participant_token: str
     participant_identity: str
+    token_ttl: int
     expires_at: str
 
 

@@ -133,7 +133,7 @@ def wire(
     sessions = SessionRegistry(store, clock, settings.session_validity)
     people = People(SqlPeopleStore(database), clock)
     roll = WorkerRoll(database)
-    observer = Observer(livekit, book, leases, roll, clock, settings.session_validity)
+    observer = Observer(livekit, book, leases, roll, store, clock, settings.session_validity)
     acts = Acts(livekit, book, leases, log, settings.session_validity)
     monitor = Monitor(observer, acts, book, store, log, clock)
     desk = SessionDesk(agents, sessions, people, book, livekit, monitor.wake)

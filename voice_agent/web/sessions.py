@@ -25,6 +25,7 @@ from voice_agent.web.schemas import (
     SessionStanding,
     SwitchBody,
     TokenAnswer,
+    TokenBody,
     Vouched,
     iso,
     person_item,
@@ -73,8 +74,9 @@ async def open_session(
         resume_secret=admission.secret,
         room_name=session.room_name,
         server_url=livekit_url,
-        participant_token=admission.token,
+        participant_token=admission.token.jwt,
         participant_identity=session.identity,
+        token_ttl=admission.token.ttl,
         expires_at=iso(parts.sessions.expires_at(session)),
         resumed=admission.resumed,
         agent=bound_agent(session),
@@ -108,12 +110,15 @@ async def read_session(parts: Parts, session: Held) -> SessionStanding:
     dependencies=[Depends(not_cached), Depends(limited)],
     responses=documented(404, 410, 429),
 )
-async def renew_token(parts: Parts, session: Held, livekit_url: LiveKitUrl) -> TokenAnswer:
-    token = await parts.desk.renew(session)
+async def renew_token(
+    parts: Parts, session: Held, livekit_url: LiveKitUrl, body: TokenBody | None = None
+) -> TokenAnswer:
+    token = await parts.desk.renew(session, body.token_ttl if body else None)
     return TokenAnswer(
         server_url=livekit_url,
-        participant_token=token,
+        participant_token=token.jwt,
         participant_identity=session.identity,
+        token_ttl=token.ttl,
         expires_at=iso(parts.sessions.expires_at(session)),
     )
 
@@ -167,6 +172,7 @@ def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None, *, local_ow
         overrides=overrides,
         session_id=body.session_id,
         secret=body.resume_secret or "",
+        token_ttl=body.token_ttl,
     )
 
 

@@ -36,7 +36,7 @@ async def token_source(
     audit(parts, who, "session.resume" if admission.resumed else "session.open", session.id)
     return TokenSourceAnswer(
         server_url=livekit_url,
-        participant_token=admission.token,
+        participant_token=admission.token.jwt,
         room_name=session.room_name,
         participant_name=session.person.user_name,
     )

@@ -85,6 +85,15 @@ async def test_a_session_comes_back_as_it_was_and_ends_once(database: Database) 
     assert await store.get("s1") == replace(SESSION, last_human_at=5.0, ended_at=6.0)
 
 
+async def test_ended_and_unknown_sessions_are_over(database: Database) -> None:
+    store = SqlSessionStore(database)
+    for number in ("s1", "s2"):
+        await store.add(replace(SESSION, id=number, secret_hash=number))
+    await store.end("s2", 6.0)
+    assert await store.over({"s1", "s2", "s3"}) == {"s2", "s3"}
+    assert await store.over({"s1"}) == frozenset()
+
+
 async def test_another_agent_in_a_session(database: Database) -> None:
     store = SqlSessionStore(database)
     await store.add(SESSION)

@@ -6,8 +6,11 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
+from voice_agent.registry.model import Person, Session
+from voice_agent.registry.store import SqlSessionStore
 from voice_agent.rooms.book import EXPECTED_FOR, RoomBook
 from voice_agent.rooms.leases import Health, Lease, Leases
 from voice_agent.rooms.policy import RoomKeyParts
@@ -58,6 +61,10 @@ def job(name: str = "room-1") -> JobMetadata:
     return JobMetadata(room_name=name, session_id="s1", agent=agent)
 
 
+def session(number: str, room: str) -> Session:
+    return Session(number, number, room, number, "agent-1", "Ada", "agent-1", Person(), {}, 1.0, 1.0)
+
+
 async def test_of_concurrent_requests_for_one_purpose_all_get_one_room(database: Database) -> None:
     book = RoomBook(database, Clock())
     opened = await asyncio.gather(*(book.open(RoomPolicy.SHARED, PARTS, job(f"room-{n}")) for n in range(20)))
@@ -76,10 +83,41 @@ async def test_the_key_of_each_policy_tells_rooms_apart(database: Database) -> N
             (RoomPolicy.SHARED, RoomKeyParts("s2", "agent-1", "business-2", "user-1")),
             (RoomPolicy.RESIDENT, PARTS),
             (RoomPolicy.RESIDENT, RoomKeyParts("s2", "agent-1", "business-1", "user-2")),
+            (RoomPolicy.RESIDENT, RoomKeyParts("s2", "agent-1", "business-2", "user-1")),
+            (RoomPolicy.RESIDENT, RoomKeyParts("s2", "agent-1", "", "user-1")),
         ]
     ):
         names.add((await book.open(policy, parts, job(f"room-{number}"))).name)
-    assert len(names) == 6
+    assert len(names) == 8
+
+
+async def test_a_resident_room_of_before_goes_on_for_the_business_it_was_opened_for(database: Database) -> None:
+    book = RoomBook(database, Clock())
+    before = replace(PARTS, business_id="")
+    opened = await book.open(RoomPolicy.RESIDENT, before, job().model_copy(update={"business_id": "business-1"}))
+    other = await book.open(RoomPolicy.RESIDENT, replace(PARTS, business_id="business-2"), job("room-2"))
+    assert other.name == "room-2"
+    for number in (3, 4):
+        assert (await book.open(RoomPolicy.RESIDENT, PARTS, job(f"room-{number}"))).name == opened.name
+    assert (await book.open(RoomPolicy.RESIDENT, before, job("room-5"))).name == "room-5"
+
+
+async def test_the_longest_ids_fit_into_a_key(database: Database) -> None:
+    book = RoomBook(database, Clock())
+    for policy in RoomPolicy:
+        await book.open(policy, RoomKeyParts("s" * 64, "a" * 128, "b" * 128, "u" * 128), job(f"long-{policy}"))
+
+
+async def test_alive_are_all_sessions_of_a_room_that_a_job_holds(database: Database) -> None:
+    book, leases, store = RoomBook(database, Clock()), Leases(database), SqlSessionStore(database)
+    record = await book.open(RoomPolicy.SHARED, PARTS, job())
+    for number in ("s1", "s2"):
+        await store.add(session(number, record.name))
+    await store.add(session("s3", "another-room"))
+    assert await leases.sessions_alive() == frozenset()
+    assert await leases.take(record.name, "job-1", "worker", 0) is not None
+    assert await leases.sessions_alive() == {"s1", "s2", record.name}
+    assert await store.of_room(record.name) == {"s1", "s2"}
 
 
 async def test_one_observation_gives_one_dispatch(database: Database) -> None:

@@ -33,6 +33,10 @@ export class Room {
     this.remoteParticipants.set(identity, { identity, kind, name: identity, attributes, audioTrackPublications: new Map() });
     for (const listener of this.listeners.ParticipantConnected ?? []) listener();
   }
+  go(identity) {
+    this.remoteParticipants.delete(identity);
+    for (const listener of this.listeners.ParticipantDisconnected ?? []) listener();
+  }
   tell(topic, identity, text, id) {
     const reader = { info: { id, attributes: {} }, readAll: async () => text, async *[Symbol.asyncIterator]() { yield text; } };
     this.handlers[topic](reader, { identity });

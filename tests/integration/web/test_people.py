@@ -161,11 +161,13 @@ async def test_a_user_is_one_by_an_administrators_word_only(public: ControlPlane
     assert claimed["person"]["kind"] == "browser"
 
 
-async def test_owners_of_no_business_do_not_share_a_room(public: ControlPlane) -> None:
-    """Of a business they do; without one nothing says that they belong together."""
-    anna, ben = [await opened(public, vouched(user, role="owner")) for user in ("anna", "ben")]
-    assert anna["room_name"] != ben["room_name"]
-    assert (await opened(public, vouched("anna", role="owner")))["room_name"] == anna["room_name"]
+async def test_a_shared_room_without_a_business_is_refused(public: ControlPlane) -> None:
+    """Nothing says who belongs together there."""
+    for headers in (vouched("anna", role="owner"), bearer(ADMIN)):
+        answer = await public.http.post("/session", json={"agent_id": "agent-1", "role": "owner"}, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "business_required")
+    anna, ben = [await opened(public, vouched(user, role="owner", business_id="b")) for user in ("anna", "ben")]
+    assert anna["room_name"] == ben["room_name"]
 
 
 async def test_on_this_machine_everybody_is_the_owner_unless_they_say_otherwise(

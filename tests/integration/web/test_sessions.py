@@ -55,6 +55,24 @@ async def test_the_token_opens_one_room_for_one_identity_and_nothing_more(plane:
     assert token["exp"] - token["nbf"] == plane.settings.token_ttl
 
 
+async def test_a_token_lasts_as_long_as_was_asked_for(plane: ControlPlane) -> None:
+    def lasts(answer: dict[str, Any]) -> int:
+        token = claims(plane, answer)
+        assert answer["token_ttl"] == token["exp"] - token["nbf"]
+        return int(answer["token_ttl"])
+
+    longest = int(plane.settings.token_ttl)
+    session = await plane.open_session(token_ttl=600)
+    assert lasts(session) == 600
+    assert lasts(await plane.open_session()) == longest
+    known = {key: session[key] for key in ("session_id", "resume_secret")}
+    assert lasts(await plane.open_session(token_ttl=2 * longest, **known)) == longest
+    url, who = f"/session/{session['session_id']}/token", bearer(session["resume_secret"])
+    assert lasts((await plane.http.post(url, headers=who)).json()) == longest
+    assert lasts((await plane.http.post(url, headers=who, json={"token_ttl": 60})).json()) == 60
+    assert (await plane.http.post(url, headers=who, json={"token_ttl": 1})).status_code == 422
+
+
 async def test_config_is_merged_objects_merge_lists_replace_null_removes(plane: ControlPlane) -> None:
     config = {"greeting": "Hi", "tools": ["a", "b"], "extra": {"x": {"one": 1, "two": 2}, "y": 1}}
     agent = (await plane.http.post("/agents", json={"name": "A", "letta_agent_id": "agent-1", "config": config})).json()

@@ -47,13 +47,13 @@ class Call:
         log = world.log.bind()
         recollection = cast(Recollection, self.history)
         self.forgets = ForgetByVoice(world.memory, recollection, self.tasks, log, self.notices.append)
-        self.recall = TurnRecall(world.memory, self.forgets, self.tasks, cast(Any, self), lambda _: None)
+        self.recall = TurnRecall(world.memory, self.forgets, self.tasks, cast(Any, self), lambda *_: None)
         self.number = 0
 
     def write(self, *_: Any, **__: Any) -> None:
         """The journal's."""
 
-    async def says(self, text: str, scope: MemoryScope = MemoryScope.PERSONAL) -> list[str]:
+    async def says(self, text: str, scope: MemoryScope = MemoryScope.PERSONAL, who: str = "") -> list[str]:
         """The prompt of the answer."""
         self.number += 1
         turn = replace(self.world.turn(self.number, person=ROBIN, scope=scope), user_text=text)
@@ -62,7 +62,7 @@ class Call:
         prompt = self.history.chat_ctx.copy()
         if not self.forgets.begin(turn):
             self.recall.begin(turn)
-        await self.recall.put_into(prompt)
+        await self.recall.put_into(prompt, who)
         await self.world.outbox.finish_turn(turn.turn_id, "I see.", interrupted=False)
         self.history.chat_ctx.add_message(role="assistant", content="I see.")
         await self.tasks.finish()
@@ -149,3 +149,13 @@ async def test_a_question_about_our_things_is_read_as_one_about_mine_and_kept_as
         prompt = await robin.says("What is our dog called?")
         assert prompt[-1] == "What is my dog called?"
         assert "What is our dog called?" in robin.remembered()
+
+
+async def test_among_several_it_is_said_before_the_question_whose_turn_it_is(tmp_path: Path) -> None:
+    async with call(tmp_path) as robin:
+        await robin.says("My dog is called Rex.")
+        who = "The user who is speaking now is called Robin."
+        prompt = await robin.says("What is my dog called?", who=who)
+        assert prompt.index(who) < prompt.index("What is my dog called?")
+        assert prompt[prompt.index(who) + 1 :][-1] == "What is my dog called?"
+        assert any("Rex" in line for line in prompt[prompt.index(who) :])

@@ -15,15 +15,28 @@ from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.turns import TurnContext, TurnRecorder
 from voice_agent.errors import Code, Temporary
+from voice_agent.memory.access import continuity_key, room_thread
 from voice_agent.memory.outbox import Outbox
 
 AGENT = AgentBinding(agent_id="a", letta_agent_id="l", name="Ada", reply_path=ReplyPath.LETTA)
 
 
+def token(identity: str, person: str) -> dict[str, str]:
+    user = person.rpartition(":")[2]
+    told = {
+        HumanAttribute.PERSON_ID: person,
+        HumanAttribute.SESSION_ID: f"session-of-{identity}",
+        HumanAttribute.BUSINESS_ID: "b",
+        HumanAttribute.USER_ID: user,
+        HumanAttribute.USER_NAME: user.title(),
+    }
+    return {str(key): value for key, value in told.items()}
+
+
 def room(**people: str) -> rtc.Room:
     """Identity and person; an empty person: a token that says nothing of it."""
     present: dict[str, Any] = {
-        identity: SimpleNamespace(attributes={HumanAttribute.PERSON_ID.value: person} if person else {})
+        identity: SimpleNamespace(attributes=token(identity, person) if person else {})
         for identity, person in people.items()
     }
     return cast(rtc.Room, SimpleNamespace(remote_participants=present))
@@ -38,21 +51,31 @@ def job(policy: RoomPolicy) -> JobMetadata:
 @pytest.mark.parametrize("policy", list(RoomPolicy))
 def test_the_speaker_is_who_the_server_says(policy: RoomPolicy) -> None:
     speakers = Speakers(room(one="user:b:anna", two="user:b:ben"), job(policy))
-    assert [speakers.person_of(identity) for identity in ("one", "two")] == ["user:b:anna", "user:b:ben"]
+    assert [speakers.about(identity).person_id for identity in ("one", "two")] == ["user:b:anna", "user:b:ben"]
 
 
 def test_who_is_not_known_is_the_one_person_of_a_room_but_nobody_among_several() -> None:
-    assert Speakers(room(old=""), job(RoomPolicy.SESSION)).person_of("old") == "user:b:anna"
-    assert Speakers(room(old=""), job(RoomPolicy.SHARED)).person_of("old") == ""
-    assert Speakers(room(), job(RoomPolicy.SHARED)).person_of("gone") == ""
+    assert Speakers(room(old=""), job(RoomPolicy.SESSION)).about("old").person_id == "user:b:anna"
+    assert Speakers(room(old=""), job(RoomPolicy.SHARED)).about("old").person_id == ""
+    assert Speakers(room(), job(RoomPolicy.SHARED)).about("gone").person_id == ""
+
+
+def test_name_session_and_thread_are_those_of_the_speaker() -> None:
+    speakers = Speakers(room(one="user:b:anna", two="user:b:ben", guest=""), job(RoomPolicy.SHARED))
+    told = [speakers.about(identity) for identity in ("one", "two", "guest")]
+    assert [about.user_name for about in told] == ["Anna", "Ben", ""]
+    assert [about.session_id for about in told] == ["session-of-one", "session-of-two", "r"]
+    threads = ["a/business:b/user:anna", "a/business:b/user:ben", "a/session:r"]
+    assert [continuity_key(about) for about in told] == threads
+    assert room_thread(job(RoomPolicy.SHARED)) == "a/room:r", "what is the room's is nobody's"
 
 
 def test_the_last_words_of_who_has_left_are_still_theirs() -> None:
     there = room(two="user:b:ben")
     speakers = Speakers(there, job(RoomPolicy.SHARED))
-    speakers.person_of("two")
+    speakers.about("two")
     cast(dict[str, Any], there.remote_participants).clear()
-    assert speakers.person_of("two") == "user:b:ben"
+    assert speakers.about("two").person_id == "user:b:ben"
 
 
 @pytest.mark.parametrize(

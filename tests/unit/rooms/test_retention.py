@@ -54,7 +54,7 @@ class World:
         ada = AgentBinding(agent_id="agent-1", letta_agent_id="agent-1", name="Ada")
         job = JobMetadata(room_name=f"va-{number}", session_id=f"s{number}", agent=ada, user_id=user, person_id=ROBIN)
         book = RoomBook(self.database, lambda: at)
-        await book.open(RoomPolicy.SESSION, RoomKeyParts(job.session_id, "agent-1", "", user, ROBIN), job)
+        await book.open(RoomPolicy.SESSION, RoomKeyParts(job.session_id, "agent-1", "", user), job)
         robin = Person(user_id=user, user_name="Robin", user_email="robin@example.org")
         await SqlSessionStore(self.database).add(
             Session(

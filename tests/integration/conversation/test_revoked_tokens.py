@@ -1,0 +1,105 @@
+"""The token of an ended session, on the whole system: nobody greets, hears or answers who comes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+import pytest
+from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
+
+from tests.integration.conversation.people import QUESTION, somebody_curt
+from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.scripted_llm import Rule
+from tests.support.stack import Stack
+from voice_agent.contracts import AgentAttribute
+from voice_agent.lifecycle.states import State
+
+REMOVED_WITHIN: Final = 5.0
+"""2 s are promised; the machine may be busy."""
+ASKED_LATE: Final = "Which boat lies in the harbour?"
+
+
+class Late(Caller):
+    """Somebody who comes when their session is over."""
+
+    def __init__(self, door: FrontDoor, session: dict[str, Any]) -> None:
+        super().__init__(rtc.Room(), session, door.http)
+        self.subscribed = False
+        self._gone = asyncio.Event()
+        self.room.on("disconnected", lambda *_: self._gone.set())
+        self.room.on("local_track_subscribed", self._on_subscribed)
+
+    def _on_subscribed(self, *_: object) -> None:
+        self.subscribed = True
+
+    async def tries(self) -> None:
+        """Comes in, opens the microphone and asks, as far as they get before they are sent out."""
+        try:
+            # Sent out so soon, one has perhaps never been in.
+            with contextlib.suppress(rtc.ConnectError, PublishTrackError, ConnectionError):
+                await self.room.connect(self.session["server_url"], self.session["participant_token"])
+                await self.type(ASKED_LATE)
+                await self.open_microphone()
+            if self.room.isconnected():
+                async with asyncio.timeout(REMOVED_WITHIN):
+                    await self._gone.wait()
+        finally:
+            await self.hang_up()
+        assert not self.subscribed
+        assert (self.seen.captions, self.seen.notices) == ([], [])
+
+
+async def owner(door: FrontDoor, agent: str, name: str) -> Caller:
+    about = {"role": "owner", "business_id": "harbour", "user_identity": name.lower(), "user_name": name}
+    return await door.come_in(agent_id=agent, **about)
+
+
+async def test_in_a_shared_room_the_others_notice_nothing(stack: Stack) -> None:
+    stack.llm.script(Rule(user="sailing boat", reply="It is called Marigold."))
+    async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, "Harbour")
+        ben = await owner(door, agent, "Ben")
+        await ben.greeting()
+        anna = await owner(door, agent, "Anna")
+        assert anna.session["room_name"] == ben.session["room_name"]
+        await ben.until(lambda: any(n.code == "arrival" for n in ben.seen.notices), "Anna's arrival")
+        assert (await anna.ask_the_server("DELETE", "")).status_code == 204
+        await anna.hang_up()
+        captions, notices = len(ben.seen.captions), len(ben.seen.notices)
+        await Late(door, anna.session).tries()
+        assert (ben.seen.captions[captions:], ben.seen.notices[notices:]) == ([], [])
+        assert not any(ASKED_LATE in prompt.user for prompt in await asyncio.to_thread(stack.llm.prompts))
+        assert "Marigold" in await ben.ask(QUESTION)
+
+
+@pytest.mark.parametrize("policy", ["shared", "resident"])
+async def test_an_empty_room_stays_as_it_is(stack: Stack, policy: str) -> None:
+    async with front_door(stack) as door:
+        agent = await somebody_curt(stack, door, f"Empty {policy}", room_policy=policy)
+        anna = await owner(door, agent, "Anna")
+        await anna.greeting()
+        # Another session of hers, with which she looks on: nobody else is there.
+        again = await owner(door, agent, "Anna")
+        await anna.leave()
+        assert (await anna.ask_the_server("DELETE", "")).status_code == 204
+        before = (await again.leave())["episode"]
+        await Late(door, anna.session).tries()
+        back = await door.come_back(again)
+        await back.answered()
+        assert back.episode == before, "nobody was there in between"
+        assert back.attribute(AgentAttribute.STATE) == State.ENGAGED
+
+
+async def test_a_room_of_ones_own_is_gone_with_its_session(stack: Stack) -> None:
+    """LiveKit itself says whether a token would be let in."""
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=await somebody_curt(stack, door, "Alone"))
+        await caller.greeting()
+        url = caller.session["server_url"].replace("ws", "http", 1) + "/rtc/validate"
+        token = {"access_token": caller.session["participant_token"]}
+        assert (await door.http.get(url, params=token)).status_code == 200
+        assert (await caller.ask_the_server("DELETE", "")).status_code == 204
+        assert (await door.http.get(url, params=token)).status_code == 404
