@@ -43,6 +43,9 @@ class Announcer:
         if self._room.isconnected():
             await self._room.local_participant.send_text(notice.model_dump_json(), topic=Topic.NOTICE)
 
-    async def show_recalled(self, note: RecallNote) -> None:
-        if self._room.isconnected():
-            await self._room.local_participant.send_text(note.model_dump_json(), topic=Topic.RECALL)
+    async def show_recalled(self, note: RecallNote, speaker: str) -> None:
+        """To whom it is about, and to nobody else who is in the room."""
+        if speaker and self._room.isconnected():
+            await self._room.local_participant.send_text(
+                note.model_dump_json(), topic=Topic.RECALL, destination_identities=[speaker]
+            )

@@ -377,7 +377,7 @@ class VoiceAssistant:
         turn = self._turns.answering
         if turn is None or turn.path is not ReplyPath.LETTA:
             return None
-        return letta_answer(self._memory, turn, self._letta_failed)
+        return letta_answer(self._memory, turn, self._recollection.agent, self._letta_failed)
 
     def _letta_failed(self, error: VoiceAgentError) -> str:
         self.notify(notice_of(error, self.machine.episode))
@@ -415,8 +415,8 @@ class VoiceAssistant:
         self._journal.write(LogEvent.NOTICE, severity=notice.level, code=notice.code)
         self._job_tasks.start("notice", self._announcer.notify(notice))
 
-    def _show_recalled(self, note: RecallNote) -> None:
-        self._job_tasks.start("recall-note", self._announcer.show_recalled(note))
+    def _show_recalled(self, note: RecallNote, speaker: str) -> None:
+        self._job_tasks.start("recall-note", self._announcer.show_recalled(note, speaker))
 
     def _memory_text(self, memory: MemoryState) -> str:
         if memory is MemoryState.STALE and (snapshot := self._recollection.snapshot) is not None:

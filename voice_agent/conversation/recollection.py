@@ -12,6 +12,7 @@ from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
 from voice_agent.memory.access import Memory, continuity_key
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.loader import LoadResult
 from voice_agent.memory.model import Snapshot, Turn
 from voice_agent.memory.prompt import build_prompt
@@ -50,22 +51,26 @@ class Recollection:
         return self._job.policy
 
     @property
+    def listener(self) -> Listener:
+        return Listener.in_room(self._job, self.agent)
+
+    @property
     def whose(self) -> tuple[str, str, str]:
         """Whose facts are known here: the assistant's Letta agent, the person, the session."""
         return self.agent.letta_agent_id, self._job.person_id, self._job.session_id
 
     async def load(self, episode: int, deadline: float) -> LoadResult:
-        person, name = self._job.person_id, self._job.user_name
+        person, name, listener = self._job.person_id, self._job.user_name, self.listener
         result, _ = await asyncio.gather(
-            self._memory.load(self.agent.letta_agent_id, deadline, person),
+            self._memory.load(self.agent.letta_agent_id, deadline, listener),
             self._memory.prepare(self.thread, self.agent, person, name, deadline),
         )
-        self._earlier = await self._memory.begin_episode(self.thread, self.agent.letta_agent_id, episode)
+        self._earlier = await self._memory.begin_episode(self.thread, self.agent.letta_agent_id, episode, listener)
         return result
 
     async def next_change(self, every: float) -> Snapshot:
         """What somebody else changed in Letta."""
-        return await self._memory.next_change(self.agent.letta_agent_id, every, self._job.person_id)
+        return await self._memory.next_change(self.agent.letta_agent_id, every, self.listener)
 
     async def take(self, snapshot: Snapshot | None) -> tuple[str, ...]:
         """Answer by this memory from now on. Returns the labels of the blocks that had to be shortened."""

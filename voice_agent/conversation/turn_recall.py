@@ -30,7 +30,7 @@ class TurnRecall:
         forgets: ForgetByVoice,
         tasks: OwnedTasks,
         journal: Journal,
-        publish: Callable[[RecallNote], None],
+        publish: Callable[[RecallNote, str], None],
     ) -> None:
         self._memory = memory
         self._forgets = forgets
@@ -85,7 +85,7 @@ class TurnRecall:
             RecalledFact(fact_id=fact.fact_id, text=fact.text, said_at=fact.said_at.isoformat(timespec="seconds"))
             for fact in recalled.facts
         )
-        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold))
+        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold), turn.speaker)
         self._journal.write(
             LogEvent.RECALLED,
             turn_id=turn.turn_id,

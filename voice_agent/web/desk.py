@@ -142,7 +142,14 @@ class SessionDesk:
             credentials = replace(wish.credentials, business_id=person.business_id, user_id=person.user_id)
             who = await self._people.identify(credentials, session.id)
             session = await self._sessions.assign(session, who.person_id)
+            await self._give_person(session)
         return Admission(session, wish.secret, self._token(session), True, who.notice, who.new_key)
+
+    async def _give_person(self, session: Session) -> None:
+        """The next agent of the room knows whose memory it is."""
+        record = await self._book.get(session.room_name)
+        if record is not None and not record.job.person_id and record.job.session_id == session.id:
+            await self._book.rebind(record.name, record.job.model_copy(update={"person_id": session.person_id}))
 
     async def _reenter(self, session: Session) -> None:
         self._sessions.require_alive(session)
@@ -227,6 +234,7 @@ def binding_of(
         memory_scope=memory_scope,
         reply_path=config.reply_path or ReplyPath.HYBRID,
         providers=config.providers or AS_INSTALLED,
+        audience=config.audience or {},
     )
 
 

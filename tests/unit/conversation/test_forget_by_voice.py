@@ -47,7 +47,7 @@ class Call:
         log = world.log.bind()
         recollection = cast(Recollection, self.history)
         self.forgets = ForgetByVoice(world.memory, recollection, self.tasks, log, self.notices.append)
-        self.recall = TurnRecall(world.memory, self.forgets, self.tasks, cast(Any, self), lambda _: None)
+        self.recall = TurnRecall(world.memory, self.forgets, self.tasks, cast(Any, self), lambda *_: None)
         self.number = 0
 
     def write(self, *_: Any, **__: Any) -> None:
