@@ -22,7 +22,6 @@ from tests.support.memory_world import MemoryWorld
 from tests.support.questions import QUESTIONS
 from voice_agent.contracts import AgentBinding, Audience, JobMetadata, ReplyPath, RoomPolicy
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
-from voice_agent.conversation.one_person import as_one_person
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.recollection import Recollection
 from voice_agent.conversation.replies import letta_answer
@@ -199,7 +198,7 @@ async def test_a_stranger_hears_nothing_of_the_owner_however_they_ask(
         assert canaries_in(greeting + given) == set()
         assert "I am Ada" in given
         assert "Sell boats" in given, "what the assistant is and does is for everyone"
-        assert all(question in given or as_one_person(question) in given for question in QUESTIONS)
+        assert all(question in given for question in QUESTIONS)
 
 
 @pytest.mark.parametrize("path", list(ReplyPath))
