@@ -62,6 +62,19 @@ class ReplyPath(StrEnum):
     LETTA = "letta"
 
 
+class Audience(StrEnum):
+    """Who hears a memory block of an assistant (memory/audience.py decides)."""
+
+    OWNER = "owner"
+    KNOWN = "known"
+    """The owner, and whom a site or an administrator vouches for."""
+    EVERYONE = "everyone"
+
+
+PERSONAL_LABELS: Final = frozenset(("human", "facts"))
+"""Blocks about one person, heard by that person only: a home never takes them over from its assistant."""
+
+
 class _Wire(BaseModel):
     """Crosses a process border: unknown fields are an error, values never change in place."""
 
@@ -129,6 +142,8 @@ class AgentBinding(_Wire):
     memory_scope: MemoryScope = MemoryScope.PERSONAL
     reply_path: ReplyPath = ReplyPath.HYBRID
     providers: ProviderChoices = AS_INSTALLED
+    audience: dict[str, Audience] = Field(default_factory=dict)
+    """Block label → who hears it. What is not named is as memory/audience.py says."""
 
 
 PERSON_ID_CHARS: Final = 300
@@ -193,7 +208,7 @@ class Topic(StrEnum):
     NOTICE = "va.notice"
     """Agent → page: a `Notice` as JSON."""
     RECALL = "va.recall"
-    """Agent → page of who asked: a `RecallNote` as JSON, with each answer that memory was asked for."""
+    """Agent → whoever asked: a `RecallNote` as JSON, with each answer that memory was asked for."""
 
 
 class Rpc(StrEnum):

@@ -10,18 +10,32 @@ export function fieldsOf({ name = "", description = "", letta_agent_id = "", rol
     reply_path: config.reply_path ?? "hybrid",
     room_policy: config.room_policy ?? "session",
     voice: config.providers?.tts?.voice ?? "",
+    heard_by_everyone: labelsOf(config.audience, "everyone"),
+    heard_by_known: labelsOf(config.audience, "known"),
   };
 }
 
+/** @param {Record<string, string> | undefined} audience @param {string} who */
+const labelsOf = (audience, who) => Object.keys(audience ?? {}).filter((label) => audience?.[label] === who).join(", ");
+
+/** @param {any} before @param {string} everyone @param {string} known */
+function audienceOf(before, everyone, known) {
+  const kept = Object.entries(before ?? {}).filter(([, who]) => who === "owner");
+  const named = (/** @type {string} */ labels, /** @type {string} */ who) => labels.split(",").map((label) => label.trim()).filter(Boolean).map((label) => [label, who]);
+  return Object.fromEntries([...kept, ...named(known, "known"), ...named(everyone, "everyone")]);
+}
+
 /** What the dialog does not show is kept as it was. @param {any} config @param {any} values @returns {any} */
-export function changedConfig(config, { greeting, instructions, memory_scope, reply_path, room_policy, voice }) {
-  const { greeting: _greeting, ...rest } = config;
+export function changedConfig(config, { greeting, instructions, memory_scope, reply_path, room_policy, voice, heard_by_everyone = "", heard_by_known = "" }) {
+  const { greeting: _greeting, audience: before, ...rest } = config;
+  const audience = audienceOf(before, heard_by_everyone, heard_by_known);
   const { voice: _voice, ...tts } = config.providers?.tts ?? {};
   const providers = { ...config.providers, tts: voice.trim() ? { ...tts, voice: voice.trim() } : tts };
   if (!Object.keys(providers.tts).length) delete providers.tts;
   return {
     ...rest, instructions, memory_scope, reply_path, room_policy,
     ...(greeting.trim() && { greeting: greeting.trim() }),
+    ...(Object.keys(audience).length && { audience }),
     providers,
   };
 }

@@ -109,6 +109,7 @@ def test_create_edit_conflict_delete(stack: Stack, page: Page) -> None:
     editor = page.locator("[data-testid=editor]")
     editor.locator("[name=name]").fill("Concierge")
     editor.locator("[name=greeting]").fill("Good evening.")
+    editor.locator("[name=heard_by_everyone]").fill("menu, prices")
     page.locator("[data-testid=editor-save]").click()
     expect(editor).to_be_hidden()
     card = page.locator("[data-testid=agents] .card-place", has_text="Concierge")
@@ -117,6 +118,7 @@ def test_create_edit_conflict_delete(stack: Stack, page: Page) -> None:
 
     card.locator("button").click()
     expect(editor.locator("[name=greeting]")).to_have_value("Good evening.")
+    expect(editor.locator("[name=heard_by_everyone]")).to_have_value("menu, prices")
     change_elsewhere(stack, agent, description="Changed elsewhere")
     editor.locator("[name=greeting]").fill("Good morning.")
     page.locator("[data-testid=editor-save]").click()

@@ -26,6 +26,7 @@ from tests.support.scripted_llm import MODEL, Rule
 from tests.support.stack import Stack, running_stack
 from voice_agent.contracts import AgentBinding
 from voice_agent.memory.access import Memory
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.drainer import Drainer
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.letta import LettaClient
@@ -37,6 +38,7 @@ from voice_agent.storage import Database, upgrade
 
 BLOCKS: Final = {"persona": "I am Ada, calm and brief. " * 20, "human": "They live in Lisbon and have two cats. " * 40}
 QUESTION: Final = "What do you know about me?"
+OWNER: Final = Listener.of("owner", {})
 TURNS: Final = 8
 """Of each conversation."""
 THREADS: Final = 5
@@ -83,7 +85,7 @@ async def timed(work: Awaitable[Any]) -> float:
 
 async def loading(at: Bench, times: int = 200) -> dict[str, Any]:
     async def once() -> None:
-        assert (await at.memory.load(at.agent, 10.0)).fresh
+        assert (await at.memory.load(at.agent, 10.0, OWNER)).fresh
 
     await once()
     alone = [await timed(once()) for _ in range(times)]
@@ -98,7 +100,7 @@ FirstWord = Callable[[str, str], Awaitable[float]]
 async def first_words(at: Bench) -> dict[str, Any]:
     brain = openai.LLM(model=MODEL, base_url=at.stack.llm.base_url, api_key="none")
     binding = AgentBinding(agent_id=at.agent, letta_agent_id=at.agent, name="Bench")
-    snapshot = (await at.memory.load(at.agent, 10.0)).snapshot
+    snapshot = (await at.memory.load(at.agent, 10.0, OWNER)).snapshot
     assert snapshot is not None
 
     async def by_prompt(_conversation: str, _turn: str) -> float:

@@ -44,6 +44,9 @@ class FakeLetta(FakeHomes):
         self.recordings = 0
         self.fails_on: set[str] = set()
         self.answer: Sequence[str] = ("I ", "do not ", "know.")
+        self.seen: list[str] = []
+        """With each answer: all that its model was given, and all that Letta's own search tools could give it."""
+        self.away = False
         self.mishaps: list[Mishap] = []
 
     async def add_agent(self, name: str, blocks: Sequence[Block]) -> str:
@@ -60,6 +63,8 @@ class FakeLetta(FakeHomes):
         return known[0] if known else None
 
     async def load_blocks(self, agent_id: str) -> Snapshot:
+        if self.away:
+            raise Temporary(Code.LETTA_UNAVAILABLE, "away")
         summary, blocks = self.known(agent_id)
         return Snapshot(agent_id, summary.name, blocks, datetime.now(UTC))
 
@@ -121,6 +126,9 @@ class FakeLetta(FakeHomes):
         """Keeps both or, when closed early, nothing."""
         if conversation_id not in self.conversations:
             raise Permanent(Code.AGENT_NOT_FOUND, f"no conversation {conversation_id}")
+        agent_id = self.owner[conversation_id]
+        searched = [said for other, said in self.conversations.items() if self.owner[other] == agent_id]
+        self.seen.append(repr((self.compiled[conversation_id], searched, self.archive[agent_id], text)))
         yield ""
         for words in self.answer:
             yield words
@@ -130,6 +138,8 @@ class FakeLetta(FakeHomes):
 
     async def recompile(self, conversation_id: str) -> None:
         self.recompiled.append(conversation_id)
+        _, blocks = self.known(self.owner[conversation_id])
+        self.compiled[conversation_id] = repr(blocks)
 
     async def reflect(self, agent_id: str, instruction: str) -> None:
         self.known(agent_id)

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from voice_agent.contracts import PERSONAL_LABELS
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.model import (
     FACTS,
     HUMAN,
-    PERSONAL_LABELS,
     AgentSummary,
     Block,
+    Copied,
     StoredBlock,
     StoredMessage,
     StoredPassage,
@@ -44,24 +45,26 @@ class FakeHomes:
             raise Permanent(Code.AGENT_NOT_FOUND, f"no agent {agent_id}")
         return known
 
-    async def create_home(self, agent_id: str, person_id: str, name: str) -> str:
+    async def create_home(self, agent_id: str, person_id: str, name: str, copied: Copied) -> str:
         summary, blocks = self.known(agent_id)
         home = f"agent-{next(self.numbers)}"
-        copied = tuple(
-            Block(b.label, "" if b.label == HUMAN else b.value, b.description) for b in blocks if b.label != FACTS
+        begun = tuple(
+            Block(b.label, "" if b.label == HUMAN else b.value, b.description)
+            for b in blocks
+            if b.label == HUMAN or (b.label != FACTS and copied(b.label))
         )
-        self.agents[home] = (AgentSummary(home, f"{summary.name} - {name}", "", summary.model), copied)
+        self.agents[home] = (AgentSummary(home, f"{summary.name} - {name}", "", summary.model), begun)
         self.homes[home] = (agent_id, person_id)
-        self.copies[home] = frozenset(b.label for b in copied) - PERSONAL_LABELS
+        self.copies[home] = frozenset(b.label for b in begun) - PERSONAL_LABELS
         return home
 
     async def find_homes(self, agent_id: str, person_id: str) -> list[str]:
         return [home for home, of in self.homes.items() if of == (agent_id, person_id)]
 
-    async def sync_home_blocks(self, agent_id: str, home_id: str) -> None:
+    async def sync_home_blocks(self, agent_id: str, home_id: str, copied: Copied) -> None:
         _, theirs = self.known(agent_id)
         summary, ours = self.known(home_id)
-        follow = {b.label: b for b in theirs if b.label not in PERSONAL_LABELS}
+        follow = {b.label: b for b in theirs if b.label not in PERSONAL_LABELS and copied(b.label)}
         own = {b.label: b for b in ours if b.label not in self.copies[home_id] or b.label in follow}
         self.agents[home_id] = (summary, tuple((own | follow).values()))
         self.copies[home_id] = frozenset(follow)

@@ -45,7 +45,9 @@ class Announcer:
         await self._send(notice, Topic.NOTICE, to)
 
     async def show_recalled(self, note: RecallNote, to: str) -> None:
-        await self._send(note, Topic.RECALL, to)
+        """To whom it is about, and to nobody else who is in the room."""
+        if to:
+            await self._send(note, Topic.RECALL, to)
 
     async def _send(self, what: BaseModel, topic: Topic, to: str) -> None:
         if self._room.isconnected():

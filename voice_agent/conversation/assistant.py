@@ -382,7 +382,7 @@ class VoiceAssistant:
         turn = self._turns.answering
         if turn is None or turn.path is not ReplyPath.LETTA:
             return None
-        return letta_answer(self._memory, turn, self._letta_failed)
+        return letta_answer(self._memory, turn, self._recollection.agent, self._letta_failed)
 
     def _letta_failed(self, error: VoiceAgentError) -> str:
         self.notify(notice_of(error, self.machine.episode))

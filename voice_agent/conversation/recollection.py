@@ -13,6 +13,7 @@ from voice_agent.conversation.history import compact
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.speakers import nobody
 from voice_agent.memory.access import Memory, continuity_key, room_thread
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.loader import LoadResult
 from voice_agent.memory.model import Snapshot, Turn
 from voice_agent.memory.prompt import build_prompt, speaking_now
@@ -59,6 +60,10 @@ class Recollection:
         return self._job.policy
 
     @property
+    def listener(self) -> Listener:
+        return Listener.in_room(self._job, self.agent)
+
+    @property
     def whose(self) -> tuple[str, str, str]:
         """Whose facts are known here: the assistant's Letta agent, the person who spoke last, their session."""
         unknown = self._nobody if self._several else ""
@@ -86,23 +91,23 @@ class Recollection:
             await self._memory.settle(thread)
 
     async def load(self, episode: int, deadline: float) -> LoadResult:
+        listener, agent = self.listener, self.agent.letta_agent_id
         if self._several:
-            result = await self._memory.load(self.agent.letta_agent_id, deadline, self._nobody)
+            result = await self._memory.load(agent, deadline, listener)
             await self.settle()
             self._spoken.clear()
         else:
             person, name = self._job.person_id, self._job.user_name
             result, _ = await asyncio.gather(
-                self._memory.load(self.agent.letta_agent_id, deadline, person),
+                self._memory.load(agent, deadline, listener),
                 self._memory.prepare(self.thread, self.agent, person, name, deadline),
             )
-        self._earlier = await self._memory.begin_episode(self.thread, self.agent.letta_agent_id, episode)
+        self._earlier = await self._memory.begin_episode(self.thread, agent, episode, listener)
         return result
 
     async def next_change(self, every: float) -> Snapshot:
         """What somebody else changed in Letta."""
-        person = self._nobody if self._several else self._job.person_id
-        return await self._memory.next_change(self.agent.letta_agent_id, every, person)
+        return await self._memory.next_change(self.agent.letta_agent_id, every, self.listener)
 
     @property
     def _nobody(self) -> str:

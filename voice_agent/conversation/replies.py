@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.access import Memory
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import Turn
 
 
@@ -17,10 +18,11 @@ def reply_path(agent: AgentBinding) -> ReplyPath:
 
 
 async def letta_answer(
-    memory: Memory, turn: Turn, apologise: Callable[[VoiceAgentError], str]
+    memory: Memory, turn: Turn, agent: AgentBinding, apologise: Callable[[VoiceAgentError], str]
 ) -> AsyncGenerator[str, None]:
     """Letta's words for a turn, or an apology: never silence."""
-    answer = memory.reply(turn.thread, turn.letta_agent_id, turn.turn_id, turn.user_text, turn.person_id, turn.speaker)
+    listener = Listener.of(turn.person_id, agent.audience)
+    answer = memory.reply(turn.thread, turn.letta_agent_id, turn.turn_id, turn.user_text, listener, turn.speaker)
     try:
         async for words in answer:
             yield words

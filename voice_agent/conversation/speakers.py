@@ -60,7 +60,7 @@ class Speakers:
 
     def narrowed(self, agent: AgentBinding, person_id: str) -> AgentBinding:
         """The binding for what this person says: of who ends with the session nothing is kept beyond the transcript."""
-        keeps = outlives_session(person_id) if person_id else not self._several
+        keeps = outlives_session(person_id)
         return agent if keeps else agent.model_copy(update={"memory_scope": MemoryScope.READ_ONLY})
 
 

@@ -6,18 +6,18 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Collection
 from contextlib import suppress
-from dataclasses import replace
-from typing import Final, overload
+from typing import Final
 from urllib.parse import quote
 
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath, RoomPolicy
-from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.memory.audience import NOBODY, Listener
 from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.wishes import ForgetWish, Outcome, carry_out
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.loader import LoadResult, MemoryLoader
-from voice_agent.memory.model import PERSONAL_LABELS, LettaPort, Snapshot, Turn
+from voice_agent.memory.model import LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import DEFAULT_LIMIT, Outbox
 from voice_agent.memory.recall.embedder import Embedder, NoEmbedder
 from voice_agent.memory.recall.recall import Recall
@@ -96,34 +96,44 @@ class Memory:
         await self.outbox.adopt_abandoned(job.session_id, job.room_name, *sessions)
         return await self._threads.state(thread)
 
-    async def load(self, letta_agent_id: str, deadline: float, person_id: str = "") -> LoadResult:
-        """What Letta says; else what this job read last; else what any job did.
+    async def load(self, letta_agent_id: str, deadline: float, listener: Listener = NOBODY) -> LoadResult:
+        """What Letta says; else what this job read last; else what any job did. Of that, what the listener hears.
 
         Persona and task are the assistant's; what is known about the person comes from their home alone.
         """
-        home = await self._home(letta_agent_id, person_id)
-        if home == letta_agent_id:
+        home = await self._home(letta_agent_id, listener)
+        own: Snapshot | None = None
+        if home is None or home == letta_agent_id:
             result = await self._load(letta_agent_id, deadline)
-        elif home is None:
-            result = await self._load(letta_agent_id, deadline)
-            result = LoadResult(_about(result.snapshot, None), result.error)
         else:
             result, known = await asyncio.gather(self._load(letta_agent_id, deadline), self._load(home, deadline))
+            own = known.snapshot
             if known.error is not None and known.error.code is Code.AGENT_NOT_FOUND:
-                await self._homes.lost(letta_agent_id, person_id, home)
-            elif result.fresh and result.snapshot is not None:
-                with suppress(VoiceAgentError):  # the next load does it, and the prompt takes nothing from the copies
-                    await self._homes.sync(letta_agent_id, person_id, _about(result.snapshot, None).version)
-            result = LoadResult(_about(result.snapshot, known.snapshot), result.error)
-        if result.snapshot is not None:
-            self._in_use[letta_agent_id, person_id] = result.snapshot.version
-        return result
+                await self._homes.lost(letta_agent_id, listener.person_id, home)
+                home = None
+        if result.snapshot is None:
+            return result
+        if result.fresh and home is not None and home != letta_agent_id:
+            with suppress(VoiceAgentError):  # the prompt takes nothing from the copies; Letta's own answer waits for it
+                await self._sync(letta_agent_id, listener)
+        heard = listener.of_both(result.snapshot, own)
+        self._in_use[letta_agent_id, listener.person_id] = heard.version
+        return LoadResult(heard, result.error)
 
-    async def _home(self, letta_agent_id: str, person_id: str) -> str | None:
+    async def _home(self, letta_agent_id: str, listener: Listener) -> str | None:
+        if not listener.has_memory:
+            return None
         try:
-            return await self._homes.home(letta_agent_id, person_id)
+            return await self._homes.home(letta_agent_id, listener.person_id)
         except Temporary:  # a database that is away: whose home it is, is not known, so nothing personal is said
             return None
+
+    async def _sync(self, letta_agent_id: str, listener: Listener) -> str:
+        """The home holds what of the assistant this person hears, and no more. Returns the version of that."""
+        assistant = self._loader.last_good(letta_agent_id) or await self._letta.load_blocks(letta_agent_id)
+        version = listener.copies(assistant)
+        await self._homes.sync(letta_agent_id, listener.person_id, version, listener.hears)
+        return version
 
     async def _load(self, letta_agent_id: str, deadline: float) -> LoadResult:
         result = await self._loader.load(letta_agent_id, deadline)
@@ -136,27 +146,31 @@ class Memory:
                 return LoadResult(await self._snapshots.last(letta_agent_id), result.error)
         return result
 
-    async def next_change(self, letta_agent_id: str, every: float, person_id: str = "") -> Snapshot:
+    async def next_change(self, letta_agent_id: str, every: float, listener: Listener = NOBODY) -> Snapshot:
         """Wait until somebody changed the assistant: a person in Letta, another conversation, maintenance."""
         changed = await self._loader.next_change(letta_agent_id, every)
         with suppress(Temporary):
             await self._snapshots.keep(changed)
-        home = await self._home(letta_agent_id, person_id)
-        if home != letta_agent_id:
-            changed = _about(changed, self._loader.last_good(home) if home else None)
-        self._in_use[letta_agent_id, person_id] = changed.version
-        return changed
+        home = await self._home(letta_agent_id, listener)
+        own = self._loader.last_good(home) if home and home != letta_agent_id else None
+        heard = listener.of_both(changed, own)
+        self._in_use[letta_agent_id, listener.person_id] = heard.version
+        return heard
 
     def look_now(self) -> None:
         """Somebody has come in: what changed since memory was loaded is to be known before their first question."""
         self._loader.look_now()
 
-    async def begin_episode(self, thread: str, letta_agent_id: str, episode: int) -> list[Turn]:
-        """Remember the count; give back what was said last in earlier episodes, which may now settle."""
+    async def begin_episode(
+        self, thread: str, letta_agent_id: str, episode: int, listener: Listener = NOBODY
+    ) -> list[Turn]:
+        """Remember the count; give back what the listener said last in earlier episodes, which may now settle."""
         await self._threads.ensure(thread, letta_agent_id)
         await self._threads.set_episode(thread, episode)
         await self._threads.request_settling(thread)
-        return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS)
+        if listener.several:
+            return []
+        return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS, listener.person_id)
 
     async def meet(self, thread: str, agent: AgentBinding, person_id: str, episode: int) -> None:
         """Somebody speaks in a room of several people: what they say goes on in their own thread."""
@@ -193,26 +207,28 @@ class Memory:
 
     async def prepare(self, thread: str, agent: AgentBinding, person_id: str, name: str, deadline: float) -> None:
         """Make the home and its conversation before somebody waits for an answer that Letta gives itself."""
-        if agent.memory_scope is MemoryScope.PERSONAL and person_id:
-            with suppress(Temporary):
-                await FactStore(self._database).met(Owner(agent.letta_agent_id, person_id))
-        if agent.reply_path is ReplyPath.LETTA and agent.memory_scope is MemoryScope.PERSONAL:
+        listener = Listener.of(person_id, agent.audience)
+        if agent.memory_scope is not MemoryScope.PERSONAL or not listener.has_memory:
+            return
+        with suppress(Temporary):
+            await FactStore(self._database).met(Owner(agent.letta_agent_id, person_id))
+        if agent.reply_path is ReplyPath.LETTA:
             # Whoever asks for the answer makes what is missing then, or says why it cannot be.
             with suppress(VoiceAgentError, TimeoutError):
                 async with asyncio.timeout(deadline):
                     await self._threads.ensure(thread, agent.letta_agent_id)
-                    await self._conversation(thread, agent.letta_agent_id, person_id, name)
+                    await self._conversation(thread, agent.letta_agent_id, listener, name)
 
     async def reply(
-        self, thread: str, letta_agent_id: str, turn_id: str, text: str, person_id: str = "", name: str = ""
+        self, thread: str, letta_agent_id: str, turn_id: str, text: str, listener: Listener, name: str = ""
     ) -> AsyncGenerator[str, None]:
-        """Letta's own answer to an open turn of path `letta`, as it comes.
+        """Letta's own answer to an open turn of path `letta`, as it comes: from the listener's home.
 
         What was said before reaches Letta first. Closed early (an interruption), Letta is asked back later for what
         it kept, and gets what is missing: `finish_turn` says what was really heard.
         """
         await self._in_order(thread, turn_id)
-        conversation = await self._conversation(thread, letta_agent_id, person_id, name)
+        conversation = await self._conversation(thread, letta_agent_id, listener, name)
         answer = self._letta.reply(conversation, turn_id, text)
         try:
             began = False
@@ -240,8 +256,16 @@ class Memory:
                 "It is brought there by itself; then the agent answers again.",
             ) from None
 
-    async def _conversation(self, thread: str, letta_agent_id: str, person_id: str, name: str) -> str:
-        home = await self._homes.ensure(letta_agent_id, person_id, name)
+    async def _conversation(self, thread: str, letta_agent_id: str, listener: Listener, name: str) -> str:
+        person_id = listener.person_id
+        if not listener.has_memory:  # the agent that is left is the owner's
+            raise Permanent(
+                Code.FORBIDDEN,
+                "Letta itself answers only people whom it can keep apart from others.",
+                "Send a browser key or a signed assertion with POST /session, or set reply_path to hybrid.",
+            )
+        home = await self._homes.ensure(letta_agent_id, person_id, name, listener.hears)
+        shared = await self._sync(letta_agent_id, listener) if home != letta_agent_id else None
         key = conversation_key(thread, person_id)
         if key != thread:
             await self._threads.ensure(key, home)
@@ -249,29 +273,8 @@ class Memory:
         if conversation is None:
             conversation = await self._letta.create_conversation(home)
             conversation = await self._threads.set_conversation(key, conversation)
-        version = self._in_use.get((letta_agent_id, person_id))
+        version = self._in_use.get((letta_agent_id, person_id), shared)
         if version is not None and self._compiled.get(key) != version:
             await self._letta.recompile(conversation)
             self._compiled[key] = version
         return conversation
-
-
-@overload
-def _about(assistant: Snapshot, home: Snapshot | None) -> Snapshot: ...
-
-
-@overload
-def _about(assistant: None, home: Snapshot | None) -> None: ...
-
-
-@overload
-def _about(assistant: Snapshot | None, home: Snapshot | None) -> Snapshot | None: ...
-
-
-def _about(assistant: Snapshot | None, home: Snapshot | None) -> Snapshot | None:
-    """The assistant's memory with what is known about this person instead of what is known about its owner."""
-    if assistant is None:
-        return None
-    task = (block for block in assistant.blocks if block.label not in PERSONAL_LABELS)
-    known = (block for block in (home.blocks if home else ()) if block.label in PERSONAL_LABELS)
-    return replace(assistant, blocks=(*task, *known))

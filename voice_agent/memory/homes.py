@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, delete, select, update
 
-from voice_agent.memory.model import LettaPort
+from voice_agent.memory.audience import heard_by_everyone
+from voice_agent.memory.model import Copied, LettaPort
 from voice_agent.memory.tables import homes, snapshots, threads
 from voice_agent.storage.database import Database, insert_if_absent
 
@@ -45,10 +46,13 @@ class Homes:
             row = (await connection.execute(query)).first()
         return (row[0], row[1]) if row is not None else (home, OWNER)
 
-    async def ensure(self, letta_agent_id: str, person_id: str, name: str = "") -> str:
+    async def ensure(
+        self, letta_agent_id: str, person_id: str, name: str = "", copied: Copied = heard_by_everyone
+    ) -> str:
         """The home, made now if it has to be: once, whatever crashes and whoever else makes it at the same time.
 
         The first id that reaches the table stays. One that a crash kept from it is found again by its tag.
+        `copied`: the blocks of the assistant that it begins with; without an answer of its own, `sync` adds the others.
         """
         if (known := await self.home(letta_agent_id, person_id)) is not None:
             return known
@@ -57,7 +61,7 @@ class Homes:
                 return known
             found = await self._letta.find_homes(letta_agent_id, person_id)
             if not found:
-                found = [await self._letta.create_home(letta_agent_id, person_id, name)]
+                found = [await self._letta.create_home(letta_agent_id, person_id, name, copied)]
             kept = await self._keep(letta_agent_id, person_id, found[0])
             for superfluous in found:
                 if superfluous != kept:
@@ -65,12 +69,13 @@ class Homes:
                     await self._letta.delete_agent(superfluous)
             return kept
 
-    async def sync(self, letta_agent_id: str, person_id: str, blocks_version: str) -> None:
-        """Bring a changed persona or task of the assistant into the home; nothing to do for one that is up to date."""
+    async def sync(self, letta_agent_id: str, person_id: str, blocks_version: str, copied: Copied) -> None:
+        """Give the home the blocks of the assistant that are `copied`, as they are now, and no others of it; nothing to
+        do for one that is up to date."""
         row = await self._row(letta_agent_id, person_id)
         if row is None or row.home_agent_id is None or row.blocks_version == blocks_version:
             return
-        await self._letta.sync_home_blocks(letta_agent_id, row.home_agent_id)
+        await self._letta.sync_home_blocks(letta_agent_id, row.home_agent_id, copied)
         async with self._database.begin() as connection:
             where = (_of(letta_agent_id, person_id), homes.c.home_agent_id == row.home_agent_id)
             await connection.execute(update(homes).where(*where).values(blocks_version=blocks_version))

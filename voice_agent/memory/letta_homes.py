@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
+from voice_agent.contracts import PERSONAL_LABELS
 from voice_agent.errors import Code, Permanent
 from voice_agent.memory.letta_connection import LettaConnection, gone_is_fine
-from voice_agent.memory.model import FACTS, PERSONAL_LABELS, StoredBlock, StoredPassage
+from voice_agent.memory.model import FILES, HUMAN, Copied, StoredBlock, StoredPassage
 
 HOME_TAG: Final = "va:home"
 _COPIES: Final = "va:copies"
@@ -47,21 +48,21 @@ def home_tag(agent_id: str, person_id: str) -> str:
 class LettaHomes(LettaConnection):
     # --- homes ---
 
-    async def create_home(self, agent_id: str, person_id: str, name: str) -> str:
+    async def create_home(self, agent_id: str, person_id: str, name: str, copied: Copied) -> str:
         with self._asking("copy an assistant"):
             source = await self._read_agent(agent_id)
             body = {field: source[field] for field in _COPIED if source.get(field) is not None}
             body |= {
                 "name": _allowed(f"{source['name']} - {name}" if name else source["name"]),
                 "tool_ids": [tool["id"] for tool in source.get("tools") or ()],
-                "folder_ids": [folder["id"] for folder in source.get("sources") or ()],
+                "folder_ids": sorted(_folders(source)) if copied(FILES) else [],
                 # Rules and tools are the assistant's, not Letta's defaults.
                 "include_base_tools": False,
                 "include_base_tool_rules": False,
-                "memory_blocks": [_copy(block) for label, block in _by_label(source).items() if label != FACTS],
+                "memory_blocks": [_copy(block) for block in _begun_with(source, copied)],
                 "hidden": True,
                 "tags": [HOME_TAG, home_tag(agent_id, person_id)],
-                "metadata": _home_metadata(agent_id, source),
+                "metadata": _home_metadata(agent_id, _shared(source, copied)),
             }
             made = cast(dict[str, Any], await self._client.post("/v1/agents/", body=body, cast_to=object))
             return str(made["id"])
@@ -73,24 +74,35 @@ class LettaHomes(LettaConnection):
             )
             return [agent.id async for agent in found]
 
-    async def sync_home_blocks(self, agent_id: str, home_id: str) -> None:
+    async def sync_home_blocks(self, agent_id: str, home_id: str, copied: Copied) -> None:
         with self._asking("bring blocks of an assistant into a home"):
             source, home = await self._read_agent(agent_id), await self._read_home(home_id)
-            theirs, ours = _by_label(source), _by_label(home)
+            theirs, ours = _shared(source, copied), _by_label(home)
+            before = (home.get("metadata") or {}).get(_COPIES, ())
+            if theirs.keys() - {*before}:
+                # First: a copy that a crash leaves behind is known as one, and can be taken away.
+                await self._client.agents.update(home_id, metadata=_home_metadata(agent_id, {*theirs, *before}))
             for label, block in theirs.items():
-                if label in PERSONAL_LABELS:
-                    continue
                 wanted = _copy(block)
                 if label not in ours:
                     await self._attach(home_id, wanted)
                 elif any(ours[label].get(field) != wanted.get(field) for field in ("value", "description")):
                     wanted.pop("label")
                     await self._client.agents.blocks.update(label, agent_id=home_id, **wanted)
-            for label in (home.get("metadata") or {}).get(_COPIES, ()):
+            for label in before:
                 if label in ours and label not in theirs:
                     await self._client.agents.blocks.detach(ours[label]["id"], agent_id=home_id)
                     await self._client.blocks.delete(ours[label]["id"])
-            await self._client.agents.update(home_id, metadata=_home_metadata(agent_id, source))
+            await self._sync_folders(source, home, copied)
+            if theirs.keys() != {*before}:
+                await self._client.agents.update(home_id, metadata=_home_metadata(agent_id, theirs))
+
+    async def _sync_folders(self, assistant: Mapping[str, Any], home: Mapping[str, Any], copied: Copied) -> None:
+        there, wanted = _folders(home), _folders(assistant) if copied(FILES) else set()
+        for folder in wanted - there:
+            await self._client.agents.folders.attach(folder, agent_id=home["id"])
+        for folder in (there & _folders(assistant)) - wanted:
+            await self._client.agents.folders.detach(folder, agent_id=home["id"])
 
     async def delete_agent(self, home_id: str) -> None:
         with gone_is_fine(), self._asking("delete a home"):
@@ -178,8 +190,24 @@ def _copy(block: Mapping[str, Any]) -> dict[str, Any]:
     return copied | {"value": ""} if block["label"] in PERSONAL_LABELS else copied
 
 
-def _home_metadata(agent_id: str, assistant: Mapping[str, Any]) -> dict[str, object]:
-    return {"va:assistant": agent_id, _COPIES: sorted(_by_label(assistant).keys() - PERSONAL_LABELS)}
+def _shared(assistant: Mapping[str, Any], copied: Copied) -> dict[str, Mapping[str, Any]]:
+    """Its blocks that a home has copies of."""
+    blocks = _by_label(assistant)
+    return {label: block for label, block in blocks.items() if label not in PERSONAL_LABELS and copied(label)}
+
+
+def _begun_with(assistant: Mapping[str, Any], copied: Copied) -> list[Mapping[str, Any]]:
+    """The blocks of a new home: an empty one about its person, where the assistant has one about its owner."""
+    blocks = _by_label(assistant)
+    return [*_shared(assistant, copied).values(), *(blocks[label] for label in (HUMAN,) if label in blocks)]
+
+
+def _folders(agent: Mapping[str, Any]) -> set[str]:
+    return {folder["id"] for folder in agent.get("sources") or ()}
+
+
+def _home_metadata(agent_id: str, shared: Iterable[str]) -> dict[str, object]:
+    return {"va:assistant": agent_id, _COPIES: sorted(shared)}
 
 
 def _by_label(agent: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -78,8 +78,10 @@ HUMAN: Final = "human"
 """Label of Letta's block about the person; Letta's own tools write there."""
 FACTS: Final = "facts"
 """Label of our block with the newest facts about the person."""
-PERSONAL_LABELS: Final = frozenset((HUMAN, FACTS))
-"""Blocks about one person: a home never takes them over from its assistant."""
+
+
+FILES: Final = "files"
+"""Stands for the files of an assistant where blocks are named by label."""
 
 
 class TurnState(StrEnum):
@@ -175,6 +177,10 @@ def is_fact(tags: Iterable[str]) -> bool:
     return marked_fact(tags) is not None
 
 
+Copied = Callable[[str], bool]
+"""Which blocks of an assistant, by label, a home gets; and under `FILES` whether it gets the assistant's files."""
+
+
 class LettaPort(Protocol):
     """What the rest of the system asks of Letta. Errors are Temporary or Permanent."""
 
@@ -227,14 +233,17 @@ class LettaPort(Protocol):
 
     # --- homes: one agent for each (assistant, person), so that Letta's own search tools reach one person only ---
 
-    async def create_home(self, agent_id: str, person_id: str, name: str) -> str:
-        """A copy of the assistant that knows nothing of a person yet. Not idempotent: look with `find_homes` before."""
+    async def create_home(self, agent_id: str, person_id: str, name: str, copied: Copied) -> str:
+        """A copy of the assistant that knows nothing of a person yet, with those blocks of it that are `copied`.
+
+        Not idempotent: look with `find_homes` before."""
 
     async def find_homes(self, agent_id: str, person_id: str) -> list[str]:
         """Those of (assistant, person), the oldest first: more than one when two processes made one at once."""
 
-    async def sync_home_blocks(self, agent_id: str, home_id: str) -> None:
-        """Give the home the assistant's blocks as they are now, by value, except those about a person."""
+    async def sync_home_blocks(self, agent_id: str, home_id: str, copied: Copied) -> None:
+        """Give the home those blocks of the assistant that are `copied` as they are now, by value, except those about a
+        person; take away those that it was given before and that are not."""
 
     async def delete_agent(self, home_id: str) -> None:
         """Delete a home with its blocks, passages and conversations. Refuses any other agent; a missing one is fine."""

@@ -187,11 +187,12 @@ class Outbox:
             .order_by(turns.c.seq)
         )
 
-    async def before_episode(self, thread: str, episode: int, limit: int) -> list[Turn]:
-        """The newest turns of earlier episodes, oldest first: what a returning user last heard."""
+    async def before_episode(self, thread: str, episode: int, limit: int, person_id: str) -> list[Turn]:
+        """The newest turns of this person in earlier episodes, oldest first: what a returning user last heard."""
         newest = await self._read(
             select(turns)
             .where(turns.c.thread == thread, turns.c.episode < episode, turns.c.state != TurnState.OPEN)
+            .where(turns.c.person_id == person_id)
             .where(_SAYS_SOMETHING)
             .order_by(turns.c.seq.desc())
             .limit(limit)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from voice_agent.contracts import AgentBinding
+from voice_agent.contracts import PERSONAL_LABELS, AgentBinding
 from voice_agent.memory.facts.dates import spoken
-from voice_agent.memory.model import FACTS, PERSONAL_LABELS, Block, Snapshot, Turn
+from voice_agent.memory.model import FACTS, Block, Snapshot, Turn
 from voice_agent.memory.recall.recall import Recalled
 
 BLOCK_BUDGET: Final = 8_000

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from voice_agent.contracts import MemoryScope, ProviderChoices, ReplyPath, RoomPolicy
+from voice_agent.contracts import PERSONAL_LABELS, Audience, MemoryScope, ProviderChoices, ReplyPath, RoomPolicy
 from voice_agent.urls import HTTP, mistake
 
 MAX_DEPTH: Final = 8
+BlockLabel = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Tool(BaseModel):
@@ -33,6 +34,9 @@ class AgentConfig(BaseModel):
     room_policy: RoomPolicy | None = None
     providers: ProviderChoices | None = None
     tools: tuple[Tool, ...] | None = Field(default=None, max_length=64)
+    audience: dict[BlockLabel, Audience] | None = Field(default=None, max_length=64)
+    """Label of a memory block → who hears it; `files` stands for the files. What is not named: `persona` and `task`
+    everyone, any other the owner."""
     extra: dict[str, Any] | None = None
     """For fields of other software: kept, merged, given to the agent's job, never interpreted."""
 
@@ -46,6 +50,14 @@ class AgentConfig(BaseModel):
             return named  # refused by the validation that follows
         # The last one of a name wins: a caller who lists a tool again means to change its options.
         return list({str(tool.get("name")): tool for tool in named}.values())
+
+    @field_validator("audience")
+    @classmethod
+    def _one_persons_own(cls, value: dict[str, Audience] | None) -> dict[str, Audience] | None:
+        opened = [label for label, who in (value or {}).items() if label in PERSONAL_LABELS and who != Audience.OWNER]
+        if opened:
+            raise ValueError(f"{', '.join(opened)} is about one person and is heard by that person only")
+        return value
 
     @field_validator("extra")
     @classmethod

@@ -41,7 +41,8 @@ SAMPLES: Final[tuple[dict[str, Any], ...]] = (
             "persona": "I am Rosa, the host at the front desk of the restaurant Blue Lantern. I am cheerful and brisk, "
             "and I help guests with opening hours, the menu and reservations.",
             "human": "Guests I do not know by name. I stay polite and ask for a name when they want a table.",
-            "restaurant": "Blue Lantern opens at six in the evening, closed on Mondays. The dish of the house is "
+            # A label that guests may hear (memory/audience.py).
+            "task": "Blue Lantern opens at six in the evening, closed on Mondays. The dish of the house is "
             "mushroom risotto. The kitchen is vegetarian.",
         },
     },

@@ -151,8 +151,15 @@ class SessionDesk:
             credentials = replace(wish.credentials, business_id=person.business_id, user_id=person.user_id)
             who = await self._people.identify(credentials, session.id)
             session = await self._sessions.assign(session, who.person_id)
+            await self._give_person(session)
         token = self._token(session, wish.token_ttl)
         return Admission(session, wish.secret, token, True, who.notice, who.new_key)
+
+    async def _give_person(self, session: Session) -> None:
+        """The next agent of the room knows whose memory it is."""
+        record = await self._book.get(session.room_name)
+        if record is not None and not record.job.person_id and record.job.session_id == session.id:
+            await self._book.rebind(record.name, record.job.model_copy(update={"person_id": session.person_id}))
 
     async def _reenter(self, session: Session) -> None:
         self._sessions.require_alive(session)
@@ -247,6 +254,7 @@ def binding_of(
         memory_scope=memory_scope,
         reply_path=config.reply_path or ReplyPath.HYBRID,
         providers=config.providers or AS_INSTALLED,
+        audience=config.audience or {},
     )
 
 

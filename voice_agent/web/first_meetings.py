@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.memory.recall.second_look import messages
@@ -21,6 +22,7 @@ from voice_agent.models.slots import SHELF
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig
 from voice_agent.registry.model import Agent
+from voice_agent.registry.people import OWNER
 from voice_agent.settings import Settings
 from voice_agent.web.desk import binding_of
 
@@ -70,6 +72,9 @@ class FirstMeetings:
         brain = endpoints.llm(self._settings, agent.providers.llm)
         if not brain.local or agent.reply_path is not ReplyPath.HYBRID:
             return
-        prompt = build_prompt(agent, await self._letta.load_blocks(agent.letta_agent_id)).text
+        # Who most likely comes: the owner where nobody else can call, else a stranger.
+        listener = Listener.of("" if self._settings.admin_secret else OWNER, agent.audience)
+        blocks = listener.of_assistant(await self._letta.load_blocks(agent.letta_agent_id))
+        prompt = build_prompt(agent, blocks).text
         many = replace(brain, conversation=agent.agent_id)
         await prewarm(many, [{"role": "system", "content": prompt}], priority=FOR_MANY)

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
-from voice_agent.web.access import Admin, Parts
+from voice_agent.web.access import Admin, AnyCaller, Parts
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import Message, SessionItem, SessionList, Transcript, iso, person_item
 from voice_agent.web.sessions import Held, bound_agent, not_cached
@@ -54,9 +54,16 @@ async def list_sessions(
     responses=documented(404) | {200: {"content": {"text/plain": {}}}},
 )
 async def read_transcript(
-    parts: Parts, session: Held, style: Annotated[Literal["json", "text"], Query(alias="format")] = "json"
+    parts: Parts,
+    who: AnyCaller,
+    session: Held,
+    style: Annotated[Literal["json", "text"], Query(alias="format")] = "json",
 ) -> Transcript | Response:
+    """In a room that several people share, what others said is shown to administrators only."""
     turns = await Outbox(parts.database).of_session(session.id)
+    if not who.is_admin:
+        # Turns of a version that did not know people are nobody's; the session was then one person's.
+        turns = [turn for turn in turns if turn.person_id in ("", session.person_id)]
     messages = [message for turn in turns for message in _messages(turn, session.agent_name)]
     if style == "text":
         lines = (f"{m.speaker or m.role}: {m.text}{' …' if m.interrupted else ''}\n" for m in messages)

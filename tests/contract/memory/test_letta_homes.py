@@ -14,9 +14,19 @@ from voice_agent.memory.model import FACTS, Recording, StoredBlock, Turn, fact_m
 pytestmark = pytest.mark.usefixtures("stack")
 """Named here, so that the leak check knows that the system belongs to the whole run."""
 
-BLOCKS = {"persona": "I am Ada.", "human": "The owner sails.", "task": "Sell boats.", FACTS: "- The owner is rich."}
+BLOCKS = {
+    "persona": "I am Ada.",
+    "human": "The owner sails.",
+    "task": "Sell boats.",
+    "diary": "The owner is in love.",
+    FACTS: "- The owner is rich.",
+}
 ROBIN, KIM = "user:robin", "user:kim"
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+
+
+def but_diary(label: str) -> bool:
+    return label != "diary"
 
 
 async def blocks_of(letta: AnyLetta, agent: str) -> dict[str, str]:
@@ -25,7 +35,7 @@ async def blocks_of(letta: AnyLetta, agent: str) -> dict[str, str]:
 
 async def test_a_home_is_a_copy_that_knows_nothing_of_a_person(letta: AnyLetta) -> None:
     agent = await letta.add_agent("Ada", BLOCKS)
-    home = await letta.port.create_home(agent, ROBIN, "Robin: the *first* / O'Neil")
+    home = await letta.port.create_home(agent, ROBIN, "Robin: the *first* / O'Neil", but_diary)
     assert await blocks_of(letta, home) == {"persona": "I am Ada.", "human": "", "task": "Sell boats."}
     copy, source = await letta.port.get_agent(home), await letta.port.get_agent(agent)
     assert copy is not None
@@ -38,8 +48,8 @@ async def test_a_home_is_a_copy_that_knows_nothing_of_a_person(letta: AnyLetta) 
 async def test_homes_are_found_by_assistant_and_person_the_oldest_first(letta: AnyLetta) -> None:
     agent = await letta.add_agent("Ada", BLOCKS)
     assert await letta.port.find_homes(agent, ROBIN) == []
-    made = [await letta.port.create_home(agent, ROBIN, "") for _ in range(SMALL_PAGE + 1)]
-    other = await letta.port.create_home(agent, KIM, "Kim")
+    made = [await letta.port.create_home(agent, ROBIN, "", but_diary) for _ in range(SMALL_PAGE + 1)]
+    other = await letta.port.create_home(agent, KIM, "Kim", but_diary)
     assert await letta.port.find_homes(agent, ROBIN) == made
     assert await letta.port.find_homes(agent, KIM) == [other]
     assert await letta.port.find_homes(other, ROBIN) == []
@@ -47,20 +57,20 @@ async def test_homes_are_found_by_assistant_and_person_the_oldest_first(letta: A
 
 async def test_no_home_is_made_of_what_does_not_exist(letta: AnyLetta) -> None:
     with pytest.raises(Permanent) as caught:
-        await letta.port.create_home(NO_SUCH_AGENT, ROBIN, "Robin")
+        await letta.port.create_home(NO_SUCH_AGENT, ROBIN, "Robin", but_diary)
     assert caught.value.code is Code.AGENT_NOT_FOUND
 
 
 async def test_blocks_of_a_home_follow_the_assistant_but_for_those_about_a_person(letta: AnyLetta) -> None:
     agent = await letta.add_agent("Ada", BLOCKS)
-    home = await letta.port.create_home(agent, ROBIN, "Robin")
+    home = await letta.port.create_home(agent, ROBIN, "Robin", but_diary)
     await letta.set_block(home, "human", "Robin has a cat.")
     await letta.port.set_block(home, FACTS, "- Robin has a cat.", "ours")
     await letta.set_block(agent, "task", "Sell planes.")
     await letta.set_block(agent, "human", "The owner flies.")
     assert (await blocks_of(letta, home))["task"] == "Sell boats.", "a value of its own, not a shared block"
     await letta.port.set_block(agent, "prices", "A plane costs a million.", "")
-    await letta.port.sync_home_blocks(agent, home)
+    await letta.port.sync_home_blocks(agent, home, but_diary)
     assert await blocks_of(letta, home) == {
         "persona": "I am Ada.",
         "human": "Robin has a cat.",
@@ -69,13 +79,18 @@ async def test_blocks_of_a_home_follow_the_assistant_but_for_those_about_a_perso
         FACTS: "- Robin has a cat.",
     }
     await letta.remove_block(agent, "task")
-    await letta.port.sync_home_blocks(agent, home)
+    await letta.port.sync_home_blocks(agent, home, but_diary)
     assert sorted(await blocks_of(letta, home)) == [FACTS, "human", "persona", "prices"]
+    await letta.port.sync_home_blocks(agent, home, lambda _: True)
+    assert (await blocks_of(letta, home))["diary"] == "The owner is in love."
+    await letta.port.sync_home_blocks(agent, home, lambda label: label == "persona")
+    assert sorted(await blocks_of(letta, home)) == [FACTS, "human", "persona"], "copies are taken away, its own stay"
+    assert (await blocks_of(letta, agent))["diary"] == "The owner is in love."
 
 
 async def test_only_homes_are_deleted_and_nothing_of_them_is_left(letta: AnyLetta) -> None:
     agent = await letta.add_agent("Ada", BLOCKS)
-    home = await letta.port.create_home(agent, ROBIN, "Robin")
+    home = await letta.port.create_home(agent, ROBIN, "Robin", but_diary)
     conversation = await letta.port.create_conversation(home)
     await letta.port.record(Recording(conversation, (Turn("t1", "thread", "session", home, 1, "question", "answer"),)))
     await letta.port.add_passage(home, "Robin has a cat.", [fact_mark("f1")], NOON)

@@ -10,12 +10,14 @@ from tests.support.eventually import PATIENCE
 from tests.support.fake_letta import FakeLetta
 from voice_agent.errors import Code
 from voice_agent.memory.access import Memory
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.model import Block
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
 
 BOAT = Block("human", "Their boat is called Marigold.", "About the person")
+OWNER = Listener.of("owner", {})
 
 
 @pytest.fixture
@@ -27,15 +29,15 @@ async def test_what_was_read_last_outlives_the_job_that_read_it(database: Databa
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [Block("human", "")])
     before = Memory(database, letta)
-    await before.load(agent, deadline=PATIENCE)
+    await before.load(agent, deadline=PATIENCE, listener=OWNER)
     await letta.edit_block(agent, "human", BOAT.value)
-    read = (await before.load(agent, deadline=PATIENCE)).snapshot
+    read = (await before.load(agent, deadline=PATIENCE, listener=OWNER)).snapshot
     assert read is not None
     away = LettaClient(nobody)
     try:
         later = Memory(database, away)
-        kept = await later.load(agent, deadline=1.0)
-        assert (await later.load("agent-9", deadline=1.0)).snapshot is None, "another's memory"
+        kept = await later.load(agent, deadline=1.0, listener=OWNER)
+        assert (await later.load("agent-9", deadline=1.0, listener=OWNER)).snapshot is None, "another's memory"
     finally:
         await away.close()
     assert kept.snapshot == read
@@ -46,13 +48,13 @@ async def test_what_was_read_last_outlives_the_job_that_read_it(database: Databa
 async def test_of_an_agent_that_letta_no_longer_has_nothing_is_kept(database: Database, nobody: Settings) -> None:
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [BOAT])
-    await Memory(database, letta).load(agent, deadline=PATIENCE)
-    gone = await Memory(database, FakeLetta()).load(agent, deadline=1.0)
+    await Memory(database, letta).load(agent, deadline=PATIENCE, listener=OWNER)
+    gone = await Memory(database, FakeLetta()).load(agent, deadline=1.0, listener=OWNER)
     assert gone.error is not None
     assert gone.error.code is Code.AGENT_NOT_FOUND
     away = LettaClient(nobody)
     try:
-        assert (await Memory(database, away).load(agent, deadline=1.0)).snapshot is None
+        assert (await Memory(database, away).load(agent, deadline=1.0, listener=OWNER)).snapshot is None
     finally:
         await away.close()
 
@@ -62,8 +64,8 @@ async def test_a_database_that_is_away_takes_nothing_from_what_letta_says() -> N
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [BOAT])
     try:
-        read = await Memory(database, letta).load(agent, deadline=PATIENCE)
-        gone = await Memory(database, letta).load("agent-9", deadline=PATIENCE)
+        read = await Memory(database, letta).load(agent, deadline=PATIENCE, listener=OWNER)
+        gone = await Memory(database, letta).load("agent-9", deadline=PATIENCE, listener=OWNER)
     finally:
         await database.close()
     assert read.snapshot is not None

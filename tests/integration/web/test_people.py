@@ -15,6 +15,8 @@ from tests.support.control_plane import ControlPlane, control_plane
 from tests.support.letta_directory import LettaDirectoryServer
 from voice_agent.contracts import MemoryScope
 from voice_agent.memory.access import continuity_key
+from voice_agent.memory.model import Turn
+from voice_agent.memory.outbox import Outbox
 from voice_agent.registry.people import People
 from voice_agent.registry.store import SqlPeopleStore
 from voice_agent.registry.tables import sessions
@@ -225,12 +227,49 @@ async def test_a_session_of_an_earlier_version_gets_a_person_when_it_is_resumed(
     first = await opened(public)
     async with database.begin() as connection:
         await connection.execute(update(sessions).values(person_id=""))
+    record = await room_of(database, first)
+    await RoomBook(database, time.time).rebind(record.name, record.job.model_copy(update={"person_id": ""}))
     url, who = f"/session/{first['session_id']}", bearer(first["resume_secret"])
     assert (await public.http.get(url, headers=who)).json()["person"]["kind"] == "session"
     known = {"session_id": first["session_id"], "resume_secret": first["resume_secret"]}
     back = await opened(public, **known, browser_key=first["browser_key"])
     assert (back["resumed"], back["person"]) == (True, first["person"])
     assert (await opened(public, **known))["person"] == first["person"]
+    assert (await room_of(database, back)).job.person_id == first["person"]["id"], "nor is its next agent the owner's"
+
+
+async def test_who_hears_what_is_said_by_the_assistants_configuration_alone(
+    public: ControlPlane, database: Database
+) -> None:
+    told = {"menu": "everyone", "desk": "known"}
+    body = {"name": "A", "letta_agent_id": "agent-1", "config": {"audience": told}}
+    saved = await public.http.post("/agents", json=body, headers=bearer(ADMIN))
+    assert saved.json()["config"]["audience"] == told
+    agent = saved.json()["id"]
+    session = await opened(public, agent_id=agent)
+    assert (await room_of(database, session)).job.agent.audience == told
+    wish = {"agent_id": agent, "agent_config": {"audience": {"diary": "everyone"}}}
+    assert (await public.http.post("/session", json=wish)).status_code == 403
+    for wrong in ({"human": "everyone"}, {"facts": "known"}, {"menu": "friends"}):
+        refused = await public.http.post("/agents", json=body | {"config": {"audience": wrong}}, headers=bearer(ADMIN))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "bad_request"), wrong
+
+
+async def test_in_a_shared_room_a_transcript_shows_what_oneself_said(public: ControlPlane, database: Database) -> None:
+    """All turns of a room stand under the session of who came first."""
+    anna, ben = [await opened(public, vouched(user, role="owner", business_id="b1")) for user in ("anna", "ben")]
+    assert anna["room_name"] == ben["room_name"]
+    outbox = Outbox(database)
+    for number, (person, words) in enumerate({"user:b1:anna": "I sell in May.", "user:b1:ben": "I am ill."}.items()):
+        turn = Turn(f"t{number}", "thread", anna["session_id"], "agent-1", 1, words, person_id=person)
+        await outbox.open_turn(turn)
+        await outbox.finish_turn(turn.turn_id, f"I see: {words}", interrupted=False)
+    url = f"/session/{anna['session_id']}/transcript"
+    hers = (await public.http.get(url, headers=bearer(anna["resume_secret"]))).text
+    assert ("I sell in May" in hers, "I am ill" in hers) == (True, False)
+    text = (await public.http.get(url, params={"format": "text"}, headers=bearer(anna["resume_secret"]))).text
+    assert "I am ill" not in text
+    assert "I am ill" in (await public.http.get(url, headers=bearer(ADMIN))).text
 
 
 async def test_a_person_can_be_made_before_the_first_session(public: ControlPlane) -> None:

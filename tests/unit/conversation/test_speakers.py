@@ -86,7 +86,7 @@ def test_the_last_words_of_who_has_left_are_still_theirs() -> None:
         (RoomPolicy.SHARED, "", MemoryScope.READ_ONLY, ReplyPath.HYBRID),
         (RoomPolicy.SESSION, "owner", MemoryScope.PERSONAL, ReplyPath.LETTA),
         (RoomPolicy.SESSION, "session:s", MemoryScope.READ_ONLY, ReplyPath.HYBRID),
-        (RoomPolicy.SESSION, "", MemoryScope.PERSONAL, ReplyPath.LETTA),
+        (RoomPolicy.SESSION, "", MemoryScope.READ_ONLY, ReplyPath.HYBRID),
     ],
 )
 def test_of_whom_ends_with_the_session_nothing_is_kept(

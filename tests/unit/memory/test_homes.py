@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.memory_world import THREAD, MemoryWorld
-from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
+from voice_agent.contracts import AgentBinding, Audience, MemoryScope, ReplyPath
 from voice_agent.errors import Code, Permanent
+from voice_agent.memory.audience import Listener, heard_by_everyone
 from voice_agent.memory.homes import OWNER, Homes
 from voice_agent.memory.model import FACTS, TurnState
 
@@ -41,7 +42,7 @@ async def test_a_home_is_made_at_the_first_need_and_once(tmp_path: Path) -> None
 
 async def test_a_home_that_a_crash_kept_from_the_table_is_found_again(tmp_path: Path) -> None:
     async with MemoryWorld.open(tmp_path) as world:
-        there = [await world.letta.create_home(world.agent, ROBIN, "Robin") for _ in range(2)]
+        there = [await world.letta.create_home(world.agent, ROBIN, "Robin", heard_by_everyone) for _ in range(2)]
         assert await world.homes.ensure(world.agent, ROBIN) == there[0]
         assert list(world.letta.homes) == [there[0]], "one that a lost race left is removed"
 
@@ -64,11 +65,11 @@ async def test_blocks_are_brought_over_once_for_each_version(tmp_path: Path) -> 
     async with MemoryWorld.open(tmp_path) as world:
         home = await world.homes.ensure(world.agent, ROBIN)
         await world.letta.edit_block(world.agent, "persona", "I am Bert")
-        await world.homes.sync(world.agent, ROBIN, "v1")
+        await world.homes.sync(world.agent, ROBIN, "v1", heard_by_everyone)
         await world.letta.edit_block(home, "persona", "edited in the home")
-        await world.homes.sync(world.agent, ROBIN, "v1")
+        await world.homes.sync(world.agent, ROBIN, "v1", heard_by_everyone)
         assert (await world.letta.load_blocks(home)).blocks[0].value == "edited in the home"
-        await world.homes.sync(world.agent, ROBIN, "v2")
+        await world.homes.sync(world.agent, ROBIN, "v2", heard_by_everyone)
         assert (await world.letta.load_blocks(home)).blocks[0].value == "I am Bert"
 
 
@@ -107,7 +108,7 @@ async def test_a_read_only_turn_makes_no_home(tmp_path: Path) -> None:
             reply_path=ReplyPath.LETTA,
         )
         await world.memory.prepare(THREAD, binding, ROBIN, "Robin", 5.0)
-        await world.memory.load(world.agent, 5.0, ROBIN)
+        await world.memory.load(world.agent, 5.0, Listener.of(ROBIN, {}))
         assert list(world.letta.agents) == [world.agent]
 
 
@@ -147,10 +148,10 @@ async def test_letta_answers_each_person_in_their_home(tmp_path: Path) -> None:
     async with MemoryWorld.open(tmp_path) as world:
         binding = AgentBinding(agent_id="a", letta_agent_id=world.agent, name="Ada", reply_path=ReplyPath.LETTA)
         await world.memory.prepare(THREAD, binding, ROBIN, "Robin", 5.0)
-        made = len(world.letta.conversations)
+        made, listener = len(world.letta.conversations), Listener.of(ROBIN, {})
         turn = world.turn(0, path=ReplyPath.LETTA, person=ROBIN)
         await world.outbox.open_turn(turn)
-        async for _ in world.memory.reply(THREAD, world.agent, turn.turn_id, turn.user_text, ROBIN, "Robin"):
+        async for _ in world.memory.reply(THREAD, world.agent, turn.turn_id, turn.user_text, listener, "Robin"):
             pass
         await world.outbox.finish_turn(turn.turn_id, "I do not know.", interrupted=False)
         await world.drain_until_quiet()
@@ -164,11 +165,12 @@ async def test_what_is_known_of_the_owner_is_loaded_for_nobody_else(tmp_path: Pa
         await world.letta.set_block(world.agent, FACTS, "- The owner is rich.", "")
 
         async def loaded(person: str) -> str:
-            return str((await world.memory.load(world.agent, 5.0, person)).snapshot)
+            return str((await world.memory.load(world.agent, 5.0, Listener.of(person, {}))).snapshot)
 
         assert "rich" in await loaded(OWNER)
-        assert "sails" in await loaded("")
-        assert "owner" not in await loaded(ROBIN)
+        assert "sails" in await loaded(OWNER)
+        for other in ("", "session:s", "browser:b", ROBIN):
+            assert "owner" not in await loaded(other)
         home = await world.homes.ensure(world.agent, ROBIN)
         await world.letta.edit_block(home, "human", "Robin flies.")
         await world.letta.edit_block(world.agent, "persona", "I am Bert")
@@ -184,3 +186,48 @@ async def test_only_homes_can_be_deleted(tmp_path: Path) -> None:
         with pytest.raises(Permanent) as caught:
             await world.letta.delete_agent(world.agent)
         assert caught.value.code is Code.BAD_REQUEST
+
+
+async def test_a_home_holds_of_the_assistant_what_its_person_hears(tmp_path: Path) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        for label in ("prices", "diary", "task"):
+            await world.letta.edit_block(world.agent, label, f"The {label}.")
+
+        async def held(audience: dict[str, Audience]) -> set[str]:
+            """By the home, once Letta may answer from it."""
+            home, listener = await world.homes.ensure(world.agent, ROBIN), Listener.of(ROBIN, audience)
+            binding = AgentBinding(
+                agent_id="a", letta_agent_id=world.agent, name="Ada", reply_path=ReplyPath.LETTA, audience=audience
+            )
+            await world.memory.load(world.agent, 5.0, listener)
+            await world.memory.prepare(THREAD, binding, ROBIN, "Robin", 5.0)
+            return {block.label for block in (await world.letta.load_blocks(home)).blocks if block.value}
+
+        assert await held({}) == {"persona", "task"}
+        assert await held({"prices": Audience.KNOWN}) == {"persona", "task", "prices"}
+        assert await held({"task": Audience.OWNER}) == {"persona"}, "also what it had been given before is gone"
+
+
+async def test_a_home_of_before_is_put_right_before_letta_answers_from_it(tmp_path: Path) -> None:
+    """Homes had copies of all blocks; and Letta may be away when memory is loaded."""
+    async with MemoryWorld.open(tmp_path) as world:
+        await world.letta.edit_block(world.agent, "diary", "The owner is in love.")
+        home = await world.homes.ensure(world.agent, ROBIN, copied=lambda _: True)
+        assert "in love" in str(await world.letta.load_blocks(home))
+        turn = world.turn(0, path=ReplyPath.LETTA, person=ROBIN)
+        await world.outbox.open_turn(turn)
+        async for _ in world.memory.reply(THREAD, world.agent, turn.turn_id, "Hello.", Listener.of(ROBIN, {})):
+            pass
+        assert "in love" not in str(await world.letta.load_blocks(home))
+        assert world.letta.recompiled, "nor does the prompt of its conversation hold it"
+
+
+@pytest.mark.parametrize("person", ["", "session:s"])
+async def test_letta_answers_nobody_from_the_owners_agent(tmp_path: Path, person: str) -> None:
+    async with MemoryWorld.open(tmp_path) as world:
+        turn = world.turn(0, path=ReplyPath.LETTA, person=person)
+        await world.outbox.open_turn(turn)
+        with pytest.raises(Permanent) as caught:
+            await anext(world.memory.reply(THREAD, world.agent, turn.turn_id, "Hello.", Listener.of(person, {})))
+        assert caught.value.code is Code.FORBIDDEN
+        assert (world.said(), list(world.letta.agents)) == ([], [world.agent])

@@ -9,7 +9,10 @@ import pytest
 from tests.support.memory_world import THREAD, MemoryWorld
 from voice_agent.contracts import ReplyPath
 from voice_agent.errors import Code, Temporary
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import TurnState
+
+OWNER = Listener.of("owner", {})
 
 
 async def ask(world: MemoryWorld, number: int, *, words: int | None = None) -> str:
@@ -17,7 +20,7 @@ async def ask(world: MemoryWorld, number: int, *, words: int | None = None) -> s
     turn = world.turn(number, path=ReplyPath.LETTA)
     await world.outbox.open_turn(turn)
     heard: list[str] = []
-    answer = world.memory.reply(THREAD, world.agent, turn.turn_id, turn.user_text)
+    answer = world.memory.reply(THREAD, world.agent, turn.turn_id, turn.user_text, OWNER)
     async for piece in answer:
         heard.append(piece)
         if len(heard) == words:
@@ -57,20 +60,20 @@ async def test_no_answer_overtakes_what_was_said_before(tmp_path: Path) -> None:
         turn = world.turn(1, path=ReplyPath.LETTA)
         await world.outbox.open_turn(turn)
         with pytest.raises(Temporary) as caught:
-            await anext(world.memory.reply(THREAD, world.agent, turn.turn_id, turn.user_text))
+            await anext(world.memory.reply(THREAD, world.agent, turn.turn_id, turn.user_text, OWNER))
         assert caught.value.code is Code.LETTA_UNAVAILABLE
         assert world.said() == []
 
 
 async def test_changed_blocks_reach_a_conversation_that_is_open(tmp_path: Path) -> None:
     async with MemoryWorld.open(tmp_path) as world:
-        await world.memory.load(world.agent, 5.0)
+        await world.memory.load(world.agent, 5.0, OWNER)
         await ask(world, 0)
         await world.drain_until_quiet()
         await ask(world, 1)
         assert len(world.letta.recompiled) == 1
         await world.drain_until_quiet()
         await world.letta.edit_block(world.agent, "persona", "I am somebody else")
-        await world.memory.load(world.agent, 5.0)
+        await world.memory.load(world.agent, 5.0, OWNER)
         await ask(world, 2)
         assert len(world.letta.recompiled) == 2

@@ -94,6 +94,16 @@ test("editing keeps what the dialog does not show", () => {
   assert.ok(!("greeting" in cleared));
 });
 
+test("who hears a memory block is written as two lists of labels", () => {
+  const config = { audience: { menu: "everyone", desk: "known", persona: "owner", task: "everyone" }, providers: {} };
+  const fields = fieldsOf({ name: "Ada", config });
+  assert.deepEqual([fields.heard_by_everyone, fields.heard_by_known], ["menu, task", "desk"]);
+  assert.deepEqual(changedConfig(config, fields).audience, config.audience);
+  const changed = changedConfig(config, { ...fields, heard_by_everyone: " task ,, persona", heard_by_known: "" });
+  assert.deepEqual(changed.audience, { persona: "everyone", task: "everyone" });
+  assert.ok(!("audience" in changedConfig({}, fieldsOf({ name: "Ada" }))));
+});
+
 test("a new assistant remembers; one that was told not to is left so", () => {
   // It was "read_only" unless it spoke with an owner, because everybody's words reached the assistant's own memory.
   for (const role of ["general", "customer", "owner"]) assert.equal(fieldsOf({ role }).memory_scope, "personal");

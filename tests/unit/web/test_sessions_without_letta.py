@@ -12,6 +12,7 @@ from tests.support.hanging_letta import HangingLetta
 from voice_agent.contracts import RoomMark
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.access import Memory
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import Block
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.model import AgentDraft, Person
@@ -73,12 +74,16 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def test_somebody_new_gets_in_and_meets_an_assistant_that_knows_its_task(house: House) -> None:
     ada = await house.letta.add_agent("Ada", [TASK, OWNERS])
     before = await house.visit(ada)
-    await Memory(house.database, house.letta).load(ada, deadline=5.0, person_id=before.session.person_id)
+    await Memory(house.database, house.letta).load(
+        ada, deadline=5.0, listener=Listener.of(before.session.person_id, {})
+    )
     house.letta.hangs = True
     admitted = await house.visit(ada)
     assert admitted.session.person_id != before.session.person_id
     assert (admitted.session.agent_id, admitted.session.agent_name) == (ada, "Ada")
-    known = await Memory(house.database, house.letta).load(ada, deadline=SOON, person_id=admitted.session.person_id)
+    known = await Memory(house.database, house.letta).load(
+        ada, deadline=SOON, listener=Listener.of(admitted.session.person_id, {})
+    )
     assert known.error is not None
     assert known.error.code is Code.LETTA_UNAVAILABLE
     assert known.snapshot is not None

@@ -85,16 +85,12 @@ class FactStore:
         return await self._read(select(facts).where(*_of(owner), facts.c.revision > revision))
 
     async def unlearned(self, owner: Owner, session_id: str) -> list[tuple[str, str, datetime]]:
-        """Turns of the person that are still to be learned from, and those of the session that never will be."""
-        of_person = and_(
-            turns.c.person_id == owner.person_id,
-            turns.c.letta_agent_id == owner.letta_agent_id,
-            turns.c.learning.in_((DUE, PARKED)),
-        )
+        """Turns of the person that are still to be learned from, and those in the session that never will be."""
+        of_person = and_(turns.c.letta_agent_id == owner.letta_agent_id, turns.c.learning.in_((DUE, PARKED)))
         of_session = and_(turns.c.session_id == session_id, turns.c.learning == "none")
         query = (
             select(turns.c.turn_id, turns.c.user_text, turns.c.created_at)
-            .where(or_(of_person, of_session), turns.c.user_text != "")
+            .where(turns.c.person_id == owner.person_id, or_(of_person, of_session), turns.c.user_text != "")
             .order_by(turns.c.seq.desc())
             .limit(_UNLEARNED)
         )
