@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -92,6 +93,12 @@ async def _translated() -> AsyncIterator[None]:
 
 
 def _away(error: BaseException) -> Temporary:
+    if "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
+        return Temporary(
+            Code.DATABASE_UNAVAILABLE,
+            "The disk is full: nothing can be written to the database.",
+            "Free some space where VOICE_HOME or the database is; it is tried again by itself.",
+        )
     return Temporary(
         Code.DATABASE_UNAVAILABLE,
         f"The database cannot be used now ({type(error).__name__}).",
