@@ -69,8 +69,8 @@ MUTANTS = {
     ),
     "greeted again after a manual reset": (
         "reactions",
-        "facts.greeting = Greeting.DONE",
-        "facts.greeting = Greeting.DUE",
+        "if facts.greeting is Greeting.SPEAKING:\n            facts.greeting = Greeting.DONE",
+        "if facts.greeting is Greeting.SPEAKING:\n            facts.greeting = Greeting.DUE",
         "one greeting per arrival into an empty room",
     ),
     "a replacement job greets again": (
@@ -206,7 +206,7 @@ MUTANTS = {
         "reactions",
         '        step.leave("drained")\n\n\ndef _speaker',
         "        return\n\n\ndef _speaker",
-        "a greeting that is due comes",
+        "a greeting that is due comes|whoever is here is greeted",
     ),
 }
 
