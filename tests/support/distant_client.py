@@ -26,7 +26,7 @@ class Distant:
         self._reading: set[asyncio.Task[None]] = set()
         self.room.register_text_stream_handler(Topic.TRANSCRIPTION, self._on_caption)
         for event in ("participant_attributes_changed", "participant_connected", "reconnected"):
-            self.room.on(event, self._look)  # type: ignore[arg-type]
+            self.room.on(event, self._look)
         self.room.on("disconnected", lambda *_: tell(disconnected=True))
 
     def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
