@@ -1,6 +1,6 @@
-"""`python -m tests.support.remote_client URL AGENT QUESTION` is a person on another host, from the page to the answer.
+"""`python -m tests.support.remote_client URL AGENT` is a person on another host, who knows only where the page is.
 
-Knows nothing but the address of the page. Prints what was met with, as one JSON object.
+Prints JSON lines: what the page and the door answered, then what was heard in the room. Ends with its standard input.
 """
 
 from __future__ import annotations
@@ -11,57 +11,38 @@ import sys
 from typing import Any
 
 import httpx
-import numpy as np
 from livekit import rtc
 
-from tests.support.caller import Caller
-
-LOUD = 500
-"""Of 32767: more than the noise of a silent track."""
+from tests.support.tone import heard, sounding, tracks_of
+from voice_agent.contracts import Topic
 
 
-async def first_sound(room: rtc.Room, within: float = 90.0) -> int:
-    """How loud the agent's voice is once it can be heard."""
-    tracks: asyncio.Queue[rtc.Track] = asyncio.Queue()
-    room.on("track_subscribed", lambda track, *_: tracks.put_nowait(track))
-    async with asyncio.timeout(within):
-        stream = rtc.AudioStream.from_track(track=await tracks.get(), sample_rate=48_000, num_channels=1)
-        try:
-            async for event in stream:
-                loudest = int(np.abs(np.frombuffer(event.frame.data, np.int16).astype(int)).max())
-                if loudest > LOUD:
-                    return loudest
-        finally:
-            await stream.aclose()
-    return 0
+def tell(**line: Any) -> None:
+    print(json.dumps(line), flush=True)
 
 
-async def visit(url: str, agent: str, question: str) -> dict[str, Any]:
+async def visit(url: str, agent: str) -> None:
     async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
         health, page = await http.get("/health"), await http.get("/")
         session = (await http.post("/session", json={"agent_id": agent})).raise_for_status().json()
-        caller = Caller(rtc.Room(), session, http)
-        hearing = asyncio.create_task(first_sound(caller.room))
-        await caller.room.connect(session["server_url"], session["participant_token"])
-        try:
-            await caller.open_microphone()
-            greeting = await caller.greeting()
-            loudest = await hearing
-            answer = await caller.ask(question)
-            left = await caller.leave()
-        finally:
-            hearing.cancel()
-            await asyncio.wait([hearing])
-        return {
-            "health": health.status_code,
-            "page": (page.status_code, page.headers["content-type"], page.headers["content-security-policy"]),
-            "server_url": session["server_url"],
-            "greeting": greeting,
-            "loudest": loudest,
-            "answer": answer,
-            "left": left["reset"],
-        }
+    tell(
+        health=health.status_code,
+        page=page.status_code,
+        policy=page.headers["content-security-policy"],
+        server_url=session["server_url"],
+        room=session["room_name"],
+    )
+    room = rtc.Room()
+    tracks = tracks_of(room)
+    await room.connect(session["server_url"], session["participant_token"])
+    try:
+        async with sounding(room):
+            tell(heard=await heard(tracks))
+            await room.local_participant.send_text("Hello from afar.", topic=Topic.CHAT)
+            await asyncio.to_thread(sys.stdin.read)
+    finally:
+        await room.disconnect()
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(visit(*sys.argv[1:4]))))
+    asyncio.run(visit(sys.argv[1], sys.argv[2]))
