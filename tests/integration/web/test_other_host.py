@@ -100,5 +100,4 @@ async def test_a_person_on_another_host_sees_the_page_and_hears_and_is_heard(
         finally:
             await room.disconnect()
         await client.communicate(b"")  # closes its input
-        assert client.returncode == 0
         assert "webhook" not in (server.settings.home / "livekit.log").read_text(), "serve was not told what happened"
