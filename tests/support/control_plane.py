@@ -68,7 +68,7 @@ def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
     """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
     config = uvicorn.Config(
         create_app(settings, lambda: None, clock),
-        host="127.0.0.1",
+        host=settings.host,
         port=settings.port,
         log_level="warning",
         lifespan="on",
@@ -81,7 +81,7 @@ def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
         while not server.started:
             assert thread.is_alive(), "serve did not start"
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{settings.port}"
+        yield settings.page_url
     finally:
         server.should_exit = True
         thread.join()

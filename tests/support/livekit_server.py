@@ -70,9 +70,10 @@ def settings_on_free_ports(home: Path, **more: object) -> Settings:
 
 
 @contextmanager
-def running_livekit() -> Iterator[LiveKitServer]:
+def running_livekit(**more: object) -> Iterator[LiveKitServer]:
+    """`more`: settings."""
     with temporary_home() as home:
-        settings = settings_on_free_ports(home)
+        settings = settings_on_free_ports(home, **more)
         asyncio.run(_prepare(settings))
         server = LiveKitServer(settings)
         server.start()

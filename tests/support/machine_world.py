@@ -13,6 +13,9 @@ from typing import Any
 from tests.support import core as core_module
 
 OCCUPIED_LEAVES = ("lease_lost", "shutdown", "failed", "drain_limit", "drained", "gone", "disconnected")
+BROKEN = ("connection_timeout", "duplicate_identity", "signal_close")
+LOST_FOR = 120.0
+REASONS = (*BROKEN, "client_initiated", "participant_removed", "")
 
 
 class LawBrokenError(AssertionError):
@@ -45,6 +48,8 @@ class World:
         self.visits = 0
         self.greeted_visit = -1
         self.greeted_before: frozenset[str] = frozenset()
+        self.lost: dict[str, float] = {}
+        """Identity of who was greeted and lost since the last conversation began → when."""
         self.resets_asked = 0
         self.torn: set[str] = set()
         self.living_tasks: set[int] = set()
@@ -79,12 +84,15 @@ class World:
         for effect in effects:
             self._perform(effect)
         self._check_standing(after)
+        if after.state == "engaged" and before.state != "engaged":
+            self.lost = {}
         return effects
 
     def _account(self, event: Any, before: Any, after: Any) -> None:
         """Our own account of the room, from the events alone."""
         name = type(event).__name__
         were_empty = not self.present
+        self._account_for_loss(event, heard_out=before.serving and before.greeting == "done")
         if name == "JobStarted":
             self.greeted_before = event.greeted
         if name == "HumanJoined":
@@ -113,6 +121,34 @@ class World:
         if of_now or before.state != after.state:
             self.quiet_fired = False
 
+    def _account_for_loss(self, event: Any, *, heard_out: bool) -> None:
+        name = type(event).__name__
+        here = {human.identity for human in self.present.values()}
+        if name == "HumanLeft":
+            left = {human.identity for sid, human in self.present.items() if sid != event.sid}
+        elif name == "HumansScanned":
+            left = {human.identity for human in event.humans}
+        else:
+            if name in ("ResetRequested", "SwitchAgentRequested"):
+                self.lost = {}
+            return
+        broken = name == "HumansScanned" or event.reason in BROKEN
+        for identity in here - left:
+            if not broken:
+                self.lost.pop(identity, None)
+            elif heard_out:
+                self.lost[identity] = self.now
+        if here and not left and not broken:
+            self.lost = {}
+
+    def _check_return(self, before: Any, after: Any, names: list[str], detail: str) -> None:
+        begins = after.state == "engaged" and before.state != "engaged"
+        theirs = bool(self.present) and all(
+            self.now - self.lost.get(human.identity, -1e9) <= LOST_FOR for human in self.present.values()
+        )
+        require("Resume" not in names or (begins and theirs), "only who was lost goes on", detail)
+        require(not (begins and theirs) or after.greeting == "done", "who was lost is not greeted again", detail)
+
     def _check(self, event: Any, before: Any, after: Any, effects: tuple[Any, ...]) -> None:
         names = [type(effect).__name__ for effect in effects]
         detail = f"{type(event).__name__} in {before.state}: {names}"
@@ -137,6 +173,7 @@ class World:
         if before.serving and not self.present and after.state not in ("closed", "failed"):
             require(after.state in ("resetting", "draining"), "the last human left: reset", detail)
         require(names.count("LeaveRoom") <= 1, "the room is left once", detail)
+        self._check_return(before, after, names, detail)
 
     def _perform(self, effect: Any) -> None:
         events = self.core.events
@@ -268,6 +305,9 @@ class World:
             self.tell(min(bounds, key=lambda fuse: fuse.seconds).fired())
         return bool(bounds)
 
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+
     def settle(self) -> None:
         """Every result arrives, every bound expires: the assistant must be in conversation, ready, or gone."""
         for _ in range(60):
@@ -298,7 +338,8 @@ def moves(world: World, draw: random.Random) -> list[tuple[float, Callable[[], A
     return [
         (6, lambda: world.deliver(draw.randrange(99), draw.randrange(99))),
         (3, lambda: world.tell(events.HumanJoined(world.new_human()))),
-        (3, lambda: world.tell(events.HumanLeft(draw.choice(somebody) if somebody else "PA_0"))),
+        (3, lambda: world.tell(events.HumanLeft(draw.choice(somebody) if somebody else "PA_0", draw.choice(REASONS)))),
+        (0.5, lambda: world.passes(draw.choice((10.0, 100.0)))),
         (1, lambda: world.tell(events.HumanJoined(world.present[draw.choice(somebody)])) if somebody else None),
         (2, lambda: world.tell(events.ListenerSubscribed(draw.choice([None, *somebody])))),
         (1, lambda: world.tell(events.SpeakerChanged(draw.choice(somebody) if somebody else "PA_0"))),

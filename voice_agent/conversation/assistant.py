@@ -124,6 +124,7 @@ class VoiceAssistant:
                 fx.CancelEpisodeTasks: lambda e: begin(e, self._job_tasks, self._cancel_episode_tasks(e)),
                 fx.ClearHistory: lambda e: begin(e, self._job_tasks, self._clear_history(e)),
                 fx.Greet: lambda e: begin(e, self._episode_tasks, self._say_greeting(e)),
+                fx.Resume: lambda e: begin(e, self._episode_tasks, self._resume()),
                 fx.AcknowledgeReset: self._acknowledge_reset,
                 fx.LinkTo: self._listen_to,
                 fx.AcknowledgeArrival: self._acknowledge_arrival,
@@ -259,10 +260,18 @@ class VoiceAssistant:
         # What was said is on its way into the outbox: that is finished, never cancelled.
         await self._turns.end_unanswered()
         await self._turn_tasks.finish()
-        await self._recollection.forget_episode()
+        await self._recollection.forget_episode(kept=bool(self.machine.facts.lost))
         self._forgets.new_episode()
         self._voice.forget()
         self.tell(ev.HistoryCleared(effect.episode))
+
+    async def _resume(self) -> None:
+        """What was said before the connection broke is said still, but for what was forgotten meanwhile."""
+        await self._forgets.look_back()
+        await self._recollection.resume()
+        await self._forgets.clean()
+        self._voice.forget()
+        self._think_ahead()
 
     def _listen_to(self, effect: fx.LinkTo) -> None:
         self._voice.listen_to(effect.human.identity)

@@ -16,6 +16,8 @@ def register(app: typer.Typer) -> None:
 
         # Ears, voices and the end of a turn are ours to choose: livekit's own models stay on the disk.
         os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+        # A look at the clock fifty times a second, twice in every job, to say in a trace what blocked the loop.
+        os.environ.setdefault("LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS", "0")
         # Imports take seconds: the server of the job processes makes them while we do.
         forkserver.set_forkserver_preload(["voice_agent.conversation.preload"])
         forkserver.ensure_running()

@@ -57,6 +57,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "CancelEpisodeTasks": _ESSENTIAL,
     "ClearHistory": _ESSENTIAL,  # whoever comes next must not hear of the last one
     "Greet": _OPTIONAL,
+    "Resume": _OPTIONAL,  # the last turns stand in the prompt all the same
     "Maintain": _OPTIONAL,
     # effects that are performed at once
     "AcknowledgeReset": _ESSENTIAL,

@@ -42,6 +42,8 @@ class ForgetByVoice:
         self._doing: asyncio.Task[str] | None = None
         self._said: dict[str, int] = {}
         """Turn → what was said in it."""
+        self._said_before: dict[str, int] = {}
+        """The same of the last episode."""
         self._gone: set[str] = set()
         """Turns that are to leave the history."""
         self._left: set[str] = set()
@@ -78,7 +80,13 @@ class ForgetByVoice:
 
     def new_episode(self) -> None:
         self._doing = None
+        self._said_before = self._said
         self._said, self._gone, self._left = {}, set(), set()
+
+    async def look_back(self) -> None:
+        """The history of the last episode is about to be put back: what is to leave it?"""
+        self._said = self._said_before | self._said
+        self._gone |= await self._memory.forgotten_among([*self._said, *self._recollection.quoted_before])
 
     async def _forget(self, turn: Turn, wish: ForgetWish) -> str:
         # Optional: whatever fails here must not end the call.

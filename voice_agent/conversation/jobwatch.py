@@ -31,15 +31,19 @@ class JobWatch:
         self._active = active
         self._changed = changed
         self._starting: dict[str, _Start] = {}
+        self._some = asyncio.Event()
+        """A job was accepted; where there is none, nothing needs to be looked at."""
         self._seen: set[str] = set()
 
     def accepted(self, lease: Lease) -> None:
         self._starting[lease.job] = _Start(lease, time.monotonic())
+        self._some.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         renewed_at = time.monotonic()
         while True:
+            await self._some.wait()
             await asyncio.sleep(_LOOK_EVERY)
             active = self._active()
             try:
@@ -52,6 +56,8 @@ class JobWatch:
                 if time.monotonic() - renewed_at >= LEASE_RENEWAL:
                     renewed_at = time.monotonic()
                     await self._bridge(renewed_at)
+                if not (self._starting or self._seen or self._active()):
+                    self._some.clear()
             except Temporary:
                 continue  # the database is away; whoever is still gone is found at the next look
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Final, TypeGuard
 
 from livekit import rtc
 from livekit.agents import Agent, APIError, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
 
 from voice_agent.conversation.history import Said
 
+_TOOLS: Final = ("function_call", "function_call_output")
 _BREATH_RATE: Final = 24_000
 _A_BREATH: Final = rtc.AudioFrame(bytes(_BREATH_RATE // 5), _BREATH_RATE, 1, _BREATH_RATE // 10)
 
@@ -77,13 +78,25 @@ class Persona(Agent):
         await self.update_chat_ctx(ChatContext(self.chat_ctx.items[first:]))
 
     def _messages(self) -> list[llm.ChatMessage]:
-        return [i for i in self.chat_ctx.items if isinstance(i, llm.ChatMessage) and i.role in ("user", "assistant")]
+        return [item for item in self.chat_ctx.items if _is_said(item)]
 
     async def keep(self, kept: Callable[[Sequence[llm.ChatItem]], list[llm.ChatItem]]) -> None:
         await self.update_chat_ctx(ChatContext(kept(self.chat_ctx.items)))
 
+    def exchange(self) -> list[llm.ChatItem]:
+        """What was said, and which tools were used; without instructions, which livekit keeps among the items."""
+        return [item for item in self.chat_ctx.items if _is_said(item) or item.type in _TOOLS]
+
+    async def go_on(self, earlier: Sequence[llm.ChatItem]) -> None:
+        """This was said before what was said so far."""
+        await self.update_chat_ctx(ChatContext([*earlier, *self.exchange()]))
+
     async def forget(self) -> None:
         await self.update_chat_ctx(ChatContext.empty())
+
+
+def _is_said(item: llm.ChatItem) -> TypeGuard[llm.ChatMessage]:
+    return isinstance(item, llm.ChatMessage) and item.role in ("user", "assistant")
 
 
 def _words(piece: str | llm.ChatChunk | FlushSentinel) -> str:

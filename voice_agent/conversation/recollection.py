@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from livekit.agents import llm
 
@@ -18,6 +19,15 @@ from voice_agent.memory.loader import LoadResult
 from voice_agent.memory.model import Snapshot, Turn
 from voice_agent.memory.prompt import build_prompt, speaking_now
 from voice_agent.registry.people import PersonKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A conversation that may go on."""
+
+    history: tuple[llm.ChatItem, ...] = ()
+    left_history: str = ""
+    earlier: tuple[Turn, ...] = ()
 
 
 class Recollection:
@@ -36,6 +46,7 @@ class Recollection:
         """Threads of those who spoke in this episode, in a room of several."""
         self._memory_prompt = ""
         self._left_history = ""
+        self._kept = _Kept()
         self.bind(job.agent)
 
     def bind(self, agent: AgentBinding) -> None:
@@ -45,6 +56,7 @@ class Recollection:
         self.snapshot: Snapshot | None = None
         self._earlier: list[Turn] = []
         self._memory_prompt = ""
+        self._kept = _Kept()
 
     @property
     def of_earlier_visits(self) -> bool:
@@ -54,6 +66,11 @@ class Recollection:
     def quoted(self) -> list[str]:
         """Turns of earlier visits that stand in the prompt."""
         return [turn.turn_id for turn in self._earlier]
+
+    @property
+    def quoted_before(self) -> list[str]:
+        """The same of the conversation that may go on."""
+        return [turn.turn_id for turn in self._kept.earlier]
 
     @property
     def policy(self) -> RoomPolicy:
@@ -141,9 +158,18 @@ class Recollection:
         await self._persona.keep(kept)
         await self.take(self.snapshot)
 
-    async def forget_episode(self) -> None:
+    async def forget_episode(self, *, kept: bool = False) -> None:
+        """`kept`: whoever was lost may come back, and then `resume` puts it back; nobody else hears of it."""
+        history = tuple(self._persona.exchange())
+        self._kept = _Kept(history, self._left_history, tuple(self._earlier)) if kept else _Kept()
         await self._persona.forget()
         self._left_history = ""
+
+    async def resume(self) -> None:
+        kept, self._kept = self._kept, _Kept()
+        self._earlier, self._left_history = [*kept.earlier], kept.left_history
+        await self._persona.go_on(kept.history)
+        await self.take(self.snapshot)
 
     async def _instruct(self) -> None:
         earlier = f"\n\nWhat was said before in this conversation:\n{self._left_history}"

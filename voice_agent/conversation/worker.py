@@ -48,6 +48,7 @@ def build_server(settings: Settings, reception: Reception, seats: Seats) -> Agen
         load_fnc=lambda: seats.load,
         load_threshold=math.inf,
         max_retry=_RECONNECT_FOR_EVER,
+        job_memory_warn_mb=0,  # for a line in the log the kernel would walk through each job's pages every five seconds
         initialize_process_timeout=60.0,
     )
     server.rtc_session(entrypoint, agent_name=settings.livekit_agent_name, on_request=reception.on_request)

@@ -39,7 +39,8 @@ stateDiagram-v2
 4. After a reset no task of the old episode lives, local history is empty, the snapshot was loaded after the reset began
    or is marked stale.
 5. Nothing of an older episode is applied.
-6. One greeting per arrival into an empty room; nothing is spoken to an empty room.
+6. One greeting per arrival into an empty room, none for who lost the connection and is back in time; nothing is spoken
+   to an empty room.
 7. An occupied room is never closed, idled out or evicted.
 8. A hundred cycles later: the same number of tasks, tracks, processes, file handles, and flat memory.
 

@@ -82,6 +82,13 @@ class Greet(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class Resume(Effect):
+    """The same conversation goes on: put the history back that the last reset cleared. Nothing is spoken."""
+
+    human: Human
+
+
+@dataclass(frozen=True, slots=True)
 class AcknowledgeArrival(Effect):
     """Somebody joined a conversation that goes on: a caption, nothing spoken."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from voice_agent.lifecycle import events as ev
+from voice_agent.lifecycle.absence import Lost
 from voice_agent.lifecycle.states import Ack, Greeting, Human, Memory, State, Timer
 from voice_agent.lifecycle.table import Trigger
 
@@ -32,6 +33,8 @@ class Facts:
     linked: str | None = None
     greeted_before: frozenset[str] = frozenset()
     greeting: Greeting = Greeting.NOT_DUE
+    lost: Lost = field(default_factory=dict)
+    """Who was greeted and lost the connection since the last conversation with somebody else."""
     turns: frozenset[str] = frozenset()
     memory: Memory = Memory.LOADING
     loading: bool = False

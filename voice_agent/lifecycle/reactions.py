@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from voice_agent.lifecycle import effects as ef
 from voice_agent.lifecycle import events as ev
+from voice_agent.lifecycle.absence import goes_on, is_loss, lost_now
 from voice_agent.lifecycle.facts import Facts
 from voice_agent.lifecycle.states import Ack, Greeting, Human, Memory, ResetOutcome, State, Timer
 from voice_agent.lifecycle.table import Trigger
@@ -104,6 +105,15 @@ class Step:
         self.link(self.facts.humans[0])
         self.start(Timer.QUIET, self.timing.quiet)
         if self.facts.greeting is Greeting.DUE:
+            self.welcome()
+        self.facts.lost = {}
+
+    def welcome(self) -> None:
+        facts = self.facts
+        if goes_on(facts.lost, facts.humans, self.now, self.timing.lost_for):
+            facts.greeting = Greeting.DONE
+            self.out.append(ef.Resume(facts.episode, facts.humans[0]))
+        else:
             self.start(Timer.GREETING, self.timing.greeting_wait)
 
     def follow_memory(self) -> None:
@@ -127,7 +137,20 @@ class Step:
                 ef.LeaveRoom(facts.episode, reason),
             ]
 
-    # --- what is looked at after every event ---
+    # --- what is looked at with every event ---
+
+    def account_for_absence(self, trigger: Trigger) -> None:
+        """Who is gone: left, or lost in a conversation that had begun with its greeting."""
+        facts, before = self.facts, self.before
+        if trigger in _CUTS:
+            facts.lost = {}
+            return
+        if facts.humans is before.humans:
+            return
+        gone = frozenset(human.identity for human in before.humans) - {human.identity for human in facts.humans}
+        broken = is_loss(self.event)
+        if gone and not (broken and not (before.serving and before.greeting is Greeting.DONE)):
+            facts.lost = lost_now(facts.lost, gone, self.now, broken=broken, everybody=not facts.humans)
 
     def settle(self) -> None:
         facts = self.facts
@@ -311,12 +334,15 @@ BY_TRIGGER: Final[Mapping[Trigger, Callable[[Step], None]]] = {
     Trigger.FAILURE: _failure,
 }
 
+_CUTS: Final = frozenset({Trigger.RESET_REQUESTED, Trigger.SWITCH_REQUESTED})
+"""Somebody wishes for a new conversation."""
 _SERVICE: Final = frozenset({Trigger.PREPARED_EMPTY, Trigger.PREPARED_OCCUPIED})
 
 
 def react(step: Step, trigger: Trigger) -> None:
     """Perform the transition: the facts already hold the new state."""
     facts, before = step.facts, step.before
+    step.account_for_absence(trigger)
     if facts.state is State.RESETTING and (
         before.state is not State.RESETTING or trigger is Trigger.PREPARED_FOR_SWITCH
     ):

@@ -13,7 +13,7 @@ Between two visits it is made new in place (same job, same room, same track), wh
     CLOSED            out of the room
     FAILED            out of order, on the way out
 
-Three rules shape the table.
+Four rules shape the table.
 
 *A trigger is an event seen in the light of the facts.* "A human left" is one event but two triggers, because it matters
 whether others remain. `facts.note()` finds the trigger; what depends on facts is decided there, so that a cell here
@@ -21,6 +21,10 @@ is simply the next state.
 
 *A missing cell is an error.* The machine raises `IllegalTransition` and is unchanged. What merely comes late is not an
 error: results of older episodes and cancelled timers never reach the table, the machine drops them and says so.
+
+*A lost connection is no goodbye.* Who was greeted, was lost without having left, and is back within two minutes before
+anybody else came, meets the history of that conversation and no second greeting (`absence.py`). The reset between is
+the same as for everybody.
 
 *Leaving is always allowed.* Lease lost, shutdown, failure and disconnection have a cell in every state that is alive.
 """

@@ -18,6 +18,8 @@ class Timing:
     """After the deadline a task that still refuses to end gets this long; then the job is given up."""
     greeting_wait: float = 1.5
     """A listener whose subscription nobody reported is greeted anyway after this."""
+    lost_for: float = 120.0
+    """Who lost the connection and is back within this goes on with the same conversation, without a greeting."""
     memory_retry: float = 5.0
     memory_retry_max: float = 60.0
     drain_limit: float = 600.0

@@ -33,6 +33,8 @@ _LINGER: Final = 30.0
 """Seconds for which that goes on after the last turn."""
 _LOOK_SELDOM: Final = 3.0
 """Where nobody talks. A turn is open for as long as it is spoken, so it is seen before it is finished."""
+_AT_REST: Final = 12.0
+"""For what follows from turns, and for what somebody changed in the page meanwhile: nobody waits for it."""
 _ADOPT_EVERY: Final = 5.0
 _TIDY_EVERY: Final = 60.0
 _WARN_AT: Final = 0.8
@@ -108,16 +110,16 @@ class Upkeep:
                 await still_mine()
                 if await self._drainer.start_due(group):
                     self._busy_until = self._clock() + _LINGER
-                await self._sleep(self._pace())
+                await self._sleep(self._pace(_LOOK_SELDOM))
 
     async def _every(self, seconds: float | None, act: Callable[[], Awaitable[None]]) -> None:
         """None: as often as there may be something to do."""
         while True:
             await act()
-            await self._sleep(self._pace() if seconds is None else seconds)
+            await self._sleep(self._pace(_AT_REST) if seconds is None else seconds)
 
-    def _pace(self) -> float:
-        return _LOOK_AGAIN if self._clock() < self._busy_until else _LOOK_SELDOM
+    def _pace(self, at_rest: float) -> float:
+        return _LOOK_AGAIN if self._clock() < self._busy_until else at_rest
 
     async def adopt_orphans(self) -> None:
         """Turns that were open when their job died, and whose session nobody has taken over."""

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voice_agent.errors import Code, Permanent
+from voice_agent.inbound import Server
 from voice_agent.models import brains, chat, embeddings, endpoints, speech
 from voice_agent.models.admission import Admission
 from voice_agent.models.answers import HANDLERS, error_response
@@ -157,4 +158,4 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=65,
         )
-        uvicorn.Server(config).run()
+        Server(config).run()

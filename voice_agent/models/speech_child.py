@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from voice_agent.inbound import Server
 from voice_agent.models.answers import HANDLERS, OwnedStream, unless_disconnected
 from voice_agent.models.audio import RECOGNITION_RATE, decode, pcm16
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
@@ -97,7 +98,7 @@ def main() -> None:
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as socket:
         socket.bind(str(path))
         app = application(order, socket)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[socket])
+        Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[socket])
 
 
 if __name__ == "__main__":

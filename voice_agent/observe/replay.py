@@ -27,6 +27,8 @@ MOST_LIVES: Final = 20_000
 MOST_TURNS: Final = 1_000
 SLACK: Final = 5.0
 """Seconds that a loaded machine may add to any bound."""
+_NOBODY_IS_LOST: Final = {"lost_for": -1.0}
+"""A log that does not say for how long is of a version that greeted everybody who came back."""
 RECENT: Final = 10.0
 """A life that wrote nothing for this long may have been killed: it is no witness any more."""
 
@@ -140,7 +142,8 @@ class Replay:
         if life is None:
             begins = cause["name"] == "JobStarted"
             self.partial += not begins
-            life = Life(line["room"], Machine(Timing(**fields["timing"])) if begins else None, counted=begins)
+            machine = Machine(Timing(**_NOBODY_IS_LOST | fields["timing"])) if begins else None
+            life = Life(line["room"], machine, counted=begins)
             _remember(self.lives, name, life, MOST_LIVES)
         life.last_seen = entry.mono
         if cause["name"] == "JobStarted":

@@ -24,6 +24,8 @@ from voice_agent.rooms.observation import Observer, View
 RESYNC: Final = 10.0
 """Every room is looked at this often, whether or not anything was heard of it."""
 _LONGEST_WAIT: Final = 0.5
+"""Where something is at stake: that a worker came or went, or an agent left, is in the database only. Where nobody is
+in any room, nobody is expected and no agent waits, a webhook or a new session wakes us."""
 _AFTER_FAILURE: Final = 1.0
 _TOUCH_EVERY: Final = 10.0
 _LOOK_AT_ONCE: Final = (OpenRoom, RemoveAgent)
@@ -55,6 +57,8 @@ class Monitor:
         self._touched: dict[str, float] = {}
         self._present: dict[str, tuple[int, int]] = {}
         self._alone_since: dict[str, float] = {}
+        self._at_stake: set[str] = set()
+        """Rooms with somebody in them, or for whom somebody is to come."""
         self._outage = ""
 
     def wake(self, room: str = "") -> None:
@@ -105,6 +109,7 @@ class Monitor:
 
     async def _settle(self, view: View, now: float) -> None:
         room = view.seen.room
+        (self._at_stake.add if _matters(view) else self._at_stake.discard)(room)
         try:
             for participant in view.over:
                 await self._acts.remove_caller(participant, view)
@@ -149,15 +154,23 @@ class Monitor:
         for memory in (self._touched, self._present, self._alone_since, self._due):
             for room in memory.keys() - rooms:
                 del memory[room]
+        self._at_stake &= rooms
         metrics.ROOMS.set(len(rooms))
         metrics.HUMANS.set(sum(humans for humans, _ in self._present.values()))
         metrics.AGENTS.set(sum(agents for _, agents in self._present.values()))
 
     async def _wait(self) -> None:
-        due = min([*self._due.values(), self._resync_at, self._pulse_at])
-        pause = min(max(due - time.monotonic(), 0.05), _LONGEST_WAIT)
+        moments = [*self._due.values(), self._resync_at]
+        if self._at_stake or self._outage:
+            moments += [self._pulse_at, time.monotonic() + _LONGEST_WAIT]
+        pause = max(min(moments) - time.monotonic(), 0.05)
         try:
             async with asyncio.timeout(pause):
                 await self._woken.wait()
         except TimeoutError:
             return
+
+
+def _matters(view: View) -> bool:
+    expected = view.wanted is not None and (view.wanted.expected or view.wanted.resident)
+    return bool(view.participants) or view.lease.job is not None or expected

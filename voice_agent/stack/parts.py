@@ -159,6 +159,7 @@ def _serve(settings: Settings) -> Part:
 def _worker(settings: Settings, number: int) -> Part:
     name = f"worker-{number + 1}" if number else "worker"
     port = Port(settings.worker_port + number, "VOICE_WORKER_PORT")
-    needs = ("livekit", "serve")
+    # Not `serve`: each takes seconds to start, and where both have died somebody is waiting.
+    needs = ("livekit",)
     patience = _GOODBYES + settings.worker_drain
     return _own(settings, name, "worker", port=port, path="/", needs=needs, holds_leases=True, stop_within=patience)

@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 
 from voice_agent.errors import Code, Temporary
+from voice_agent.outbound import tls
 
 Probe = Callable[[], Awaitable[str]]
 
@@ -36,7 +37,7 @@ def as_http(url: str) -> str:
 
 async def http(url: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> str:
     try:
-        async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=timeout, trust_env=False, verify=tls()) as client:
             answer = await client.get(url, headers=dict(headers or {}))
     except httpx.TimeoutException:
         return f"{url} did not answer within {timeout:.0f} s"

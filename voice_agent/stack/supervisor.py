@@ -15,6 +15,7 @@ import httpx
 from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
 from voice_agent.errors import VoiceAgentError
 from voice_agent.observe.rotation import empty
+from voice_agent.outbound import tls
 from voice_agent.settings import Settings
 from voice_agent.stack import state
 from voice_agent.stack.keeper import BACK_OFF, Keeper, Run, how_it_ended
@@ -130,7 +131,7 @@ class Supervisor:
         headers = {"Authorization": f"Bearer {self._settings.internal_secret}"}
         url = f"{self._settings.page_url}{PROCESS_EXIT_PATH}"
         try:
-            async with httpx.AsyncClient(timeout=3.0, trust_env=False) as client:
+            async with httpx.AsyncClient(timeout=3.0, trust_env=False, verify=tls()) as client:
                 answer = await client.post(url, headers=headers, json=certificate.model_dump())
         except httpx.HTTPError:
             return False

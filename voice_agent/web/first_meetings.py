@@ -4,6 +4,7 @@ prompt. Only where the brain is the local one, which reads some forty tokens a s
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -30,19 +31,34 @@ _SOON: Final = 5.0
 """A conversation came first, or Letta or the model is still starting; whoever speaks with them says what is wrong."""
 _SELDOM: Final = 60.0
 """Agents and their memory change; what is read already costs one request."""
+_AT_REST: Final = 960.0
+"""Letta takes tenths of a second to list its agents: the longer nothing changes, the more seldom it is asked."""
 
 
 class FirstMeetings:
-    def __init__(self, settings: Settings, agents: AgentRegistry, letta: LettaPort) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        agents: AgentRegistry,
+        letta: LettaPort,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._settings = settings
         self._agents = agents
         self._letta = letta
+        self._sleep = sleep
+        self._prompts: dict[str, str] = {}
+        """What each agent's conversations begin with, when it was looked at last."""
 
     async def run(self) -> None:
         """Until cancelled."""
+        pause = _SOON
         while True:
+            before = dict(self._prompts)
             everybody = await self.prepare()
-            await asyncio.sleep(_SELDOM if everybody else _SOON)
+            soonest, latest = (_SELDOM, _AT_REST) if everybody else (_SOON, _SELDOM)
+            pause = min(max(2 * pause, soonest), latest) if self._prompts == before else soonest
+            await self._sleep(pause)
 
     async def prepare(self) -> bool:
         """False: there is nobody yet, or not everybody could be read, which is to be tried again."""
@@ -50,6 +66,7 @@ class FirstMeetings:
             agents = (await self._agents.list()).agents
         except VoiceAgentError:
             return False
+        self._prompts = {agent.id: self._prompts.get(agent.id, "") for agent in agents[:SHELF] if agent.available}
         read = [await self._is_read(agent) for agent in agents[:SHELF] if agent.available]
         return bool(read) and all(read) and await self._check_is_read()
 
@@ -64,8 +81,10 @@ class FirstMeetings:
     async def _is_read(self, agent: Agent) -> bool:
         try:
             await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), None, MemoryScope.READ_ONLY))
-        except (VoiceAgentError, ValidationError):  # a wrong configuration is named to whoever picks the assistant
+        except VoiceAgentError:
             return False
+        except ValidationError:
+            return True  # nothing can be read; whoever picks the assistant is told what is wrong
         return True
 
     async def _read(self, agent: AgentBinding) -> None:
@@ -76,5 +95,6 @@ class FirstMeetings:
         listener = Listener.of("" if self._settings.admin_secret else OWNER, agent.audience)
         blocks = listener.of_assistant(await self._letta.load_blocks(agent.letta_agent_id))
         prompt = build_prompt(agent, blocks).text
+        self._prompts[agent.agent_id] = prompt
         many = replace(brain, conversation=agent.agent_id)
         await prewarm(many, [{"role": "system", "content": prompt}], priority=FOR_MANY)

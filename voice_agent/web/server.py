@@ -6,6 +6,7 @@ from typing import Final
 
 import uvicorn
 
+from voice_agent.inbound import Server
 from voice_agent.settings import Settings
 from voice_agent.web.app import create_app
 
@@ -14,13 +15,13 @@ _GRACE: Final = 3
 
 
 def serve(settings: Settings) -> None:
-    server: uvicorn.Server
+    server: Server
 
     def stop() -> None:
-        server.should_exit = True
+        server.end()
 
     app = create_app(settings, stop)
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             host=settings.host,

@@ -84,6 +84,14 @@ async def _serve_killed(home: House, caller: Caller) -> float:
     return seconds
 
 
+async def _serve_and_worker_killed(home: House, caller: Caller) -> float:
+    await asyncio.to_thread(eventually, home.workers_ready, all, within=60)
+    before = caller.agents[0].identity
+    for process in (home.part("serve"), home.worker_of(job_of(caller))):
+        os.kill(process, signal.SIGKILL)
+    return await replaced(caller, before, 90)
+
+
 async def _server_says(home: House, path: str, good: Callable[[Any], bool], within: float) -> None:
     async with asyncio.timeout(within):
         while True:
@@ -171,6 +179,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "worker killed beside another": Fault(_worker_killed, kills_a_part=True, system={"VOICE_WORKERS": "2"}),
     "job frozen": Fault(_job_frozen),
     "serve killed": Fault(_serve_killed, kills_a_part=True),
+    "serve and worker killed": Fault(_serve_and_worker_killed, kills_a_part=True),
     "livekit killed": Fault(_livekit_killed, kills_a_part=True, ends_the_visit=True),
     "letta killed": Fault(_letta_killed, kills_a_part=True),
     "database locked": Fault(_database_locked),

@@ -24,8 +24,12 @@ def the_job(_stack: Stack, caller: Caller) -> int:
 
 
 def the_worker(stack: Stack, _caller: Caller) -> int:
+    return part(stack, "worker")
+
+
+def part(stack: Stack, name: str) -> int:
     parts = json.loads(stack.command("status", "--json").stdout)["parts"]
-    return next(int(part["pid"]) for part in parts if part["name"] == "worker")
+    return next(int(part["pid"]) for part in parts if part["name"] == name)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,21 @@ async def test_the_conversation_goes_on_without_a_second_greeting(stack: Stack, 
     assert (str(job.pid) in {str(end["pid"]) for end in ends}) == (how is signal.SIGTERM), (
         "only who is asked says goodbye"
     )
+
+
+async def test_serve_and_worker_die_together_and_the_conversation_goes_on(stack: Stack) -> None:
+    """Nobody is left who could send for an agent, or be one, until both are back."""
+    agent = make_agent(stack, "Lazarus", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.greeting()
+        assert "Marigold" in await caller.ask(QUESTION)
+        before = caller.agents[0].identity
+        for pid in [await asyncio.to_thread(part, stack, name) for name in ("serve", "worker")]:
+            os.kill(pid, signal.SIGKILL)
+        await caller.until(lambda: any(a.identity != before for a in caller.agents), "another agent", within=90)
+        await caller.until(lambda: len(caller.agents) == 1, "only the other one")
+        await caller.answered()
+        assert "Marigold" in await caller.ask("And again: what is my sailing boat called?")
+        assert len(caller.seen.captions) == 3, f"a second greeting: {caller.seen}"
+        await caller.leave()

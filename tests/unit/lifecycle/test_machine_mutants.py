@@ -69,8 +69,8 @@ MUTANTS = {
     ),
     "greeted again after a manual reset": (
         "reactions",
-        "facts.greeting = Greeting.DONE",
-        "facts.greeting = Greeting.DUE",
+        "if facts.greeting is Greeting.SPEAKING:\n            facts.greeting = Greeting.DONE",
+        "if facts.greeting is Greeting.SPEAKING:\n            facts.greeting = Greeting.DUE",
         "one greeting per arrival into an empty room",
     ),
     "a replacement job greets again": (
@@ -78,6 +78,39 @@ MUTANTS = {
         "facts.greeting = Greeting.DONE if greeted else Greeting.DUE",
         "facts.greeting = Greeting.DUE",
         "one greeting per arrival into an empty room",
+    ),
+    "who was lost is greeted again": (
+        "reactions",
+        "if goes_on(facts.lost, facts.humans, self.now, self.timing.lost_for):",
+        "if False:",
+        "who was lost is not greeted again",
+    ),
+    "who said goodbye goes on": (
+        "absence",
+        "return event.reason in _BROKEN",
+        "return True",
+        "only who was lost goes on",
+    ),
+    "somebody else goes on": (
+        "absence",
+        "return bool(present) and all(",
+        "return bool(present) and any(",
+        "only who was lost goes on",
+    ),
+    "who was lost for long goes on": (
+        "absence",
+        "now - lost.get(",
+        "lost.get(",
+        "only who was lost goes on|who was lost is not greeted again",
+    ),
+    "a reset that was wished for is no new conversation": (
+        "reactions",
+        """        if trigger in _CUTS:
+            facts.lost = {}
+            return
+""",
+        "",
+        "only who was lost goes on",
     ),
     "the greeting does not wait for a human": (
         "reactions",
@@ -173,7 +206,7 @@ MUTANTS = {
         "reactions",
         '        step.leave("drained")\n\n\ndef _speaker',
         "        return\n\n\ndef _speaker",
-        "a greeting that is due comes",
+        "a greeting that is due comes|whoever is here is greeted",
     ),
 }
 

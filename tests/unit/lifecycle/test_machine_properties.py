@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.machine_world import World, walks
+from tests.support.machine_world import REASONS, World, walks
 
 SOAK = os.environ.get("VOICE_TEST_PROFILE") == "soak"
 
@@ -55,10 +55,14 @@ class AssistantLife(RuleBasedStateMachine):
         self.world.tell(self.ev.HumanJoined(self.world.new_human(identity)))
 
     @precondition(lambda self: self.world.present)
-    @rule(which=index)
-    def human_leaves(self, which: int) -> None:
+    @rule(which=index, reason=st.sampled_from(REASONS))
+    def human_leaves(self, which: int, reason: str) -> None:
         sids = list(self.world.present)
-        self.world.tell(self.ev.HumanLeft(sids[which % len(sids)]))
+        self.world.tell(self.ev.HumanLeft(sids[which % len(sids)], reason))
+
+    @rule(seconds=st.sampled_from([10.0, 100.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.passes(seconds)
 
     @rule(keep=st.integers(0, 3), fresh=st.lists(identities, max_size=2))
     def scanned(self, keep: int, fresh: list[str]) -> None:

@@ -97,7 +97,7 @@ async def resting(home: Path) -> AsyncIterator[Resting]:
 async def test_a_system_where_nobody_talks_asks_little(tmp_path: Path) -> None:
     async with resting(tmp_path) as at:
         await at.minute()
-        assert 20 <= await at.minute() <= 130
+        assert 20 <= await at.minute() <= 80
         assert {query.split()[0] for query in at.queries} == {"SELECT"}
 
 

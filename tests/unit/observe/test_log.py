@@ -149,6 +149,17 @@ def test_a_full_disk_raises_nothing_and_is_said_when_there_is_room_again(
     ReconnectLog(nowhere / "logs" / "log", "job").write(LogEvent.NOTICE)
 
 
+def test_lines_for_a_device_without_room_are_counted(tmp_path: Path) -> None:
+    log = ReconnectLog(tmp_path / "log", "job")
+    log.path.symlink_to("/dev/full")
+    for _ in range(3):
+        log.write(LogEvent.NOTICE)
+    log.path.unlink()
+    log.write(LogEvent.NOTICE)
+    told = json.loads(log.path.read_text())
+    assert (told["seq"], told["lost"]) == (4, 3)
+
+
 def test_following_goes_on_through_growth_and_rotation(tmp_path: Path) -> None:
     path = tmp_path / "log"
 

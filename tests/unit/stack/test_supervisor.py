@@ -27,7 +27,7 @@ from voice_agent.observe.rotation import empty
 from voice_agent.settings import Settings
 from voice_agent.stack import readiness, state
 from voice_agent.stack import supervisor as supervisor_module
-from voice_agent.stack.parts import Part, Port
+from voice_agent.stack.parts import Part, Port, table
 from voice_agent.stack.processes import marked
 from voice_agent.stack.state import PartState, Phase, RunState
 from voice_agent.stack.supervisor import Supervisor
@@ -204,6 +204,29 @@ async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path, host
     assert (path, scheme, secret) == (PROCESS_EXIT_PATH, "Bearer", "knows")
     told = ProcessExit.model_validate(json.loads(body))
     assert (told.process, told.pid, told.exit_code) == ("worker", pid, -9)
+
+
+async def test_two_that_die_together_start_side_by_side_and_the_death_is_told_when_serve_is_back(
+    tmp_path: Path,
+) -> None:
+    received = tmp_path / "received"
+    serve = part("serve", PORTS[0], "--received", str(received), "--delay", "2")
+    worker = part("worker", PORTS[1], holds_leases=True, needs=worker_of_the_table().needs)
+    async with on_stage(
+        tmp_path, part("livekit", PORTS[2]), serve, worker, port=PORTS[0], internal_secret="knows"
+    ) as stage:
+        await up(stage)
+        pid = stage.pid("worker")
+        for name in ("serve", "worker"):
+            os.kill(stage.pid(name), signal.SIGKILL)
+        await stage.until(lambda: stage.part("worker").restarts == 1 and stage.part("worker").phase is Phase.READY)
+        assert stage.part("serve").phase is not Phase.READY, "the worker waited for serve"
+        await stage.until(lambda: received.exists() and received.read_text().endswith("\n"))
+    assert ProcessExit.model_validate(json.loads(received.read_text().split(maxsplit=3)[3])).pid == pid
+
+
+def worker_of_the_table() -> Part:
+    return next(part for part in table(Settings(livekit_api_key="k", livekit_api_secret="s")) if part.name == "worker")
 
 
 async def test_what_a_part_prints_is_bounded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,151 @@
+"""scripts/bench.sh idle: what a system costs that nobody talks to.
+
+The default system is started, somebody visits, types one question and leaves. After --after minutes the processor
+time of every process of it, read from /proc, is counted for --minutes. An agent leaves its empty room five minutes
+after the last visit: with a shorter --after its job is counted, too. Processor time, not wall time: a busy machine
+changes little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from tests.support.caller import Caller, front_door
+from tests.support.report import drawing, machine, publish
+from tests.support.stack import Stack, running_stack
+from voice_agent.stack import state
+from voice_agent.stack.processes import marked
+
+LIMIT: Final = 3.0
+"""Per cent of one core, all parts together."""
+QUESTION: Final = "What do you like about the sea?"
+SUPERVISOR: Final = "supervisor"
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_LOOK_EVERY: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One process: processor seconds of itself and of its children that have ended."""
+
+    part: str
+    command: str
+    seconds: float
+
+
+def usage(home: Path) -> dict[int, Usage]:
+    """Of every process of the system that runs in `home`, by pid."""
+    running = state.load(home)
+    assert running is not None
+    found = dict(_read(SUPERVISOR, [running.supervisor.pid]))
+    for part in running.parts:
+        if part.process is not None and (process := part.process.process()):
+            # Postgres writes over its environment, and with it over the mark: its children are found as such.
+            pids = {one.pid for one in (process, *process.children(recursive=True), *marked(running.run, part.name))}
+            found.update(_read(part.name, sorted(pids)))
+    return found
+
+
+def _read(part: str, pids: list[int]) -> Iterator[tuple[int, Usage]]:
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            command = " ".join(psutil.Process(pid).cmdline())
+        except (OSError, psutil.NoSuchProcess):
+            continue  # it has ended
+        # utime, stime, cutime, cstime: those of children that ended and were waited for go to their parent.
+        yield pid, Usage(part, command[:120], sum(map(int, fields[11:15])) / _TICKS)
+
+
+def spent(before: Mapping[int, Usage], after: Mapping[int, Usage]) -> dict[str, float]:
+    """Seconds of each part between two looks. A process that began meanwhile counts as a whole."""
+    parts: dict[str, float] = {}
+    for pid, now in after.items():
+        then = before[pid].seconds if pid in before else 0.0
+        parts[now.part] = parts.get(now.part, 0.0) + now.seconds - then
+    return parts
+
+
+def per_cent(seconds: float, wall: float) -> float:
+    return round(100 * seconds / wall, 3)
+
+
+async def visited(stack: Stack, caller: Caller) -> None:
+    """One visit to its end."""
+    await caller.greeting()
+    await caller.ask(QUESTION)
+    await caller.leave()
+
+
+async def counted(home: Path, minutes: float) -> dict[str, Any]:
+    began, first = time.monotonic(), usage(home)
+    before, at, by_minute = first, began, []
+    while (left := began + 60 * minutes - time.monotonic()) > 0:
+        await asyncio.sleep(min(_LOOK_EVERY, left))
+        after, now = usage(home), time.monotonic()
+        by_minute.append(per_cent(sum(spent(before, after).values()), now - at))
+        before, at = after, now
+    wall, parts = at - began, spent(first, before)
+    processes = [
+        {"part": one.part, "pid": pid, "command": one.command, "cpu_seconds": round(one.seconds - then, 2)}
+        for pid, one in before.items()
+        for then in [first[pid].seconds if pid in first else 0.0]
+    ]
+    rows = {
+        name: {"cpu_seconds": round(seconds, 2), "per_cent_of_a_core": per_cent(seconds, wall)}
+        for name, seconds in sorted(parts.items(), key=lambda one: -one[1])
+    }
+    return {
+        "seconds": round(wall, 1),
+        "limit": LIMIT,
+        "per_cent_of_a_core": per_cent(sum(parts.values()), wall),
+        "parts": rows,
+        "by_minute": by_minute,
+        "processes": sorted(processes, key=lambda one: -float(str(one["cpu_seconds"]))),
+    }
+
+
+async def measured(stack: Stack, after: float, minutes: float) -> dict[str, Any]:
+    async with front_door(stack) as door:
+        agents = (await door.http.get("/agents")).raise_for_status().json()["agents"]
+        caller = await door.come_in(agent_id=agents[0]["id"])
+        await visited(stack, caller)
+        await asyncio.sleep(60 * after)
+        found = {"machine": machine(), "after_minutes": after}
+        return found | await counted(stack.home, minutes)
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    rows = result["parts"]
+    with drawing(path, 9, 0.5 * len(rows) + 1.5) as axes:
+        axes.barh(list(rows), [row["per_cent_of_a_core"] for row in rows.values()])
+        axes.invert_yaxis()
+        total = result["per_cent_of_a_core"]
+        axes.set_xlabel(f"per cent of one core; together {total:g}, at most {result['limit']:g}")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--after", type=float, default=60.0, help="minutes between the visit and the count")
+    options.add_argument("--minutes", type=float, default=60.0, help="for which is counted")
+    options.add_argument("--out", type=Path, default=Path("build/bench"))
+    chosen = options.parse_args()
+    defaults = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": "", "VOICE_WORKER_CAPACITY": "0"}
+    with running_stack(**defaults) as stack:
+        result = asyncio.run(measured(stack, chosen.after, chosen.minutes))
+    publish(chosen.out, "idle", result, plot)
+    if result["per_cent_of_a_core"] > LIMIT:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""A control plane in whose rooms nobody is asks its database little, and serves who comes all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from tests.support.control_plane import ControlPlane, visitor
+
+REST = 6.0
+
+
+@contextmanager
+def asked_for_workers() -> Iterator[list[str]]:
+    """Whenever the monitor looks whether workers came or went."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if "FROM workers" in statement:
+            found.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_where_nobody_is_the_monitor_looks_seldom_and_where_somebody_is_often(plane: ControlPlane) -> None:
+    with asked_for_workers() as asked:
+        await asyncio.sleep(REST)  # what is counted needs time to pass
+        assert len(asked) <= 3, asked
+    session = await plane.open_session()
+    async with visitor(session):
+        with asked_for_workers() as asked:
+            await asyncio.sleep(REST)
+            assert len(asked) >= REST, "a worker that comes is not seen soon"

@@ -1,0 +1,66 @@
+"""Another host: a network namespace of this machine, joined to it by a pair of interfaces, and to nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+OURS: Final = "198.51.100.1"
+THEIRS: Final = "198.51.100.2"
+"""Addresses for documentation: no network has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherHost:
+    name: str
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        """Runs a program there."""
+        return ("ip", "netns", "exec", self.name, *words)
+
+
+def missing() -> str:
+    """Why this machine can have no other host; empty when it can."""
+    if os.geteuid() != 0:
+        return "a network namespace needs root"
+    if not shutil.which("ip"):
+        return "`ip` (iproute2) is missing"
+    probe = f"{_name()}p"
+    tried = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        return f"network namespaces are not allowed here: {tried.stderr.strip()}"
+    _ip("netns", "del", probe)
+    return ""
+
+
+@contextmanager
+def other_host() -> Iterator[OtherHost]:
+    """Whose only neighbour is `OURS`. It goes with its interfaces, whatever happens."""
+    name = _name()
+    inside, outside = f"{name}n", f"{name}h"
+    _ip("netns", "add", name)
+    try:
+        _ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", name)
+        _ip("address", "add", f"{OURS}/30", "dev", outside)
+        _ip("link", "set", outside, "up")
+        for change in (("address", "add", f"{THEIRS}/30", "dev", inside), ("link", "set", inside, "up")):
+            _ip("-netns", name, *change)
+        _ip("-netns", name, "link", "set", "lo", "up")
+        yield OtherHost(name)
+    finally:
+        # At once: a namespace takes its interfaces along only when the kernel finds the time.
+        subprocess.run(["ip", "link", "del", outside], capture_output=True, check=False)
+        _ip("netns", "del", name)
+
+
+def _name() -> str:
+    return f"va{os.getpid()}"
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)

@@ -1,0 +1,39 @@
+"""Our HTTP servers: uvicorn, without looking ten times a second whether it shall end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+_LOOK_EVERY: Final = 1.0
+"""For the date in the headers."""
+
+
+class Server(uvicorn.Server):
+    """Told to end, by a signal or by `end`, it does so at once."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def end(self) -> None:
+        """From any thread, and from a signal handler."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._told.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.end()
