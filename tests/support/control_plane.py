@@ -66,7 +66,7 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], within: float, wh
 def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[str]:
     """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
     config = uvicorn.Config(
-        create_app(settings, lambda: None, clock),
+        create_app(settings, lambda _error: None, clock),
         host="127.0.0.1",
         port=settings.port,
         log_level="warning",

@@ -76,12 +76,18 @@ class Memory:
         self._in_use: dict[tuple[str, str], str] = {}
         """Version of what (assistant, person) was loaded with last."""
 
-    async def open(self, job: JobMetadata) -> ThreadState:
-        """Make the thread known, take over what a dead job left, and say where the last job stopped."""
+    async def open(self, job: JobMetadata, answer_within: float = 0.0) -> ThreadState:
+        """Make the thread known, take over what a dead job left, and say where the last job stopped.
+
+        `answer_within`: seconds since it was asked within which the last question may still be answered here. It stays
+        open then: whoever asks for it answers or ends it.
+        """
         thread = continuity_key(job)
         await self._threads.ensure(thread, job.agent.letta_agent_id)
-        await self.outbox.adopt_abandoned(job.session_id)
-        return await self._threads.state(thread)
+        state = await self._threads.state(thread)
+        asked = await self.outbox.left_open(thread, job.session_id, state.episode, answer_within)
+        await self.outbox.adopt_abandoned(job.session_id, except_for=asked.turn_id if asked else "")
+        return replace(state, asked=asked)
 
     async def load(self, letta_agent_id: str, deadline: float, person_id: str = "") -> LoadResult:
         """What Letta says; else what this job read last; else what any job did.
