@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import aiohttp
 from livekit import rtc
@@ -18,12 +19,15 @@ from voice_agent.contracts import JobMetadata
 from voice_agent.conversation.job import entrypoint
 from voice_agent.settings import Settings
 
+_ENDS_WITHIN: Final = 20.0
+
 
 class RealJob:
     """What livekit's job process does around an entrypoint, without the process."""
 
     def __init__(self, assignment: wire.JobAssignment, url: str, detection: vad.VAD) -> None:
         self.room = rtc.Room()
+        self.task: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         process = JobProcess(executor_type=JobExecutorType.THREAD, user_arguments=None, http_proxy=None)
         process.userdata["vad"] = detection
@@ -74,8 +78,14 @@ class JobWorker(LightWorker):
         for job in self._at_work:
             job.end("the test is over")
         if self._jobs:
-            await asyncio.wait(self._jobs.values(), timeout=20)
+            await asyncio.wait(self._jobs.values(), timeout=_ENDS_WITHIN)
         await super().__aexit__(*error)
+
+    async def end_jobs_of(self, agent_id: str) -> None:
+        for job in (ending := self._at_work & set(self.jobs.get(agent_id, ()))):
+            job.end("the visit is over")
+        if ending:
+            await asyncio.wait([job.task for job in ending if job.task], timeout=_ENDS_WITHIN)
 
     def _active(self) -> int | None:
         return len(self._at_work) if self.registered.is_set() else None
@@ -87,7 +97,7 @@ class JobWorker(LightWorker):
         self._at_work.add(job)
         with _in_context(self.wounded.get(agent_id)):
             task = asyncio.get_running_loop().create_task(job.run(), name=f"job of {agent_id}")
-        self._jobs[assignment.job.id] = task
+        self._jobs[assignment.job.id] = job.task = task
         task.add_done_callback(lambda _: self._at_work.discard(job))
 
 
