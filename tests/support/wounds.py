@@ -65,7 +65,7 @@ CURRENT: ContextVar[Wounded | None] = ContextVar("wounded", default=None)
 def wounds_possible() -> Iterator[None]:
     """In the running loop."""
     loop = asyncio.get_running_loop()
-    loop.set_task_factory(_task)
+    loop.set_task_factory(_task)  # type: ignore[arg-type]  # typeshed also wants generators taken
     try:
         with mock.patch.object(Driver, "performs", _performs(Driver.performs)):
             yield

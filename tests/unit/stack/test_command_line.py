@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,7 +44,7 @@ def run(
     done = subprocess.run(
         [sys.executable, *entry, *arguments],
         env=dict(environment),
-        cwd=os.path.dirname(environment["VOICE_HOME"]),  # noqa: PTH120
+        cwd=tempfile.gettempdir(),
         capture_output=True,
         text=True,
         timeout=WITHIN,
@@ -90,16 +91,14 @@ def test_a_port_that_is_taken_is_named(surroundings: dict[str, str]) -> None:
             assert setting in failed(run(surroundings, *command), Code.PORT_TAKEN)
 
 
-@pytest.mark.parametrize("command", [("up",), ("down",), ("models", "list"), ("memory", "pending")], ids=" ".join)
+@pytest.mark.parametrize("command", [("up",), ("down",), ("memory", "pending")], ids=" ".join)
 def test_a_folder_that_cannot_be_is_named(
     surroundings: dict[str, str], tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     (tmp_path / "file").touch()
     place = str(tmp_path / "file" / "home")
-    done = run(surroundings | {"VOICE_HOME": place, "VOICE_CACHE": place}, *command)
-    if done.returncode:
-        line = failed(done, Code.DATABASE_UNAVAILABLE if command[0] == "memory" else Code.FILE_UNUSABLE)
-        assert command[0] == "memory" or place in line
+    done = run(surroundings | {"VOICE_HOME": place}, *command)
+    assert place in failed(done, Code.FILE_UNUSABLE)
 
 
 @pytest.mark.parametrize("command", [("serve",), ("worker",), ("memory", "pending")], ids=" ".join)
