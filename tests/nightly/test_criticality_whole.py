@@ -3,6 +3,8 @@ live room: the person goes on being heard and answered, or meets a named error."
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.livekit_server import running_livekit
@@ -13,7 +15,7 @@ from tests.support.wounds import Wound
 @pytest.fixture(scope="module")
 def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Walked:
     """Those that were selected, side by side."""
-    chosen = [
+    chosen: list[Any] = [
         item.callspec.params["wound"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.module is request.module

@@ -159,9 +159,12 @@ class Visit:
 
     async def replaced(self) -> None:
         """What happens to a lease is slow: until there is another agent."""
-        first = self.worker.jobs[self.agent_id][0]
-        gone = lambda: all(one.sid != first.room.local_participant.sid for one in self.caller.agents)  # noqa: E731
-        await self.caller.until(lambda: bool(self.caller.agents) and gone(), "another agent")
+        caller, first = self.caller, self.worker.jobs[self.agent_id][0].room.local_participant.sid
+
+        def gone() -> bool:
+            return bool(caller.agents) and all(one.sid != first for one in caller.agents)
+
+        await caller.until(gone, "another agent")
 
 
 _OF_A_RESET: Final = dict.fromkeys(

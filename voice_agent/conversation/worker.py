@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from livekit.agents import AgentServer
 
@@ -96,7 +96,8 @@ async def run(settings: Settings) -> None:
     serving = loop.create_task(server.run(), name="worker:server")
     stopping = loop.create_task(stop.wait(), name="worker:stop")
     try:
-        await asyncio.wait({over, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        ends: tuple[asyncio.Future[Any], ...] = (over, serving, stopping)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if over.done():
             raise over.result()
         if serving.done():
