@@ -72,6 +72,20 @@ def bind_error(host: str, port: int, *, udp: bool = False) -> OSError | None:
     return None
 
 
+def require_listenable(host: str, port: int, setting: str) -> None:
+    """Before a server binds it: with a setting to change instead of an errno."""
+    error = bind_error(host, port)
+    if error is None:
+        return
+    if error.errno != errno.EADDRINUSE:
+        raise cannot_listen(host, port, setting, error)
+    raise Permanent(
+        Code.PORT_TAKEN,
+        f"Port {port} is taken by another program.",
+        f"Stop that program, or set {setting} to another port.",
+    )
+
+
 def cannot_listen(host: str, port: int, setting: str, error: OSError) -> Permanent:
     """Where nobody else has the port. `setting` is that of the port; the only host that can be set is VOICE_HOST."""
     if error.errno in (errno.EACCES, errno.EPERM):

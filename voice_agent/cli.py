@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import voice_agent.models.commands
 import voice_agent.observe.commands
 import voice_agent.stack.commands
 import voice_agent.web.commands
-from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.stack.failures import INTERRUPTED, command_line, said_of
 
 app = typer.Typer(
     help="A voice assistant with a memory that people can leave and come back to.",
@@ -38,12 +37,12 @@ def main() -> None:
     os.umask(0o077)  # what we and our programs write may hold what people said
     try:
         app()
-    except VoiceAgentError as error:
-        sys.exit(f"Error: {error}")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        sys.exit(f"Error: The disk is full ({error.filename}). [{Code.DISK_FULL}] Free some space and try again.")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a person
+        line, exit_code = said_of(error, command_line())
+        print(line, file=sys.stderr)
+        sys.exit(exit_code)
 
 
 if __name__ == "__main__":

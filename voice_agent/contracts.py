@@ -263,6 +263,13 @@ CONTROL_TOPIC: Final = "va.control"
 """Data that only the server's API can send to an agent: no participant stands behind it. A `ControlMessage`."""
 
 
+class Weight(StrEnum):
+    """Of a task. Essential: nothing goes on without it. Optional: its failure is written down, and all else goes on."""
+
+    ESSENTIAL = "essential"
+    OPTIONAL = "optional"
+
+
 class ControlMessage(_Wire):
     act: Literal["reset", "switch_agent", "drain"]
     agent: AgentBinding | None = None
@@ -304,7 +311,8 @@ class LogEvent(StrEnum):
     FACTS_FORGOTTEN = "memory.forgotten"
     """Something was forgotten at a person's wish; fields: facts, turns (how many)"""
     TASK_FAILED = "task.failed"
-    """A task or an effect of a job; fields: task, weight (essential: the assistant leaves|optional), code, message"""
+    """A task or an effect of a job, or a task of a process; fields: task, weight (essential: the assistant leaves, or
+    the process ends|optional), code, message"""
     RECALLED = "memory.recalled"
     """What a question brought up; fields: turn_id, facts (how many), told (whether anything was told), ms"""
     GREETING = "greeting.spoken"

@@ -68,6 +68,7 @@ class Code(StrEnum):
     BUILD_FAILED = "build_failed"
     DOWNLOAD_FAILED = "download_failed"
     DISK_FULL = "disk_full"
+    FILE_UNUSABLE = "file_unusable"
     INTERNAL = "internal"
 
 

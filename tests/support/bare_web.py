@@ -27,7 +27,7 @@ def web_settings(home: Path, **more: Any) -> Settings:
 
 @asynccontextmanager
 async def bare_app(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[FastAPI]:
-    app = create_app(settings, lambda: None, clock)
+    app = create_app(settings, lambda _error: None, clock)
     database, livekit, letta = Database(settings.effective_database_url), LiveKit(settings), LettaClient(settings)
     try:
         await upgrade(database)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +18,7 @@ import uvicorn
 from livekit import rtc
 
 from tests.support.eventually import PATIENCE
+from voice_agent.addresses import bind_error
 from voice_agent.rooms.livekit import LiveKit, Participant
 from voice_agent.settings import Settings
 from voice_agent.web.app import create_app
@@ -67,7 +71,7 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], within: float, wh
 def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[str]:
     """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
     config = uvicorn.Config(
-        create_app(settings, lambda: None, clock),
+        create_app(settings, lambda _error: None, clock),
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -87,11 +91,33 @@ def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
         thread.join()
 
 
+@contextmanager
+def serving_apart(settings: Settings) -> Iterator[str]:
+    """In a process of its own: many rooms in this one leave a thread beside them no time."""
+    environment = dict(os.environ) | settings.as_environment()
+    with (settings.home / "serve.log").open("wb") as log:
+        serve = subprocess.Popen(
+            [sys.executable, "-m", "voice_agent.cli", "serve"],
+            env=environment,
+            cwd=settings.home,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        while bind_error("127.0.0.1", settings.port) is None:
+            assert serve.poll() is None, (settings.home / "serve.log").read_text()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{settings.port}"
+    finally:
+        serve.terminate()
+        serve.wait()
+
+
 @asynccontextmanager
-async def control_plane(settings: Settings) -> AsyncIterator[ControlPlane]:
+async def control_plane(settings: Settings, *, apart: bool = False) -> AsyncIterator[ControlPlane]:
     livekit, clock = LiveKit(settings), Clock()
     try:
-        with serving(settings, clock) as base:
+        with serving_apart(settings) if apart else serving(settings, clock) as base:
             async with httpx.AsyncClient(base_url=base, timeout=PATIENCE, trust_env=False) as client:
                 yield ControlPlane(settings, client, livekit, clock)
     finally:

@@ -27,6 +27,18 @@ class LettaDirectoryServer:
                 self.end_headers()
                 self.wfile.write(data)
 
+            def do_POST(self) -> None:
+                """Nothing can be written: what is asked for is not there."""
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                data = b'{"detail": "not found"}'
+                self.send_response(503 if directory.away else 404)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_PATCH = do_DELETE = do_PUT = do_POST  # noqa: N815
+
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from livekit import api, rtc
@@ -119,7 +119,7 @@ class LightWorker:
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._main: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> LightWorker:
+    async def __aenter__(self) -> Self:
         self._main = asyncio.create_task(self._serve(), name="light-worker")
         async with asyncio.timeout(PATIENCE):
             await self.registered.wait()

@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import re
 import socket
+import struct
 import threading
 import time
 import uuid
@@ -36,6 +38,8 @@ from starlette.routing import Route
 I_DO_NOT_KNOW = "I do not know that."
 MODEL = "scripted"
 KEPT_REQUESTS = 500
+A_TONE = struct.pack("<4800h", *(int(3_000 * math.sin(number / 10)) for number in range(4_800)))
+"""A fifth of a second at 24 kHz."""
 COMMON_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -221,6 +225,10 @@ class Server:
         entry = {"id": MODEL, "object": "model", "created": 0, "owned_by": "tests", "max_model_len": 32_768}
         return JSONResponse({"object": "list", "data": [entry]})
 
+    async def speech(self, _: Request) -> Response:
+        """A voice that says nothing anybody could understand, at once."""
+        return Response(A_TONE, media_type="audio/pcm")
+
     async def set_script(self, request: Request) -> Response:
         wish = await request.json()
         self.script.set([Rule(**r) for r in wish.get("rules", [])], [Failure(**f) for f in wish.get("failures", [])])
@@ -238,6 +246,7 @@ class Server:
             routes=[
                 Route("/v1/chat/completions", self.chat, methods=["POST"]),
                 Route("/v1/models", self.models, methods=["GET"]),
+                Route("/v1/audio/speech", self.speech, methods=["POST"]),
                 Route("/control/script", self.set_script, methods=["PUT"]),
                 Route("/control/requests", self.get_requests, methods=["GET"]),
                 Route("/control/requests", self.clear_requests, methods=["DELETE"]),

@@ -23,12 +23,14 @@ from voice_agent.contracts import (
     RecallNote,
     ReplyPath,
     StatusAnswer,
+    Weight,
 )
 from voice_agent.conversation.announcer import Announcer
 from voice_agent.conversation.callers import Callers, Sessions
-from voice_agent.conversation.criticality import Weight, as_ours, rule_of
+from voice_agent.conversation.criticality import as_ours, rule_of
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
+from voice_agent.conversation.left_open import ANSWERED_WITHIN, LOST, LeftOpen
 from voice_agent.conversation.persona import Persona
 from voice_agent.conversation.read_ahead import ReadAhead
 from voice_agent.conversation.recollection import Recollection
@@ -111,6 +113,7 @@ class VoiceAssistant:
         self._recollection = Recollection(memory, self._persona, job)
         self._forgets = ForgetByVoice(memory, self._recollection, self._turn_tasks, log, self.notify)
         self._recall = TurnRecall(memory, self._forgets, self._episode_tasks, self._journal, self._show_recalled)
+        self._left_open = LeftOpen(room)
         self._welcome = Welcome(voice, memory, self._recollection, self._episode_tasks, enabled=greet)
         self._ahead = ReadAhead(self._episode_tasks, lambda: voice.brain, self._persona)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
@@ -141,7 +144,10 @@ class VoiceAssistant:
 
     async def open(self) -> None:
         """Where the last job of this thread stopped. Before anything else is told to the machine."""
-        known = await self._memory.open(self._job, await self._sessions.all())
+        known = await self._memory.open(self._job, ANSWERED_WITHIN, await self._sessions.all())
+        self._left_open.begin(known.asked, known.greeted)
+        if known.asked is not None:
+            self._turns.inherit(known.asked)
         self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
 
     async def run(self) -> str:
@@ -258,6 +264,7 @@ class VoiceAssistant:
 
     async def _clear_history(self, effect: fx.ClearHistory) -> None:
         # What was said is on its way into the outbox: that is finished, never cancelled.
+        self._left_open.drop()
         await self._turns.end_unanswered()
         await self._turn_tasks.finish()
         await self._recollection.forget_episode(kept=bool(self.machine.facts.lost))
@@ -276,6 +283,10 @@ class VoiceAssistant:
     def _listen_to(self, effect: fx.LinkTo) -> None:
         self._voice.listen_to(effect.human.identity)
         self._memory.look_now()
+        if self._left_open.concerns(self.machine.humans):
+            self._episode_tasks.start("take-up", self._take_up())
+        else:
+            self._left_open.drop()
 
     def _acknowledge_reset(self, _: fx.AcknowledgeReset) -> None:
         waiters, self._reset_waiters = self._reset_waiters, []
@@ -358,6 +369,7 @@ class VoiceAssistant:
         """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
         if not self.machine.serving:
             return False
+        self._left_open.drop()
         about = self._speakers.about(speaker)
         agent = self._speakers.narrowed(self._recollection.agent, about.person_id)
         try:
@@ -369,6 +381,9 @@ class VoiceAssistant:
             self.notify(notice_of(error, self.machine.episode))
             self._voice.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
             return False
+        return await self._taken(turn)
+
+    async def _taken(self, turn: Turn) -> bool:
         self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
         wishes = self._forgets.begin(turn)
         if turn.path is ReplyPath.HYBRID and not wishes:  # Letta has a memory of its own in its prompt: the same facts
@@ -381,6 +396,18 @@ class VoiceAssistant:
 
     async def _put_recalled(self, chat_ctx: ChatContext) -> None:
         await self._recall.put_into(chat_ctx, self._recollection.who_speaks)
+
+    async def _take_up(self) -> None:
+        """The agent before this one is gone in mid-call: what it was asked is answered, or said to be lost."""
+        await self._voice.listening.wait()
+        if not self._left_open.concerns(self.machine.humans):
+            return  # something else was said meanwhile
+        asked = self._left_open.take(self.machine.humans)
+        turn = None if asked is None else await self._turns.take_up(asked, self.machine.episode)
+        if turn is None:
+            self._voice.session.say(LOST, add_to_chat_ctx=False)
+        elif await self._taken(turn):
+            self._voice.session.generate_reply(user_input=turn.user_text)
 
     async def _reassure(self, turn: Turn) -> None:
         await asyncio.sleep(_SLOW_AFTER)

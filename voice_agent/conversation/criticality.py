@@ -2,21 +2,17 @@
 
 Essential: without it the assistant would be present and of no use, or would break a promise; it leaves, and its lease
 says why. Optional: its failure is logged with a code, and said where a person should know; the conversation goes on.
+A task fails that raises, that takes longer than its rule says, or that somebody else cancels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
+from voice_agent.contracts import Weight
 from voice_agent.errors import Code, Temporary, VoiceAgentError
-
-
-class Weight(Enum):
-    ESSENTIAL = "essential"
-    OPTIONAL = "optional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +20,39 @@ class Rule:
     weight: Weight
     said: str = ""
     """What the page says when an optional one fails; empty: it costs nobody anything that they would miss."""
+    within: float | None = None
+    """Seconds until it is given up. None: it lasts as long as its owner, or the lifecycle has a deadline for it."""
 
 
 _ESSENTIAL: Final = Rule(Weight.ESSENTIAL)
 _OPTIONAL: Final = Rule(Weight.OPTIONAL)
+_SOON: Final = Rule(Weight.OPTIONAL, within=15.0)
+"""Longer than what waits for a database or for Letta inside of it."""
+_IN_TIME: Final = Rule(Weight.OPTIONAL, within=60.0)
 
 RULES: Final[Mapping[str, Rule]] = {
     # of a job
     "lease": _ESSENTIAL,
     "announce": _ESSENTIAL,  # nobody would know that the assistant is there
     "publish-voice": _ESSENTIAL,
-    "look-up": _OPTIONAL,  # who is not let in is removed by the room-health monitor, too
-    "notice": _OPTIONAL,
-    "recall-note": _OPTIONAL,
-    "remember-greeted": _OPTIONAL,
-    "typed": Rule(Weight.OPTIONAL, "A typed message could not be read."),
+    "look-up": _SOON,  # who is not let in is removed by the room-health monitor, too
+    "notice": _SOON,
+    "recall-note": _SOON,
+    "remember-greeted": _SOON,
+    "typed": Rule(Weight.OPTIONAL, "A typed message could not be read.", within=32.0),
     # of an episode
-    "look-back": _OPTIONAL,
-    "prepare-greeting": _OPTIONAL,
+    "look-back": _SOON,
+    "prepare-greeting": _IN_TIME,
     "follow-memory": Rule(Weight.OPTIONAL, "Changes of the memory in Letta are noticed only after the next visit."),
-    "recall": _OPTIONAL,
-    "recall-refresh": _OPTIONAL,
+    "recall": _SOON,
+    "recall-refresh": _IN_TIME,
     "read-ahead": _OPTIONAL,
+    "take-up": Rule(Weight.OPTIONAL, "What was said last is lost. Please say it again.", within=15.0),
     "reassure": _OPTIONAL,
-    "between-turns": _OPTIONAL,
+    "between-turns": _IN_TIME,
     # of a turn
-    "turn": Rule(Weight.OPTIONAL, "What was just said may not be remembered."),
-    "forget": Rule(Weight.OPTIONAL, "What was to be forgotten is not forgotten yet."),
+    "turn": Rule(Weight.OPTIONAL, "What was just said may not be remembered.", within=30.0),
+    "forget": Rule(Weight.OPTIONAL, "What was to be forgotten is not forgotten yet.", within=60.0),
     # effects that take time
     "LoadMemory": _ESSENTIAL,
     "StopSpeech": _ESSENTIAL,
@@ -58,7 +60,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "ClearHistory": _ESSENTIAL,  # whoever comes next must not hear of the last one
     "Greet": _OPTIONAL,
     "Resume": _OPTIONAL,  # the last turns stand in the prompt all the same
-    "Maintain": _OPTIONAL,
+    "Maintain": _SOON,
     # effects that are performed at once
     "AcknowledgeReset": _ESSENTIAL,
     "LinkTo": _ESSENTIAL,

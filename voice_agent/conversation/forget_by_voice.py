@@ -62,7 +62,9 @@ class ForgetByVoice:
         if doing is None:
             return None
         await asyncio.wait({doing}, timeout=_PATIENCE)
-        return doing.result() if doing.done() and not doing.cancelled() else FORGETTING_GOES_ON
+        if not doing.done():
+            return FORGETTING_GOES_ON
+        return FORGETTING_FAILED if doing.cancelled() or doing.exception() is not None else doing.result()
 
     def purge(self, items: list[llm.ChatItem]) -> None:
         """Take out of a prompt what was forgotten since its history was made; what is being answered stays."""

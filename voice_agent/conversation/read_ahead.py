@@ -32,7 +32,7 @@ class ReadAhead:
 
     def start(self) -> None:
         if self._reading is not None:
-            self._reading.cancel()
+            self._tasks.drop(self._reading)
         self._reading = self._tasks.start("read-ahead", read_ahead(self._brain(), self._agent))
 
 

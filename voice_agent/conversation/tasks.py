@@ -1,4 +1,5 @@
-"""Tasks with an owner, a name and a rule for their failure (criticality.py). Errors go to the owner's callback."""
+"""Tasks with an owner, a name and a rule for their failure (criticality.py). Errors go to the owner's callback: what a
+task raised, that it took too long, and that it was cancelled by somebody else."""
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ class OwnedTasks:
         self._owner = owner
         self._on_error = on_error
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._cancelled: dict[asyncio.Task[Any], BaseException | None] = {}
+        """Those that we cancelled, and what is wrong with them; None: nothing, they were no longer needed."""
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -23,20 +26,28 @@ class OwnedTasks:
     def start(self, name: str, work: Coroutine[Any, Any, Any], detail: str = "") -> asyncio.Task[Any]:
         whole = f"{self._owner}:{name}/{detail}" if detail else f"{self._owner}:{name}"
         try:
-            rule_of(whole)
+            rule = rule_of(whole)
         except KeyError:
             work.close()
             raise
-        task = asyncio.get_running_loop().create_task(work, name=whole)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work, name=whole)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        if rule.within is not None:
+            late = loop.call_later(rule.within, self._cancel, task, TimeoutError(f"longer than {rule.within:g} s"))
+            task.add_done_callback(lambda _: late.cancel())
         return task
+
+    def drop(self, task: asyncio.Task[Any]) -> None:
+        """It is no longer needed."""
+        self._cancel(task, None)
 
     async def stop(self) -> None:
         """Cancel and wait for all, also for what is started meanwhile; except the caller's own task."""
         while pending := [task for task in self._tasks if task is not asyncio.current_task()]:
             for task in pending:
-                task.cancel()
+                self.drop(task)
             await asyncio.wait(pending)
 
     async def finish(self) -> None:
@@ -44,7 +55,14 @@ class OwnedTasks:
         while pending := [task for task in self._tasks if task is not asyncio.current_task()]:
             await asyncio.wait(pending)
 
+    def _cancel(self, task: asyncio.Task[Any], why: BaseException | None) -> None:
+        if not task.done():
+            self._cancelled.setdefault(task, why)
+            task.cancel()
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        why = self._cancelled.pop(task, asyncio.CancelledError())
+        error = why if task.cancelled() else task.exception()
+        if error is not None:
             self._on_error(task.get_name(), error)

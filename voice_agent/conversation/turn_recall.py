@@ -57,7 +57,7 @@ class TurnRecall:
         """
         looking, self._looking = self._looking, None
         text = await self._forgets.told()
-        recalled = await asyncio.shield(looking) if looking is not None and text is None else None
+        recalled = await _found(looking) if looking is not None and text is None else None
         if text is None:
             text = recalled_text(recalled) if recalled is not None else ""
         self._forgets.purge(chat_ctx.items)
@@ -111,6 +111,12 @@ class TurnRecall:
 
     def _failed(self, why: str) -> None:
         self._journal.write(LogEvent.MEMORY_FAILED, what="recall", message=why[:300])
+
+
+async def _found(looking: asyncio.Task[Recalled | None]) -> Recalled | None:
+    """Whatever became of the search, there is an answer."""
+    await asyncio.wait({looking}, timeout=_DEADLINE)
+    return looking.result() if looking.done() and not looking.cancelled() and looking.exception() is None else None
 
 
 def _as_one_person(asked: llm.ChatMessage) -> llm.ChatMessage:

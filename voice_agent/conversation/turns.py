@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from livekit.agents import SpeechCreatedEvent, llm
 from livekit.agents.voice import SpeechHandle
@@ -14,7 +15,7 @@ from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.conversation.replies import reply_path
 from voice_agent.conversation.retries import while_temporary
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.memory.model import Turn
+from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.outbox import Outbox
 
 
@@ -50,8 +51,13 @@ class TurnRecorder:
         self.answering: Turn | None = None
         """The turn that the speech now being made belongs to."""
         self._unanswered_since: dict[str, float] = {}
+        self._beginning = asyncio.Lock()
 
     async def begin(self, context: TurnContext, episode: int, text: str, speaker: str) -> Turn:
+        async with self._beginning:
+            return await self._begin(context, episode, text, speaker)
+
+    async def _begin(self, context: TurnContext, episode: int, text: str, speaker: str) -> Turn:
         await self.end_unanswered()
         turn = Turn(
             turn_id=uuid.uuid4().hex,
@@ -69,6 +75,21 @@ class TurnRecorder:
         self._waiting = turn
         self._unanswered_since[turn.turn_id] = time.monotonic()
         return turn
+
+    def inherit(self, turn: Turn) -> None:
+        """The job before this one left it open: it is ended here, or taken up."""
+        if turn.state is TurnState.OPEN:
+            self._waiting = turn
+
+    async def take_up(self, turn: Turn, episode: int) -> Turn | None:
+        """It is answered in this episode. None: it counts as it stands, or somebody has said something else."""
+        async with self._beginning:
+            waiting = self._waiting
+            if waiting not in (None, turn) or not await self._outbox.reopen(turn.turn_id, episode):
+                return None
+            taken = self._waiting = replace(turn, episode=episode)
+            self._unanswered_since[turn.turn_id] = time.monotonic()
+            return taken
 
     @property
     def silent_for(self) -> float:

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from livekit.agents import AgentServer
 
@@ -16,13 +16,14 @@ from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job_entry import entrypoint, prewarm
 from voice_agent.conversation.jobwatch import JobWatch
 from voice_agent.conversation.reception import Dedication, Reception, Seats
-from voice_agent.errors import Temporary
+from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.memory.facts.propose import ChatProposer
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.models import endpoints
 from voice_agent.models.catalog import FACTS_HEADERS
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.observe.process_tasks import ProcessTasks
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.retention import Retention
@@ -88,26 +89,31 @@ async def run(settings: Settings) -> None:
     server.on("worker_registered", lambda *_: registered.set())
 
     loop = asyncio.get_running_loop()
-    tasks = {
-        loop.create_task(server.run(), name="worker:server"),
-        loop.create_task(upkeep.run(), name="worker:memory-upkeep"),
-        loop.create_task(roll.keep(name, settings.effective_worker_capacity, active), name="worker:roll"),
-        loop.create_task(watch.run(), name="worker:jobs"),
-        loop.create_task(stop.wait(), name="worker:stop"),
-    }
+    over: asyncio.Future[VoiceAgentError] = loop.create_future()
+    tasks = ProcessTasks(log, lambda error: None if over.done() else over.set_result(error))
+    tasks.start("memory-upkeep", upkeep.run)
+    tasks.start("worker-roll", lambda: roll.keep(name, settings.effective_worker_capacity, active))
+    tasks.start("job-watch", watch.run)
+    serving = loop.create_task(server.run(), name="worker:server")
+    stopping = loop.create_task(stop.wait(), name="worker:stop")
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        ends: tuple[asyncio.Future[Any], ...] = (over, serving, stopping)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if over.done():
+            raise over.result()
+        if serving.done():
+            serving.result()
+            raise Temporary(Code.INTERNAL, "livekit's worker ended by itself.", "Look into the log of the worker.")
         with suppress(Temporary):
             await roll.strike(name)  # what becomes free from here on is nobody's seat
         if settings.worker_drain:
             await _drain(server, settings)
     finally:
         await server.aclose()
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await tasks.stop()
+        serving.cancel()
+        stopping.cancel()
+        await asyncio.wait({serving, stopping})
         await proposer.aclose()
         await letta.close()
         await database.close()

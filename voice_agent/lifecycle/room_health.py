@@ -62,6 +62,8 @@ class SeenLease:
     """The health in the last renewal: a failure the agent reported about itself,"""
     silent_for: float = 0.0
     """and how long its oldest utterance has been waiting for an answer, or its loop for a sign of life."""
+    silent_before: float = 0.0
+    """The same in the renewal before (see `Watch`): one renewal alone may be older than the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +285,14 @@ def situation(case: Case) -> Situation:
     late = case.now - seen.unserved_since >= limits.ready_within
     holder = case.holder
     served = holder is not None and holder.ready
-    if lease.failed or lease.silent_for >= limits.dead_loop_after or (late and not served):
+    if lease.failed or _dead(lease, limits) or (late and not served):
         return Situation.SICK
     return Situation.SERVED if served else Situation.COMING
+
+
+def _dead(lease: SeenLease, limits: Limits) -> bool:
+    """Silent in two renewals, one after the other: nobody is sent away by a first look."""
+    return min(lease.silent_for, lease.silent_before) >= limits.dead_loop_after
 
 
 def _purposeless(seen: SeenRoom) -> Iterator[Action]:
@@ -321,7 +328,7 @@ def _coming(case: Case) -> Iterator[Action]:
 def _sick(case: Case) -> Iterator[Action]:
     lease = case.seen.lease
     assert lease is not None
-    why = lease.failed or ("dead_loop" if lease.silent_for >= case.limits.dead_loop_after else "not_ready")
+    why = lease.failed or ("dead_loop" if _dead(lease, case.limits) else "not_ready")
     yield Recycle(case.seen.room, lease.epoch, lease.job_id, why)
     yield _look(case, case.now)
 

@@ -7,9 +7,9 @@ database or a suspended observer starts the count anew and kills nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from voice_agent.lifecycle.room_health import SeenLease, SeenRoom
+from voice_agent.lifecycle.room_health import SeenRoom
 
 
 @dataclass(slots=True)
@@ -19,6 +19,9 @@ class _Room:
     empty_since: float | None
     owner: tuple[int, str] | None
     unserved_since: float | None
+    silent_for: float = 0.0
+    silent_before: float = 0.0
+    """As the last two renewals of one holder said it."""
 
 
 class Watch:
@@ -53,7 +56,10 @@ class Watch:
             since = min(seen.empty_since, now) if seen.empty_since else now
             known = self._rooms[seen.room] = _Room(beats, now, since, owner, now)
         if beats != known.beat:
+            same = beats and known.beat and beats[0] == known.beat[0]
+            known.silent_before = known.silent_for if same else 0.0
             known.beat, known.moved_at = beats, now
+        known.silent_for = lease.silent_for if lease else 0.0
         # Each time starts with the first look that found it so: between two looks anything may have been the case.
         known.empty_since = None if seen.humans else now if known.empty_since is None else known.empty_since
         served = any(agent.ready and lease and agent.job_id == lease.job_id for agent in seen.agents)
@@ -63,7 +69,7 @@ class Watch:
             known.unserved_since = None
         if lease:
             quiet = self._quiet_for(known.moved_at, now)
-            lease = SeenLease(lease.epoch, lease.job_id, quiet, lease.ended, lease.failed, lease.silent_for)
+            lease = replace(lease, quiet_for=quiet, silent_before=known.silent_before)
         return SeenRoom(
             seen.room,
             seen.exists,

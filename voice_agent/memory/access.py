@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Collection
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -86,15 +87,21 @@ class Memory:
         self._in_use: dict[tuple[str, str], str] = {}
         """Version of what (assistant, person) was loaded with last."""
 
-    async def open(self, job: JobMetadata, sessions: Collection[str] = ()) -> ThreadState:
+    async def open(self, job: JobMetadata, answer_within: float = 0.0, sessions: Collection[str] = ()) -> ThreadState:
         """Make the thread known, take over what a dead job left, and say where the last job stopped.
 
-        `sessions`: others that were opened for the room.
+        `answer_within`: seconds since it was asked within which the last question may still be answered here. It stays
+        open then: whoever asks for it answers or ends it. `sessions`: others that were opened for the room.
         """
         thread = room_thread(job)
         await self._threads.ensure(thread, job.agent.letta_agent_id)
-        await self.outbox.adopt_abandoned(job.session_id, job.room_name, *sessions)
-        return await self._threads.state(thread)
+        state = await self._threads.state(thread)
+        of_room = (job.session_id, job.room_name, *sessions)
+        # Each of several people has a thread of their own.
+        asked_in = "" if job.policy is RoomPolicy.SHARED else thread
+        asked = await self.outbox.left_open(of_room, state.episode, answer_within, asked_in)
+        await self.outbox.adopt_abandoned(*of_room, except_for=asked.turn_id if asked else "")
+        return replace(state, asked=asked)
 
     async def load(self, letta_agent_id: str, deadline: float, listener: Listener = NOBODY) -> LoadResult:
         """What Letta says; else what this job read last; else what any job did. Of that, what the listener hears.

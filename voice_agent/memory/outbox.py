@@ -91,9 +91,36 @@ class Outbox:
                 )
             )
 
-    async def adopt_abandoned(self, *session_ids: str) -> int:
+    async def adopt_abandoned(self, *session_ids: str, except_for: str = "") -> int:
         """Turns that a dead job of these sessions left open, now that another one takes over."""
-        return await self._adopt(turns.c.session_id.in_(session_ids))
+        return await self._adopt(and_(turns.c.session_id.in_(session_ids), turns.c.turn_id != except_for))
+
+    async def left_open(
+        self, session_ids: Collection[str], episode: int, within: float, thread: str = ""
+    ) -> Turn | None:
+        """The last turn of these sessions, if it was asked in this episode, not longer ago, and nothing was answered.
+        `thread`: it must be of this one."""
+        of_sessions = turns.c.session_id.in_(session_ids)
+        wanted = and_(of_sessions, turns.c.thread == thread) if thread else of_sessions
+        last = await self._read(select(turns).where(wanted).order_by(turns.c.seq.desc()).limit(1))
+        if not last or last[0].episode != episode or last[0].assistant_text or not last[0].user_text:
+            return None
+        asked_at = last[0].created_at
+        return last[0] if asked_at and (clock.now() - asked_at).total_seconds() < within else None
+
+    async def reopen(self, turn_id: str, episode: int) -> bool:
+        """Another job answers it, in an episode of its own. False: Letta may hold it as it stands."""
+        unsent = or_(
+            turns.c.state.in_((TurnState.OPEN, TurnState.PENDING)),
+            and_(turns.c.state == TurnState.KEPT, turns.c.scope == MemoryScope.READ_ONLY),
+        )
+        async with self._database.begin() as connection:
+            reopened = await connection.execute(
+                update(turns)
+                .where(turns.c.turn_id == turn_id, unsent, ~_FORGOTTEN)
+                .values(state=TurnState.OPEN, episode=episode, interrupted=False)
+            )
+            return reopened.rowcount > 0
 
     async def open_turns(self) -> dict[str, str]:
         """Turn → session, of all turns that some job still works on, or did when it died."""

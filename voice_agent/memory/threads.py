@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent.contracts import MemoryScope, ReplyPath
 from voice_agent.memory.homes import lives_in_the_assistant
-from voice_agent.memory.model import TurnState
+from voice_agent.memory.model import Turn, TurnState
 from voice_agent.memory.tables import threads, turns
 from voice_agent.storage.database import Database, insert_if_absent
 
@@ -39,6 +39,8 @@ class ThreadState:
 
     episode: int
     greeted: frozenset[str]
+    asked: Turn | None = None
+    """The question that it left without an answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from voice_agent.addresses import require_listenable
 from voice_agent.errors import Code, Permanent
 from voice_agent.inbound import Server
 from voice_agent.models import brains, chat, embeddings, endpoints, speech
@@ -146,6 +147,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
 
 def serve(settings: Settings) -> None:
     """Runs until SIGINT or SIGTERM."""
+    require_listenable("127.0.0.1", settings.models_port, "VOICE_MODELS_PORT")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn ends with the signal itself: nothing would tidy up
     # Not in VOICE_HOME, which may be anywhere: the path of a socket is limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="voice-agent-models-") as directory:

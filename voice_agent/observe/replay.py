@@ -240,6 +240,7 @@ class Replay:
         session, turn = self._session(line), fields["turn_id"]
         if turn not in session.stored:
             _remember(session.begun, turn, None, MOST_TURNS)
+            session.finished.pop(turn, None)  # left without an answer by one agent, and taken up by the next
         yield from self.speech(entry, line, fields)
 
     def turn_finished(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from voice_agent.contracts import LEASE_RENEWAL, HumanAttribute, LogEvent
-from voice_agent.errors import VoiceAgentError
+from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.lifecycle.room_health import Limits, Look, OpenRoom, RemoveAgent, decide
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.ports import SessionStore
@@ -27,6 +27,8 @@ _LONGEST_WAIT: Final = 0.5
 """Where something is at stake: that a worker came or went, or an agent left, is in the database only. Where nobody is
 in any room, nobody is expected and no agent waits, a webhook or a new session wakes us."""
 _AFTER_FAILURE: Final = 1.0
+STUCK_AFTER: Final = 300.0
+"""Seconds for one pass over the rooms; every request in it has a deadline of seconds."""
 _TOUCH_EVERY: Final = 10.0
 _LOOK_AT_ONCE: Final = (OpenRoom, RemoveAgent)
 """Acts that are only the first half of what the room needs."""
@@ -60,6 +62,7 @@ class Monitor:
         self._at_stake: set[str] = set()
         """Rooms with somebody in them, or for whom somebody is to come."""
         self._outage = ""
+        self._passed_at = time.monotonic()
 
     def wake(self, room: str = "") -> None:
         """Something happened in this room; without a name: anywhere."""
@@ -81,7 +84,21 @@ class Monitor:
                 if error.code != self._outage:  # once per outage
                     self._outage = error.code
                     self._log.write(LogEvent.NOTICE, **error.as_dict())
+            self._passed_at = time.monotonic()
             await self._wait()
+
+    async def watch(self, patience: float = STUCK_AFTER) -> None:
+        """Beside `run`, until cancelled. Raises when it hangs: rooms would have no agent, and nobody would say why."""
+        while True:
+            passed = time.monotonic() - self._passed_at
+            if passed >= patience:
+                break
+            await asyncio.sleep(patience - passed)
+        raise Temporary(
+            Code.INTERNAL,
+            f"The room-health monitor has not come through its rooms for {patience:g} s.",
+            "It starts anew with this process; report it if it comes back.",
+        )
 
     async def check(self, now: float) -> None:
         """One pass over the rooms that are due."""

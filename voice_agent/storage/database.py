@@ -74,8 +74,8 @@ def _create_private(database: str) -> None:
     if database == ":memory:" or database.startswith("file:"):
         return
     path = Path(database)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(OSError):  # said by the first connection, with what to do
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
 
 

@@ -31,14 +31,21 @@ from voice_agent.web.guard import Guard, allowed_origins
 from voice_agent.web.services import running
 
 
-def create_app(settings: Settings, stop: Callable[[], None], clock: Callable[[], float] = time.time) -> FastAPI:
-    """`stop` ends the process: it is called when the monitor ends, which it never should. `clock`: the time of day."""
+def create_app(
+    settings: Settings, stop: Callable[[Exception], None], clock: Callable[[], float] = time.time
+) -> FastAPI:
+    """`stop` ends the process: it is called when the monitor ends, which it never should, and with what keeps it from
+    starting. `clock`: the time of day."""
     require_safe_binding(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, stop, clock) as app.state.services:
-            yield
+        try:
+            async with running(settings, stop, clock) as app.state.services:
+                yield
+        except Exception as error:
+            stop(error)
+            raise
 
     app = FastAPI(
         title="voice-agent",

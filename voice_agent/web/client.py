@@ -23,8 +23,16 @@ def ask(settings: Settings, method: str, path: str) -> dict[str, Any]:
         raise Temporary(
             Code.NOT_RUNNING, f"Nothing answers on {url} ({type(error).__name__}).", "Start it with 'voice-agent up'."
         ) from error
-    found: dict[str, Any] = answer.json()
-    if answer.is_error:
-        said = found["error"]
-        raise Permanent(Code(said["code"]), said["message"], said["remedy"])
+    try:
+        found: dict[str, Any] = answer.json()
+        refusal = None
+        if answer.is_error:
+            said = found["error"]
+            refusal = Permanent(Code(said["code"]), said["message"], said["remedy"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Temporary(
+            Code.NOT_RUNNING, f"What answers on {url} is something else.", "Set VOICE_PORT to the port of voice-agent."
+        ) from error
+    if refusal is not None:
+        raise refusal
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 import uvicorn
 
+from voice_agent.addresses import require_listenable
 from voice_agent.inbound import Server
 from voice_agent.settings import Settings
 from voice_agent.web.app import create_app
@@ -15,9 +17,13 @@ _GRACE: Final = 3
 
 
 def serve(settings: Settings) -> None:
+    """Raises what it ended of, where nobody told it to end."""
     server: Server
+    ended: list[Exception] = []
+    require_listenable(settings.host, settings.port, "VOICE_PORT")
 
-    def stop() -> None:
+    def stop(error: Exception) -> None:
+        ended.append(error)
         server.end()
 
     app = create_app(settings, stop)
@@ -33,4 +39,16 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=65,
         )
     )
-    server.run()
+    logging.getLogger("uvicorn.error").addFilter(_no_traceback)
+    try:
+        server.run()
+    except SystemExit:
+        if not ended:
+            raise
+    if ended:
+        raise ended[0]
+
+
+def _no_traceback(record: logging.LogRecord) -> bool:
+    """Whoever called us says what failed, in a line."""
+    return not record.getMessage().startswith("Traceback")

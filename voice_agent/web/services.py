@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 
+from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.facts.propose import ChatProposer, Proposer
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.upkeep import Upkeep
 from voice_agent.models import endpoints
 from voice_agent.models.catalog import FACTS_HEADERS
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.observe.process_tasks import ProcessTasks
 from voice_agent.observe.rotation import keep_small
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
@@ -67,7 +68,9 @@ class Services:
 
 
 @asynccontextmanager
-async def running(settings: Settings, stop: Callable[[], None], clock: Callable[[], float]) -> AsyncIterator[Services]:
+async def running(
+    settings: Settings, stop: Callable[[VoiceAgentError], None], clock: Callable[[], float]
+) -> AsyncIterator[Services]:
     """The services with the monitor at work; leaving stops it and closes every connection."""
     database = Database(settings.effective_database_url)
     livekit = LiveKit(settings)
@@ -78,24 +81,17 @@ async def running(settings: Settings, stop: Callable[[], None], clock: Callable[
     try:
         await upgrade(database)
         parts = wire(settings, database, livekit, letta, clock)
-        tasks = [
-            asyncio.create_task(parts.monitor.run(), name="room-health-monitor"),
-            asyncio.create_task(keep_small(settings.reconnect_log), name="log-rotation"),
-            asyncio.create_task(parts.providers.run(), name="provider-checks"),
-            asyncio.create_task(_upkeep(parts, proposer).run(), name="memory-upkeep"),
-            asyncio.create_task(_first_meetings(parts, looking).run(), name="first-meetings"),
-        ]
-        for task in tasks:
-            task.add_done_callback(lambda _task: stop())
+        tasks = ProcessTasks(parts.log, stop)
+        tasks.start("room-health-monitor", parts.monitor.run)
+        tasks.start("monitor-watch", parts.monitor.watch)
+        tasks.start("log-rotation", lambda: keep_small(settings.reconnect_log))
+        tasks.start("provider-checks", parts.providers.run)
+        tasks.start("memory-upkeep", _upkeep(parts, proposer).run)
+        tasks.start("first-meetings", _first_meetings(parts, looking).run)
         try:
             yield parts
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            for task in tasks:
-                if not task.cancelled():
-                    task.result()
+            await tasks.stop()
     finally:
         await proposer.aclose()
         await looking.close()

@@ -15,8 +15,11 @@ from tests.integration.conversation.people import BOAT, QUESTION
 from tests.support.caller import Caller, front_door
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.letta_agents import make_agent, spoken_turns
+from tests.support.scripted_llm import Failure, Rule
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute
+from voice_agent.rooms.leases import Leases
+from voice_agent.storage.database import Database
 
 
 def the_job(_stack: Stack, caller: Caller) -> int:
@@ -76,3 +79,48 @@ async def test_serve_and_worker_die_together_and_the_conversation_goes_on(stack:
         assert "Marigold" in await caller.ask("And again: what is my sailing boat called?")
         assert len(caller.seen.captions) == 3, f"a second greeting: {caller.seen}"
         await caller.leave()
+
+
+RIDDLE = "Here is a riddle: what has hands and no fingers?"
+
+
+async def killed(stack: Stack, caller: Caller) -> None:
+    os.kill(the_job(stack, caller), signal.SIGKILL)
+
+
+async def sent_away(stack: Stack, caller: Caller) -> None:
+    """As one that is found dead: its lease is taken from it."""
+    database = Database(stack.settings.effective_database_url)
+    try:
+        leases, room = Leases(database), str(caller.session["room_name"])
+        assert await leases.fence(room, (await leases.of([room]))[room].epoch)
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize("end", [killed, sent_away])
+async def test_a_question_that_is_open_is_answered_by_the_next_one_and_once(stack: Stack, end: Any) -> None:
+    agent = make_agent(stack, "Heir", BOAT)
+    async with front_door(stack) as door:
+        caller = await door.come_in(agent_id=agent)
+        await caller.greeting()
+        before = caller.agents[0].identity
+        stack.llm.script(Rule(user="riddle", reply="A clock."), failures=(Failure("hang", 1, "riddle"),))
+        stack.llm.forget()
+        await caller.type(RIDDLE)
+        asked = await asyncio.to_thread(
+            eventually, lambda: [p for p in stack.llm.prompts() if p.user == RIDDLE], bool, within=30
+        )
+        assert asked, "the first agent asked the model"
+        await end(stack, caller)
+        await caller.until(lambda: any("clock" in caption for caption in caller.seen.captions), "the answer")
+        assert [one.identity != before for one in caller.agents] == [True]
+        await caller.until(lambda: caller.attribute(AgentAttribute.STATE) == "engaged", "an engaged agent")
+        assert "Marigold" in await caller.ask(QUESTION)
+        assert len(caller.seen.captions) == 3, caller.seen
+        await caller.leave()
+    stored = await asyncio.to_thread(
+        eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 4, within=60
+    )
+    assert stored[:2] == [("user_message", RIDDLE), ("assistant_message", "A clock.")], stored
+    assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 2, stored

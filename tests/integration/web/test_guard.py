@@ -20,7 +20,7 @@ from voice_agent.web.app import create_app
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
 def test_reachable_by_others_it_does_not_start_without_a_secret(control_settings: Settings, host: str) -> None:
     with pytest.raises(Permanent, match="VOICE_ADMIN_SECRET"):
-        create_app(control_settings.model_copy(update={"host": host}), lambda: None)
+        create_app(control_settings.model_copy(update={"host": host}), lambda _error: None)
 
 
 async def test_the_page_comes_with_strict_headers_and_hashed_assets(plane: ControlPlane) -> None:

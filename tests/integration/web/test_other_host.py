@@ -88,7 +88,7 @@ async def test_a_person_on_another_host_sees_the_page_and_hears_and_is_heard(
         room.register_text_stream_handler(Topic.CHAT, on_text)
         tracks = tracks_of(room)
         await room.connect(
-            plane.settings.effective_livekit_url, plane.livekit.token(met["room"], "this-machine", "", {})
+            plane.settings.effective_livekit_url, plane.livekit.token(met["room"], "this-machine", "", {}, ttl=600)
         )
         try:
             async with sounding(room):

@@ -134,5 +134,5 @@ async def test_a_turn_that_a_dead_job_left_open_is_taken_over_whoever_spoke(worl
         await world.memory.open(anna)
         for job, number in ((ben, "t1"), (nobody(anna), "t2")):
             await world.outbox.open_turn(Turn(number, "thread", job.session_id, agent.letta_agent_id, 1, "Hello."))
-        await world.memory.open(anna, {anna.session_id, ben.session_id})
+        await world.memory.open(anna, sessions={anna.session_id, ben.session_id})
         assert await world.outbox.open_turns() == {}

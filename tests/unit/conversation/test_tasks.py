@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
+from voice_agent.contracts import Weight
+from voice_agent.conversation.criticality import RULES, Rule
 from voice_agent.conversation.tasks import OwnedTasks
 
 
@@ -55,3 +58,31 @@ async def test_a_task_without_a_rule_for_its_failure_is_not_started() -> None:
     with pytest.raises(KeyError):
         tasks.start("unheard of", work())
     assert len(tasks) == 0
+
+
+async def test_what_somebody_else_cancels_has_failed_and_what_is_dropped_has_not() -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def lasts() -> None:
+        await asyncio.Event().wait()
+
+    tasks = OwnedTasks("job", lambda name, error: seen.append((name, type(error).__name__)))
+    tasks.start("lease", lasts()).cancel()
+    tasks.drop(tasks.start("read-ahead", lasts()))
+    await tasks.finish()
+    tasks.start("announce", lasts())
+    await tasks.stop()
+    assert seen == [("job:lease", "CancelledError")]
+
+
+async def test_what_takes_longer_than_its_rule_says_is_given_up_and_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, Rule], RULES), "notice", Rule(Weight.OPTIONAL, within=0.01))
+    failed: asyncio.Future[tuple[str, BaseException]] = asyncio.get_running_loop().create_future()
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    tasks = OwnedTasks("job", lambda name, error: failed.set_result((name, error)))
+    tasks.start("notice", hangs())
+    name, error = await asyncio.wait_for(failed, 10)
+    assert (name, type(error), len(tasks)) == ("job:notice", TimeoutError, 0)

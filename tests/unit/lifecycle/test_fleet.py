@@ -119,7 +119,7 @@ MUTANTS = {
     ),
     "the dead but present are not noticed": (
         "room_health",
-        "lease.silent_for >= limits.dead_loop_after or (late and not served)",
+        "_dead(lease, limits) or (late and not served)",
         "(late and not served)",
         "a room with a human has a ready agent",
     ),

@@ -129,7 +129,13 @@ def test_a_holder_on_its_way_is_waited_for_but_not_for_ever() -> None:
 
 @pytest.mark.parametrize(
     ("health", "why"),
-    [({"failed": "tts_failed"}, "tts_failed"), ({"silent_for": 40.0}, "dead_loop"), ({"silent_for": 39.9}, "")],
+    [
+        ({"failed": "tts_failed"}, "tts_failed"),
+        ({"silent_for": 43.0, "silent_before": 40.0}, "dead_loop"),
+        ({"silent_for": 42.9, "silent_before": 39.9}, ""),
+        ({"silent_for": 43.0}, ""),
+        ({"silent_for": 0.0, "silent_before": 43.0}, ""),
+    ],
 )
 def test_an_agent_that_is_there_but_dead_is_recycled(health: dict[str, Any], why: str) -> None:
     room = seen(agent(), lease=replace(HELD, **health))

@@ -89,6 +89,22 @@ def test_unserved_counts_from_the_lease_or_from_the_last_ready_agent() -> None:
     assert watch.look(room(SeenLease(2, "AJ_2")), 0, 99).unserved_since == 99
 
 
+def test_a_loop_is_dead_only_where_two_renewals_of_one_holder_say_so() -> None:
+    watch = Watch()
+
+    def before(silent_for: float, beat: int, epoch: int = 1) -> float:
+        lease = watch.look(room(SeenLease(epoch, "AJ_1", silent_for=silent_for)), beat, 10.0).lease
+        assert lease is not None
+        return lease.silent_before
+
+    assert before(41, 1) == 0
+    assert before(41, 1) == 0, "the same renewal, seen again"
+    assert before(44, 2) == 41
+    assert before(0, 3) == 44
+    assert before(41, 4) == 0
+    assert before(44, 1, epoch=2) == 0, "another holder"
+
+
 def test_what_is_forgotten_begins_anew() -> None:
     watch = Watch()
     watch.look(room(humans=0), 0, 100)

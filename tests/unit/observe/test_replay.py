@@ -299,6 +299,7 @@ def turns(tmp_path: Path, *happened: str) -> list[Breach]:
         "+a +b c b a =a =b =c",  # the log begins in the middle of c
         "+a +b b =b",  # a was cut off: it is never finished
         "+a +b =a a =b b",  # written down by two processes
+        "+a a +a a =a",  # left without an answer, and taken up by the next agent
     ],
 )
 def test_turns_may_overlap(happened: str, tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""A worker whose jobs are the real ones (conversation/job.py), many in one process: cheap enough for one per fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import aiohttp
+from livekit import rtc
+from livekit.agents import JobContext, JobExecutorType, JobProcess, vad
+from livekit.agents.job import JobAcceptArguments, RunningJobInfo, _JobContextVar
+from livekit.protocol import agent as wire
+
+from tests.support.light_worker import LightWorker
+from tests.support.wounds import CURRENT, Wounded
+from voice_agent.contracts import JobMetadata
+from voice_agent.conversation.job import entrypoint
+from voice_agent.settings import Settings
+
+_ENDS_WITHIN: Final = 20.0
+
+
+class RealJob:
+    """What livekit's job process does around an entrypoint, without the process."""
+
+    def __init__(self, assignment: wire.JobAssignment, url: str, detection: vad.VAD) -> None:
+        self.room = rtc.Room()
+        self.task: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        process = JobProcess(executor_type=JobExecutorType.THREAD, user_arguments=None, http_proxy=None)
+        process.userdata["vad"] = detection
+        job = assignment.job
+        accepted = JobAcceptArguments(name="", identity=f"agent-{job.id}", metadata="")
+        self._context = JobContext(
+            proc=process,
+            info=RunningJobInfo(accepted, job, url, assignment.token, "", fake_job=False),
+            room=self.room,
+            on_connect=lambda: None,
+            on_shutdown=self.end,
+            inference_executor=None,  # type: ignore[arg-type]
+        )
+        self.room.on("disconnected", lambda *_: self.end("room disconnected"))
+
+    def end(self, reason: str = "") -> None:
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    async def run(self) -> None:
+        _JobContextVar.set(self._context)
+        try:
+            await entrypoint(self._context)
+            reason = await self._ended
+            if (session := self._context._primary_agent_session) is not None:
+                await session.aclose()
+            await self.room.disconnect()
+            ends = (callback(reason) for callback in self._context._shutdown_callbacks)
+            await asyncio.gather(*ends, return_exceptions=True)
+        finally:
+            await self.room.disconnect()
+            await self._context._on_cleanup()
+
+
+class JobWorker(LightWorker):
+    """Its jobs find their settings in the environment, as in a process of their own."""
+
+    def __init__(self, settings: Settings, detection: vad.VAD, *, capacity: int) -> None:
+        super().__init__(settings, capacity=capacity)
+        self.wounded: dict[str, Wounded] = {}
+        """By agent id."""
+        self.jobs: dict[str, list[RealJob]] = {}
+        """By agent id, the newest last."""
+        self._detection = detection
+        self._at_work: set[RealJob] = set()
+
+    async def __aexit__(self, *error: object) -> None:
+        for job in self._at_work:
+            job.end("the test is over")
+        if self._jobs:
+            await asyncio.wait(self._jobs.values(), timeout=_ENDS_WITHIN)
+        await super().__aexit__(*error)
+
+    async def end_jobs_of(self, agent_id: str) -> None:
+        for job in (ending := self._at_work & set(self.jobs.get(agent_id, ()))):
+            job.end("the visit is over")
+        if ending:
+            await asyncio.wait([job.task for job in ending if job.task], timeout=_ENDS_WITHIN)
+
+    def _active(self) -> int | None:
+        return len(self._at_work) if self.registered.is_set() else None
+
+    def _begin(self, ws: aiohttp.ClientWebSocketResponse, assignment: wire.JobAssignment) -> None:
+        agent_id = JobMetadata.model_validate_json(assignment.job.metadata).agent.agent_id
+        job = RealJob(assignment, assignment.url or self._settings.effective_livekit_url, self._detection)
+        self.jobs.setdefault(agent_id, []).append(job)
+        self._at_work.add(job)
+        with _in_context(self.wounded.get(agent_id)):
+            task = asyncio.get_running_loop().create_task(job.run(), name=f"job of {agent_id}")
+        self._jobs[assignment.job.id] = job.task = task
+        task.add_done_callback(lambda _: self._at_work.discard(job))
+
+
+@contextmanager
+def _in_context(wounded: Wounded | None) -> Iterator[None]:
+    token = CURRENT.set(wounded)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)

@@ -1,0 +1,144 @@
+"""A fault put once in front of a named task or effect of a real job: it raises, hangs or is cancelled.
+
+Nothing of ours is replaced. Tasks are met where asyncio makes them (a task factory), effects where the driver performs
+them; whatever is not wounded, and every later start of what is, runs as it is. The wound of a job is in the context
+that its tasks inherit, so that jobs side by side do not meet each other's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from unittest import mock
+
+from voice_agent.conversation.driver import Driver, Perform
+
+
+class How(StrEnum):
+    RAISE = "raise"
+    HANG = "hang"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True)
+class Wound:
+    entry: str
+    how: How
+
+    def __str__(self) -> str:
+        return f"{self.entry}-{self.how}"
+
+
+class Injury(RuntimeError):
+    """What a wounded task raises: nothing that anybody could expect."""
+
+
+@dataclass
+class Wounded:
+    """What befalls the jobs of one room, and what of it has."""
+
+    wound: Wound
+    hit: asyncio.Event = field(default_factory=asyncio.Event)
+    as_task: set[str] = field(default_factory=set)
+    """Entries that were met as tasks."""
+    at_once: set[str] = field(default_factory=set)
+    """Effects that were performed without a task."""
+
+    def meets(self, entry: str) -> bool:
+        if entry != self.wound.entry or self.hit.is_set():
+            return False
+        self.hit.set()
+        return True
+
+
+OWNERS = frozenset({"job", "episode", "turns", "beside", "typed"})
+"""Of OwnedTasks; livekit names tasks of its own."""
+CURRENT: ContextVar[Wounded | None] = ContextVar("wounded", default=None)
+
+
+@contextmanager
+def wounds_possible() -> Iterator[None]:
+    """In the running loop."""
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(_task)  # type: ignore[arg-type]  # typeshed also wants generators taken
+    try:
+        with mock.patch.object(Driver, "performs", _performs(Driver.performs)):
+            yield
+    finally:
+        loop.set_task_factory(None)
+
+
+def _task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], *, context: Context | None = None
+) -> asyncio.Task[Any]:
+    wounded = CURRENT.get() if context is None else context.get(CURRENT)
+    whole = work if wounded is None else _Met(work, wounded)
+    return asyncio.Task(whole, loop=loop, context=context)
+
+
+class _Met(Coroutine[Any, Any, Any]):
+    """Looks at the name of its task when it begins: asyncio gives it after the task is made."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any], wounded: Wounded) -> None:
+        self._work = work
+        self._wounded: Wounded | None = wounded
+
+    def send(self, value: Any) -> Any:
+        if (wounded := self._wounded) is not None:
+            self._wounded = None
+            self._meet(wounded)
+        return self._work.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._work.throw(*error)
+
+    def close(self) -> None:
+        self._work.close()
+
+    def __await__(self) -> Any:
+        return self._work.__await__()
+
+    def _meet(self, wounded: Wounded) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        owner, _, name = task.get_name().rpartition(":")
+        entry = name.partition("/")[0]
+        if owner not in OWNERS:
+            return
+        wounded.as_task.add(entry)
+        if wounded.meets(entry):
+            self._work.close()
+            self._work = _suffer(wounded.wound.how, task)
+
+
+async def _suffer(how: How, task: asyncio.Task[Any]) -> None:
+    if how is How.RAISE:
+        raise Injury("wounded")
+    if how is How.CANCEL:
+        task.cancel()
+    await asyncio.Event().wait()
+
+
+def _performs(original: Callable[[Driver, Perform], None]) -> Callable[[Driver, Perform], None]:
+    def performs(driver: Driver, table: Perform) -> None:
+        original(driver, table)
+        if (wounded := CURRENT.get()) is not None:
+            driver._perform = {kind: _behind(kind.__name__, act, wounded) for kind, act in driver._perform.items()}
+
+    return performs
+
+
+def _behind(entry: str, act: Callable[[Any], None], wounded: Wounded) -> Callable[[Any], None]:
+    def perform(effect: Any) -> None:
+        # What is performed as a task is met there. What is performed at once awaits nothing: it can only raise.
+        wounded.at_once.add(entry)
+        if wounded.wound.how is How.RAISE and wounded.meets(entry):
+            raise Injury("wounded")
+        act(effect)
+
+    return perform

@@ -1,0 +1,82 @@
+"""Tasks that last as long as their process (serve, a worker): one entry for each, as conversation/criticality.py has
+for a job. Without an essential one the process is of no use: it ends and says why. An optional one is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from voice_agent.contracts import LogEvent, Weight
+from voice_agent.errors import Code, Temporary, VoiceAgentError
+from voice_agent.observe.log import ReconnectLog
+
+RULES: Final[Mapping[str, Weight]] = {
+    # of serve
+    "room-health-monitor": Weight.ESSENTIAL,
+    "monitor-watch": Weight.ESSENTIAL,  # ends when the monitor hangs
+    "log-rotation": Weight.OPTIONAL,
+    "provider-checks": Weight.OPTIONAL,
+    "first-meetings": Weight.OPTIONAL,
+    # of serve and of each worker, and one of them does it at a time
+    "memory-upkeep": Weight.OPTIONAL,
+    # of a worker
+    "worker-roll": Weight.ESSENTIAL,  # who is not on it is given no conversation
+    "job-watch": Weight.ESSENTIAL,  # nobody would hear of a job that died
+}
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+"""Seconds between two lives of an optional one. One that lived longer than this starts with the first pause again."""
+
+
+class ProcessTasks:
+    def __init__(
+        self, log: ReconnectLog, on_end: Callable[[VoiceAgentError], None], first_pause: float = FIRST_PAUSE
+    ) -> None:
+        """`on_end`: an essential one is over, which it never should be."""
+        self._log = log
+        self._on_end = on_end
+        self._first_pause = first_pause
+        self._keeping: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        keep = self._keep(name, RULES[name], run)
+        self._keeping.append(asyncio.get_running_loop().create_task(keep, name=f"keep:{name}"))
+
+    async def stop(self) -> None:
+        """Ends all, and waits for their end."""
+        for task in self._keeping:
+            task.cancel()
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+
+    async def _keep(self, name: str, weight: Weight, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        pause = self._first_pause
+        while True:
+            began = time.monotonic()
+            error = await _lived(name, run)
+            self._log.write(LogEvent.TASK_FAILED, task=name, weight=weight.value, **error.as_dict())
+            if weight is Weight.ESSENTIAL:
+                self._on_end(error)
+                return
+            if time.monotonic() - began > LONGEST_PAUSE:
+                pause = self._first_pause
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _lived(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> VoiceAgentError:
+    """Why it ended. As a task of its own, so that one that somebody cancels does not look like our own end."""
+    task = asyncio.get_running_loop().create_task(run(), name=name)
+    try:
+        await asyncio.wait({task})
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if isinstance(error, VoiceAgentError):
+        return error
+    how = "ended by itself" if error is None else f"failed ({type(error).__name__})"  # its text may hold secrets
+    return Temporary(Code.INTERNAL, f"{name} {how}.", "Look into the log of this process; report it if it comes back.")
