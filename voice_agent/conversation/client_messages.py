@@ -16,6 +16,7 @@ from voice_agent.conversation.room_events import as_human, humans_in
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Code
 from voice_agent.lifecycle.events import DrainRequested, ResetRequested
+from voice_agent.prompt_text import plain
 from voice_agent.rooms.orders import unseal
 
 MAX_TEXT: Final = 4_000
@@ -93,7 +94,7 @@ class ClientMessages:
         except TimeoutError:
             self._refuse(f"A message was not finished within {WHOLE_WITHIN:g} s.", "Send it again.")
             return ""
-        return text.strip()
+        return plain(text).strip()
 
     def _refuse(self, message: str, remedy: str) -> None:
         if time.monotonic() - self._refused_at < _REFUSAL_EVERY:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from voice_agent.prompt_text import quoted
+
 CHARS_PER_TOKEN: Final = 4
 HISTORY_TOKENS: Final = 2_000
 """Of the exchange itself; memory and rules come on top."""
@@ -43,5 +45,4 @@ def compact(history: Sequence[Said], summary: str, budget: int = HISTORY_TOKENS)
 
 
 def _line(text: str) -> str:
-    flat = " ".join(text.split())
-    return f"They said: {flat if len(flat) <= _LINE_CHARS else flat[: _LINE_CHARS - 1] + '…'}"
+    return f"They said: {quoted(text, _LINE_CHARS)}"

@@ -26,7 +26,8 @@ GLUE: Final = frozenset(
 _LONGEST_WORDS: Final = 40
 _ABOUT_US: Final = re.compile(
     r"\b(?:assistant|chatbot|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|"
-    r"always (?:answer|say|reply)|must (?:always|never))\b",
+    r"always (?:answer|say|reply|respond)|must (?:always|never)|"
+    r"(?:every|each|all|your) (?:answers?|repl(?:y|ies)|responses?))\b",
     re.IGNORECASE,
 )
 """Facts about the user are data. What would read as an order to the assistant is not kept."""
@@ -95,9 +96,14 @@ def acceptable(fact: str, said: str) -> bool:
         and content(fact)
         and (speaks_of_self(said) or not re.search(r"\busers?\b", fact, re.IGNORECASE))
         and not _MARKUP.search(fact)
-        and not _ABOUT_US.search(fact)
+        and not is_order(fact)
         and " you " not in f" {plain(fact)} "
     )
+
+
+def is_order(text: str) -> bool:
+    """It would tell the assistant what to do, wherever it came from: by word of mouth, or written into Letta."""
+    return bool(_ABOUT_US.search(text))
 
 
 def grounded(fact: str, said: str, context: str = "") -> bool:
