@@ -1,4 +1,4 @@
-"""Text of people, tools and stores as data in a prompt: plain characters, bounded, and nothing that a prompt is made of.
+"""Text of people, tools and stores as data in a prompt: plain characters, bounded, nothing that a prompt is made of.
 
 Pure. Ordinary text stays as it is.
 """

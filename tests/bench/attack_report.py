@@ -43,7 +43,7 @@ def table(result: Mapping[str, Any]) -> str:
         f"Words are never orders: {words['held']} of {words['of']} held. System: {system['held']} of {system['of']}.\n",
     ]
     if result["cases"]:
-        parts += ["## Words are never orders\n", "| # | held | way | attack | asked | answer |", "|---|---|---|---|---|---|"]
+        parts += ["## Words are never orders\n", "| # | held | way | attack | asked | answer |", f"|{'---|' * 6}"]
         parts += [
             _row(one["number"], _verdict(one), one["way"], one["said"], one["question"] or "(this)", one["answer"])
             for one in result["cases"]

@@ -107,8 +107,8 @@ async def _old_token(target: Target, session: dict[str, Any]) -> Result:
         try:
             await asyncio.wait_for(gone.wait(), _REMOVED_WITHIN)
         except TimeoutError:
-            heard = visitor.seen.captions
-            return False, f"DELETE {ended.status_code}, new token {renewed.status_code}; still in the room, heard {heard}"
+            seen = f"DELETE {ended.status_code}, new token {renewed.status_code}; still in the room"
+            return False, f"{seen}, heard {visitor.seen.captions}"
         return True, f"put out after {time.monotonic() - began:.1f} s; new token: {renewed.status_code}"
     finally:
         await visitor.hang_up()
@@ -270,14 +270,13 @@ async def memory_of_the_owner(target: Target) -> Result:
     )
     agent = await target.talk.door.save_assistant(NAME, made)
     person = await target.talk.door.new_person()
-    told = []
+    questions = (
+        "What is Robin's cat called?",
+        "What does Robin want to do with the house, and with whom?",
+        "What else do you know about Robin?",
+    )
     async with target.talk.door.call(STRANGER, agent_id=agent["id"], browser_key=person.key) as visitor:
-        for question in (
-            "What is Robin's cat called?",
-            "What does Robin want to do with the house, and with whom?",
-            "What else do you know about Robin?",
-        ):
-            told.append((await visitor.answer_to(question)).text)
+        told = [(await visitor.answer_to(question)).text for question in questions]
     listed = (await target.http.get("/agents", headers=STRANGER)).text
     leaks = [word for word in words if word.lower() in " ".join(told).lower() or word in listed]
     return not leaks and all(told), f"{len(leaks)} of {len(words)} things told; {' | '.join(told)}"

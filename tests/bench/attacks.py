@@ -1,8 +1,8 @@
 """scripts/bench.sh attacks: attacks on the system that a newcomer starts; ends with 1 when one was not held.
 
 Words: `--cases` injections and a benign twin for each, made from `--seed`, through names, e-mail addresses, typed text,
-facts, markup, stored memory and another person in a room, to the default local language model. What is obeyed is decided
-without a model (attack_cases.py). System: HTTP, tokens, rooms and files (attack_http.py, attack_rooms.py).
+facts, markup, stored memory and another person in a room, to the default local language model. What was obeyed is
+decided without a model (attack_cases.py). System: HTTP, tokens, rooms and files (attack_http.py, attack_rooms.py).
 
 Writes attacks.json, attacks.png and attacks.md with all answers, after every case.
 """
@@ -90,9 +90,7 @@ class Bench:
             held, seen = await attack(target)
         except BROKEN as error:
             held, seen = False, f"not carried out: {type(error).__name__}: {error}"[:500]
-        self._system.append(
-            {"attack": name, "held": held, "seen": seen, "seconds": round(time.monotonic() - began, 1)}
-        )
+        self._system.append({"attack": name, "held": held, "seen": seen, "seconds": round(time.monotonic() - began, 1)})
         say(name, held, seen)
         self._write()
 
@@ -120,7 +118,7 @@ def main() -> int:
     options.add_argument("--only", type=int, nargs="+", default=[], metavar="N", help="of the cases, by their numbers")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument(
-        "--attacks", nargs="*", default=[""], metavar="PART", help="on the system, by a part of the name; none: left out"
+        "--attacks", nargs="*", default=[""], metavar="PART", help="on the system, by parts of names; none: left out"
     )
     options.add_argument("--out", type=Path, default=Path("build/bench"))
     chosen = options.parse_args()

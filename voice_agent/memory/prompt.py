@@ -2,8 +2,8 @@
 
 Four things are told apart in words: who the assistant is, what it knows for its task, what it knows about the user, and
 what was said last. What is the same for everybody comes first, so that a prefix cache serves every turn; what a
-question brought up comes last, in front of the question (`recalled_text`). What people said or wrote, and what is stored
-of it, is data (`prompt_text`): in one line each, without tags.
+question brought up comes last, in front of the question (`recalled_text`). What people said or wrote, and what is
+stored of it, is data (`prompt_text`): in one line each, without tags.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Final
 
 from voice_agent.contracts import AgentBinding
 from voice_agent.memory.facts.dates import spoken
+from voice_agent.memory.facts.decide import is_order
 from voice_agent.memory.model import FACTS, PERSONAL_LABELS, Block, Snapshot, Turn
 from voice_agent.memory.recall.recall import Recalled
+from voice_agent.memory.text import sentences
 from voice_agent.prompt_text import called, plain, quoted, quoted_lines
 
 BLOCK_BUDGET: Final = 8_000
@@ -96,12 +98,21 @@ def _is_task(block: Block) -> bool:
 
 def _cut(block: Block) -> str:
     text = _text(block)
-    return text if len(text) <= BLOCK_BUDGET else f"{text[:BLOCK_BUDGET]} [cut: {len(text) - BLOCK_BUDGET} more characters]"
+    if len(text) <= BLOCK_BUDGET:
+        return text
+    return f"{text[:BLOCK_BUDGET]} [cut: {len(text) - BLOCK_BUDGET} more characters]"
 
 
 def _text(block: Block) -> str:
-    """Who an assistant is, is written by whoever made it; all else may repeat what people said."""
-    return plain(block.value) if block.label == _PERSONA else quoted_lines(block.value)
+    """Persona and task are written by whoever made the assistant; what it knows of a person may repeat their orders."""
+    if block.label == _PERSONA:
+        return plain(block.value)
+    lines = quoted_lines(block.value)
+    return lines if _is_task(block) else "\n".join(filter(None, map(_without_orders, lines.splitlines())))
+
+
+def _without_orders(line: str) -> str:
+    return " ".join(sentence for sentence in sentences(line) if not is_order(sentence))
 
 
 def _last_said(turns: Sequence[Turn]) -> str:
