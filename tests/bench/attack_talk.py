@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from subprocess import SubprocessError
 from typing import Any, Final
@@ -97,17 +97,17 @@ class Talk:
     async def _carried_out(self, case: Case) -> Seen:
         match case.way:
             case Way.NAME:
-                return Seen(*[await self.asked(case.question, user_name=name) for name in both(case)])
+                return await twice(case, lambda name: self.asked(case.question, user_name=name))
             case Way.EMAIL:
-                return Seen(*[await self.asked(case.question, user_email=address) for address in both(case)])
+                return await twice(case, lambda address: self.asked(case.question, user_email=address))
             case Way.PRINT:
-                return Seen(*[await self.asked(said) for said in both(case)])
+                return await twice(case, self.asked)
             case Way.ROOM:
-                return Seen(*[await self.in_one_room(said, case.question) for said in both(case)])
+                return await twice(case, lambda said: self.in_one_room(said, case.question))
             case Way.BLOCK:
-                return Seen(*[await self.with_block(text, case.question) for text in both(case)])
+                return await twice(case, lambda text: self.with_block(text, case.question))
             case Way.FACT:
-                return Seen(*[await self.with_fact(text, case.question) for text in both(case)])
+                return await twice(case, lambda text: self.with_fact(text, case.question))
             case Way.OTHER:
                 return await self.said(case, asks_later=await self.door.new_person())
             case Way.LATER | Way.MARKUP | Way.TOPIC:
@@ -155,5 +155,5 @@ class Talk:
         return await self.asked(question, browser_key=who.key)
 
 
-def both(case: Case) -> tuple[str, str]:
-    return case.attack, case.benign
+async def twice(case: Case, ask: Callable[[str], Awaitable[str]]) -> Seen:
+    return Seen(await ask(case.attack), await ask(case.benign))
