@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from voice_agent.memory.facts.decide import is_order
 from voice_agent.prompt_text import quoted
 
 CHARS_PER_TOKEN: Final = 4
@@ -37,7 +38,8 @@ def compact(history: Sequence[Said], summary: str, budget: int = HISTORY_TOKENS)
     while drop < len(history) - 1 and (left > budget // 2 or history[drop].role != "user"):
         left -= sizes[drop]
         drop += 1
-    asked = [_line(said.text) for said in history[:drop] if said.role == "user"]
+    # In a system prompt an order would count for all who are there, and for as long as the conversation lasts.
+    asked = [_line(said.text) for said in history[:drop] if said.role == "user" and not is_order(said.text)]
     lines = [*summary.splitlines(), *asked]
     while lines and sum(map(len, lines)) + len(lines) > SUMMARY_CHARS:
         lines.pop(0)

@@ -119,7 +119,7 @@ def _last_said(turns: Sequence[Turn]) -> str:
     lines: list[str] = []
     room_left = QUOTE_BUDGET
     for turn in reversed(turns):
-        if not turn.user_text:
+        if not turn.user_text or is_order(turn.user_text):
             continue
         broken_off = " [interrupted]" if turn.interrupted else ""
         said, answer = quoted(turn.user_text, QUOTE_BUDGET), quoted(turn.assistant_text, QUOTE_BUDGET)
