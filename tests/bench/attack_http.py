@@ -46,7 +46,7 @@ Attack = Callable[[Target], Awaitable[Result]]
 STRANGER: Final = {"Authorization": "Bearer opens-nothing"}
 """Without a bearer everybody on this machine is an administrator."""
 _STILL: Final = 1.0
-"""Seconds in which /health answers whatever others ask for."""
+"""Seconds by which others may slow /health down."""
 _LOG: Final = 60_000_000
 
 
@@ -188,12 +188,22 @@ async def odd_texts(target: Target) -> Result:
 
 
 async def forty_lists_at_once(target: Target) -> Result:
-    began = time.monotonic()
+    idle, began = await _idle(target), time.monotonic()
     async with _watched(target) as slowest:
         answers = await asyncio.gather(*(target.http.get("/agents") for _ in range(40)))
     took = time.monotonic() - began
     good = all(answer.status_code in (200, 429) for answer in answers)
-    return good and slowest() < _STILL, f"{took:.1f} s for all, /health within {slowest():.2f} s"
+    return (
+        good and slowest() < _STILL + idle,
+        f"{took:.1f} s for all, /health within {slowest():.2f} s ({idle:.2f} idle)",
+    )
+
+
+async def _idle(target: Target) -> float:
+    """The slowest of some /health when nobody else asks: what the machine itself costs now."""
+    async with _watched(target) as slowest:
+        await asyncio.sleep(2.0)
+    return slowest()
 
 
 @contextlib.asynccontextmanager
@@ -252,12 +262,13 @@ async def a_large_log(target: Target) -> Result:
             file.write(line * max(0, (_LOG - log.stat().st_size) // len(line)))
 
     await asyncio.to_thread(grow)
-    began = time.monotonic()
+    idle, began = await _idle(target), time.monotonic()
     async with _watched(target) as slowest:
         pieces = await asyncio.gather(*(_first_piece(target) for _ in range(6)))
     took = time.monotonic() - began
     good = all(piece and status == 200 for piece, status in pieces)
-    return good and slowest() < _STILL, f"{took:.1f} s for the first pieces, /health within {slowest():.2f} s"
+    seen = f"{took:.1f} s for the first pieces, /health within {slowest():.2f} s ({idle:.2f} idle)"
+    return good and slowest() < _STILL + idle, seen
 
 
 async def three_hundred_secrets(target: Target) -> Result:
