@@ -65,9 +65,10 @@ class Machine:
         finally:
             await database.close()
 
-    def make_assistant(self, name: str, persona: str) -> str:
+    def make_assistant(self, name: str, persona: str, **blocks: str) -> str:
         """Who knows nobody yet: the samples bring somebody's facts along. Returns its id in Letta."""
         settings = self.settings
+        known = {"persona": persona, "human": ""} | blocks
         answer = httpx.post(
             f"{settings.effective_letta_url}/v1/agents/",
             headers={"Authorization": f"Bearer {settings.letta_api_key}"},
@@ -76,7 +77,7 @@ class Machine:
                 "name": name,
                 "agent_type": "letta_v1_agent",
                 "model": f"vllm/{endpoints.llm(settings).model}",
-                "memory_blocks": [{"label": "persona", "value": persona}, {"label": "human", "value": ""}],
+                "memory_blocks": [{"label": label, "value": value} for label, value in known.items()],
             },
         )
         return str(answer.raise_for_status().json()["id"])

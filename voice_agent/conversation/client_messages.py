@@ -16,6 +16,7 @@ from voice_agent.conversation.assistant import VoiceAssistant
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Code
 from voice_agent.lifecycle.events import DrainRequested, ResetRequested
+from voice_agent.prompt_text import plain
 from voice_agent.rooms.orders import unseal
 
 MAX_TEXT: Final = 4_000
@@ -122,7 +123,7 @@ class ClientMessages:
         except TimeoutError:
             self._refuse(identity, f"A message was not finished within {WHOLE_WITHIN:g} s.", "Send it again.")
             return ""
-        return text.strip()
+        return plain(text).strip()
 
     def _refuse(self, identity: str, message: str, remedy: str) -> None:
         """Said to the sender alone."""

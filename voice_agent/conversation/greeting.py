@@ -14,6 +14,7 @@ from voice_agent.memory.facts.decide import negated
 from voice_agent.memory.facts.fact import Fact, FactSource, FactState
 from voice_agent.memory.facts.own_name import own_name
 from voice_agent.memory.text import TENS, UNITS, words
+from voice_agent.prompt_text import called
 
 _PASSED: Final = 14
 _AHEAD: Final = 7
@@ -50,6 +51,7 @@ def greeting_text(agent: AgentBinding, *, user_name: str, returning: bool, enabl
     """Empty: nothing is said. `follow_up`: what somebody who returns is asked, where no greeting is configured."""
     if not enabled or agent.greeting == "":
         return ""
+    user_name = called(user_name)
     name = f", {user_name}" if user_name else ""
     if agent.greeting:
         return agent.greeting.replace("{name}", user_name or "there")

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from voice_agent.memory.facts.decide import is_order
+from voice_agent.prompt_text import quoted
+
 CHARS_PER_TOKEN: Final = 4
 HISTORY_TOKENS: Final = 2_000
 """Of the exchange itself; memory and rules come on top."""
@@ -35,7 +38,8 @@ def compact(history: Sequence[Said], summary: str, budget: int = HISTORY_TOKENS)
     while drop < len(history) - 1 and (left > budget // 2 or history[drop].role != "user"):
         left -= sizes[drop]
         drop += 1
-    asked = [_line(said.text) for said in history[:drop] if said.role == "user"]
+    # In a system prompt an order would count for all who are there, and for as long as the conversation lasts.
+    asked = [_line(said.text) for said in history[:drop] if said.role == "user" and not is_order(said.text)]
     lines = [*summary.splitlines(), *asked]
     while lines and sum(map(len, lines)) + len(lines) > SUMMARY_CHARS:
         lines.pop(0)
@@ -43,5 +47,4 @@ def compact(history: Sequence[Said], summary: str, budget: int = HISTORY_TOKENS)
 
 
 def _line(text: str) -> str:
-    flat = " ".join(text.split())
-    return f"They said: {flat if len(flat) <= _LINE_CHARS else flat[: _LINE_CHARS - 1] + '…'}"
+    return f"They said: {quoted(text, _LINE_CHARS)}"

@@ -11,6 +11,7 @@ from livekit.agents import ChatContext, llm
 from voice_agent.contracts import LogEvent, RecalledFact, RecallNote
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
 from voice_agent.conversation.one_person import as_one_person
+from voice_agent.conversation.others_orders import OthersOrders
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
@@ -40,9 +41,11 @@ class TurnRecall:
         self._journal = journal
         self._publish = publish
         self._looking: asyncio.Task[Recalled | None] | None = None
+        self._orders = OthersOrders()
 
     def begin(self, turn: Turn) -> None:
         """Before the answer is asked for: the search runs beside what else a turn begins with."""
+        self._orders.note(turn)
         self._looking = self._tasks.start("recall", self._recalled(turn))
 
     def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> None:
@@ -61,6 +64,7 @@ class TurnRecall:
         if text is None:
             text = recalled_text(recalled) if recalled is not None else ""
         self._forgets.purge(chat_ctx.items)
+        self._orders.purge(chat_ctx.items)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if question is None:
             return

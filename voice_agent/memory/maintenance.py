@@ -22,9 +22,11 @@ from voice_agent.memory.model import FACTS, Block, LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.threads import Threads, Unsettled
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.prompt_text import quoted
 
 TRANSCRIPT_CHARS: Final = 12_000
 """Of the newest words; what is older has been in Letta's conversation for long."""
+_SPEAKER_CHARS: Final = 80
 _TRY_AGAIN: Final = 60.0
 _REPEATS: Final = 3
 """Of an attempt that failed, for the same turns; counted by each process that works."""
@@ -147,7 +149,9 @@ def instruction(turns: Sequence[Turn]) -> str:
     lines: list[str] = []
     room_left = TRANSCRIPT_CHARS
     for turn in reversed(turns):
-        line = f"{turn.speaker or 'They'}: {turn.user_text}\nYou: {turn.assistant_text}"
+        who = quoted(turn.speaker, _SPEAKER_CHARS) or "They"
+        said, answer = (quoted(text, TRANSCRIPT_CHARS) for text in (turn.user_text, turn.assistant_text))
+        line = f"{who}: {said}\nYou: {answer}"
         if len(line) > room_left:
             lines.append("[what was said before is left out]")
             break

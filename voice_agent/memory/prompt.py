@@ -2,7 +2,8 @@
 
 Four things are told apart in words: who the assistant is, what it knows for its task, what it knows about the user, and
 what was said last. What is the same for everybody comes first, so that a prefix cache serves every turn; what a
-question brought up comes last, in front of the question (`recalled_text`).
+question brought up comes last, in front of the question (`recalled_text`). What people said or wrote, and what is
+stored of it, is data (`prompt_text`): in one line each, without tags.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ from typing import Final
 
 from voice_agent.contracts import PERSONAL_LABELS, AgentBinding
 from voice_agent.memory.facts.dates import spoken
+from voice_agent.memory.facts.decide import is_order
 from voice_agent.memory.model import FACTS, Block, Snapshot, Turn
 from voice_agent.memory.recall.recall import Recalled
+from voice_agent.memory.text import sentences
+from voice_agent.prompt_text import called, plain, quoted, quoted_lines
 
 BLOCK_BUDGET: Final = 8_000
 """Characters of one memory block that reach the prompt; more is cut, and the cut is said."""
 QUOTE_BUDGET: Final = 800
+_FACT_CHARS: Final = 400
+_AGENT_NAME_CHARS: Final = 200
 _PERSONA: Final = "persona"
 _ABOUT_USER: Final = "What you know about the user:"
 
@@ -40,13 +46,14 @@ def build_prompt(
     today: date | None = None,
 ) -> Prompt:
     blocks = [block for block in (snapshot.blocks if snapshot else ()) if block.value.strip()]
+    name = quoted(agent.name, _AGENT_NAME_CHARS)
     parts = [
-        f"You are {agent.name}, talking with a user by voice. Answer in one to three short spoken sentences, without "
+        f"You are {name}, talking with a user by voice. Answer in one to three short spoken sentences, without "
         "lists, markup, emoji or stage directions.",
         agent.instructions,
         *(f"Who you are:\n{_cut(block)}" for block in blocks if block.label == _PERSONA),
         *(f"What you know for your task ({block.label}):\n{_cut(block)}" for block in blocks if _is_task(block)),
-        f'Speak to the user: "you" and "your" mean the user, "I" and "my" mean you, {agent.name}. Rely on what you '
+        f'Speak to the user: "you" and "your" mean the user, "I" and "my" mean you, {name}. Rely on what you '
         "know about the user. When you do not know something about the user, say that they have not told you.",
         # Our own block is for Letta's other clients: what of it a question needs is recalled with the question.
         *(
@@ -54,11 +61,11 @@ def build_prompt(
             for block in blocks
             if block.label in PERSONAL_LABELS and block.label != FACTS
         ),
-        f"The user's name is {user_name}." if user_name else "",
+        f"The user's name is {called(user_name)}." if user_name else "",
         f"Today is {spoken(today)}." if today else "",
         _last_said(last_turns),
     ]
-    truncated = tuple(block.label for block in blocks if len(block.value) > BLOCK_BUDGET)
+    truncated = tuple(block.label for block in blocks if len(_text(block)) > BLOCK_BUDGET)
     return Prompt("\n\n".join(part for part in parts if part), truncated)
 
 
@@ -68,14 +75,14 @@ def recalled_text(recalled: Recalled) -> str:
         return f"{_ABOUT_USER} nothing about this. The user has not told you this."
     if not recalled.facts:
         return ""
-    lines = "\n".join(f"- {fact.text}" for fact in recalled.facts)
+    lines = "\n".join(f"- {quoted(fact.text, _FACT_CHARS)}" for fact in recalled.facts)
     doubt = "" if recalled.sure else "\nIf this does not answer the question, the user has not told you."
     return f"{_ABOUT_USER}\n{lines}{doubt}"
 
 
 def speaking_now(name: str) -> str:
     """In a room of several people, with each turn."""
-    return f"The user who is speaking now is called {name}." if name else ""
+    return f"The user who is speaking now is called {called(name)}." if name else ""
 
 
 FORGETTING_GOES_ON: Final = "You are just forgetting what the user asked you to forget."
@@ -95,19 +102,33 @@ def _is_task(block: Block) -> bool:
 
 
 def _cut(block: Block) -> str:
-    if len(block.value) <= BLOCK_BUDGET:
-        return block.value
-    return f"{block.value[:BLOCK_BUDGET]} [cut: {len(block.value) - BLOCK_BUDGET} more characters]"
+    text = _text(block)
+    if len(text) <= BLOCK_BUDGET:
+        return text
+    return f"{text[:BLOCK_BUDGET]} [cut: {len(text) - BLOCK_BUDGET} more characters]"
+
+
+def _text(block: Block) -> str:
+    """Persona and task are written by whoever made the assistant; what it knows of a person may repeat their orders."""
+    if block.label == _PERSONA:
+        return plain(block.value)
+    lines = quoted_lines(block.value)
+    return lines if _is_task(block) else "\n".join(filter(None, map(_without_orders, lines.splitlines())))
+
+
+def _without_orders(line: str) -> str:
+    return " ".join(sentence for sentence in sentences(line) if not is_order(sentence))
 
 
 def _last_said(turns: Sequence[Turn]) -> str:
     lines: list[str] = []
     room_left = QUOTE_BUDGET
     for turn in reversed(turns):
-        if not turn.user_text:
+        if not turn.user_text or is_order(turn.user_text):
             continue
         broken_off = " [interrupted]" if turn.interrupted else ""
-        line = f"User: {turn.user_text}\nYou: {turn.assistant_text}{broken_off}"
+        said, answer = quoted(turn.user_text, QUOTE_BUDGET), quoted(turn.assistant_text, QUOTE_BUDGET)
+        line = f"User: {said}\nYou: {answer}{broken_off}"
         if len(line) > room_left:
             break
         room_left -= len(line)

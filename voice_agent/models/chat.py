@@ -26,6 +26,7 @@ from voice_agent.models.catalog import (
     PRIORITY_HEADER,
     RECORDER,
 )
+from voice_agent.prompt_text import plain
 
 
 def parse(body: Any) -> dict[str, Any]:
@@ -36,7 +37,24 @@ def parse(body: Any) -> dict[str, Any]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise Permanent(Code.BAD_REQUEST, "messages must be a list with at least one message.", param="messages")
-    return {key: value for key, value in body.items() if key != "id_slot"}  # where it is read is for us to choose
+    asked = {key: value for key, value in body.items() if key != "id_slot"}  # where it is read is for us to choose
+    return asked | {"messages": [_plain(message) for message in messages]}
+
+
+def _plain(message: dict[str, Any]) -> dict[str, Any]:
+    """llama.cpp reads the marks of a chat template in any text: who writes them would speak as the system."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return message | {"content": plain(content)}
+    if isinstance(content, list):
+        return message | {"content": [_plain_part(part) for part in content]}
+    return message
+
+
+def _plain_part(part: Any) -> Any:
+    if isinstance(part, dict) and isinstance(part.get("text"), str):
+        return part | {"text": plain(part["text"])}
+    return part
 
 
 async def complete(request: Request, brain: Brain, body: dict[str, Any], admission: Admission) -> Response:

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from voice_agent.errors import Code, Permanent
+from voice_agent.prompt_text import quoted_lines
 
 REPLY_OPENED: Final = re.compile(r'\s*\{\s*"reply"\s*:\s*"')
 ESCAPES: Final[Mapping[str, str]] = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_RESULT_CHARS: Final = 8_000
+"""Of what a tool returned; it is data, whatever stands in it."""
 HOW_TO_ANSWER: Final = (
     'Answer with one JSON object: {"reply": "what you say"} or, only when a tool below is needed, '
     '{"tool": "its name", "arguments": {…}}. Tools:\n'
@@ -100,7 +103,7 @@ def _flattened(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             )
         if role == "tool":
             name = names.get(str(message.get("tool_call_id")), "the tool")
-            flat.append({"role": "user", "content": f"Result of {name}: {content}"})
+            flat.append({"role": "user", "content": f"Result of {name}: {quoted_lines(content)[:_RESULT_CHARS]}"})
         elif role == "assistant" and content:
             flat.append({"role": "assistant", "content": json.dumps({"reply": content}, ensure_ascii=False)})
         elif role in ("system", "developer"):

@@ -26,10 +26,22 @@ GLUE: Final = frozenset(
 _LONGEST_WORDS: Final = 40
 _ABOUT_US: Final = re.compile(
     r"\b(?:assistant|chatbot|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|"
-    r"always (?:answer|say|reply)|must (?:always|never))\b",
+    r"always (?:answer|say|reply))\b",
     re.IGNORECASE,
 )
-"""Facts about the user are data. What would read as an order to the assistant is not kept."""
+"""Facts about the user are data. What speaks of the assistant and its rules is not kept."""
+_SPEAK: Final = r"(?:say|answer|reply|respond|speak|end|begin|start|finish|obey|repeat|greet|mention|add|use)"
+_ORDER: Final = re.compile(
+    rf"\b(?:ignore|forget|disregard|override) (?:all|any|every|your|the|these|those|previous|earlier)\b|"
+    rf"\b(?:every|each|all|your|any) (?:answers?|repl(?:y|ies)|responses?|greetings?)\b|"
+    rf"\byour (?:rules?|instructions?|(?:system )?prompt|name is)\b|\bsystem prompt\b|\b(?:system|developer|admin) ?:|"
+    rf"\b(?:always|never) {_SPEAK}\b(?! (?:up|off|out|late|early))|"
+    rf"\b(?:assistant|you|it) (?:must|shall|should|will|has to|have to|is to|are to|only|always) "
+    rf"(?:always |never |only |now )?{_SPEAK}\b|"
+    rf"\byou {_SPEAK} (?:only|with|every)\b|\bpretend (?:that|to)\b|"
+    rf"(?:^|[,:;.!>\"] |\bcall )(?:please |always |now )?{_SPEAK} (?:with|by|only)\b",
+    re.IGNORECASE,
+)
 _MARKUP: Final = re.compile(r"[<>{}\[\]`|\\]|https?://")
 _CORRECTS: Final = re.compile(
     r"\b(?:actually|correction|i meant?|i was wrong|any ?more|no longer|instead|in fact|changed|switched|used to|"
@@ -96,8 +108,14 @@ def acceptable(fact: str, said: str) -> bool:
         and (speaks_of_self(said) or not re.search(r"\busers?\b", fact, re.IGNORECASE))
         and not _MARKUP.search(fact)
         and not _ABOUT_US.search(fact)
+        and not is_order(fact)
         and " you " not in f" {plain(fact)} "
     )
+
+
+def is_order(text: str) -> bool:
+    """It would tell the assistant how to speak, wherever it came from: by word of mouth, or written into Letta."""
+    return bool(_ORDER.search(text))
 
 
 def grounded(fact: str, said: str, context: str = "") -> bool:

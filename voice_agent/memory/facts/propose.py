@@ -10,10 +10,12 @@ import httpx
 
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.outbound import tls
+from voice_agent.prompt_text import quoted
 
 MOST: Final = 4
 LONGEST: Final = 160
 _ANSWER_TOKENS: Final = 240
+_SAID_CHARS: Final = 4_000
 _DEADLINE: Final = 120.0
 """On a busy machine it waits until nobody is being answered."""
 _SCHEMA: Final[Mapping[str, Any]] = {
@@ -63,7 +65,8 @@ def messages(statement: str, before: str = "") -> list[dict[str, str]]:
     for said, facts in _EXAMPLES:
         found.append({"role": "user", "content": said})
         found.append({"role": "assistant", "content": json.dumps({"facts": facts}, ensure_ascii=False)})
-    asked = f"(Just before: {before})\n{statement}" if before else statement
+    said, earlier = quoted(statement, _SAID_CHARS), quoted(before, _SAID_CHARS)
+    asked = f"(Just before: {earlier})\n{said}" if before else said
     return [*found, {"role": "user", "content": asked}]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import select
 
 from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.facts.decide import is_order
 from voice_agent.memory.facts.fact import Fact, FactState
 from voice_agent.memory.facts.own_name import naming
 from voice_agent.memory.facts.statements import is_question, speaks_of_self, told
@@ -108,7 +109,7 @@ class Recall:
         for fact in (*changed, *await self._unlearned(before)):
             if fact.state is not FactState.KNOWN:
                 self._told.drop(fact.fact_id)
-            elif fact.fact_id not in self._told.facts:
+            elif fact.fact_id not in self._told.facts and not is_order(fact.text):
                 self._told.put(fact)
         self._revision = revision
 

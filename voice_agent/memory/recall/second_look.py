@@ -14,6 +14,7 @@ import httpx
 
 from voice_agent.memory.facts.propose import Endpoint
 from voice_agent.outbound import tls
+from voice_agent.prompt_text import quoted
 
 DEADLINE: Final = 3.0
 """An answer waits for it."""
@@ -31,6 +32,8 @@ _EXAMPLES: Final = (
     ("The user would walk a mile for a plate of gnocchi.", "What's my favourite meal?", "yes"),
 )
 _ONE_WORD: Final = {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": 20}
+_LONGEST: Final = 600
+"""Characters."""
 _NEVER: Final = 1e-9
 """The probability of a word that is not among the likeliest."""
 
@@ -91,4 +94,4 @@ def log_odds(answer: Any) -> float | None:
 
 
 def _put(note: str, question: str) -> str:
-    return f"Note: {note}\nQuestion: {question}"
+    return f"Note: {quoted(note, _LONGEST)}\nQuestion: {quoted(question, _LONGEST)}"
