@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import httpx
 
 from voice_agent.errors import Code, Permanent, Temporary
-from voice_agent.outbound import tls
+from voice_agent.memory.language_model import Endpoint, client_of
 from voice_agent.prompt_text import quoted
 
 MOST: Final = 4
@@ -44,17 +44,6 @@ _EXAMPLES: Final[tuple[tuple[str, list[str]], ...]] = (
 )
 
 
-class Endpoint(Protocol):
-    """Where the language model is, and whether it is ours."""
-
-    @property
-    def base_url(self) -> str: ...
-    @property
-    def api_key(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-
-
 class Proposer(Protocol):
     async def propose(self, statement: str, before: str = "") -> list[str]:
         """Sentences about the user. `before`: what was said just before, where the statement refers to it."""
@@ -75,12 +64,7 @@ class ChatProposer:
 
     def __init__(self, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
         self._model = endpoint.model
-        self._client = httpx.AsyncClient(
-            base_url=endpoint.base_url,
-            headers={"Authorization": f"Bearer {endpoint.api_key}", **headers},
-            verify=tls(),
-            timeout=httpx.Timeout(_DEADLINE, connect=5.0),
-        )
+        self._client = client_of(endpoint, headers, httpx.Timeout(_DEADLINE, connect=5.0))
 
     async def aclose(self) -> None:
         await self._client.aclose()

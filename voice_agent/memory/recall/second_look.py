@@ -12,8 +12,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from voice_agent.memory.facts.propose import Endpoint
-from voice_agent.outbound import tls
+from voice_agent.memory.language_model import Endpoint, client_of
 from voice_agent.prompt_text import quoted
 
 DEADLINE: Final = 3.0
@@ -55,12 +54,7 @@ class ChatSecondLook:
 
     def __init__(self, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
         self._model = endpoint.model
-        self._client = httpx.AsyncClient(
-            base_url=endpoint.base_url,
-            headers={"Authorization": f"Bearer {endpoint.api_key}", **headers},
-            verify=tls(),
-            timeout=DEADLINE,
-        )
+        self._client = client_of(endpoint, headers, httpx.Timeout(DEADLINE))
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -1,0 +1,30 @@
+"""The language model as memory asks it: an OpenAI-style chat endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import httpx
+
+from voice_agent.outbound import tls
+
+
+class Endpoint(Protocol):
+    """Where the language model is."""
+
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def api_key(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+
+
+def client_of(endpoint: Endpoint, headers: Mapping[str, str], timeout: httpx.Timeout) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=endpoint.base_url,
+        headers={"Authorization": f"Bearer {endpoint.api_key}", **headers},
+        verify=tls(),
+        timeout=timeout,
+    )
