@@ -26,7 +26,7 @@ LONGEST_PAUSE: Final = 10.0
 STABLE_AFTER: Final = 30.0
 """A child that ran this long had not failed to start: the pause begins anew."""
 LOAD_DEADLINE: Final = 120.0
-WAIT_FOR_RESTART: Final = 5.0
+WAIT_FOR_RESTART: Final = 10.0
 """A request that meets a restarting child waits this long for it."""
 STOP_GRACE: Final = 3.0
 
