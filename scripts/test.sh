@@ -37,22 +37,8 @@ tier() {
     esac
 }
 
-computing() {
-    renice -n 5 "$BASHPID" >/dev/null || true
-    lint
-    tests tests/unit
-}
-
-# `lane NAME COMMAND …` runs it in the background, its output in build/NAME.log.
-lanes=()
-lane() {
-    (
-        set -e
-        "${@:2}"
-    ) >"build/$1.log" 2>&1 &
-    lanes+=("$!")
-    trap 'kill "${lanes[@]}" 2>/dev/null || true' EXIT
-}
+# Two processes: nothing in it waits for anything but the processor.
+unit() { tests tests/unit --numprocesses 2 --dist worksteal "$@"; }
 
 wanted="${1:-all}"
 [ $# -gt 0 ] && shift
@@ -62,7 +48,7 @@ case "$wanted" in
         # In two processes, unless only some of it is wanted.
         case " $*" in
             *" tests/"*) tests "$@" ;;
-            *) tests tests/unit --numprocesses 2 --dist worksteal "$@" ;;
+            *) unit "$@" ;;
         esac
         ;;
     contract | nightly) tier "tests/$wanted" "$@" ;;
@@ -72,20 +58,20 @@ case "$wanted" in
         ;;
     all)
         need_chromium
-        # Three lanes, since most of a conversation is waiting: beside what needs the whole system, what needs none of
-        # it; and what only computes, in the time that these two leave.
+        lint
+        unit
+        # Two lanes, since most of a conversation is waiting: what needs no whole system runs beside what does.
         mkdir -p build
-        lane computing computing
-        lane beside tests tests/contract/{registry,storage,rooms,models} tests/integration/{downloads,web,rooms}
+        tests tests/contract/{registry,storage,rooms,models} tests/integration/{downloads,web,rooms} \
+            >build/beside.log 2>&1 &
+        beside=$! outcome=0
+        trap 'kill "$beside" 2>/dev/null || true' EXIT
         # Of the acceptance tests the whole path; those of the page and of the run have their tier.
-        outcome=0
         tests tests/contract/memory tests/integration/{conversation,memory} \
             tests/acceptance/test_{leave_and_come_back,token_source,stack_up}.py "$@" || outcome=$?
-        for running in "${lanes[@]}"; do
-            wait "$running" || outcome=$?
-        done
+        wait "$beside" || outcome=$?
         trap - EXIT
-        cat build/computing.log build/beside.log
+        cat build/beside.log
         exit "$outcome"
         ;;
     *)
