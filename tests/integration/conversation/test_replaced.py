@@ -18,6 +18,7 @@ from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.scripted_llm import Failure, Rule
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute
+from voice_agent.conversation.left_open import LOST
 from voice_agent.rooms.leases import Leases
 from voice_agent.storage.database import Database
 
@@ -99,7 +100,9 @@ async def sent_away(stack: Stack, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("end", [killed, sent_away])
-async def test_a_question_that_is_open_is_answered_by_the_next_one_and_once(stack: Stack, end: Any) -> None:
+async def test_a_question_that_is_open_is_answered_once_by_the_next_one_or_said_to_be_lost(
+    stack: Stack, end: Any
+) -> None:
     agent = make_agent(stack, "Heir", BOAT)
     async with front_door(stack) as door:
         caller = await door.come_in(agent_id=agent)
@@ -113,7 +116,12 @@ async def test_a_question_that_is_open_is_answered_by_the_next_one_and_once(stac
         )
         assert asked, "the first agent asked the model"
         await end(stack, caller)
-        await caller.until(lambda: any("clock" in caption for caption in caller.seen.captions), "the answer")
+        await caller.until(
+            lambda: bool({"A clock.", LOST} & set(caller.seen.captions)), "the answer, or that it is lost"
+        )
+        answered = "A clock." in caller.seen.captions
+        # One that is sent away ends its turn itself, and Letta may hold that by now.
+        assert answered or end is sent_away
         assert [one.identity != before for one in caller.agents] == [True]
         await caller.until(lambda: caller.attribute(AgentAttribute.STATE) == "engaged", "an engaged agent")
         assert "Marigold" in await caller.ask(QUESTION)
@@ -122,5 +130,6 @@ async def test_a_question_that_is_open_is_answered_by_the_next_one_and_once(stac
     stored = await asyncio.to_thread(
         eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 4, within=60
     )
-    assert stored[:2] == [("user_message", RIDDLE), ("assistant_message", "A clock.")], stored
+    assert stored[0] == ("user_message", RIDDLE), stored
+    assert (stored[1] == ("assistant_message", "A clock.")) is answered, stored
     assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 2, stored
