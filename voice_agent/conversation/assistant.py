@@ -384,7 +384,7 @@ class VoiceAssistant:
         return await self._taken(turn)
 
     async def _taken(self, turn: Turn) -> bool:
-        self.tell(ev.TurnStarted(turn.episode, turn.turn_id))
+        self.tell(ev.TurnStarted(turn.episode, turn.turn_id, turn.session_id))
         wishes = self._forgets.begin(turn)
         if turn.path is ReplyPath.HYBRID and not wishes:  # Letta has a memory of its own in its prompt: the same facts
             self._recall.begin(turn)
@@ -425,7 +425,7 @@ class VoiceAssistant:
         return NO_ANSWER
 
     def _turn_ended(self, turn: Turn) -> None:
-        self.tell(ev.TurnFinished(turn.episode, turn.turn_id))
+        self.tell(ev.TurnFinished(turn.episode, turn.turn_id, turn.session_id))
         if self.machine.serving and turn.episode == self.machine.episode:
             self._episode_tasks.start("between-turns", self._between_turns())
 

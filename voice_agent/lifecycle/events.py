@@ -169,6 +169,8 @@ class GreetingFailed(EpisodeEvent):
 @dataclass(frozen=True, slots=True)
 class TurnStarted(EpisodeEvent):
     turn_id: str
+    session_id: str = ""
+    """Of who speaks, which is not always that of the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class TurnFinished(EpisodeEvent):
     """The turn is committed to the outbox, or was given up with a notice."""
 
     turn_id: str
+    session_id: str = ""
+    """Of who speaks, which is not always that of the job."""
 
 
 # --- time, lease, end ---

@@ -122,8 +122,12 @@ _TOLD: Final[Mapping[type[ev.Event], tuple[LogEvent, Callable[[Any], dict[str, A
     ),
     ev.GreetingFinished: (LogEvent.GREETING, lambda _event: {}),
     ev.GreetingFailed: (LogEvent.NOTICE, lambda event: {"code": event.code, "what": "greeting"}),
-    ev.TurnStarted: (LogEvent.TURN_STARTED, lambda event: {"turn_id": event.turn_id}),
-    ev.TurnFinished: (LogEvent.TURN_FINISHED, lambda event: {"turn_id": event.turn_id}),
+    ev.TurnStarted: (LogEvent.TURN_STARTED, lambda event: _turn(event)),
+    ev.TurnFinished: (LogEvent.TURN_FINISHED, lambda event: _turn(event)),
     ev.RoomDisconnected: (LogEvent.JOB_ENDED, lambda event: {"reason": event.reason}),
     ev.LeaseLost: (LogEvent.LEASE_LOST, lambda event: {"reason": event.reason}),
 }
+
+
+def _turn(event: ev.TurnStarted | ev.TurnFinished) -> dict[str, str]:
+    return {"turn_id": event.turn_id} | ({"session_id": event.session_id} if event.session_id else {})

@@ -237,14 +237,14 @@ class Replay:
             yield _breach("6", entry, "Something is said although nobody is in the room.")
 
     def turn_started(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:
-        session, turn = self._session(line), fields["turn_id"]
+        session, turn = self._session(line, fields), fields["turn_id"]
         if turn not in session.stored:
             _remember(session.begun, turn, None, MOST_TURNS)
             session.finished.pop(turn, None)  # left without an answer by one agent, and taken up by the next
         yield from self.speech(entry, line, fields)
 
     def turn_finished(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:
-        session, turn = self._session(line), fields["turn_id"]
+        session, turn = self._session(line, fields), fields["turn_id"]
         if turn in session.finished:
             yield _breach("3", entry, f"Turn {turn} is finished twice.")
         elif turn not in session.stored:
@@ -253,7 +253,7 @@ class Replay:
                 _remember(session.begun, turn, None, MOST_TURNS)
 
     def turn_stored(self, entry: Entry, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Breach]:
-        session, turn = self._session(line), fields["turn_id"]
+        session, turn = self._session(line, fields), fields["turn_id"]
         if turn in session.stored:
             yield _breach("3", entry, f"Turn {turn} is stored twice.")
         _remember(session.stored, turn, None, MOST_TURNS)
@@ -265,8 +265,9 @@ class Replay:
             del session.begun[turn]
         session.finished.pop(turn, None)
 
-    def _session(self, line: Mapping[str, Any]) -> Session:
-        name = str(line["session"])
+    def _session(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Session:
+        """That of who speaks: of several people each has an order of their own."""
+        name = str(fields.get("session_id") or line["session"])
         known = self.sessions.get(name) or Session()
         _remember(self.sessions, name, known, MOST_LIVES)
         return known

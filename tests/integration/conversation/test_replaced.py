@@ -127,9 +127,9 @@ async def test_a_question_that_is_open_is_answered_once_by_the_next_one_or_said_
         assert "Marigold" in await caller.ask(QUESTION)
         assert len(caller.seen.captions) == 3, caller.seen
         await caller.leave()
+    riddle = [("user_message", RIDDLE), *([("assistant_message", "A clock.")] if answered else [])]
     stored = await asyncio.to_thread(
-        eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= 4, within=60
+        eventually, lambda: spoken_turns(stack, agent), lambda turns: len(turns) >= len(riddle) + 2, within=60
     )
-    assert stored[0] == ("user_message", RIDDLE), stored
-    assert (stored[1] == ("assistant_message", "A clock.")) is answered, stored
-    assert [role for role, _ in stored] == ["user_message", "assistant_message"] * 2, stored
+    assert stored[: len(riddle)] == riddle, stored
+    assert [role for role, _ in stored[len(riddle) :]] == ["user_message", "assistant_message"], stored

@@ -399,3 +399,20 @@ def test_a_broken_log_ends_in_exit_code_one(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert f"{log}:2: room -, session -: This line is not a JSON object. [log]" in result.output
     assert "3 breaches." in result.output
+
+
+def test_of_several_people_in_a_room_each_has_an_order_of_their_own(tmp_path: Path) -> None:
+    def line(event: LogEvent, turn: str, line_session: str, speaker: str = "") -> dict[str, object]:
+        fields = {"turn_id": turn} | ({"session_id": speaker} if speaker else {})
+        return {"mono": 1.0, "room": "r", "session": line_session, "event": str(event), "fields": fields}
+
+    lines = [
+        line(LogEvent.TURN_STARTED, "a", "of-the-job", "anna"),
+        line(LogEvent.TURN_FINISHED, "a", "of-the-job", "anna"),
+        line(LogEvent.TURN_STARTED, "b", "of-the-job", "ben"),
+        line(LogEvent.TURN_FINISHED, "b", "of-the-job", "ben"),
+        line(LogEvent.TURN_STORED, "b", "ben"),
+        line(LogEvent.TURN_STORED, "a", "anna"),
+    ]
+    assert breaches(write(tmp_path / "log", lines), settled=True) == []
+    assert breaches(write(tmp_path / "log", lines[:-1]), settled=True) != [], "Anna's was never stored"
