@@ -39,10 +39,13 @@ class Late(Caller):
         """Comes in, opens the microphone and asks, as far as they get before they are sent out."""
         try:
             # Sent out so soon, one has perhaps never been in.
-            with contextlib.suppress(rtc.ConnectError, PublishTrackError, ConnectionError):
+            with contextlib.suppress(rtc.ConnectError, PublishTrackError, ConnectionError, TimeoutError):
                 await self.room.connect(self.session["server_url"], self.session["participant_token"])
-                await self.type(ASKED_LATE)
-                await self.open_microphone()
+                async with asyncio.timeout(
+                    REMOVED_WITHIN
+                ):  # livekit waits for ever for what it asked before it was out
+                    await self.type(ASKED_LATE)
+                    await self.open_microphone()
             if self.room.isconnected():
                 async with asyncio.timeout(REMOVED_WITHIN):
                     await self._gone.wait()
