@@ -43,7 +43,7 @@ class Late(Caller):
                 await self.room.connect(self.session["server_url"], self.session["participant_token"])
                 async with asyncio.timeout(
                     REMOVED_WITHIN
-                ):  # livekit waits for ever for what it asked before it was out
+                ):  # livekit waits for ever for an answer
                     await self.type(ASKED_LATE)
                     await self.open_microphone()
             if self.room.isconnected():
