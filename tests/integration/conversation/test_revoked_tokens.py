@@ -41,9 +41,7 @@ class Late(Caller):
             # Sent out so soon, one has perhaps never been in.
             with contextlib.suppress(rtc.ConnectError, PublishTrackError, ConnectionError, TimeoutError):
                 await self.room.connect(self.session["server_url"], self.session["participant_token"])
-                async with asyncio.timeout(
-                    REMOVED_WITHIN
-                ):  # livekit waits for ever for an answer
+                async with asyncio.timeout(REMOVED_WITHIN):  # livekit waits for ever for an answer
                     await self.type(ASKED_LATE)
                     await self.open_microphone()
             if self.room.isconnected():
