@@ -209,7 +209,8 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
         turn = agent.chat_ctx.copy()
         turn.add_message(role="user", content="Hi")
         tools = [tool for tool in agent.tools if isinstance(tool, llm.Tool)]
-        async with providers.llm.chat(chat_ctx=turn, tools=tools) as answer:
+        unhurried = APIConnectOptions(timeout=60)  # other tests use both cores
+        async with providers.llm.chat(chat_ctx=turn, tools=tools, conn_options=unhurried) as answer:
             (usage,) = [piece.usage async for piece in answer if piece.usage]
     finally:
         await session.aclose()
