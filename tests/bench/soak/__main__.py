@@ -22,10 +22,10 @@ FAILED_ENOUGH = 5
 """A piece that fails so often in a row is left: what it shows, it has shown."""
 
 
-async def go_on(piece: Piece, ledger: Ledger, seed: int, until: float) -> None:
+async def go_on(piece: Piece, count: int, ledger: Ledger, seed: int, until: float) -> None:
     row = 0
     async with piece.opened(seed) as once:
-        for number in range(ledger.done(), piece.count):
+        for number in range(ledger.done(), count):
             if time.monotonic() > until or row == FAILED_ENOUGH:
                 return
             began = time.monotonic()
@@ -36,7 +36,7 @@ async def go_on(piece: Piece, ledger: Ledger, seed: int, until: float) -> None:
                 line = {"failed": f"{type(error).__name__}: {error}"[:500]}
                 row += 1
             ledger.add({"number": number, "took": round(time.monotonic() - began, 2)} | line)
-            print(f"{piece.name} {number + 1}/{piece.count} {line}", file=sys.stderr, flush=True)
+            print(f"{piece.name} {number + 1}/{count} {line}", file=sys.stderr, flush=True)
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
@@ -50,20 +50,22 @@ def main() -> None:
     options.add_argument("pieces", nargs="*", metavar="PIECE", help=f"all, or some of: {', '.join(PIECES)}")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--minutes", type=float, default=20, help="start nothing new after this time")
+    options.add_argument("--times", type=int, default=0, help="of each piece; 0: all that are meant")
     options.add_argument("--out", type=Path, default=Path("build/soak"))
     chosen = options.parse_args()
     if unknown := set(chosen.pieces) - set(PIECES):
         options.error(f"unknown: {', '.join(sorted(unknown))}")
     folder = chosen.out / f"seed-{chosen.seed}"
     until = time.monotonic() + 60 * chosen.minutes
+    wanted = {name: min(piece.count, chosen.times or piece.count) for name, piece in PIECES.items()}
     for name in chosen.pieces or PIECES:
         ledger = Ledger(folder / f"{name}.jsonl")
-        if time.monotonic() < until and ledger.done() < PIECES[name].count:
+        if time.monotonic() < until and ledger.done() < wanted[name]:
             try:
-                asyncio.run(go_on(PIECES[name], ledger, chosen.seed, until))
+                asyncio.run(go_on(PIECES[name], wanted[name], ledger, chosen.seed, until))
             except AssertionError as error:  # what was looked at when all was over
                 ledger.add({"number": None, "failed": str(error)[:500]})
-    results = {name: Ledger(folder / f"{name}.jsonl").summary(piece.count) for name, piece in PIECES.items()}
+    results = {name: Ledger(folder / f"{name}.jsonl").summary(count) for name, count in wanted.items()}
     (folder / "soak.json").write_text(json.dumps(results, indent=2) + "\n")
     plot(results, folder / "soak.png")
     print(json.dumps({name: results[name] for name in chosen.pieces or PIECES}, indent=2))
