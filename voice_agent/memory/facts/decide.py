@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from voice_agent.memory.facts.dates import DAYS, MONTHS
-from voice_agent.memory.facts.statements import speaks_of_self
-from voice_agent.memory.text import FUNCTION_WORDS, content, content_words, plain, stem, words
+from voice_agent.memory.facts.statements import clauses, speaks_of_self
+from voice_agent.memory.text import FUNCTION_WORDS, content, content_words, plain, sentences, stem, words
 
 GLUE: Final = frozenset(
     map(
@@ -116,6 +116,21 @@ def acceptable(fact: str, said: str) -> bool:
 def is_order(text: str) -> bool:
     """It would tell the assistant how to speak, wherever it came from: by word of mouth, or written into Letta."""
     return bool(_ORDER.search(text))
+
+
+def without_orders(said: str) -> str:
+    """What is left of a statement: each sentence up to the clause that would tell the assistant how to speak. A small
+    model makes "The user says X in each reply." of an order to say X."""
+    return " ".join(kept for one in sentences(said) if (kept := _before_order(one)))
+
+
+def _before_order(sentence: str) -> str:
+    if not is_order(sentence):
+        return sentence
+    parts = clauses(sentence)
+    place = next((number for number, clause in enumerate(parts) if is_order(clause)), 0)
+    left = "".join(parts[:place]).strip(" ,;:.!")
+    return f"{left}." if left else ""
 
 
 def grounded(fact: str, said: str, context: str = "") -> bool:

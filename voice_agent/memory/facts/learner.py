@@ -17,7 +17,7 @@ from voice_agent.contracts import LogEvent
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.facts import statements
 from voice_agent.memory.facts.dates import absolute
-from voice_agent.memory.facts.decide import Known, accepted, decide
+from voice_agent.memory.facts.decide import Known, accepted, decide, without_orders
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.propose import Proposer
 from voice_agent.memory.facts.store import FactStore, Owner
@@ -85,7 +85,7 @@ class Learner:
     async def _taken(self, turn: Turn, said_at: datetime, known: Sequence[Fact]) -> tuple[list[str], str]:
         """Sentences about the user, and the statement that they are taken from."""
         # "Forget that my dog is called Biscuit" tells of a dog, and is said so that it is not known.
-        said = "" if forget_wish(turn.user_text) else statements.told(turn.user_text)
+        said = "" if forget_wish(turn.user_text) else without_orders(statements.told(turn.user_text))
         of_interest = (
             statements.speaks_of_self(said) or _names_known(said, known) or len(content(said)) >= _WORTH_ASKING
         )
