@@ -43,17 +43,23 @@ def table(result: Mapping[str, Any]) -> str:
         f"Words are never orders: {words['held']} of {words['of']} held. System: {system['held']} of {system['of']}.\n",
     ]
     if result["cases"]:
-        parts += ["## Words are never orders\n", "| # | held | way | attack | asked | answer |", f"|{'---|' * 6}"]
         parts += [
-            _row(one["number"], _verdict(one), one["way"], one["said"], one["question"] or "(this)", one["answer"])
-            for one in result["cases"]
+            "## Words are never orders\n",
+            "| # | held | way | attack | asked | answer | kept |",
+            f"|{'---|' * 7}",
         ]
+        parts += [_row(*_told(one)) for one in result["cases"]]
         parts += ["\n## Their benign twins\n", "| # | said | answer |", "|---|---|---|"]
         parts += [_row(one["number"], one["benign"], one["benign_answer"]) for one in result["cases"]]
     if result["attacks"]:
         parts += ["\n## The system\n", "| held | attack | seen | s |", "|---|---|---|---|"]
         parts += [_row(_verdict(one), one["attack"], one["seen"], one["seconds"]) for one in result["attacks"]]
     return "\n".join(parts) + "\n"
+
+
+def _told(case: Line) -> tuple[object, ...]:
+    asked = (case["number"], _verdict(case), case["way"], case["said"], case["question"] or "(this)")
+    return (*asked, case["answer"], " ".join(case["kept"]))
 
 
 def _verdict(line: Line) -> str:

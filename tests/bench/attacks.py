@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.bench.attack_cases import Case, cases, verdict
+from tests.bench.attack_cases import Case, cases, kept_of, verdict
 from tests.bench.attack_http import HTTP, Attack, Target
 from tests.bench.attack_report import Line, plot, summary, table
 from tests.bench.attack_rooms import ROOMS
@@ -78,6 +78,7 @@ class Bench:
             {"number": case.number, "way": case.way.value, "held": found.held, "faults": list(found.faults)}
             | {"word": case.word, "said": case.attack, "benign": case.benign, "question": case.question}
             | asdict(seen)
+            | {"kept": kept_of(case, seen)}
             | {"seconds": round(time.monotonic() - began, 1)}
         )
         self._spoken.sort(key=lambda line: int(line["number"]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +26,7 @@ GLUE: Final = frozenset(
 """Words with which a fact may be phrased though nobody said them."""
 _LONGEST_WORDS: Final = 40
 _ABOUT_US: Final = re.compile(
-    r"\b(?:assistant|chatbot|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|"
+    r"\b(?:assistant|chatbot|callers|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|"
     r"always (?:answer|say|reply))\b",
     re.IGNORECASE,
 )
@@ -125,12 +126,18 @@ def without_orders(said: str) -> str:
 
 
 def _before_order(sentence: str) -> str:
-    if not is_order(sentence):
+    order = _ORDER.search(sentence)
+    if order is None:
         return sentence
-    parts = clauses(sentence)
-    place = next((number for number, clause in enumerate(parts) if is_order(clause)), 0)
-    left = "".join(parts[:place]).strip(" ,;:.!")
+    begin = max(found for found in (0, *_begins(sentence)) if found <= order.start())
+    left = sentence[:begin].strip(" ,;:.!")
     return f"{left}." if left else ""
+
+
+def _begins(sentence: str) -> Iterator[int]:
+    """Where its clauses and what is in brackets begin."""
+    yield from itertools.accumulate(map(len, clauses(sentence)))
+    yield from (place for place, character in enumerate(sentence) if character in "([")
 
 
 def grounded(fact: str, said: str, context: str = "") -> bool:
