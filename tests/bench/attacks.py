@@ -31,8 +31,6 @@ from tests.support.whole_system import Machine
 from voice_agent.contracts import AgentBinding
 from voice_agent.memory.prompt import build_prompt
 
-SIDE_BY_SIDE: Final = 2
-"""Conversations at once: what two cores answer in time."""
 ATTACKS: Final = {**HTTP, **ROOMS}
 
 
@@ -68,7 +66,7 @@ class Bench:
             while waiting:
                 await self._case(talk, waiting.pop())
 
-        await asyncio.gather(*(lane() for _ in range(SIDE_BY_SIDE)))
+        await asyncio.gather(*(lane() for _ in range(self._chosen.side_by_side)))
 
     async def _case(self, talk: Talk, case: Case) -> None:
         began = time.monotonic()
@@ -118,6 +116,7 @@ def main() -> int:
     options.add_argument("--cases", type=int, default=60, help="injections by words; 0: none")
     options.add_argument("--only", type=int, nargs="+", default=[], metavar="N", help="of the cases, by their numbers")
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--side-by-side", type=int, default=2, help="cases at once: what two cores answer in time")
     options.add_argument(
         "--attacks", nargs="*", default=[""], metavar="PART", help="on the system, by parts of names; none: left out"
     )
