@@ -69,7 +69,7 @@ class Webhook:
 
 class LiveKit:
     def __init__(self, settings: Settings) -> None:
-        self._agent_name = settings.livekit_agent_name
+        self.agent_name = settings.livekit_agent_name
         self._key, self._secret = settings.livekit_api_key, settings.livekit_api_secret
         if not (self._key and self._secret):
             raise Permanent(
@@ -128,7 +128,7 @@ class LiveKit:
             await self._api.room.remove_participant(api.RoomParticipantIdentity(room=room, identity=identity))
 
     async def dispatch(self, room: str, job: JobMetadata) -> str:
-        request = api.CreateAgentDispatchRequest(agent_name=self._agent_name, room=room, metadata=job.model_dump_json())
+        request = api.CreateAgentDispatchRequest(agent_name=self.agent_name, room=room, metadata=job.model_dump_json())
         with _translated():
             return (await self._api.agent_dispatch.create_dispatch(request)).id
 
