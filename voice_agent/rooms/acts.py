@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from voice_agent.contracts import RECYCLE_LIMIT, ControlMessage, HumanAttribute, LogEvent, Problem, RoomMark
+from voice_agent.contracts import RECYCLE_LIMIT, ControlMessage, LogEvent, Problem, RoomMark
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import room_health as health
 from voice_agent.observe.log import BoundLog, ReconnectLog
@@ -70,12 +70,12 @@ class Acts:
         session = view.record.job.session_id if view.record else ""
         await self._perform[type(action)](action, view, self._log.bind(room=action.room, session=session))
 
-    async def remove_caller(self, participant: Participant, view: View) -> None:
+    async def remove_caller(self, room: str, participant: Participant, clock: float) -> None:
         """Its session has ended, and LiveKit takes the token until it expires."""
-        await self._livekit.remove_participant(view.seen.room, participant.identity)
-        session = participant.attributes.get(HumanAttribute.SESSION_ID, "")
-        log = self._log.bind(room=view.seen.room, session=session)
-        log.write(LogEvent.CALLER_REMOVED, identity=participant.identity)
+        await self._livekit.remove_participant(room, participant.identity)
+        after = round(clock - participant.joined_at_ms / 1000, 3)
+        log = self._log.bind(room=room, session=participant.session_id)
+        log.write(LogEvent.CALLER_REMOVED, identity=participant.identity, seconds=after)
 
     async def count_failure(self, view: View) -> bool:
         """An agent that left because it could not go on is a failure of its room, counted by one observer."""

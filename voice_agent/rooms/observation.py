@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER, HumanAttribute
+from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER
 from voice_agent.errors import Temporary
 from voice_agent.lifecycle.room_health import SeenAgent, SeenLease, SeenRoom, Wanted
 from voice_agent.lifecycle.watch import Watch
@@ -124,7 +124,7 @@ class Observer:
         return views
 
     async def _over(self, present: Mapping[str, tuple[Participant, ...]]) -> frozenset[str]:
-        named = {_session_of(p) for found in present.values() for p in found if p.is_human} - {""}
+        named = {p.session_id for found in present.values() for p in found if p.is_human} - {""}
         return await self._sessions.over(named) if named else frozenset()
 
     async def _is_ours(self, room: LiveRoom) -> bool:
@@ -219,13 +219,8 @@ class Observer:
             self._claims.pop(name, None)
 
 
-def _session_of(participant: Participant) -> str:
-    """Empty: not of a token of ours."""
-    return participant.attributes.get(HumanAttribute.SESSION_ID, "")
-
-
 def _is_over(participant: Participant, over: frozenset[str]) -> bool:
-    return participant.is_human and _session_of(participant) in over
+    return participant.is_human and participant.session_id in over
 
 
 def _agent(participant: Participant) -> SeenAgent:
