@@ -325,7 +325,7 @@ class LogEvent(StrEnum):
     DISPATCH_FAILED = "dispatch.failed"
     GHOST_REMOVED = "room.ghost_removed"
     CALLER_REMOVED = "room.caller_removed"
-    """fields: identity (of a token whose session has ended)"""
+    """fields: identity (of a token whose session has ended), and of `serve`: seconds (since LiveKit let it in)"""
     SEAT_GIVEN = "room.seat_given"
     """fields: by (the empty room whose agent leaves, so that a worker can take this one)"""
     ROOM_OPENED = "room.opened"

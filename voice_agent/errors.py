@@ -54,6 +54,7 @@ class Code(StrEnum):
     MODEL_BUSY = "model_busy"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     NO_WORKER = "no_worker"
+    NO_WORKER_FOR_ROOM = "no_worker_for_room"
     WORKER_FULL = "worker_full"
     AGENT_FAILS = "agent_fails"
     LEASE_LOST = "lease_lost"

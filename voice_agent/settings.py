@@ -33,6 +33,7 @@ _OF_KUBERNETES: Final = re.compile(
 _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+")
 _DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
 _ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
+_ROLES: Final = ("owner", "customer", "general")
 _PLUGIN: Final = r"^[a-z][a-z0-9_]*$"
 _LANGUAGE: Final = r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]+)*)?$"
 
@@ -203,7 +204,10 @@ class Settings(BaseModel):
         "VOICE_WORKER_CAPACITY", "Conversations one worker takes at once; 0: two for each core.", 0, ge=0
     )
     worker_roles: str = _setting(
-        "VOICE_WORKER_ROLES", "Roles this worker serves (owner, customer, general), comma-separated; empty: all.", ""
+        "VOICE_WORKER_ROLES",
+        "Roles this worker serves (owner, customer, general), comma-separated; empty: all. A room that no running "
+        "worker serves says `no_worker_for_room`.",
+        "",
     )
     worker_businesses: str = _setting(
         "VOICE_WORKER_BUSINESSES", "Business ids this worker serves, comma-separated; empty: all.", ""
@@ -266,6 +270,14 @@ class Settings(BaseModel):
         if driver not in _DRIVERS:
             raise ValueError(f"it does not begin with {' or '.join(f'{name}://' for name in _DRIVERS)}")
         return url
+
+    @field_validator("worker_roles")
+    @classmethod
+    def _roles(cls, roles: str) -> str:
+        for role in filter(None, map(str.strip, roles.split(","))):
+            if role not in _ROLES:
+                raise ValueError(f"{role!r} is no role: there are {', '.join(_ROLES)}")
+        return roles
 
     @field_validator("cors_origins")
     @classmethod

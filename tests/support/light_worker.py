@@ -29,7 +29,7 @@ from voice_agent.contracts import AgentAttribute, JobMetadata
 from voice_agent.rooms.holder import LeaseHolder
 from voice_agent.rooms.leases import Health, Lease, Leases, worker_name
 from voice_agent.rooms.orders import unseal
-from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.rooms.workers import EVERYBODY, Dedication, WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
 
@@ -105,7 +105,9 @@ class LightAgent:
 
 
 class LightWorker:
-    def __init__(self, settings: Settings, *, name: str = "", capacity: int = 50) -> None:
+    def __init__(
+        self, settings: Settings, *, name: str = "", capacity: int = 50, dedication: Dedication = EVERYBODY
+    ) -> None:
         self.name = name or worker_name(socket.gethostname(), os.getpid())
         self.behaviour = Behaviour()
         self.agents: dict[str, LightAgent] = {}
@@ -113,6 +115,7 @@ class LightWorker:
         self.registered = asyncio.Event()
         self._settings = settings
         self._capacity = capacity
+        self._dedication = dedication
         self._database = Database(settings.effective_database_url)
         self._leases = Leases(self._database)
         self._roll = WorkerRoll(self._database)
@@ -138,7 +141,7 @@ class LightWorker:
             await asyncio.sleep(0.02)
 
     async def _serve(self) -> None:
-        roll = asyncio.create_task(self._roll.keep(self.name, self._capacity, self._active), name="roll")
+        roll = asyncio.create_task(self._told(), name="roll")
         try:
             while True:
                 with suppress(aiohttp.ClientError, OSError):
@@ -147,6 +150,9 @@ class LightWorker:
                 await asyncio.sleep(0.2)
         finally:
             await _stop(roll)
+
+    async def _told(self) -> None:
+        await self._roll.keep(self.name, self._capacity, self._active, self._dedication)
 
     def _active(self) -> int | None:
         return len(self.agents) if self.registered.is_set() else None
@@ -168,7 +174,7 @@ class LightWorker:
         return wire.WorkerMessage(
             register=wire.RegisterWorkerRequest(
                 type=wire.JobType.JT_ROOM,
-                agent_name=self._settings.livekit_agent_name,
+                agent_name=self._dedication.agent_name or self._settings.livekit_agent_name,
                 version="test",
                 allowed_permissions=allowed,
             )
@@ -185,7 +191,7 @@ class LightWorker:
 
     async def _offer(self, job: wire.Job) -> wire.WorkerMessage:
         metadata = JobMetadata.model_validate_json(job.metadata)
-        if len(self.agents) >= self._capacity:
+        if not self._dedication.serves(metadata) or len(self.agents) >= self._capacity:
             return wire.WorkerMessage(availability=wire.AvailabilityResponse(job_id=job.id, available=False))
         taken = await self._leases.take(job.room.name, job.id, self.name, metadata.lease_epoch)
         self.taken += taken is not None

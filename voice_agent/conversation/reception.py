@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
@@ -15,31 +14,10 @@ from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent
 from voice_agent.errors import Code
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.leases import Lease, Leases
-from voice_agent.settings import Settings
+from voice_agent.rooms.workers import Dedication
 
 _TARGET_LOAD: Final = 0.7
 """livekit-server's default `agents.target_load`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dedication:
-    """Whom a worker is there for. Empty sets: everybody."""
-
-    roles: frozenset[str]
-    businesses: frozenset[str]
-
-    @classmethod
-    def of(cls, settings: Settings) -> Dedication:
-        return cls(_names(settings.worker_roles), _names(settings.worker_businesses))
-
-    def serves(self, job: JobMetadata) -> bool:
-        return (not self.roles or job.role in self.roles) and (
-            not self.businesses or job.business_id in self.businesses
-        )
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 class Seats:

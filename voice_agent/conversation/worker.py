@@ -15,7 +15,7 @@ from livekit.agents import AgentServer
 from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job_entry import entrypoint, prewarm
 from voice_agent.conversation.jobwatch import JobWatch
-from voice_agent.conversation.reception import Dedication, Reception, Seats
+from voice_agent.conversation.reception import Reception, Seats
 from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.memory.facts.propose import ChatProposer
 from voice_agent.memory.letta import LettaClient
@@ -27,7 +27,7 @@ from voice_agent.observe.process_tasks import ProcessTasks
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.retention import Retention
-from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.rooms.workers import Dedication, WorkerRoll
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 from voice_agent.storage.schema import upgrade
@@ -64,6 +64,7 @@ async def run(settings: Settings) -> None:
     log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
     leases = Leases(database)
     roll = WorkerRoll(database)
+    capacity, dedication = settings.effective_worker_capacity, Dedication.of(settings)
     registered, stop = asyncio.Event(), _stop_signal()
 
     def active() -> int | None:
@@ -74,11 +75,11 @@ async def run(settings: Settings) -> None:
             # By itself livekit-agents tells it every 2.5 s; until then livekit drops what is sent to a full worker.
             await server._refresh_worker_load()
             await server._update_worker_status()
-            await roll.announce(name, settings.effective_worker_capacity, count)
+            await roll.announce(name, capacity, count, dedication)
 
     watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs}, seats_changed)
-    seats = Seats(settings.effective_worker_capacity, lambda: len(server.active_jobs))
-    reception = Reception(leases, name, Dedication.of(settings), seats, log, watch.accepted)
+    seats = Seats(capacity, lambda: len(server.active_jobs))
+    reception = Reception(leases, name, dedication, seats, log, watch.accepted)
     server = build_server(settings, reception, seats)
     letta = LettaClient(settings)
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
@@ -92,7 +93,7 @@ async def run(settings: Settings) -> None:
     over: asyncio.Future[VoiceAgentError] = loop.create_future()
     tasks = ProcessTasks(log, lambda error: None if over.done() else over.set_result(error))
     tasks.start("memory-upkeep", upkeep.run)
-    tasks.start("worker-roll", lambda: roll.keep(name, settings.effective_worker_capacity, active))
+    tasks.start("worker-roll", lambda: roll.keep(name, capacity, active, dedication))
     tasks.start("job-watch", watch.run)
     serving = loop.create_task(server.run(), name="worker:server")
     stopping = loop.create_task(stop.wait(), name="worker:stop")

@@ -102,7 +102,10 @@ class Wanted:
     """When agents of this room failed, within the window."""
     workers: int | None = None
     """Workers that could take this job; None: unknown, so try."""
+    other_workers: int = 0
+    """Workers that take other jobs only."""
     free_slots: int | None = None
+    """Of the workers that could take this job."""
     reported: str = ""
     """The error code shown for this room now."""
 
@@ -196,7 +199,7 @@ class Report(Action):
 
 @dataclass(frozen=True, slots=True)
 class MakeRoom(Action):
-    """No worker has a seat left for this room: an agent that waits in an empty one may give up its own."""
+    """No worker that takes this room has a seat left: an agent that waits in an empty one may give up its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +364,7 @@ def _vacant(case: Case) -> Iterator[Action]:
         yield from _report(case, Code.AGENT_FAILS)
         yield _look(case, case.recycles[-limits.recycle_limit] + limits.recycle_window)
     elif wanted.workers == 0:
-        yield from _report(case, Code.NO_WORKER)
+        yield from _report(case, Code.NO_WORKER_FOR_ROOM if wanted.other_workers else Code.NO_WORKER)
     elif wanted.free_slots == 0:
         yield from _report(case, Code.WORKER_FULL)
         yield MakeRoom(room)
@@ -378,7 +381,7 @@ def _vacant(case: Case) -> Iterator[Action]:
         yield _look(case, due)
 
 
-_CURED_BY_WORKERS: Final = frozenset({Code.NO_WORKER, Code.WORKER_FULL, Code.SESSION_EXPIRED})
+_CURED_BY_WORKERS: Final = frozenset({Code.NO_WORKER, Code.NO_WORKER_FOR_ROOM, Code.WORKER_FULL, Code.SESSION_EXPIRED})
 
 
 def _look(case: Case, at: float) -> Look:

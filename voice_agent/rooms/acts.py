@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from voice_agent.contracts import RECYCLE_LIMIT, ControlMessage, HumanAttribute, LogEvent, Problem, RoomMark
+from voice_agent.contracts import RECYCLE_LIMIT, ControlMessage, LogEvent, Problem, RoomMark
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import room_health as health
 from voice_agent.observe.log import BoundLog, ReconnectLog
@@ -23,9 +23,15 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         message="No worker is registered, so no agent can come.",
         remedy="Start one with 'voice-agent worker', or see 'voice-agent status'.",
     ),
+    Code.NO_WORKER_FOR_ROOM: Problem(
+        code=Code.NO_WORKER_FOR_ROOM,
+        message="Workers are running, but none takes calls of this role and business.",
+        remedy="Start one whose VOICE_WORKER_ROLES and VOICE_WORKER_BUSINESSES name them or are empty, and whose "
+        "LIVEKIT_AGENT_NAME is that of 'voice-agent serve'.",
+    ),
     Code.WORKER_FULL: Problem(
         code=Code.WORKER_FULL,
-        message="All workers are busy with other conversations.",
+        message="All workers that could come are busy with other conversations.",
         remedy="Wait for a free place, start another worker, or raise VOICE_WORKER_CAPACITY.",
     ),
     Code.AGENT_FAILS: Problem(
@@ -64,12 +70,12 @@ class Acts:
         session = view.record.job.session_id if view.record else ""
         await self._perform[type(action)](action, view, self._log.bind(room=action.room, session=session))
 
-    async def remove_caller(self, participant: Participant, view: View) -> None:
+    async def remove_caller(self, room: str, participant: Participant, clock: float) -> None:
         """Its session has ended, and LiveKit takes the token until it expires."""
-        await self._livekit.remove_participant(view.seen.room, participant.identity)
-        session = participant.attributes.get(HumanAttribute.SESSION_ID, "")
-        log = self._log.bind(room=view.seen.room, session=session)
-        log.write(LogEvent.CALLER_REMOVED, identity=participant.identity)
+        await self._livekit.remove_participant(room, participant.identity)
+        after = round(clock - participant.joined_at_ms / 1000, 3)
+        log = self._log.bind(room=room, session=participant.session_id)
+        log.write(LogEvent.CALLER_REMOVED, identity=participant.identity, seconds=after)
 
     async def count_failure(self, view: View) -> bool:
         """An agent that left because it could not go on is a failure of its room, counted by one observer."""
@@ -129,10 +135,13 @@ class Acts:
     async def _clear_cooldown(self, action: health.ClearCooldown, _view: View, _log: BoundLog) -> None:
         await self._book.agent_is_ready(action.room)
 
-    async def _make_room(self, action: health.MakeRoom, _view: View, log: BoundLog) -> None:
+    async def _make_room(self, action: health.MakeRoom, view: View, log: BoundLog) -> None:
         """The agent that has waited longest in an empty room leaves; its visitor gets another when they come back."""
         others = await self._book.open_records(await self._book.open_names() - {action.room})
-        idle = [record for record in others.values() if not POLICIES[record.policy].agent_when_empty]
+        leases = await self._leases.of(others)
+        # A seat of a worker that would not take this room helps nobody.
+        fitting = {name for name, lease in leases.items() if lease.worker in view.workers}
+        idle = [r for r in others.values() if r.name in fitting and not POLICIES[r.policy].agent_when_empty]
         for record in sorted(idle, key=lambda record: record.last_human_at)[:_ASKED_FOR_A_SEAT]:
             present = await self._livekit.participants(record.name)
             if any(p.is_agent for p in present) and not any(p.is_human for p in present):
@@ -142,11 +151,20 @@ class Acts:
                 log.write(LogEvent.SEAT_GIVEN, by=record.name)
                 return
 
+    def _problem(self, code: str, view: View) -> Problem | None:
+        message = ""
+        if code == Code.AGENT_FAILS and (why := view.lease.health.why):
+            message = f"The agent fails: {why}"
+        elif code == Code.NO_WORKER_FOR_ROOM and view.record is not None:
+            job, name = view.record.job, self._livekit.agent_name
+            business = f" and business '{job.business_id}'" if job.business_id else ""
+            message = f"Workers are running, but none takes calls of role '{job.role}'{business} (agent name '{name}')."
+        problem = PROBLEMS.get(code)
+        return problem.model_copy(update={"message": message}) if problem and message else problem
+
     async def _report(self, action: health.Report, view: View, log: BoundLog) -> None:
         """Shown in two places: the session's state, and the room's metadata, which reaches the page at once."""
-        problem = PROBLEMS[action.code] if action.code else None
-        if problem is not None and action.code == Code.AGENT_FAILS and (why := view.lease.health.why):
-            problem = problem.model_copy(update={"message": f"The agent fails: {why}"})
+        problem = self._problem(action.code, view)
         if view.record is not None:
             await self._book.set_problem(action.room, problem)
         mark = view.live.mark if view.live else None

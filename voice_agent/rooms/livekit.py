@@ -17,13 +17,22 @@ from livekit import api
 from livekit.protocol.models import DataPacket, ParticipantInfo
 from pydantic import ValidationError
 
-from voice_agent.contracts import CONTROL_TOPIC, ROOM_LIFETIME, AgentAttribute, ControlMessage, JobMetadata, RoomMark
+from voice_agent.contracts import (
+    CONTROL_TOPIC,
+    ROOM_LIFETIME,
+    AgentAttribute,
+    ControlMessage,
+    HumanAttribute,
+    JobMetadata,
+    RoomMark,
+)
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.rooms.orders import seal
 from voice_agent.settings import Settings
 
 _REQUEST_TIMEOUT: Final = 5.0
 _HUMANS: Final = frozenset({ParticipantInfo.STANDARD, ParticipantInfo.SIP, ParticipantInfo.CONNECTOR})
+_JOINED: Final = "participant_joined"
 _GONE: Final = api.TwirpErrorCode.NOT_FOUND
 
 
@@ -37,6 +46,11 @@ class Participant:
     is_agent: bool
     joined_at_ms: int
     attributes: Mapping[str, str]
+
+    @property
+    def session_id(self) -> str:
+        """Empty: not of a token of ours."""
+        return self.attributes.get(HumanAttribute.SESSION_ID, "")
 
     @property
     def ready(self) -> bool:
@@ -65,11 +79,13 @@ class Webhook:
     id: str
     event: str
     room: str
+    joined: Participant | None = None
+    """Whose media has just been connected."""
 
 
 class LiveKit:
     def __init__(self, settings: Settings) -> None:
-        self._agent_name = settings.livekit_agent_name
+        self.agent_name = settings.livekit_agent_name
         self._key, self._secret = settings.livekit_api_key, settings.livekit_api_secret
         if not (self._key and self._secret):
             raise Permanent(
@@ -128,7 +144,7 @@ class LiveKit:
             await self._api.room.remove_participant(api.RoomParticipantIdentity(room=room, identity=identity))
 
     async def dispatch(self, room: str, job: JobMetadata) -> str:
-        request = api.CreateAgentDispatchRequest(agent_name=self._agent_name, room=room, metadata=job.model_dump_json())
+        request = api.CreateAgentDispatchRequest(agent_name=self.agent_name, room=room, metadata=job.model_dump_json())
         with _translated():
             return (await self._api.agent_dispatch.create_dispatch(request)).id
 
@@ -175,7 +191,8 @@ class LiveKit:
             if type(error) is Exception:
                 raise _bad_webhook() from error
             raise
-        return Webhook(event.id, event.event, event.room.name)
+        joined = _participant(event.participant) if event.event == _JOINED else None
+        return Webhook(event.id, event.event, event.room.name, joined)
 
 
 def _participant(info: ParticipantInfo) -> Participant:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from voice_agent.contracts import LEASE_RENEWAL, HumanAttribute, LogEvent
+from voice_agent.contracts import LEASE_RENEWAL, LogEvent
 from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.lifecycle.room_health import Limits, Look, OpenRoom, RemoveAgent, decide
 from voice_agent.observe.log import ReconnectLog
@@ -19,6 +19,7 @@ from voice_agent.registry.ports import SessionStore
 from voice_agent.rooms import metrics
 from voice_agent.rooms.acts import Acts
 from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.livekit import Participant
 from voice_agent.rooms.observation import Observer, View
 
 RESYNC: Final = 10.0
@@ -71,6 +72,15 @@ class Monitor:
         else:
             self._resync_at = 0.0
         self._woken.set()
+
+    async def joined(self, room: str, participant: Participant) -> None:
+        """Who comes with the token of an ended session is sent out at once, however long a pass takes."""
+        self.wake(room)
+        session = participant.session_id
+        if not (participant.is_human and session) or not await self._sessions.over({session}):
+            return
+        if await self._book.get(room) is not None:
+            await self._acts.remove_caller(room, participant, self._clock())
 
     async def run(self) -> None:
         """Until cancelled. What cannot be reached now, or refuses us (a wrong key), is said once and tried again."""
@@ -129,7 +139,7 @@ class Monitor:
         (self._at_stake.add if _matters(view) else self._at_stake.discard)(room)
         try:
             for participant in view.over:
-                await self._acts.remove_caller(participant, view)
+                await self._acts.remove_caller(room, participant, self._clock())
                 self._due[room] = now + self._limits.recheck
             await self._touch(view)
             if await self._acts.count_failure(view):
@@ -155,7 +165,7 @@ class Monitor:
             return
         self._touched[room] = clock
         await self._book.human_seen(room)
-        for session in {human.attributes.get(HumanAttribute.SESSION_ID, "") for human in humans} - {""}:
+        for session in {human.session_id for human in humans} - {""}:
             await self._sessions.touch(session, clock)
 
     def _note_presence(self, view: View, now: float) -> None:

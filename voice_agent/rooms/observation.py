@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER, HumanAttribute
+from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER
 from voice_agent.errors import Temporary
 from voice_agent.lifecycle.room_health import SeenAgent, SeenLease, SeenRoom, Wanted
 from voice_agent.lifecycle.watch import Watch
@@ -36,6 +36,8 @@ class View:
     lease: LeaseRow
     over: tuple[Participant, ...] = ()
     """Humans whose session has ended, with a token that LiveKit still takes: not among the participants."""
+    workers: frozenset[str] = frozenset()
+    """Those that take jobs of this room."""
 
     @property
     def humans(self) -> tuple[Participant, ...]:
@@ -115,12 +117,14 @@ class Observer:
             (self._held.discard if lease.job is None else self._held.add)(name)
             seen = self._seen(name, live.get(name), name in ours, found, lease, records.get(name), now)
             record = records.get(name)
-            purpose = None if record is None else self._wanted(record, workers, now)
-            views.append(View(seen, purpose, record, live.get(name), found, lease, late))
+            fitting = [] if record is None else self._fitting(record, workers)
+            purpose = None if record is None else self._wanted(record, fitting, len(workers) - len(fitting), now)
+            by_name = frozenset(worker.name for worker in fitting)
+            views.append(View(seen, purpose, record, live.get(name), found, lease, late, by_name))
         return views
 
     async def _over(self, present: Mapping[str, tuple[Participant, ...]]) -> frozenset[str]:
-        named = {_session_of(p) for found in present.values() for p in found if p.is_human} - {""}
+        named = {p.session_id for found in present.values() for p in found if p.is_human} - {""}
         return await self._sessions.over(named) if named else frozenset()
 
     async def _is_ours(self, room: LiveRoom) -> bool:
@@ -164,7 +168,10 @@ class Observer:
         )
         return self._watch.look(raw, lease.beat, now)
 
-    def _wanted(self, record: RoomRecord, workers: list[WorkerRow], now: float) -> Wanted:
+    def _fitting(self, record: RoomRecord, workers: list[WorkerRow]) -> list[WorkerRow]:
+        return [worker for worker in workers if worker.takes(record.job, self._livekit.agent_name)]
+
+    def _wanted(self, record: RoomRecord, workers: list[WorkerRow], others: int, now: float) -> Wanted:
         policy, clock = POLICIES[record.policy], self._clock()
         return Wanted(
             room=record.name,
@@ -175,6 +182,7 @@ class Observer:
             attempted_at=self._claimed_at(record, clock, now),
             recycled_at=tuple(now - max(0.0, clock - at) for at in record.recycles),
             workers=len(workers),
+            other_workers=others,
             free_slots=sum(max(0, worker.capacity - worker.active) for worker in workers),
             reported=record.problem.code if record.problem else "",
         )
@@ -211,13 +219,8 @@ class Observer:
             self._claims.pop(name, None)
 
 
-def _session_of(participant: Participant) -> str:
-    """Empty: not of a token of ours."""
-    return participant.attributes.get(HumanAttribute.SESSION_ID, "")
-
-
 def _is_over(participant: Participant, over: frozenset[str]) -> bool:
-    return participant.is_human and _session_of(participant) in over
+    return participant.is_human and participant.session_id in over
 
 
 def _agent(participant: Participant) -> SeenAgent:

@@ -47,6 +47,10 @@ workers = Table(
     Column("capacity", Integer, nullable=False),
     Column("active", Integer, nullable=False),
     Column("beat", Integer, nullable=False),
+    # Whom it takes jobs for; empty: all, or a version that did not say it.
+    Column("agent_name", String(128), nullable=False, server_default=""),
+    Column("roles", JSON, nullable=False, server_default="[]"),
+    Column("businesses", JSON, nullable=False, server_default="[]"),
 )
 
 installation = Table(

@@ -1,4 +1,4 @@
-"""The roll of workers: LiveKit tells nobody who could take a job, so workers say it themselves."""
+"""The roll of workers: LiveKit tells nobody who could take which job, so workers say it themselves."""
 
 from __future__ import annotations
 
@@ -6,16 +6,39 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 
-from voice_agent.contracts import LEASE_RENEWAL
+from voice_agent.contracts import LEASE_RENEWAL, JobMetadata
 from voice_agent.errors import Temporary
 from voice_agent.rooms.tables import workers
+from voice_agent.settings import Settings
 from voice_agent.storage.database import Database, insert_if_absent
 
 _UNREGISTERED_LOOK: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Dedication:
+    """Which jobs a worker takes. Empty sets: all."""
+
+    roles: frozenset[str] = frozenset()
+    businesses: frozenset[str] = frozenset()
+    agent_name: str = ""
+    """LiveKit offers it jobs of this name only. Empty: not known."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Dedication:
+        return cls(_names(settings.worker_roles), _names(settings.worker_businesses), settings.livekit_agent_name)
+
+    def serves(self, job: JobMetadata) -> bool:
+        return (not self.roles or job.role in self.roles) and (
+            not self.businesses or job.business_id in self.businesses
+        )
+
+
+EVERYBODY: Final = Dedication()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +47,30 @@ class WorkerRow:
     capacity: int
     active: int
     beat: int
+    dedication: Dedication = EVERYBODY
+
+    def takes(self, job: JobMetadata, agent_name: str) -> bool:
+        """Whether a job that is dispatched under this name reaches it and is not refused, seats apart."""
+        return self.dedication.agent_name in ("", agent_name) and self.dedication.serves(job)
 
 
 class WorkerRoll:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def announce(self, name: str, capacity: int, active: int) -> None:
+    async def announce(self, name: str, capacity: int, active: int, dedication: Dedication = EVERYBODY) -> None:
         """Every LEASE_RENEWAL seconds, and when its jobs change, by each worker that LiveKit has registered."""
-        row = {"name": name, "capacity": capacity, "active": active, "beat": 0}
+        told = {
+            "capacity": capacity,
+            "active": active,
+            "agent_name": dedication.agent_name,
+            "roles": sorted(dedication.roles),
+            "businesses": sorted(dedication.businesses),
+        }
         async with self._database.begin() as connection:
-            await connection.execute(insert_if_absent(self._database, workers, row))
+            await connection.execute(insert_if_absent(self._database, workers, {"name": name, "beat": 0, **told}))
             change = update(workers).where(workers.c.name == name)
-            await connection.execute(change.values(capacity=capacity, active=active, beat=workers.c.beat + 1))
+            await connection.execute(change.values(**told, beat=workers.c.beat + 1))
 
     async def strike(self, name: str) -> None:
         """It stopped, or died."""
@@ -45,16 +79,27 @@ class WorkerRoll:
 
     async def all(self) -> list[WorkerRow]:
         async with self._database.read() as connection:
-            return [WorkerRow(**row._asdict()) for row in await connection.execute(select(workers))]
+            return [_row(row) for row in await connection.execute(select(workers))]
 
-    async def keep(self, name: str, capacity: int, active: Callable[[], int | None]) -> None:
+    async def keep(
+        self, name: str, capacity: int, active: Callable[[], int | None], dedication: Dedication = EVERYBODY
+    ) -> None:
         """Until cancelled. Silent while `active()` answers None: the worker is not registered with LiveKit."""
         try:
             while True:
                 count = active()
                 with suppress(Temporary):  # the next beat comes soon; silence is what the monitor should see meanwhile
                     if count is not None:
-                        await self.announce(name, capacity, count)
+                        await self.announce(name, capacity, count, dedication)
                 await asyncio.sleep(_UNREGISTERED_LOOK if count is None else LEASE_RENEWAL)
         finally:
             await self.strike(name)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+def _row(row: Row[Any]) -> WorkerRow:
+    dedication = Dedication(frozenset(row.roles), frozenset(row.businesses), row.agent_name)
+    return WorkerRow(row.name, row.capacity, row.active, row.beat, dedication)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 
 from voice_agent.contracts import PROCESS_EXIT_PATH, WEBHOOK_PATH, ProcessExit
-from voice_agent.errors import Code, Permanent
+from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.rooms.leases import worker_name
 from voice_agent.web.access import Parts, same
 
@@ -16,9 +17,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.post(WEBHOOK_PATH, status_code=204)
 async def livekit_webhook(parts: Parts, request: Request, authorization: Annotated[str, Header()] = "") -> None:
-    """A repeated or late webhook does no harm: nothing in it is believed but that something happened."""
+    """A repeated or late webhook does no harm: what has ended stays so, and nothing else in it is believed."""
     webhook = parts.livekit.webhook((await request.body()).decode("utf-8", "replace"), authorization)
-    if webhook.room:
+    if webhook.joined is not None:
+        with suppress(VoiceAgentError):  # the monitor, woken first, looks too, and says what is away
+            await parts.monitor.joined(webhook.room, webhook.joined)
+    elif webhook.room:
         parts.monitor.wake(webhook.room)
 
 

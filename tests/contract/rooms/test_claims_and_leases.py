@@ -8,12 +8,16 @@ import subprocess
 import sys
 from dataclasses import replace
 
+from sqlalchemy import insert
+
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.registry.model import Person, Session
 from voice_agent.registry.store import SqlSessionStore
 from voice_agent.rooms.book import EXPECTED_FOR, RoomBook
 from voice_agent.rooms.leases import Health, Lease, Leases
 from voice_agent.rooms.policy import RoomKeyParts
+from voice_agent.rooms.tables import workers
+from voice_agent.rooms.workers import EVERYBODY, Dedication, WorkerRoll
 from voice_agent.storage import Database
 
 PARTS = RoomKeyParts("s1", "agent-1", "business-1", "user-1")
@@ -204,6 +208,17 @@ async def test_whoever_is_fenced_can_neither_renew_nor_release(database: Databas
     assert not await leases.renew(old, Health())
     assert not await leases.release(old)
     assert await leases.renew(new, Health())
+
+
+async def test_a_worker_says_which_jobs_it_takes_and_one_of_an_older_version_takes_all(database: Database) -> None:
+    roll = WorkerRoll(database)
+    owners = Dedication(frozenset({"owner"}), frozenset({"b1", "b2"}), "voice-agent")
+    for active in (0, 1):
+        await roll.announce("owners", 4, active, owners)
+    async with database.begin() as connection:
+        await connection.execute(insert(workers).values(name="older", capacity=4, active=0, beat=0))
+    found = {row.name: (row.active, row.beat, row.dedication) for row in await roll.all()}
+    assert found == {"owners": (1, 2, owners), "older": (0, 0, EVERYBODY)}
 
 
 async def test_death_certificates_free_at_once(database: Database) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from tests.support.control_plane import ControlPlane, eventually, visitor
 from tests.support.eventually import PATIENCE
 from tests.support.light_worker import LightWorker
+from voice_agent.rooms.workers import Dedication
 
 
 async def test_the_agent_is_there_before_the_visitor(plane: ControlPlane) -> None:
@@ -78,6 +79,25 @@ async def test_who_waits_in_an_empty_room_gives_up_the_seat_that_somebody_needs(
                 await plane.ready_agent(newcomer["room_name"])
                 assert await plane.agents(waiting["room_name"]) == []
                 assert [p.identity for p in await plane.agents(talking["room_name"])] == [kept.identity]
+
+
+async def test_only_a_seat_of_a_worker_that_serves_the_room_is_asked_for(plane: ControlPlane) -> None:
+    general = Dedication(roles=frozenset({"general"}))
+    owners = Dedication(roles=frozenset({"owner"}))
+    async with (
+        LightWorker(plane.settings, name="general", capacity=1, dedication=general),
+        LightWorker(plane.settings, name="owners", capacity=1, dedication=owners),
+    ):
+        # Who has waited longest would be the first to go.
+        owner = await plane.open_session(role="owner", business_id="b1")
+        stays = await plane.ready_agent(owner["room_name"])
+        waiting = await plane.open_session()
+        await plane.ready_agent(waiting["room_name"])
+        newcomer = await plane.open_session()
+        async with visitor(newcomer):
+            await plane.ready_agent(newcomer["room_name"])
+            assert await plane.agents(waiting["room_name"]) == []
+            assert [p.identity for p in await plane.agents(owner["room_name"])] == [stays.identity]
 
 
 async def test_an_agent_without_a_lease_is_removed_and_the_incumbent_stays(plane: ControlPlane) -> None:

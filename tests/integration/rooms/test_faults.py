@@ -22,8 +22,10 @@ from tests.support.eventually import PATIENCE
 from tests.support.letta_directory import running_letta_directory
 from tests.support.light_worker import Behaviour, LightWorker
 from tests.support.livekit_server import LiveKitServer, running_livekit
-from voice_agent.contracts import DEAD_LOOP_AFTER, LEASE_DEAD_AFTER, RECYCLE_LIMIT
+from voice_agent.contracts import DEAD_LOOP_AFTER, LEASE_DEAD_AFTER, RECYCLE_LIMIT, LogEvent
+from voice_agent.observe.reading import read_file
 from voice_agent.rooms.leases import Health
+from voice_agent.rooms.workers import Dedication
 from voice_agent.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -201,6 +203,33 @@ async def test_without_a_worker_the_page_is_told_and_the_notice_goes_when_one_co
         async with LightWorker(plane.settings):
             await plane.ready_agent(session["room_name"])
             await eventually(cleared, PATIENCE, "the problem gone")
+
+
+async def test_where_no_worker_serves_a_room_the_page_is_told_and_nobody_is_sent_for(plane: ControlPlane) -> None:
+    owners = Dedication(roles=frozenset({"owner"}), agent_name=plane.settings.livekit_agent_name)
+    elsewhere = Dedication(agent_name="another-name")
+
+    async with (
+        LightWorker(plane.settings, name="owners", dedication=owners),
+        LightWorker(plane.settings, name="elsewhere", dedication=elsewhere),
+    ):
+        session = await plane.open_session()
+        headers = {"Authorization": f"Bearer {session['resume_secret']}"}
+
+        async def told() -> dict[str, Any] | None:
+            shown = (await plane.http.get(f"/session/{session['session_id']}", headers=headers)).json()["problem"]
+            return shown if shown and shown["code"] == "no_worker_for_room" else None
+
+        problem = await eventually(told, PATIENCE, "that no worker is there for this room")
+        assert "role 'general'" in problem["message"]
+        assert "VOICE_WORKER_ROLES" in problem["remedy"]
+        async with visitor(session) as room:
+            assert json.loads(room.metadata)["problem"] == problem
+            lines = [entry.data or {} for entry in read_file(plane.settings.reconnect_log)]
+            assert not any(line["event"] == LogEvent.DISPATCH for line in lines)
+            assert any(line["event"] == LogEvent.NOTICE and line["fields"]["code"] == problem["code"] for line in lines)
+            async with LightWorker(plane.settings, name="everybody"):
+                await plane.ready_agent(session["room_name"])
 
 
 @pytest.fixture

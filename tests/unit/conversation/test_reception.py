@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from voice_agent.contracts import AgentBinding, JobMetadata, Role
-from voice_agent.conversation.reception import Dedication, Seats
+from voice_agent.conversation.reception import Seats
+from voice_agent.rooms.workers import Dedication, WorkerRow
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,18 @@ def test_a_dedicated_worker_takes_only_what_it_is_there_for(
     agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
     job = JobMetadata(room_name="r", session_id="s", agent=agent, role=Role.CUSTOMER, business_id="bakery")
     assert Dedication(frozenset(roles), frozenset(businesses)).serves(job) is served
+
+
+@pytest.mark.parametrize(
+    ("registered", "takes"),
+    [("voice-agent", True), ("another", False), ("", True)],
+    ids=["same", "other", "of a version that did not say it"],
+)
+def test_livekit_offers_a_worker_only_jobs_of_the_name_it_registered(registered: str, takes: bool) -> None:
+    agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
+    job = JobMetadata(room_name="r", session_id="s", agent=agent)
+    worker = WorkerRow("w", 1, 0, 0, Dedication(agent_name=registered))
+    assert worker.takes(job, "voice-agent") is takes
 
 
 def test_a_worker_takes_as_many_as_it_has_seats_for() -> None:

@@ -174,6 +174,15 @@ def test_no_worker_and_full_workers_have_names_and_cost_no_attempt() -> None:
     assert acts(seen(), workers=None) == [Dispatch("r", 0, 1)]
 
 
+def test_a_room_whose_workers_are_for_others_is_told_so_and_never_dispatched_to() -> None:
+    theirs = {"workers": 0, "other_workers": 2, "free_slots": 0}
+    assert acts(seen(), **theirs) == [Report("r", "no_worker_for_room")]
+    assert acts(seen(), **theirs, reported="no_worker") == [Report("r", "no_worker_for_room")]
+    assert acts(seen(), **theirs, attempts=9, reported="no_worker_for_room") == []
+    cured = {"workers": 1, "other_workers": 2, "free_slots": 1, "reported": "no_worker_for_room"}
+    assert acts(seen(), **cured) == [Dispatch("r", 0, 1), Report("r", "")]
+
+
 def test_an_error_is_forgotten_when_nobody_needs_an_agent_any_more() -> None:
     assert acts(seen(humans=0), reported="no_worker") == [Report("r", "")]
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from voice_agent import settings
+from voice_agent.contracts import Role
 from voice_agent.errors import Code, Permanent
+from voice_agent.rooms.workers import Dedication
 from voice_agent.stack import settings_view
 
 REPOSITORY = Path(__file__).parents[3]
@@ -220,3 +222,12 @@ def test_the_documentation_is_what_the_code_says() -> None:
 def test_settings_can_be_written_down_and_read_again() -> None:
     told = settings.Settings()
     assert settings.Settings.model_validate_json(told.model_dump_json(by_alias=True)) == told
+
+
+def test_a_mistyped_role_of_a_worker_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Permanent) as refused:
+        load(tmp_path, VOICE_WORKER_ROLES="owner, custmer")
+    assert refused.value.code is Code.SETTING_INVALID
+    assert "'custmer'" in refused.value.message
+    every = ", ".join(Role)
+    assert Dedication.of(load(tmp_path, VOICE_WORKER_ROLES=every).settings).roles == frozenset(Role)
