@@ -197,6 +197,8 @@ class HumanAttribute(StrEnum):
     USER_NAME = "va.user_name"
     PERSON_ID = "va.person_id"
     SESSION_ID = "va.session_id"
+    CALL_ID = "va.call_id"
+    """The press of "connect" that the token was made for. A client that connects anew by itself shows it again."""
 
 
 # --- topics and remote calls ---

@@ -23,6 +23,8 @@ function troubleOf(error) {
 export class Conversation {
   /** Raised by every wish of the person: what belongs to an older one stops. */
   #wish = 0;
+  /** The call that goes on when the page comes back by itself; empty when somebody pressed a button. */
+  #call = "";
   #asking = /** @type {Promise<any> | null} */ (null);
   #nudge = /** @type {(() => void) | null} */ (null);
 
@@ -48,6 +50,7 @@ export class Conversation {
   /** Connects; to the session this tab already has with the same assistant, if it can still be had. @param {{id: string, name: string}} agent */
   async connect(agent, { fresh = false } = {}) {
     const wish = ++this.#wish;
+    this.#call = "";
     const session = kept.session();
     const again = !fresh && session?.agent.id === agent.id;
     if (!again) kept.keepSession(null);
@@ -69,6 +72,7 @@ export class Conversation {
     const session = kept.session();
     if (session?.intent !== "live") return;
     const wish = ++this.#wish;
+    this.#call = "";
     this.#step("restore", { agent: session.agent, sessionId: session.sessionId });
     await this.#comeBack(wish, { code: "reloaded", message: "The page was loaded again." });
   }
@@ -118,9 +122,11 @@ export class Conversation {
     const session = kept.session();
     const known = session ? { session_id: session.sessionId, resume_secret: session.secret } : {};
     const key = browserKey.read();
-    this.#asking = api.openSession({ agent_id: agentId, token_ttl: TOKEN_TTL_S, ...known, ...(key && { browser_key: key }) });
+    const more = { ...(key && { browser_key: key }), ...(this.#call && { call_id: this.#call }) };
+    this.#asking = api.openSession({ agent_id: agentId, token_ttl: TOKEN_TTL_S, ...known, ...more });
     try {
       const granted = await this.#asking;
+      this.#call = granted.call_id ?? "";
       if (granted.browser_key) browserKey.take(granted.browser_key, key);
       // Kept even when the person has left meanwhile: leaving needs to know what to leave.
       const { id, name } = granted.agent;

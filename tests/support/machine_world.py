@@ -15,7 +15,8 @@ from tests.support import core as core_module
 OCCUPIED_LEAVES = ("lease_lost", "shutdown", "failed", "drain_limit", "drained", "gone", "disconnected")
 BROKEN = ("connection_timeout", "duplicate_identity", "signal_close")
 LOST_FOR = 120.0
-REASONS = (*BROKEN, "client_initiated", "participant_removed", "")
+CALLS = ("first", "second", "")
+REASONS = (*BROKEN, "client_initiated", "client_initiated", "participant_removed", "")
 
 
 class LawBrokenError(AssertionError):
@@ -44,12 +45,13 @@ class World:
         """StartTimer effects ever seen, cancelled ones included."""
         self.running: dict[str, Any] = {}
         self.present: dict[str, Any] = {}
+        self.gone: list[Any] = []
         self.counter = 0
         self.visits = 0
         self.greeted_visit = -1
         self.greeted_before: frozenset[str] = frozenset()
-        self.lost: dict[str, float] = {}
-        """Identity of who was greeted and lost since the last conversation began → when."""
+        self.lost: dict[str, tuple[float, str]] = {}
+        """Identity of who was greeted and lost since the last conversation began → when, and the call to go on with."""
         self.resets_asked = 0
         self.torn: set[str] = set()
         self.living_tasks: set[int] = set()
@@ -98,7 +100,8 @@ class World:
         if name == "HumanJoined":
             self.present.setdefault(event.human.sid, event.human)
         elif name == "HumanLeft":
-            self.present.pop(event.sid, None)
+            if (human := self.present.pop(event.sid, None)) is not None:
+                self.gone.append(human)
         elif name in ("HumansScanned", "RoomConnected"):
             old = {human.sid for human in self.present.values()} | {human.identity for human in self.present.values()}
             self.present = {human.sid: human for human in event.humans}
@@ -123,7 +126,7 @@ class World:
 
     def _account_for_loss(self, event: Any, *, heard_out: bool) -> None:
         name = type(event).__name__
-        here = {human.identity for human in self.present.values()}
+        here = {human.identity: human.call for human in self.present.values()}
         if name == "HumanLeft":
             left = {human.identity for sid, human in self.present.items() if sid != event.sid}
         elif name == "HumansScanned":
@@ -133,18 +136,27 @@ class World:
                 self.lost = {}
             return
         broken = name == "HumansScanned" or event.reason in BROKEN
-        for identity in here - left:
-            if not broken:
+        for identity in here.keys() - left:
+            # Who was not greeted yet has lost nothing but what they were on their way back to.
+            lost = (self.now, "") if heard_out else self.lost.pop(identity, None)
+            if not left and not broken:
+                self.lost = {}
+            call = here[identity]
+            anew = not broken and event.reason == "client_initiated" and bool(call)
+            if lost and broken:
+                self.lost[identity] = lost
+            elif lost and anew and lost[1] in ("", call):
+                self.lost[identity] = (lost[0], call)
+            else:
                 self.lost.pop(identity, None)
-            elif heard_out:
-                self.lost[identity] = self.now
-        if here and not left and not broken:
-            self.lost = {}
 
     def _check_return(self, before: Any, after: Any, names: list[str], detail: str) -> None:
         begins = after.state == "engaged" and before.state != "engaged"
         theirs = bool(self.present) and all(
-            self.now - self.lost.get(human.identity, -1e9) <= LOST_FOR for human in self.present.values()
+            human.identity in self.lost
+            and self.now - self.lost[human.identity][0] <= LOST_FOR
+            and self.lost[human.identity][1] in ("", human.call)
+            for human in self.present.values()
         )
         require("Resume" not in names or (begins and theirs), "only who was lost goes on", detail)
         require(not (begins and theirs) or after.greeting == "done", "who was lost is not greeted again", detail)
@@ -268,9 +280,11 @@ class World:
 
     # --- what may happen ---
 
-    def new_human(self, identity: str = "") -> Any:
+    def new_human(self, identity: str = "", call: str | None = None) -> Any:
+        """Without a call: with a token of the first one, of the second, or of none."""
         self.counter += 1
-        return self.core.states.Human(f"PA_{self.counter}", identity or f"user-{self.counter % 3}")
+        call = CALLS[self.counter // 3 % 3] if call is None else call
+        return self.core.states.Human(f"PA_{self.counter}", identity or f"user-{self.counter % 3}", call=call)
 
     def result(self, item: Any, mood: int) -> Any:
         """What a pending piece of work ends in."""
@@ -329,17 +343,25 @@ def moves(world: World, draw: random.Random) -> list[tuple[float, Callable[[], A
     """What a random walk may do next, with weights."""
     events, machine = world.core.events, world.machine
     somebody = list(world.present)
+    here = {human.identity for human in world.present.values()}
 
     def scan() -> None:
         kept = tuple(human for human in world.present.values() if draw.random() < 0.6)
         again = tuple(world.new_human(human.identity) for human in kept[:1]) if draw.random() < 0.3 else kept
         world.tell(events.HumansScanned(again + tuple(world.new_human() for _ in range(draw.randrange(2)))))
 
+    def comes_back() -> None:
+        if gone := [human for human in world.gone if human.identity not in here]:
+            human = draw.choice(gone[-3:])
+            call = human.call if draw.random() < 0.7 else draw.choice(CALLS)
+            world.tell(events.HumanJoined(world.new_human(human.identity, call)))
+
     return [
+        (2, comes_back),
         (6, lambda: world.deliver(draw.randrange(99), draw.randrange(99))),
-        (3, lambda: world.tell(events.HumanJoined(world.new_human()))),
+        (2, lambda: world.tell(events.HumanJoined(world.new_human()))),
         (3, lambda: world.tell(events.HumanLeft(draw.choice(somebody) if somebody else "PA_0", draw.choice(REASONS)))),
-        (0.5, lambda: world.passes(draw.choice((10.0, 100.0)))),
+        (1, lambda: world.passes(draw.choice((10.0, 150.0)))),
         (1, lambda: world.tell(events.HumanJoined(world.present[draw.choice(somebody)])) if somebody else None),
         (2, lambda: world.tell(events.ListenerSubscribed(draw.choice([None, *somebody])))),
         (1, lambda: world.tell(events.SpeakerChanged(draw.choice(somebody) if somebody else "PA_0"))),

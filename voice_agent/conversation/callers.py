@@ -42,7 +42,8 @@ class Sessions(Protocol):
 
 def as_human(participant: rtc.RemoteParticipant) -> Human | None:
     kind = HUMAN_KINDS.get(participant.kind)
-    return Human(participant.sid, participant.identity, kind, participant.name or "") if kind else None
+    call = participant.attributes.get(HumanAttribute.CALL_ID, "")
+    return Human(participant.sid, participant.identity, kind, participant.name or "", call) if kind else None
 
 
 class Callers:

@@ -21,7 +21,7 @@ def plain(value: Any) -> Any:
     """A frozen dataclass of ours as JSON-ready data; sets are sorted so that equal facts give equal lines."""
     if isinstance(value, Human):
         # Without the name: a log has no use for it.
-        return {"sid": value.sid, "identity": value.identity, "kind": value.kind}
+        return {"sid": value.sid, "identity": value.identity, "kind": value.kind, "call": value.call}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple):
@@ -36,7 +36,7 @@ def dump(event: ev.Event) -> dict[str, Any]:
 
 
 def _human(data: Mapping[str, Any]) -> Human:
-    return Human(data["sid"], data["identity"], data["kind"])
+    return Human(data["sid"], data["identity"], data["kind"], call=data.get("call", ""))  # older logs have none
 
 
 _READERS: Final[Mapping[str, Any]] = {

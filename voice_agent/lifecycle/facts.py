@@ -34,7 +34,7 @@ class Facts:
     greeted_before: frozenset[str] = frozenset()
     greeting: Greeting = Greeting.NOT_DUE
     lost: Lost = field(default_factory=dict)
-    """Who was greeted and lost the connection since the last conversation with somebody else."""
+    """Who was greeted and lost the connection, or went to connect anew, since the last conversation with another."""
     turns: frozenset[str] = frozenset()
     memory: Memory = Memory.LOADING
     loading: bool = False

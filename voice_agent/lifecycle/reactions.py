@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from voice_agent.lifecycle import effects as ef
 from voice_agent.lifecycle import events as ev
-from voice_agent.lifecycle.absence import goes_on, is_loss, lost_now
+from voice_agent.lifecycle.absence import goes_on, lost_now
 from voice_agent.lifecycle.facts import Facts
 from voice_agent.lifecycle.states import Ack, Greeting, Human, Memory, ResetOutcome, State, Timer
 from voice_agent.lifecycle.table import Trigger
@@ -147,10 +147,12 @@ class Step:
             return
         if facts.humans is before.humans:
             return
-        gone = frozenset(human.identity for human in before.humans) - {human.identity for human in facts.humans}
-        broken = is_loss(self.event)
-        if gone and not (broken and not (before.serving and before.greeting is Greeting.DONE)):
-            facts.lost = lost_now(facts.lost, gone, self.now, broken=broken, everybody=not facts.humans)
+        here = {human.identity for human in facts.humans}
+        gone = [human for human in before.humans if human.identity not in here]
+        if gone:
+            heard_out = before.serving and before.greeting is Greeting.DONE
+            everybody = not facts.humans
+            facts.lost = lost_now(facts.lost, self.event, gone, self.now, heard_out=heard_out, everybody=everybody)
 
     def settle(self) -> None:
         facts = self.facts

@@ -74,3 +74,5 @@ class Human:
     identity: str
     kind: str = "standard"
     name: str = ""
+    call: str = ""
+    """One press of "connect"; a client that connects anew by itself shows the same again. Empty: not known."""

@@ -53,6 +53,10 @@ class Wish:
     secret: str = ""
     token_ttl: float | None = None
     """None: as long as tokens may live."""
+    call_id: str = ""
+    """Of the call that the caller goes on with by itself; empty: somebody pressed "connect"."""
+    own_calls: bool = True
+    """False: the caller may use one token for many calls, which then cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Token:
     jwt: str
     ttl: int
     """Seconds it is valid."""
+    call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,10 @@ class SessionDesk:
         async with self._doors:
             return await self._open(wish, refusal)
 
-    async def renew(self, session: Session, ttl: float | None = None) -> Token:
+    async def renew(self, session: Session, ttl: float | None = None, call_id: str = "") -> Token:
         """A new token for a session whose old one ran out; its room is adopted or the session is over."""
         await self._reenter(session)
-        return self._token(session, ttl)
+        return self._token(session, ttl, call_id or _new_call())
 
     async def end(self, session: Session) -> None:
         await self._sessions.end(session.id)
@@ -152,7 +157,7 @@ class SessionDesk:
             who = await self._people.identify(credentials, session.id)
             session = await self._sessions.assign(session, who.person_id)
             await self._give_person(session)
-        token = self._token(session, wish.token_ttl)
+        token = self._token(session, wish.token_ttl, _call_of(wish))
         return Admission(session, wish.secret, token, True, who.notice, who.new_key)
 
     async def _give_person(self, session: Session) -> None:
@@ -204,14 +209,15 @@ class SessionDesk:
         await self._livekit.create_room(record.name, await self._mark(policy))
         await self._sessions.store(session)
         self._wake(session.room_name)
-        token = self._token(session, wish.token_ttl)
+        token = self._token(session, wish.token_ttl, _call_of(wish))
         return Admission(session, opened.secret, token, False, who.notice or refusal, who.new_key)
 
     async def _mark(self, policy: RoomPolicy) -> RoomMark:
         return RoomMark(installation=await self._book.installation(), policy=policy)
 
-    def _token(self, session: Session, wanted: float | None) -> Token:
-        """Names its session: what is ended is not served, however long its token is valid."""
+    def _token(self, session: Session, wanted: float | None, call_id: str) -> Token:
+        """Names its session: what is ended is not served, however long its token is valid. And its call: who says
+        goodbye and is back with the same only connected anew."""
         person = session.person
         ttl = min(wanted or self._livekit.longest_token, self._livekit.longest_token)
         attributes = {
@@ -221,10 +227,11 @@ class SessionDesk:
             HumanAttribute.USER_NAME: person.user_name,
             HumanAttribute.PERSON_ID: session.person_id,
             HumanAttribute.SESSION_ID: session.id,
+            HumanAttribute.CALL_ID: call_id,
         }
         present = {str(key): str(value) for key, value in attributes.items() if value}
         jwt = self._livekit.token(session.room_name, session.identity, person.user_name, present, ttl)
-        return Token(jwt, int(ttl))
+        return Token(jwt, int(ttl), call_id)
 
 
 def config_of(agent: Agent, overrides: Mapping[str, Any] | None = None) -> AgentConfig:
@@ -256,6 +263,14 @@ def binding_of(
         providers=config.providers or AS_INSTALLED,
         audience=config.audience or {},
     )
+
+
+def _call_of(wish: Wish) -> str:
+    return (wish.call_id or _new_call()) if wish.own_calls else ""
+
+
+def _new_call() -> str:
+    return secrets.token_hex(8)
 
 
 def _room_closed() -> Permanent:

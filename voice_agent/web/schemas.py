@@ -147,6 +147,10 @@ TokenTtl = Annotated[int, Field(ge=10, le=2**31)]
 """Seconds the participant token is to be valid; more than VOICE_TOKEN_TTL is as much as that."""
 
 
+CallId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+"""From the last answer, by a client that comes back by itself, without a new press of "connect"."""
+
+
 class SessionBody(_Asked):
     user_identity: Id | None = None
     user_name: Name | None = None
@@ -159,10 +163,12 @@ class SessionBody(_Asked):
     resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
     browser_key: BrowserKey | None = None
     token_ttl: TokenTtl | None = None
+    call_id: CallId | None = None
 
 
 class TokenBody(_Asked):
     token_ttl: TokenTtl | None = None
+    call_id: CallId | None = None
 
 
 class SwitchBody(_Asked):
@@ -249,6 +255,8 @@ class SessionAnswer(BaseModel):
     token_ttl: int
     """Seconds the token is valid."""
     expires_at: str
+    call_id: str
+    """Of the call that begins with this token."""
     resumed: bool
     agent: BoundAgent
     config: dict[str, Any]
@@ -264,6 +272,7 @@ class TokenAnswer(BaseModel):
     participant_identity: str
     token_ttl: int
     expires_at: str
+    call_id: str
 
 
 class TokenSourceBody(BaseModel):

@@ -78,6 +78,7 @@ async def open_session(
         participant_identity=session.identity,
         token_ttl=admission.token.ttl,
         expires_at=iso(parts.sessions.expires_at(session)),
+        call_id=admission.token.call_id,
         resumed=admission.resumed,
         agent=bound_agent(session),
         config=session.config,
@@ -113,13 +114,15 @@ async def read_session(parts: Parts, session: Held) -> SessionStanding:
 async def renew_token(
     parts: Parts, session: Held, livekit_url: LiveKitUrl, body: TokenBody | None = None
 ) -> TokenAnswer:
-    token = await parts.desk.renew(session, body.token_ttl if body else None)
+    asked = body or TokenBody()
+    token = await parts.desk.renew(session, asked.token_ttl, asked.call_id or "")
     return TokenAnswer(
         server_url=livekit_url,
         participant_token=token.jwt,
         participant_identity=session.identity,
         token_ttl=token.ttl,
         expires_at=iso(parts.sessions.expires_at(session)),
+        call_id=token.call_id,
     )
 
 
@@ -173,6 +176,7 @@ def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None, *, local_ow
         session_id=body.session_id,
         secret=body.resume_secret or "",
         token_ttl=body.token_ttl,
+        call_id=body.call_id or "",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Depends
 
 from voice_agent.web.access import AnyCaller, LiveKitUrl, Parts, audit, is_local_owner, limited
@@ -31,7 +33,8 @@ async def token_source(
     )
     # LiveKit's answer has no place for a new key: without one of its own a caller is known for this session.
     wish = wish_of(who, asked, None, local_owner=is_local_owner(who, parts.settings), takes_key=False)
-    admission = await parts.desk.admit(wish)
+    # LiveKit's token sources keep a token for as long as it is valid, over many presses of "connect".
+    admission = await parts.desk.admit(replace(wish, own_calls=False))
     session = admission.session
     audit(parts, who, "session.resume" if admission.resumed else "session.open", session.id)
     return TokenSourceAnswer(

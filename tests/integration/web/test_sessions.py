@@ -51,6 +51,7 @@ async def test_the_token_opens_one_room_for_one_identity_and_nothing_more(plane:
         "va.user_name": "Ann",
         "va.person_id": "owner",
         "va.session_id": session["session_id"],
+        "va.call_id": session["call_id"],
     }
     assert token["exp"] - token["nbf"] == plane.settings.token_ttl
 
@@ -71,6 +72,25 @@ async def test_a_token_lasts_as_long_as_was_asked_for(plane: ControlPlane) -> No
     assert lasts((await plane.http.post(url, headers=who)).json()) == longest
     assert lasts((await plane.http.post(url, headers=who, json={"token_ttl": 60})).json()) == 60
     assert (await plane.http.post(url, headers=who, json={"token_ttl": 1})).status_code == 422
+
+
+async def test_each_token_begins_a_new_call_unless_the_client_goes_on_with_the_last_one(plane: ControlPlane) -> None:
+    def call_of(answer: dict[str, Any]) -> str:
+        call = claims(plane, answer)["attributes"]["va.call_id"]
+        assert call == answer["call_id"]
+        return str(call)
+
+    session = await plane.open_session()
+    first = call_of(session)
+    known = {key: session[key] for key in ("session_id", "resume_secret")}
+    assert call_of(await plane.open_session(**known)) != first
+    assert call_of(await plane.open_session(**known, call_id=first)) == first
+    url, who = f"/session/{session['session_id']}/token", bearer(session["resume_secret"])
+    assert call_of((await plane.http.post(url, headers=who)).json()) != first
+    assert call_of((await plane.http.post(url, headers=who, json={"call_id": first})).json()) == first
+    assert (await plane.http.post(url, headers=who, json={"call_id": "anything"})).status_code == 422
+    kept_long = (await plane.http.post("/token", json={})).json()
+    assert "va.call_id" not in claims(plane, kept_long)["attributes"], "one token, many presses"
 
 
 async def test_config_is_merged_objects_merge_lists_replace_null_removes(plane: ControlPlane) -> None:

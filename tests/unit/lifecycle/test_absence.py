@@ -6,13 +6,15 @@ import pytest
 
 from voice_agent.lifecycle import effects as ef
 from voice_agent.lifecycle import events as ev
-from voice_agent.lifecycle.absence import goes_on, is_loss, lost_now
+from voice_agent.lifecycle.absence import Absence, goes_on, lost_now
 from voice_agent.lifecycle.machine import Machine
 from voice_agent.lifecycle.states import Greeting, Human, State
 from voice_agent.lifecycle.timing import Timing
 
 ANN, AGAIN, BOB = Human("PA_1", "ann"), Human("PA_2", "ann"), Human("PA_3", "bob")
-BROKEN = "connection_timeout"
+CALLING, CALLS_ON = Human("PA_4", "ann", call="one"), Human("PA_5", "ann", call="one")
+CALLS_ANEW = Human("PA_6", "ann", call="two")
+BROKEN, GOODBYE = "connection_timeout", "client_initiated"
 LIMIT = Timing().lost_for
 
 
@@ -152,13 +154,91 @@ def test_who_comes_back_while_the_reset_is_under_way_goes_on() -> None:
     assert [type(effect).__name__ for effect in effects if isinstance(effect, ef.Greet | ef.Resume)] == ["Resume"]
 
 
+@pytest.mark.parametrize("away", [0.0, 20.0, LIMIT])
+def test_who_says_goodbye_to_connect_anew_goes_on(away: float) -> None:
+    """LiveKit's clients do: the token, and with it the call, is the same."""
+    room = talked_to(CALLING)
+    room.goes(CALLING, GOODBYE)
+    room.now += away
+    assert room.comes(CALLS_ON) == ["Resume"]
+    room.goes(CALLS_ON, GOODBYE)
+    assert room.comes(Human("PA_9", "ann", call="one")) == ["Resume"], "and once more"
+
+
+def test_who_says_goodbye_and_calls_anew_is_greeted() -> None:
+    for again in (CALLS_ANEW, AGAIN):
+        room = talked_to(CALLING)
+        room.goes(CALLING, GOODBYE)
+        assert room.comes(again) == ["Greet"], again
+
+
+def test_who_was_removed_is_greeted_also_in_the_same_call() -> None:
+    """The page leaves by asking the server to remove it."""
+    room = talked_to(CALLING)
+    room.goes(CALLING, "participant_removed")
+    assert room.comes(CALLS_ON) == ["Greet"]
+
+
+def test_who_stays_away_for_longer_is_greeted_also_in_the_same_call() -> None:
+    room = talked_to(CALLING)
+    room.goes(CALLING, GOODBYE)
+    room.now += LIMIT + 1
+    assert room.comes(CALLS_ON) == ["Greet"]
+
+
+def test_a_broken_connection_does_not_ask_for_the_call() -> None:
+    """The page takes a new token when it comes back by itself, or the person loads it again."""
+    room = talked_to(CALLING)
+    room.goes(CALLING)
+    assert room.comes(CALLS_ANEW) == ["Resume"]
+
+
+def test_nobody_else_goes_on_with_it_by_naming_the_call() -> None:
+    room = talked_to(CALLING)
+    room.goes(CALLING, GOODBYE)
+    assert room.comes(Human("PA_7", "bob", call="one")) == ["Greet"]
+
+
+def test_a_client_may_connect_anew_while_the_reset_is_under_way() -> None:
+    room = talked_to(CALLING)
+    machine, episode = room.machine, room.machine.episode
+    machine.handle(ev.HumanLeft(CALLING.sid, BROKEN), 0.0)
+    machine.handle(ev.HumanJoined(CALLS_ON), 1.0)
+    machine.handle(ev.HumanLeft(CALLS_ON.sid, GOODBYE), 2.0)
+    for event in (ev.SpeechStopped(episode), ev.TasksEnded(episode), ev.HistoryCleared(episode)):
+        machine.handle(event, 3.0)
+    machine.handle(ev.MemoryLoaded(episode + 1), 3.0)
+    assert room.comes(Human("PA_9", "ann", call="one")) == ["Resume"]
+
+
+def test_among_several_each_goes_on_with_their_own_call() -> None:
+    bob, bob_again = Human("PA_7", "bob", call="three"), Human("PA_8", "bob", call="three")
+    room = talked_to(CALLING)
+    room.tell(ev.HumanJoined(bob))
+    room.goes(CALLING, GOODBYE)
+    room.goes(bob, GOODBYE)
+    assert room.comes(bob_again) == ["Resume"], "the last one"
+    room = talked_to(CALLING)
+    room.tell(ev.HumanJoined(bob))
+    room.goes(CALLING, GOODBYE)
+    room.goes(bob, GOODBYE)
+    assert room.comes(CALLS_ON) == ["Greet"], "the last one took the conversation along"
+
+
 def test_the_decision_alone() -> None:
-    assert is_loss(ev.HumanLeft("x", "duplicate_identity"))
-    assert not is_loss(ev.HumanLeft("x", "client_initiated"))
-    lost = lost_now({"bob": 1.0}, frozenset({"ann"}), 5.0, broken=True, everybody=True)
-    assert lost == {"ann": 5.0, "bob": 1.0}
-    assert lost_now(lost, frozenset({"bob"}), 6.0, broken=False, everybody=False) == {"ann": 5.0}
-    assert lost_now(lost, frozenset({"bob"}), 6.0, broken=False, everybody=True) == {}
+    broken, removed, goodbye = (ev.HumanLeft("x", reason) for reason in ("duplicate_identity", "room_deleted", GOODBYE))
+    lost = lost_now({"bob": Absence(1.0)}, broken, [ANN], 5.0, heard_out=True, everybody=True)
+    assert lost == {"ann": Absence(5.0), "bob": Absence(1.0)}
+    assert lost_now(lost, broken, [BOB], 6.0, heard_out=False, everybody=True) == lost
+    assert lost_now(lost, removed, [BOB], 6.0, heard_out=True, everybody=False) == {"ann": Absence(5.0)}
+    assert lost_now(lost, removed, [BOB], 6.0, heard_out=True, everybody=True) == {}
+    assert lost_now(lost, goodbye, [CALLING], 6.0, heard_out=True, everybody=True) == {"ann": Absence(6.0, "one")}
+    again = lost_now(lost, goodbye, [CALLING], 6.0, heard_out=False, everybody=True)
+    assert again == {"ann": Absence(5.0, "one")}
+    assert lost_now(again, goodbye, [CALLS_ANEW], 7.0, heard_out=False, everybody=True) == {}
+    assert lost_now({}, goodbye, [CALLING], 7.0, heard_out=False, everybody=True) == {}
     assert goes_on(lost, (ANN,), 10.0, 5.0)
     assert not goes_on(lost, (ANN, BOB), 10.0, 5.0)
     assert not goes_on(lost, (), 5.0, 5.0)
+    assert goes_on(again, (CALLS_ON,), 10.0, 5.0)
+    assert not goes_on(again, (CALLS_ANEW,), 10.0, 5.0)

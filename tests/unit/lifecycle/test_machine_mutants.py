@@ -91,6 +91,30 @@ MUTANTS = {
         "return True",
         "only who was lost goes on",
     ),
+    "who said goodbye goes on with another call": (
+        "absence",
+        'return absence is not None and absence.call in ("", human.call)',
+        "return absence is not None",
+        "only who was lost goes on",
+    ),
+    "who connects anew is greeted again": (
+        "absence",
+        "return isinstance(event, ev.HumanLeft) and event.reason == _GOODBYE",
+        "return False",
+        "who was lost is not greeted again",
+    ),
+    "who was removed goes on": (
+        "absence",
+        "return isinstance(event, ev.HumanLeft) and event.reason == _GOODBYE",
+        "return isinstance(event, ev.HumanLeft)",
+        "only who was lost goes on",
+    ),
+    "who was not greeted yet goes on": (
+        "absence",
+        "    if heard_out:\n        new",
+        "    if True:\n        new",
+        "only who was lost goes on",
+    ),
     "somebody else goes on": (
         "absence",
         "return bool(present) and all(",
@@ -99,8 +123,8 @@ MUTANTS = {
     ),
     "who was lost for long goes on": (
         "absence",
-        "now - lost.get(",
-        "lost.get(",
+        "now - absence.since <= within",
+        "absence.since <= within",
         "only who was lost goes on|who was lost is not greeted again",
     ),
     "a reset that was wished for is no new conversation": (
@@ -216,5 +240,5 @@ def test_a_broken_rule_is_noticed(name: str, tmp_path: Path) -> None:
     module, original, replacement, laws = MUTANTS[name]
     mutated = core.mutant(tmp_path, f"machine_mutant_{list(MUTANTS).index(name)}", module, original, replacement)
     with mutated as broken, pytest.raises(LawBrokenError) as caught:
-        walks(broken, range(40), 400)
+        walks(broken, range(80), 400)
     assert any(caught.value.law.startswith(law) for law in laws.split("|")), caught.value

@@ -44,7 +44,7 @@ SAMPLES = {
     "str": "x",
     "bool": True,
     "str | None": "PA_1",
-    "Human": Human("PA_1", "ann"),
+    "Human": Human("PA_1", "ann", call="c1"),
     "tuple[Human, ...]": (Human("PA_1", "ann"), Human("PA_2", "bob", "sip")),
     "frozenset[str]": frozenset({"b", "a"}),
     "Timer": Timer.QUIET,
@@ -55,6 +55,11 @@ SAMPLES = {
 def test_events_survive_being_written_down(kind: type[ev.Event]) -> None:
     event = kind(**{item.name: SAMPLES[str(item.type)] for item in dataclasses.fields(kind)})
     assert codec.load(json.loads(json.dumps(codec.dump(event)))) == event
+
+
+def test_a_log_from_before_calls_were_told_apart_is_read() -> None:
+    line = {"name": "HumanJoined", "human": {"sid": "PA_1", "identity": "ann", "kind": "standard"}}
+    assert codec.load(line) == ev.HumanJoined(Human("PA_1", "ann"))
 
 
 def test_names_of_people_are_not_written_down() -> None:

@@ -21,10 +21,11 @@ beforeEach(() => {
 test("a short token is asked for, and a new one with each way back: the old one may have run out", async () => {
   const asked = [];
   globalThis.fetch = async (_path, { method, body }) => {
-    if (method !== "POST") return new Response(JSON.stringify({ ended: false }));
+    if (method !== "POST" || !body) return new Response(JSON.stringify({ ended: false, reset: "done" }));
     asked.push(JSON.parse(body));
     const token = `token-${asked.length}`;
-    const granted = { session_id: "s1", resume_secret: "r", agent: AGENT, participant_token: token, resumed: asked.length > 1, notice: null };
+    const call = { call_id: asked.at(-1).call_id ?? `call-${asked.length}` };
+    const granted = { session_id: "s1", resume_secret: "r", agent: AGENT, participant_token: token, ...call, resumed: asked.length > 1, notice: null };
     return new Response(JSON.stringify(granted), { status: 201 });
   };
   const joined = [];
@@ -47,4 +48,8 @@ test("a short token is asked for, and a new one with each way back: the old one 
   assert.deepEqual(joined, ["token-1", "token-2", "token-3"]);
   assert.deepEqual(asked.map((body) => body.token_ttl), Array(3).fill(TOKEN_TTL_S));
   assert.deepEqual(asked.slice(1).map((body) => body.session_id), ["s1", "s1"]);
+  assert.deepEqual(asked.map((body) => body.call_id), [undefined, "call-1", "call-1"], "it goes on with its call");
+  await conversation.leave();
+  await conversation.connect(AGENT);
+  assert.equal(asked.at(-1).call_id, undefined, "a button begins a new one");
 });
