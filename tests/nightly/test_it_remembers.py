@@ -7,13 +7,8 @@ VOICE_NIGHTLY_SEED (odd) chooses the person.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import subprocess
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -21,8 +16,6 @@ import pytest
 from tests.bench.recall import assistant_of
 from tests.bench.recall_report import TWO_PEOPLE, UNTOLD, misses, summary
 from tests.bench.recall_talk import interview
-from tests.support.report import machine
-from tests.support.stack import REPOSITORY
 from tests.support.visitor import reception
 from tests.support.whole_system import WholeSystem, whole_system
 
@@ -34,7 +27,6 @@ NEVER_TOLD: Final = 6
 ADMITTED: Final = 5
 """Of the questions about what was never told."""
 QUESTIONS: Final = {"new session": FACTS, UNTOLD: NEVER_TOLD, TWO_PEOPLE: FACTS}
-RESULT: Final = Path(__file__).with_name("last-result.json")
 WITHIN: Final = 3600
 
 
@@ -55,12 +47,13 @@ def system(seed: int) -> Iterator[WholeSystem]:
 
 @pytest.mark.timeout(WITHIN)
 @pytest.mark.usefixtures("media_engine")
-async def test_it_remembers(system: WholeSystem, seed: int) -> None:
+async def test_it_remembers(system: WholeSystem, seed: int, record_property: Callable[[str, object], None]) -> None:
     async with reception(system.url) as door:
         assistant = await assistant_of(system, door, "")
         person = await interview(system, door, assistant, seed, FACTS, QUESTIONS)
-    result = await asyncio.to_thread(written_down, person)
-    found, missed = result["figures"], misses([person])
+    found, missed = summary([person]), misses([person])
+    record_property("seed", seed)
+    record_property("figures", found)  # also when the assertions fail: that is when they are wanted
     assert not found["failed"], found["failed"]
     right, untold = found["conditions"]["new session"]["right"], found["untold"]["admitted"]
     assert (right["of"], untold["of"]) == (FACTS, NEVER_TOLD)
@@ -77,30 +70,3 @@ def canary_of(person: dict[str, Any]) -> tuple[int, int]:
     asked = [line for line in person["lines"] if "about" in line]
     leaks = sum(bool(line["leaks"] or line["leaks_in_facts"]) for line in asked)
     return sum(line["about"] == "other" for line in asked), leaks
-
-
-def written_down(person: dict[str, Any]) -> dict[str, Any]:
-    """Also when the assertions fail: that is when the figures are wanted."""
-    result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit(),
-        "cores": machine()["cores"],
-        "seed": person["seed"],
-        "figures": summary([person]),
-    }
-    RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    return result
-
-
-def commit() -> str | None:
-    """With a + where the files are not those of the commit; None outside of a repository."""
-    try:
-        found = _git("rev-parse", "--short=12", "HEAD").stdout.strip()
-        changed = _git("status", "--porcelain", "--", ".", f":!{RESULT.relative_to(REPOSITORY)}").stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return f"{found}+" if changed else found
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
