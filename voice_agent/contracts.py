@@ -13,17 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # --- default numbers (seconds unless named otherwise); settings override those a user may want to change ---
 
-RESET_DEADLINE: Final = 2.0
-"""`reset_for_reconnect()` ends within this, with a fresh or a stale memory."""
 LEAVE_WAIT: Final = 2.0
 """`POST /session/{id}/leave` waits this long for the acknowledged reset."""
 LETTA_LOOK_UP: Final = 2.5
 """So long Letta is asked which agents there are; then the registry answers alone. `POST /session` and `GET /agents`
 answer within 3 s, whatever Letta does."""
-MEMORY_RETRY: Final = 5.0
-"""After a failed load the memory is tried again after this, doubling."""
-MEMORY_RETRY_MAX: Final = 60.0
-DISPATCH_COOLDOWN: Final = 3.0
 DISPATCH_COOLDOWN_MAX: Final = 30.0
 LEASE_RENEWAL: Final = 3.0
 LEASE_DEAD_AFTER: Final = 15.0

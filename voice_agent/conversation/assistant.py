@@ -14,7 +14,6 @@ from livekit import rtc
 from livekit.agents import AgentStateChangedEvent, ChatContext, ErrorEvent
 
 from voice_agent.contracts import (
-    RESET_DEADLINE,
     AgentAttribute,
     AgentBinding,
     JobMetadata,
@@ -65,8 +64,9 @@ from voice_agent.observe.journal import Journal
 from voice_agent.observe.log import BoundLog
 from voice_agent.rooms.leases import Health, health_of
 
-_RESET_ANSWER: Final = RESET_DEADLINE + 10.0
-_LOAD_DEADLINE: Final = RESET_DEADLINE * 0.75
+_RESET_DEADLINE: Final = Timing().reset_deadline
+_RESET_ANSWER: Final = _RESET_DEADLINE + 10.0
+_LOAD_DEADLINE: Final = _RESET_DEADLINE * 0.75
 """A load must leave time for the rest of a reset."""
 _RETRY_DEADLINE: Final = 10.0
 _SOMEBODY_WAITS_FOR_MEMORY: Final = (State.STARTING, State.LOADING_MEMORY, State.RESETTING)
@@ -386,13 +386,13 @@ class VoiceAssistant:
     async def _taken(self, turn: Turn) -> bool:
         self.tell(ev.TurnStarted(turn.episode, turn.turn_id, turn.session_id))
         wishes = self._forgets.begin(turn)
+        if not self.machine.serving or turn.episode != self.machine.episode:
+            await self._turns.end_unanswered()  # a reset came between
+            return False
         if turn.path is ReplyPath.HYBRID and not wishes:  # Letta has a memory of its own in its prompt: the same facts
             self._recall.begin(turn)
         self._episode_tasks.start("reassure", self._reassure(turn))
-        if self.machine.serving and turn.episode == self.machine.episode:
-            return True
-        await self._turns.end_unanswered()  # a reset came between
-        return False
+        return True
 
     async def _put_recalled(self, chat_ctx: ChatContext) -> None:
         await self._recall.put_into(chat_ctx, self._recollection.who_speaks)

@@ -101,6 +101,7 @@ async def test_a_turn_that_is_opened_while_a_reset_passes_is_ended(tmp_path: Pat
             await until(cleared, "unanswered turns ended and the history cleared")
             assert not asking.done()
         assert not await asking, "nobody answers it"
+        assert not any("reassure" in task.get_name() for task in asyncio.all_tasks()), "its tasks have not begun"
         assert assistant.health().silent_for == 0.0, "nobody waits: a healthy agent is not recycled"
         (turn,) = await world.outbox.of_session("s")
         assert (turn.user_text, turn.interrupted, turn.state) == ("Why?", True, TurnState.KEPT)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from voice_agent import contracts
 from voice_agent.lifecycle.room_health import (
     Action,
     ClearCooldown,
@@ -97,6 +98,16 @@ def test_the_cooldown_doubles_and_has_an_end() -> None:
         assert acts(seen(), attempts=attempts, attempted_at=NOW - waits[-1] + 0.1) == []
         assert acts(seen(), attempts=attempts, attempted_at=NOW - waits[-1]) == [Dispatch("r", 0, attempts + 1)]
     assert waits == [3, 6, 12, 24, 30, 30, 30]
+
+
+def test_the_defaults_are_those_that_jobs_and_workers_go_by() -> None:
+    limits = Limits()
+    assert (limits.renewal, limits.lease_dead_after) == (contracts.LEASE_RENEWAL, contracts.LEASE_DEAD_AFTER)
+    assert (limits.dead_loop_after, limits.cooldown_max) == (
+        contracts.DEAD_LOOP_AFTER,
+        contracts.DISPATCH_COOLDOWN_MAX,
+    )
+    assert (limits.recycle_limit, limits.recycle_window) == (contracts.RECYCLE_LIMIT, contracts.RECYCLE_WINDOW)
 
 
 def test_a_clock_that_jumped_does_not_prolong_a_cooldown() -> None:
