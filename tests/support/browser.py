@@ -39,11 +39,16 @@ FAKE_CONSENT = "--use-fake-ui-for-media-stream"
 
 
 @contextmanager
-def chromium(*, without: str = "") -> Iterator[Browser]:
-    """`without=FAKE_DEVICE`: a machine that has no microphone. `without=FAKE_CONSENT`: a person who refuses it."""
+def chromium(*, without: str = "", executable: str = CHROMIUM, trusts: str = "") -> Iterator[Browser]:
+    """`without=FAKE_DEVICE`: a machine that has no microphone. `without=FAKE_CONSENT`: a person who refuses it.
+
+    `trusts`: an origin that may use the microphone as if it were HTTPS.
+    """
     with sync_playwright() as playwright:
         args = [flag for flag in FLAGS if flag != without]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        if trusts:
+            args.append(f"--unsafely-treat-insecure-origin-as-secure={trusts}")
+        browser = playwright.chromium.launch(executable_path=executable, args=args)
         try:
             yield browser
         finally:

@@ -13,6 +13,8 @@ from typing import Final
 OURS: Final = "198.51.100.1"
 THEIRS: Final = "198.51.100.2"
 """Addresses for documentation: no network has them."""
+_NOBODY: Final = "02:00:00:00:00:01"
+"""No interface has this address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,27 @@ class OtherHost:
     def command(self, *words: str) -> tuple[str, ...]:
         """Runs a program there."""
         return ("ip", "netns", "exec", self.name, *words)
+
+    @contextmanager
+    def unplugged(self) -> Iterator[None]:
+        """Its interface is down, and programs there are told."""
+        _ip("-netns", self.name, "link", "set", f"{self.name}n", "down")
+        try:
+            yield
+        finally:
+            _ip("-netns", self.name, "link", "set", f"{self.name}n", "up")
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Nothing that either side sends arrives, and nobody is told: a network that is broken further away."""
+        ways = (("-netns", self.name), OURS, f"{self.name}n"), ((), THEIRS, f"{self.name}h")
+        for where, address, device in ways:
+            _ip(*where, "neigh", "replace", address, "lladdr", _NOBODY, "dev", device, "nud", "permanent")
+        try:
+            yield
+        finally:
+            for where, address, device in ways:
+                _ip(*where, "neigh", "del", address, "dev", device)
 
 
 def missing() -> str:

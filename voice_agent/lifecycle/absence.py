@@ -44,7 +44,7 @@ Lost = Mapping[str, Absence]
 def lost_now(
     lost: Lost, event: ev.Event, gone: Collection[Human], now: float, *, heard_out: bool, everybody: bool
 ) -> Lost:
-    """`lost`, after `event` took away `gone` out of a conversation that had begun with its greeting (`heard_out`) or not.
+    """`lost`, after `event` took `gone` away. `heard_out`: out of a conversation that had begun with its greeting.
 
     A last one who says goodbye takes the conversation along.
     """

@@ -24,8 +24,8 @@ error: results of older episodes and cancelled timers never reach the table, the
 
 *A lost connection is no goodbye.* Who was greeted, was lost without having left, and is back within two minutes before
 anybody else came, meets the history of that conversation and no second greeting (`absence.py`). The reset between is
-the same as for everybody. A client that replaces a broken connection says goodbye like a person who leaves; it is known by
-its token, which names the *call*, one press of "connect": who is back with the same call has not left.
+the same as for everybody. A client that replaces a broken connection says goodbye like a person who leaves. It is known
+by its token, which names the *call*, one press of "connect": who is back with the same call has not left.
 
 *Leaving is always allowed.* Lease lost, shutdown, failure and disconnection have a cell in every state that is alive.
 """

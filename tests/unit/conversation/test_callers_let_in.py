@@ -145,6 +145,15 @@ async def test_a_token_that_is_none_of_ours_is_let_in_at_once() -> None:
     assert room.asked == 0
 
 
+async def test_what_is_told_of_somebody_names_the_call_that_their_token_was_made_for() -> None:
+    room = Room()
+    room.events.attach()
+    guest = person("guest")
+    guest.attributes = {HumanAttribute.CALL_ID.value: "one"}
+    room.joins(guest)
+    assert [human.call for human in room.callers.present()] == ["one"]
+
+
 async def test_who_left_while_they_were_looked_up_never_came() -> None:
     room = Room()
     room.events.attach()
