@@ -63,11 +63,12 @@ case "$wanted" in
         # Two lanes, since most of a conversation is waiting: what needs no whole system runs beside what does.
         mkdir -p build
         tests tests/contract/{registry,storage,rooms,models} tests/integration/{downloads,web,rooms} \
-            >build/beside.log 2>&1 &
+            tests/integration/memory/test_learning_killed.py >build/beside.log 2>&1 &
         beside=$! outcome=0
         trap 'kill "$beside" 2>/dev/null || true' EXIT
         # Of the acceptance tests the whole path; those of the page and of the run have their tier.
-        tests tests/contract/memory tests/integration/{conversation,memory} \
+        tests tests/contract/memory tests/integration/conversation \
+            tests/integration/memory/test_{archive_kills,exactly_once}.py \
             tests/acceptance/test_{leave_and_come_back,token_source,stack_up}.py "$@" || outcome=$?
         wait "$beside" || outcome=$?
         trap - EXIT

@@ -152,7 +152,7 @@ class Caller:
         return dict(answer.json())
 
     async def ask_the_server(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """About this session, with its secret; who has none asks as somebody on this machine."""
+        """About this session, with its secret. Without one, this machine may ask, too."""
         secret = self.session["resume_secret"]
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return await self._http.request(method, f"/session/{self.session['session_id']}{path}", headers=headers, **more)

@@ -4,11 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.scripted_llm import Rule
+from tests.integration.conversation.people import KNOWS_THE_BOAT
 from tests.support.stack import Stack
-
-KNOWS_THE_BOAT = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1.")
-"""The name comes from the prompt that the assistant sent, not from the rule."""
 
 
 @pytest.fixture(autouse=True)

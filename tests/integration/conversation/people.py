@@ -14,6 +14,8 @@ from tests.support.stack import Stack
 
 BOAT = "The person's sailing boat is called Marigold."
 QUESTION = "What is the name of my sailing boat?"
+KNOWS_THE_BOAT = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1.")
+"""The name comes from the prompt that the assistant sent, not from the rule."""
 
 
 async def somebody_curt(stack: Stack, door: FrontDoor, name: str, **config: Any) -> str:

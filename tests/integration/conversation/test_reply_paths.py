@@ -1,10 +1,8 @@
-"""Whoever answers, the language model with Letta's memory or Letta itself: the same promises."""
+"""Letta itself answers: the same promises as where the language model does (test_reconnect.py)."""
 
 from __future__ import annotations
 
 import asyncio
-
-import pytest
 
 from tests.integration.conversation.people import BOAT, QUESTION
 from tests.support.caller import FrontDoor, front_door
@@ -14,18 +12,17 @@ from tests.support.stack import Stack
 from voice_agent.contracts import ReplyPath
 
 
-async def saved(door: FrontDoor, name: str, letta_agent: str, path: ReplyPath) -> str:
-    config = {"greeting": "Hi.", "reply_path": path}
+async def saved(door: FrontDoor, name: str, letta_agent: str) -> str:
+    config = {"greeting": "Hi.", "reply_path": ReplyPath.LETTA}
     answer = await door.http.post("/agents", json={"name": name, "letta_agent_id": letta_agent, "config": config})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-@pytest.mark.parametrize("path", list(ReplyPath))
-async def test_what_only_letta_knows_is_answered_and_every_turn_is_held_once(stack: Stack, path: ReplyPath) -> None:
-    letta_agent = make_agent(stack, f"By {path}", BOAT)
+async def test_what_only_letta_knows_is_answered_and_every_turn_is_held_once(stack: Stack) -> None:
+    letta_agent = make_agent(stack, "By Letta", BOAT)
     async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=await saved(door, f"By {path}", letta_agent, path))
+        caller = await door.come_in(agent_id=await saved(door, "By Letta", letta_agent))
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         await caller.leave()

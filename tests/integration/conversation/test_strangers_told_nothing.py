@@ -1,107 +1,19 @@
-"""A stranger on the real system: nothing of what the owner told reaches the language model, whoever answers."""
+"""A stranger on the real system asks in some ways, and is told nothing of the owner. In all of them: tests/nightly."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Iterator
-
-import httpx
-import jwt
-import pytest
-
-from tests.support.caller import Caller, FrontDoor, front_door
-from tests.support.eventually import eventually
-from tests.support.letta_server import RealLetta
 from tests.support.questions import QUESTIONS
-from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack
+from tests.support.strangers import known_by_a_key_is_told_nothing, of_one_session_is_told_nothing
 from voice_agent.contracts import ReplyPath
 
-HUMAN, PLANS, PASSAGE, TOLD = CANARIES = ("Zephyrine", "Ostravica", "Verdigrisson", "Brindlewick")
-BLOCKS = {
-    "persona": "I am Ada.",
-    "task": "I sell boats.",
-    "human": f"The owner's cat is called {HUMAN}.",
-    "plans": f"The owner wants to move to {PLANS} in May.",
-}
+SOME = tuple(QUESTIONS[number] for number in (1, 4, 6, 11))
+"""The cat, the brother, the key, everything in the prompt. tests/unit asks all of them on each path."""
 
 
-@pytest.fixture(autouse=True)
-def curt(stack: Stack) -> Iterator[None]:
-    """Twenty answers are spoken; their words do not matter."""
-    stack.llm.script(Rule(reply="Hm."))
-    yield
-    stack.llm.script()
+async def test_questions_of_who_is_known_by_a_key_bring_nothing_of_the_owner(stack: Stack) -> None:
+    await known_by_a_key_is_told_nothing(stack, ReplyPath.HYBRID, SOME)
 
 
-async def told_by_the_owner(stack: Stack, door: FrontDoor, path: ReplyPath) -> str:
-    """A saved assistant, with something of its owner in every place that is kept."""
-    real = RealLetta(stack)
-    letta_agent = await asyncio.to_thread(real.add_agent, f"Told {path}", BLOCKS)
-    await asyncio.to_thread(real.add_passage, letta_agent, f"The spare key is under the {PASSAGE} pot.")
-    saved = {"name": f"Told {path}", "letta_agent_id": letta_agent, "config": {"reply_path": path}}
-    agent = str((await door.http.post("/agents", json=saved)).raise_for_status().json()["id"])
-    owner = await door.come_in(agent_id=agent)
-    await owner.greeting()
-    await owner.ask(f"My brother is called {TOLD}.")
-    await owner.leave()
-
-    def remembered() -> str:
-        return httpx.get(f"{stack.url}/people/owner/memory", params={"agent_id": agent}, timeout=10).text
-
-    learned = await asyncio.to_thread(eventually, remembered, lambda text: PASSAGE in text and TOLD in text, within=120)
-    assert TOLD in learned
-    return agent
-
-
-async def asked(stack: Stack, caller: Caller, greeting: str) -> str:
-    """Everything that the language model was sent with this caller's questions, and everything that they heard."""
-    await asyncio.to_thread(stack.llm.forget)
-    for question in QUESTIONS:
-        await caller.ask(question)
-        assert await sent_with(stack, question), question
-    sent = [body for question in QUESTIONS for body in await sent_with(stack, question)]
-    return "\n".join([greeting, *sent, *caller.seen.captions])
-
-
-async def sent_with(stack: Stack, question: str) -> list[str]:
-    """Requests that hold the question, also in the history: those of the owner's memory at work do not."""
-    requests = await asyncio.to_thread(stack.llm.requests)
-    return [body for request in requests if question in (body := json.dumps(request["body"]))]
-
-
-@pytest.mark.parametrize("path", list(ReplyPath))
-async def test_twenty_questions_bring_nothing_of_the_owner(stack: Stack, path: ReplyPath) -> None:
-    async with front_door(stack) as door:
-        agent = await told_by_the_owner(stack, door, path)
-        key = (await door.http.post("/people")).raise_for_status().json()["key"]
-        stranger = await door.come_in(agent_id=agent, browser_key=key)
-        assert stranger.session["person"]["kind"] == "browser"
-        given = await asked(stack, stranger, await stranger.greeting())
-        await stranger.leave()
-        assert [canary for canary in CANARIES if canary in given] == []
-        assert "I sell boats" in given
-        owner = await door.come_in(agent_id=agent)
-        await owner.greeting()
-        await owner.ask("Is my cat called something special?")
-        sent = "".join(await sent_with(stack, "Is my cat called something special?"))
-        assert HUMAN in sent, "the owner's question has it: the test could fail"
-        assert PLANS in sent
-        await owner.leave()
-
-
-async def test_nor_does_a_stranger_of_one_session_when_letta_is_to_answer(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        agent = await told_by_the_owner(stack, door, ReplyPath.LETTA)
-        # With a key that is not known, and no place for a new one, they are known for the session only.
-        about = {"agent_id": agent, "browser_key": "unknown"}
-        answer = await door.http.post("/token", json={"participant_attributes": about})
-        token = answer.raise_for_status().json()
-        attributes = jwt.decode(token["participant_token"], options={"verify_signature": False})["attributes"]
-        assert attributes["va.person_id"] == f"session:{attributes['va.session_id']}"
-        session = {"server_url": token["server_url"], "session_id": attributes["va.session_id"], "resume_secret": ""}
-        stranger = await door.join(session, token["participant_token"])
-        given = await asked(stack, stranger, await stranger.greeting())
-        assert [canary for canary in CANARIES if canary in given] == []
-        assert "I sell boats" in given
+async def test_nor_do_those_of_a_stranger_of_one_session_when_letta_is_to_answer(stack: Stack) -> None:
+    await of_one_session_is_told_nothing(stack, SOME)

@@ -9,4 +9,4 @@ from tests.support.stack import Stack
 
 
 async def test_killed_at_random_moments_each_fact_is_in_one_home_once(stack: Stack, tmp_path: Path) -> None:
-    await archiving_is_killed(stack, tmp_path, kills=4)
+    await archiving_is_killed(stack, tmp_path, kills=2)

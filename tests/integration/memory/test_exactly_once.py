@@ -98,7 +98,7 @@ async def test_talk_goes_on_without_letta_and_arrives_afterwards(world: World) -
 
 
 async def test_killed_at_random_moments_nothing_is_lost_or_doubled(stack: Stack, tmp_path: Path) -> None:
-    await talk_is_killed(stack, tmp_path, kills=4)
+    await talk_is_killed(stack, tmp_path, kills=2)
 
 
 async def test_what_one_customer_says_never_reaches_another(world: World) -> None:

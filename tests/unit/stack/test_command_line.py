@@ -10,19 +10,21 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from tests.support.eventually import PATIENCE, eventually
+from tests.support.prepared import Prepared
 from tests.support.stack import free_ports
 from voice_agent import cli, settings
 from voice_agent.errors import Code
 
-WITHIN = 60.0
 NOWHERE = "sqlite+aiosqlite:////dev/null/voice.db"
 KEYS = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret" * 8, "VOICE_INTERNAL_SECRET": "internal" * 4}
 
@@ -38,20 +40,22 @@ def surroundings(tmp_path: Path) -> dict[str, str]:
     )
 
 
-def run(
-    environment: Mapping[str, str], *arguments: str, entry: tuple[str, ...] = ("-m", "voice_agent.cli")
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, *entry, *arguments],
-        env=dict(environment),
-        cwd=tempfile.gettempdir(),
-        capture_output=True,
-        text=True,
-        timeout=WITHIN,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return done
+MAIN = "from voice_agent import cli; cli.main()"
+WITHOUT_JOBS = f"from multiprocessing import forkserver; forkserver.ensure_running = lambda: None; {MAIN}"
+"""The server of a worker's job processes imports all of livekit: nothing that ends before the first job needs it."""
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(prepared: Prepared) -> Run:
+    """`voice-agent ...` in a process of its own; no traceback is printed."""
+
+    def ran(environment: Mapping[str, str], *arguments: str, code: str = MAIN) -> subprocess.CompletedProcess[str]:
+        done = prepared.run(code, *arguments, environment=environment, cwd=Path(tempfile.gettempdir()))
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        return done
+
+    return ran
 
 
 def failed(done: subprocess.CompletedProcess[str], code: str, exit_code: int = 1) -> str:
@@ -84,10 +88,12 @@ def test_every_command_names_a_setting_that_is_wrong(
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(os, "umask", lambda _: None)
+    monkeypatch.setattr(forkserver, "set_forkserver_preload", lambda _: None)
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: None)
+    for name in ("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS"):
+        monkeypatch.setenv(name, "0")  # the worker sets them
     chosen = [words for words in ALL if words[0] not in WITHOUT_SETTINGS and words[:2] != ("settings",)]
     assert len(chosen) > 20
-    chosen.remove(("worker",))  # begins with a process that holds what its jobs import
-    assert "VOICE_PORT" in failed(run(wrong, "worker"), Code.SETTING_INVALID)
     for words in chosen:
         monkeypatch.setattr(sys, "argv", ["voice-agent", *words])
         with pytest.raises(SystemExit) as ended:
@@ -97,7 +103,7 @@ def test_every_command_names_a_setting_that_is_wrong(
         assert "VOICE_PORT" in failed(done, Code.SETTING_INVALID), words
 
 
-def test_a_port_that_is_taken_is_named(surroundings: dict[str, str]) -> None:
+def test_a_port_that_is_taken_is_named(run: Run, surroundings: dict[str, str]) -> None:
     for command, setting in ((("serve",), "VOICE_PORT"), (("models", "serve"), "VOICE_MODELS_PORT")):
         with socket.create_server(("127.0.0.1", int(surroundings[setting]))):
             assert setting in failed(run(surroundings, *command), Code.PORT_TAKEN)
@@ -105,7 +111,7 @@ def test_a_port_that_is_taken_is_named(surroundings: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("command", [("up",), ("down",), ("memory", "pending")], ids=" ".join)
 def test_a_folder_that_cannot_be_is_named(
-    surroundings: dict[str, str], tmp_path: Path, command: tuple[str, ...]
+    run: Run, surroundings: dict[str, str], tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     (tmp_path / "file").touch()
     place = str(tmp_path / "file" / "home")
@@ -114,48 +120,41 @@ def test_a_folder_that_cannot_be_is_named(
 
 
 @pytest.mark.parametrize("command", [("serve",), ("worker",), ("memory", "pending")], ids=" ".join)
-def test_a_database_that_cannot_be_opened_is_named(surroundings: dict[str, str], command: tuple[str, ...]) -> None:
-    failed(run(surroundings | {"VOICE_DATABASE_URL": NOWHERE}, *command), Code.DATABASE_UNAVAILABLE)
+def test_a_database_that_cannot_be_opened_is_named(
+    run: Run, surroundings: dict[str, str], command: tuple[str, ...]
+) -> None:
+    done = run(surroundings | {"VOICE_DATABASE_URL": NOWHERE}, *command, code=WITHOUT_JOBS)
+    failed(done, Code.DATABASE_UNAVAILABLE)
 
 
-def test_a_database_that_is_none_is_named(surroundings: dict[str, str], tmp_path: Path) -> None:
+def test_a_database_that_is_none_is_named(run: Run, surroundings: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "voice.db").write_bytes(b"this is no database" * 100)
     failed(run(surroundings, "serve"), Code.DATABASE_UNAVAILABLE)
 
 
-def test_somebody_elses_server_is_not_taken_for_ours(surroundings: dict[str, str]) -> None:
+def test_somebody_elses_server_is_not_taken_for_ours(run: Run, surroundings: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", int(surroundings["VOICE_PORT"]))) as server, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(run, surroundings, "reset", "room")
         connection, _ = server.accept()
         with connection:
             connection.recv(10_000)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
-            failed(asked.result(WITHIN), Code.NOT_RUNNING)
+            failed(asked.result(PATIENCE), Code.NOT_RUNNING)
 
 
-def test_an_interrupted_command_says_nothing(surroundings: dict[str, str], tmp_path: Path) -> None:
-    serve = subprocess.Popen(
-        [sys.executable, "-m", "voice_agent.cli", "serve"],
-        env=surroundings,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        while True:  # it listens when it has begun
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", int(surroundings["VOICE_PORT"]))) == 0:
-                    break
-            assert serve.poll() is None
-            signal.sigtimedwait([], 0.1)
-        serve.send_signal(signal.SIGINT)
-        said, _ = serve.communicate(timeout=WITHIN)
-    finally:
-        serve.kill()
-        serve.wait()
-    assert (serve.returncode, "Traceback" in said) == (130, False), said
+def taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_an_interrupted_command_says_nothing(prepared: Prepared, surroundings: dict[str, str], tmp_path: Path) -> None:
+    serve = prepared.start(MAIN, "serve", environment=surroundings, cwd=tmp_path)
+    listens = eventually(lambda: taken(int(surroundings["VOICE_PORT"])), bool, within=PATIENCE, every=0.05)
+    serve.send_signal(signal.SIGINT)
+    done = serve.ended()
+    assert listens, done
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (130, False), done
 
 
 BROKEN = """
@@ -169,9 +168,9 @@ cli.main()
 """
 
 
-def test_what_nobody_expected_is_a_line_and_a_file(surroundings: dict[str, str], tmp_path: Path) -> None:
+def test_what_nobody_expected_is_a_line_and_a_file(run: Run, surroundings: dict[str, str], tmp_path: Path) -> None:
     script = BROKEN.format(key=KEYS["LIVEKIT_API_SECRET"])
-    line = failed(run(surroundings, "broken", entry=("-c", script)), Code.INTERNAL, 70)
+    line = failed(run(surroundings, "broken", code=script), Code.INTERNAL, 70)
     assert "nobody expected" not in line
     (path,) = re.findall(r"(/\S+errors\.log)", line)
     told = Path(path).read_text()
@@ -195,6 +194,6 @@ cli.main()
 
 
 @pytest.mark.parametrize("how", ["return", "raise ValueError", "raise asyncio.CancelledError"])
-def test_serve_without_its_monitor_ends_with_a_reason(surroundings: dict[str, str], how: str) -> None:
+def test_serve_without_its_monitor_ends_with_a_reason(run: Run, surroundings: dict[str, str], how: str) -> None:
     script = "import asyncio\n" + ENDING.format(how=how)
-    assert "room-health-monitor" in failed(run(surroundings, "serve", entry=("-c", script)), Code.INTERNAL)
+    assert "room-health-monitor" in failed(run(surroundings, "serve", code=script), Code.INTERNAL)
