@@ -186,11 +186,11 @@ def test_no_worker_and_full_workers_have_names_and_cost_no_attempt() -> None:
 
 
 def test_a_room_whose_workers_are_for_others_is_told_so_and_never_dispatched_to() -> None:
-    theirs = {"workers": 0, "other_workers": 2, "free_slots": 0}
+    theirs: dict[str, Any] = {"workers": 0, "other_workers": 2, "free_slots": 0}
     assert acts(seen(), **theirs) == [Report("r", "no_worker_for_room")]
     assert acts(seen(), **theirs, reported="no_worker") == [Report("r", "no_worker_for_room")]
     assert acts(seen(), **theirs, attempts=9, reported="no_worker_for_room") == []
-    cured = {"workers": 1, "other_workers": 2, "free_slots": 1, "reported": "no_worker_for_room"}
+    cured: dict[str, Any] = {"workers": 1, "other_workers": 2, "free_slots": 1, "reported": "no_worker_for_room"}
     assert acts(seen(), **cured) == [Dispatch("r", 0, 1), Report("r", "")]
 
 
