@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,12 +26,28 @@ def web_settings(home: Path, **more: Any) -> Settings:
     return Settings(**{"home": home, "livekit_api_key": "key", "livekit_api_secret": "s" * 32, **nobody, **more})
 
 
+_NEW: list[bytes] = []
+
+
+async def new_database(settings: Settings) -> Database:
+    """With its schema, which is made once for each process of tests."""
+    file = settings.home / "voice.db"
+    if not _NEW:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Database(f"sqlite+aiosqlite:///{folder}/voice.db")
+            await upgrade(made)
+            await made.close()
+            _NEW.append(Path(folder, "voice.db").read_bytes())
+    if not file.exists():
+        file.write_bytes(_NEW[0])
+    return Database(settings.effective_database_url)
+
+
 @asynccontextmanager
 async def bare_app(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[FastAPI]:
     app = create_app(settings, lambda _error: None, clock)
-    database, livekit, letta = Database(settings.effective_database_url), LiveKit(settings), LettaClient(settings)
+    database, livekit, letta = await new_database(settings), LiveKit(settings), LettaClient(settings)
     try:
-        await upgrade(database)
         app.state.services = wire(settings, database, livekit, letta, clock)
         yield app
     finally:
