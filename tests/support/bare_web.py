@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +28,30 @@ def web_settings(home: Path, **more: Any) -> Settings:
     return Settings(**{"home": home, "livekit_api_key": "key", "livekit_api_secret": "s" * 32, **nobody, **more})
 
 
-_NEW: list[bytes] = []
+async def _with_schema(url: str) -> None:
+    database = Database(url)
+    await upgrade(database)
+    await database.close()
 
 
-async def new_database(settings: Settings) -> Database:
-    """With its schema, which is made once for each process of tests."""
-    file = settings.home / "voice.db"
-    if not _NEW:
-        with tempfile.TemporaryDirectory() as folder:
-            made = Database(f"sqlite+aiosqlite:///{folder}/voice.db")
-            await upgrade(made)
-            await made.close()
-            _NEW.append(Path(folder, "voice.db").read_bytes())
+@cache
+def _new_database() -> bytes:
+    """With its schema; made once for each process of tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_with_schema(f"sqlite+aiosqlite:///{folder}/voice.db"))
+        return Path(folder, "voice.db").read_bytes()
+
+
+def _lay_down(file: Path) -> None:
     if not file.exists():
-        file.write_bytes(_NEW[0])
-    return Database(settings.effective_database_url)
+        file.write_bytes(_new_database())
 
 
 @asynccontextmanager
 async def bare_app(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[FastAPI]:
     app = create_app(settings, lambda _error: None, clock)
-    database, livekit, letta = await new_database(settings), LiveKit(settings), LettaClient(settings)
+    await asyncio.to_thread(_lay_down, settings.home / "voice.db")
+    database, livekit, letta = Database(settings.effective_database_url), LiveKit(settings), LettaClient(settings)
     try:
         app.state.services = wire(settings, database, livekit, letta, clock)
         yield app
