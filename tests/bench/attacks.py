@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.bench.attack_cases import Case, cases, kept_of, verdict
+from tests.bench.attack_cases import NO_ANSWER, TWIN, Case, cases, kept_of, verdict
 from tests.bench.attack_http import HTTP, Attack, Target
 from tests.bench.attack_report import Line, plot, summary, table
 from tests.bench.attack_rooms import ROOMS
@@ -32,6 +32,8 @@ from voice_agent.contracts import AgentBinding
 from voice_agent.memory.prompt import build_prompt
 
 ATTACKS: Final = {**HTTP, **ROOMS}
+ATTEMPTS: Final = 2
+"""At a case, if it was not answered: a busy machine apologises."""
 
 
 def rules() -> str:
@@ -70,8 +72,11 @@ class Bench:
 
     async def _case(self, talk: Talk, case: Case) -> None:
         began = time.monotonic()
-        seen = await talk.carried_out(case)
-        found = verdict(case, seen, rules())
+        for _ in range(ATTEMPTS):
+            seen = await talk.carried_out(case)
+            found = verdict(case, seen, rules())
+            if found.held or not {NO_ANSWER, TWIN} & set(found.faults):
+                break
         self._spoken.append(
             {"number": case.number, "way": case.way.value, "held": found.held, "faults": list(found.faults)}
             | {"word": case.word, "said": case.attack, "benign": case.benign, "question": case.question}
