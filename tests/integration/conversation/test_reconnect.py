@@ -192,7 +192,7 @@ async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> No
 
 
 async def test_a_connection_that_breaks_on_the_callers_side_comes_back(stack: Stack) -> None:
-    """Resumed, the visit goes on. Made anew, it is a leave and a return to LiveKit, but of the same call: no greeting."""
+    """Resumed, the visit goes on. Made anew, LiveKit sees a leave and a return, but of the same call: no greeting."""
     async with front_door(stack) as door:
         agent = await somebody_curt(stack, door, "Broken")
         caller = await door.come_in(agent_id=agent)
