@@ -28,6 +28,10 @@ class Seen:
     captions: list[str] = field(default_factory=list)
     heard_of_me: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    """Streams that were opened and did not end whole, by topic and sender."""
+    connection: list[str] = field(default_factory=list)
+    """What became of the connection itself."""
 
 
 class Caller:
@@ -46,6 +50,9 @@ class Caller:
         room.register_text_stream_handler(Topic.NOTICE, self._on_notice)
         for event in ("participant_attributes_changed", "participant_connected", "participant_disconnected"):
             room.on(event, lambda *_: self._changed.set())
+        room.on("reconnecting", lambda: self.seen.connection.append("reconnecting"))
+        room.on("reconnected", lambda: self.seen.connection.append("reconnected"))
+        room.on("disconnected", lambda *_: self.seen.connection.append("disconnected"))
 
     # --- what is there ---
 
@@ -167,10 +174,10 @@ class Caller:
     # --- what one hears ---
 
     def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        self._read(reader, lambda text: self._caption(reader, identity, text))
+        self._read(reader, identity, lambda text: self._caption(reader, identity, text))
 
     def _on_notice(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        self._read(reader, lambda text: self._notice(identity, text))
+        self._read(reader, identity, lambda text: self._notice(identity, text))
 
     def _notice(self, identity: str, text: str) -> None:
         if not self._is_another(identity):
@@ -188,9 +195,13 @@ class Caller:
         elif not self._is_another(identity):
             self.seen.captions.append(text)
 
-    def _read(self, reader: rtc.TextStreamReader, take: Callable[[str], None]) -> None:
+    def _read(self, reader: rtc.TextStreamReader, identity: str, take: Callable[[str], None]) -> None:
+        stream = f"{reader.info.topic} from {identity}"
+
         async def whole() -> None:
+            self.seen.unfinished.append(stream)
             take(await reader.read_all())
+            self.seen.unfinished.remove(stream)
             self._changed.set()
 
         task = asyncio.get_running_loop().create_task(whole(), name="caller:read")

@@ -85,8 +85,8 @@ class Visitor(Caller):
 
         self._begin(piece_by_piece())
 
-    def _on_recall(self, reader: rtc.TextStreamReader, _identity: str) -> None:
-        self._read(reader, self._note_recall)
+    def _on_recall(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        self._read(reader, identity, self._note_recall)
 
     def _note_recall(self, text: str) -> None:
         self.recalled.append(tuple(fact["text"] for fact in json.loads(text)["facts"]))
