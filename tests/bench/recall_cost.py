@@ -23,7 +23,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.recall_first_word import Asked, curve
+from tests.bench.recall_first_word import SERIES, Asked, curve
 from tests.bench.recall_people import foreign, made_up, untold
 from tests.bench.recall_report import share
 from tests.support.aside import aside
@@ -218,7 +218,7 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
             if "first-word" in chosen.parts:
                 async with emptiness() as database:
                     asked = await asked_of(database, embedder, chosen.seed)
-                result["first word"] = await curve(url, chosen.model, asked, chosen.pairs, chosen.seed)
+                result["first word"] = await curve(url, chosen.model, asked, chosen.pairs, chosen.seed, chosen.series)
         finally:
             await http.aclose()
     return result | {"load at the end": machine()["load"]}
@@ -273,6 +273,7 @@ def main() -> None:
     options.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     options.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     options.add_argument("--pairs", type=int, default=60, help="of each series")
+    options.add_argument("--series", nargs="+", default=list(SERIES), choices=SERIES, help="of the first word")
     options.add_argument("--seed", type=int, default=7, help="of the person, and of what is drawn; odd")
     options.add_argument("--out", type=Path, default=Path("build/bench"))
     chosen = options.parse_args()

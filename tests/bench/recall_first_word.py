@@ -187,23 +187,27 @@ def _read_anew(usage: Mapping[str, Any]) -> int | None:
 # --- figures ---
 
 
-async def curve(url: str, model: str, asked: Sequence[Asked], pairs: int, seed: int) -> dict[str, Any]:
+async def curve(
+    url: str, model: str, asked: Sequence[Asked], pairs: int, seed: int, wanted: Sequence[str] = tuple(SERIES)
+) -> dict[str, Any]:
     async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
-        found = await measured(Brain(http, url, model), asked, pairs, seed)
+        found = await measured(Brain(http, url, model), asked, pairs, seed, wanted)
     series = {name: figures(some, seed) for name, some in found.items()}
     return {"model": model, "series": {name: one | {"dropped": pairs - one["pairs"]} for name, one in series.items()}}
 
 
-async def measured(brain: Brain, asked: Sequence[Asked], pairs: int, seed: int) -> dict[str, list[Pair]]:
+async def measured(
+    brain: Brain, asked: Sequence[Asked], pairs: int, seed: int, wanted: Sequence[str] = tuple(SERIES)
+) -> dict[str, list[Pair]]:
     """Pairs without a word are left out. The first pair of all warms up, and is not counted."""
     before, rng = beginning(), random.Random(f"first word {seed}")
     order = rng.sample(list(asked), len(asked))
-    found: dict[str, list[Pair]] = {name: [] for name in SERIES}
+    found: dict[str, list[Pair]] = {name: [] for name in wanted}
     await brain.pair(before, order[0].question, order[0].recalled, alone_first=True)
     for number in range(pairs):
         one = order[number % len(order)]
-        for name in rng.sample(list(SERIES), len(SERIES)):
-            alone_first = (number + list(SERIES).index(name)) % 2 == 0
+        for name in rng.sample(wanted, len(wanted)):
+            alone_first = (number + wanted.index(name)) % 2 == 0
             pair = await brain.pair(before, one.question, SERIES[name](one), alone_first=alone_first)
             found[name] += [pair] if pair is not None else []
         if (number + 1) % 10 == 0:
