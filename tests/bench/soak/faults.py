@@ -114,8 +114,8 @@ async def _livekit_killed(home: House, caller: Caller) -> float:
                 await asyncio.sleep(0.25)
     await back.answered()
     seconds = time.monotonic() - began
-    await back.greeting()
     await home.answers(back)
+    assert len(back.seen.captions) == 1, "greeted again, though nobody had left"
     await back.leave()
     return seconds
 
