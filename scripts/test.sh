@@ -55,7 +55,8 @@ case "$wanted" in
             *) unit "$@" ;;
         esac
         ;;
-    contract | nightly) tier "tests/$wanted" "$@" ;;
+    contract) tier tests/contract "$@" ;;
+    nightly) tier tests/nightly --reruns 1 -rfER "$@" ;;
     integration | acceptance)
         need_chromium
         tier "tests/$wanted" "$@"

@@ -11,7 +11,7 @@ import gc
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -190,6 +190,8 @@ class Outcome:
     room: str = ""
     wrong: str = ""
     """Empty: the person was served."""
+    at_first: str = ""
+    """What was wrong with a visit before this one."""
 
 
 @dataclass
@@ -200,9 +202,12 @@ class Walked:
 
 
 def check(walked: Walked, wound: Wound) -> None:
-    """The person was served, and what failed is on record under its name."""
+    """The person was served, and what failed is on record under its name. A visit that was right only the second time
+    fails once: where tests are run once more, that is how it is named."""
     outcome = walked.outcomes[wound]
     assert not outcome.wrong, outcome.wrong
+    at_first, outcome.at_first = outcome.at_first, ""
+    assert not at_first, at_first
     if wound.how is How.HANG:
         return  # it is given up later than the visit lasts, or seen by what waits for it
     failed = {
@@ -239,7 +244,11 @@ async def _walked(settings: Settings, wounds: Collection[Wound]) -> dict[Wound, 
             control_plane(settings, apart=True) as plane,
             JobWorker(settings, load_vad(), capacity=100) as worker,
         ):
-            return await walk(plane, worker, wounds)
+            outcomes = await walk(plane, worker, wounds)
+            for wound in [wound for wound, outcome in outcomes.items() if outcome.wrong]:
+                again = await walk(plane, worker, [wound])
+                outcomes[wound] = replace(again[wound], at_first=outcomes[wound].wrong)
+            return outcomes
 
 
 async def walk(plane: ControlPlane, worker: JobWorker, wounds: Collection[Wound]) -> dict[Wound, Outcome]:
@@ -260,6 +269,7 @@ async def walk(plane: ControlPlane, worker: JobWorker, wounds: Collection[Wound]
 async def _visit(plane: ControlPlane, worker: JobWorker, wound: Wound, outcome: Outcome) -> None:
     agent_id = f"agent-{wound}"
     wounded = worker.wounded[agent_id] = Wounded(wound)
+    worker.jobs.pop(agent_id, None)  # of a visit before this one
     session = await plane.open_session(agent_id=agent_id)
     outcome.room = session["room_name"]
     caller = Caller(rtc.Room(), session, plane.http)
