@@ -24,6 +24,7 @@ HUMAN_KINDS: Final = {
     rtc.ParticipantKind.PARTICIPANT_KIND_CONNECTOR: "connector",
 }
 _AGAIN_AFTER: Final = 0.5
+_AT_MOST_AFTER: Final = 8.0
 _TOLD_WITHIN: Final = 5.0
 """Who publishes nothing is told of seconds late."""
 
@@ -103,7 +104,7 @@ class Callers:
         self._arrival.set()
         session = participant.attributes.get(HumanAttribute.SESSION_ID, "")
         if session:
-            self._tasks.start("look-up", self._look_up(participant, session))
+            self._start_look_up(participant, session)
         else:
             self._decide(participant, live=True)
 
@@ -115,7 +116,19 @@ class Callers:
             standing.set_result(False)
         return was
 
-    async def _look_up(self, participant: rtc.RemoteParticipant, session: str) -> None:
+    def _start_look_up(self, participant: rtc.RemoteParticipant, session: str, pause: float = 0.0) -> None:
+        """Until somebody has decided: who is neither let in nor sent out waits in silence."""
+        longer = min(max(2 * pause, _AGAIN_AFTER), _AT_MOST_AFTER)
+
+        def again() -> None:
+            standing = self._standing.get(participant.sid)
+            if standing is not None and not standing.done():
+                self._start_look_up(participant, session, longer)
+
+        self._tasks.start("look-up", self._look_up(participant, session, pause), on_failure=again)
+
+    async def _look_up(self, participant: rtc.RemoteParticipant, session: str, pause: float) -> None:
+        await asyncio.sleep(pause)
         live = None
         while live is None and participant.sid in self._standing:
             try:

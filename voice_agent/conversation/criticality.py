@@ -35,7 +35,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "lease": _ESSENTIAL,
     "announce": _ESSENTIAL,  # nobody would know that the assistant is there
     "publish-voice": _ESSENTIAL,
-    "look-up": _SOON,  # who is not let in is removed by the room-health monitor, too
+    "look-up": _SOON,  # it is made again: who is neither let in nor sent out waits in silence
     "notice": _SOON,
     "recall-note": _SOON,
     "remember-greeted": _SOON,

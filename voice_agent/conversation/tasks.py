@@ -23,7 +23,15 @@ class OwnedTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, name: str, work: Coroutine[Any, Any, Any], detail: str = "") -> asyncio.Task[Any]:
+    def start(
+        self,
+        name: str,
+        work: Coroutine[Any, Any, Any],
+        detail: str = "",
+        *,
+        on_failure: Callable[[], None] | None = None,
+    ) -> asyncio.Task[Any]:
+        """`on_failure`: not where we ended it ourselves, because it was no longer needed."""
         whole = f"{self._owner}:{name}/{detail}" if detail else f"{self._owner}:{name}"
         try:
             rule = rule_of(whole)
@@ -33,7 +41,7 @@ class OwnedTasks:
         loop = asyncio.get_running_loop()
         task = loop.create_task(work, name=whole)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(lambda task: self._ended(task, on_failure))
         if rule.within is not None:
             late = loop.call_later(rule.within, self._cancel, task, TimeoutError(f"longer than {rule.within:g} s"))
             task.add_done_callback(lambda _: late.cancel())
@@ -60,9 +68,11 @@ class OwnedTasks:
             self._cancelled.setdefault(task, why)
             task.cancel()
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, task: asyncio.Task[Any], on_failure: Callable[[], None] | None) -> None:
         self._tasks.discard(task)
         why = self._cancelled.pop(task, asyncio.CancelledError())
         error = why if task.cancelled() else task.exception()
         if error is not None:
             self._on_error(task.get_name(), error)
+            if on_failure is not None:
+                on_failure()

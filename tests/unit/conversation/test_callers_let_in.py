@@ -52,6 +52,7 @@ class Room:
         self.ended: set[str] = set()
         self.away = 0
         """So many more reads of the database fail."""
+        self.raises: list[BaseException] = []
         self.asked = 0
         self.removed: list[str] = []
         self.told: list[ev.Event] = []
@@ -72,6 +73,8 @@ class Room:
     async def over(self, session_ids: Collection[str]) -> frozenset[str]:
         self.asked += 1
         await asyncio.sleep(0)
+        if self.raises:
+            raise self.raises.pop()
         if self.away:
             self.away -= 1
             raise Temporary(Code.DATABASE_UNAVAILABLE, "Away.")
@@ -125,6 +128,37 @@ async def test_of_an_ended_session_nobody_is_told_and_its_token_is_sent_out() ->
     assert room.removed == ["anna"]
     room.leaves(anna)
     assert (room.told, room.failed) == ([], [])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), asyncio.CancelledError()], ids=["raises", "is cancelled"])
+async def test_a_look_up_that_fails_is_made_again(error: BaseException) -> None:
+    room = Room()
+    room.raises = [error]
+    room.events.attach()
+    anna = room.joins(person("anna", "s1"))
+    await room.tasks.finish()
+    assert (len(room.failed), room.asked, heard(anna)) == (1, 2, True)
+
+
+async def test_a_look_up_that_is_no_longer_needed_is_not_made_again() -> None:
+    room = Room()
+    room.events.attach()
+    room.joins(person("anna", "s1"))
+    await asyncio.sleep(0)
+    await room.tasks.stop()
+    assert (len(room.tasks), room.failed) == (0, [])
+
+
+async def test_nor_for_who_has_left() -> None:
+    room = Room()
+    room.raises = [RuntimeError("a defect")]
+    room.events.attach()
+    anna = room.joins(person("anna", "s1"))
+    while not room.asked:
+        await asyncio.sleep(0)
+    room.leaves(anna)
+    await room.tasks.finish()
+    assert (len(room.failed), room.asked) == (1, 1)
 
 
 async def test_who_was_there_before_us_is_looked_up_too() -> None:
