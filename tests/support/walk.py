@@ -120,6 +120,14 @@ class Visit:
             rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT
         )
 
+    async def persons_connection_breaks(self) -> None:
+        """A new connection of theirs replaces it, as nobody had left."""
+        broken, session = self.caller, self.caller.session
+        anew = Caller(rtc.Room(), session, self.plane.http)
+        await anew.room.connect(session["server_url"], session["participant_token"])
+        self.caller = anew
+        await broken.hang_up()
+
     async def switch(self) -> None:
         answer = await self.caller.ask_the_server("PUT", "/agent", json={"agent_id": ANOTHER_AGENT})
         answer.raise_for_status()
@@ -177,6 +185,7 @@ MEETS: Final[Mapping[str, Callable[[Visit], Awaitable[None]]]] = {
     "AcknowledgeArrival": Visit.second_person,
     "forget": Visit.wish_to_forget,
     "Rescan": Visit.agents_connection_breaks,
+    "Resume": Visit.persons_connection_breaks,
     "RebindAgent": Visit.switch,
     "Dropped": Visit.switch_of_one_who_leaves,
     "LeaveRoom": Visit.fenced,
@@ -272,10 +281,9 @@ async def _visit(plane: ControlPlane, worker: JobWorker, wound: Wound, outcome: 
     worker.jobs.pop(agent_id, None)  # of a visit before this one
     session = await plane.open_session(agent_id=agent_id)
     outcome.room = session["room_name"]
-    caller = Caller(rtc.Room(), session, plane.http)
+    visit = Visit(plane, worker, wounded, agent_id, Caller(rtc.Room(), session, plane.http))
     try:
-        await caller.room.connect(session["server_url"], session["participant_token"])
-        visit = Visit(plane, worker, wounded, agent_id, caller)
+        await visit.caller.room.connect(session["server_url"], session["participant_token"])
         await visit.is_served()
         if (meets := MEETS.get(wound.entry)) is not None:
             await meets(visit)
@@ -286,6 +294,6 @@ async def _visit(plane: ControlPlane, worker: JobWorker, wound: Wound, outcome: 
         await visit.is_served()
     finally:
         # Whoever is in a room when it is deleted keeps its native side for longer than we look after it.
-        await caller.hang_up()
+        await visit.caller.hang_up()
         await worker.end_jobs_of(agent_id)
-        await caller.ask_the_server("DELETE", "")
+        await visit.caller.ask_the_server("DELETE", "")
