@@ -54,6 +54,7 @@ class Room:
         """So many more reads of the database fail."""
         self.raises: list[BaseException] = []
         self.asked = 0
+        self.asking = asyncio.Event()
         self.removed: list[str] = []
         self.told: list[ev.Event] = []
         self.failed: list[str] = []
@@ -72,6 +73,7 @@ class Room:
 
     async def over(self, session_ids: Collection[str]) -> frozenset[str]:
         self.asked += 1
+        self.asking.set()
         await asyncio.sleep(0)
         if self.raises:
             raise self.raises.pop()
@@ -154,8 +156,7 @@ async def test_nor_for_who_has_left() -> None:
     room.raises = [RuntimeError("a defect")]
     room.events.attach()
     anna = room.joins(person("anna", "s1"))
-    while not room.asked:
-        await asyncio.sleep(0)
+    await room.asking.wait()
     room.leaves(anna)
     await room.tasks.finish()
     assert (len(room.failed), room.asked) == (1, 1)
