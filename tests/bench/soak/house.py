@@ -80,7 +80,9 @@ class House:
         asked = set(self.heard)
         found = eventually(held, lambda stored: asked <= {text for one in stored for text in one}, within=120)
         counts = Counter(text for one in found for text in one)
-        assert asked <= set(counts), f"lost: {sorted(asked - set(counts))}"
+        if lost := sorted(asked - set(counts)):
+            pending = self.stack.command("memory", "pending")
+            raise AssertionError(f"not in Letta: {lost}; {pending.stdout}{pending.stderr}")
         assert max(counts.values(), default=1) == 1, f"doubled: {[text for text, n in counts.items() if n > 1]}"
         places = {text: place for place, text in enumerate(self.heard)}
         for one in found:
