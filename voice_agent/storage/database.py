@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Executable, MetaData, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -43,7 +46,8 @@ class Database:
         if self.url.database and self.is_sqlite:
             _create_private(self.url.database)
         # No connection to a file is ever lost; asking it first would be a third of what a short query costs.
-        self.engine: AsyncEngine = create_async_engine(self.url, pool_pre_ping=not self.is_sqlite)
+        opens = {"async_creator_fn": _open_sqlite} if self.is_sqlite else {}
+        self.engine: AsyncEngine = create_async_engine(self.url, pool_pre_ping=not self.is_sqlite, connect_args=opens)
         # SQLite has one writer. Ours queue here, in order; in SQLite itself they would wake each other up in a race.
         self._writers = asyncio.Semaphore(1 if self.is_sqlite else _POSTGRES_WRITERS)
         if self.is_sqlite:
@@ -107,6 +111,29 @@ def _away(error: BaseException) -> Temporary:
         f"The database cannot be used now ({type(error).__name__}).",
         "Check VOICE_DATABASE_URL and that the database is up; it is tried again by itself.",
     )
+
+
+class _SqliteConnection(aiosqlite.Connection):
+    """Knows when its thread has been told to end."""
+
+    stopping: asyncio.Future[Any] | None = None
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        self.stopping = super().stop()
+        return self.stopping
+
+
+async def _open_sqlite(*arguments: Any, **options: Any) -> aiosqlite.Connection:
+    """One that cannot be opened leaves no thread behind: it would answer to a loop that is closed by then, and print a
+    traceback."""
+    connection = _SqliteConnection(partial(sqlite3.connect, *arguments, **options), 64)
+    connection._thread.daemon = True  # as SQLAlchemy has it
+    try:
+        return await connection
+    except sqlite3.Error:
+        if connection.stopping is not None:
+            await connection.stopping
+        raise
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
