@@ -83,7 +83,7 @@ class Problem(_Wire):
     remedy: str = ""
 
 
-class RoomMark(_Wire):
+class RoomMetadata(_Wire):
     """Room metadata: says that a room is ours. Rooms without it are never touched."""
 
     owner: Literal["voice-agent"] = "voice-agent"
@@ -101,11 +101,11 @@ class ProviderChoice(_Wire):
     model: str | None = Field(default=None, min_length=1, max_length=200)
 
 
-class EarsChoice(ProviderChoice):
+class SttChoice(ProviderChoice):
     language: str | None = Field(default=None, max_length=20, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$")
 
 
-class VoiceChoice(EarsChoice):
+class TtsChoice(SttChoice):
     voice: str | None = Field(default=None, max_length=100)
     speed: float | None = Field(default=None, ge=0.25, le=4.0)
 
@@ -115,9 +115,9 @@ class VadChoice(_Wire):
 
 
 class ProviderChoices(_Wire):
-    stt: EarsChoice = EarsChoice()
+    stt: SttChoice = SttChoice()
     llm: ProviderChoice = ProviderChoice()
-    tts: VoiceChoice = VoiceChoice()
+    tts: TtsChoice = TtsChoice()
     vad: VadChoice = VadChoice()
 
 
@@ -326,13 +326,9 @@ class LogEvent(StrEnum):
     """fields: by (the empty room whose agent leaves, so that a worker can take this one)"""
     ROOM_OPENED = "room.opened"
     ROOM_CLOSED = "room.closed"
-    LEASE_TAKEN = "lease.taken"
     LEASE_LOST = "lease.lost"
     JOB_STARTED = "job.started"
     JOB_ENDED = "job.ended"
     NOTICE = "notice"
     AUDIT = "audit"
     """fields: action, target, by (admin|session|anyone), address"""
-    PROCESS_STARTED = "process.started"
-    PROCESS_EXITED = "process.exited"
-    SERVICE_STOPPED = "service.stopped"

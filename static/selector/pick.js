@@ -90,7 +90,7 @@ export class PickView {
       setText(byId("empty"), agents.items.length ? "Nobody matches your search." : agents.status === "failed"
         ? "The list could not be loaded." : "There are no assistants yet. Create an agent in Letta; it appears here by itself.");
     }
-    byId("brain").hidden = !agents.brain?.small_and_local;
+    byId("small-model").hidden = !agents.llm?.small_and_local;
     setText(byId("found"), agents.status === "loading" ? "Loading" : `${shown.length} of ${agents.items.length} assistants`);
   }
 }

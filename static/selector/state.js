@@ -47,7 +47,7 @@ const NO_PEOPLE = Object.freeze({ assistant: null, assistants: 0, others: 0 });
 export const initialState = Object.freeze({
   now: 0,
   online: true,
-  agents: { status: "loading", items: [], brain: null, providers: [], letta: null, trouble: null, query: "", chosen: null, lastUsed: [] },
+  agents: { status: "loading", items: [], llm: null, providers: [], letta: null, trouble: null, query: "", chosen: null, lastUsed: [] },
   call: NO_CALL,
   people: NO_PEOPLE,
   captions: [],
@@ -69,8 +69,8 @@ const HANDLERS = {
   tick: (state, { now }) => ({ ...state, now }),
   online: (state, { online }) => ({ ...state, online }),
   "agents.loading": (state) => within(state, "agents", { status: state.agents.items.length || state.agents.trouble ? state.agents.status : "loading" }),
-  "agents.loaded": (state, { agents, letta, brain, providers }) =>
-    within(state, "agents", { status: "ready", items: agents, brain, providers: providers ?? [], letta: letta?.available === false ? letta.error : null, trouble: null }),
+  "agents.loaded": (state, { agents, letta, llm, providers }) =>
+    within(state, "agents", { status: "ready", items: agents, llm, providers: providers ?? [], letta: letta?.available === false ? letta.error : null, trouble: null }),
   "agents.failed": (state, { trouble }) => within(state, "agents", { status: state.agents.items.length ? "ready" : "failed", trouble }),
   "agents.query": (state, { query }) => within(state, "agents", { query }),
   "agents.chosen": (state, { id }) => within(state, "agents", { chosen: id }),

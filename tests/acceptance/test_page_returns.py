@@ -50,9 +50,9 @@ def end_session(stack: Stack, session: dict[str, Any]) -> None:
     assert answer.status_code == 204, answer.text
 
 
-def kill(stack: Stack, part: str) -> None:
-    parts = json.loads(stack.command("status", "--json").stdout)["parts"]
-    pid = next(one["pid"] for one in parts if one["name"] == part)
+def kill(stack: Stack, service: str) -> None:
+    services = json.loads(stack.command("status", "--json").stdout)["services"]
+    pid = next(one["pid"] for one in services if one["name"] == service)
     os.kill(pid, signal.SIGKILL)
 
 

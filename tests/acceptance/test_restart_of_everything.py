@@ -7,17 +7,17 @@ import asyncio
 import pytest
 
 from tests.integration.conversation.people import told_of_a_parrot
-from tests.support.caller import front_door
+from tests.support.caller import control_api
 from tests.support.stack import Stack
 
 
 @pytest.mark.usefixtures("media_engine")
 async def test_a_fact_told_before_is_known_after(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        caller = await told_of_a_parrot(stack, door)
+    async with control_api(stack) as api:
+        caller = await told_of_a_parrot(stack, api)
         restarted = await asyncio.to_thread(stack.command, "restart")
         assert restarted.returncode == 0, restarted.stdout + restarted.stderr
-        back = await door.come_back(caller)
+        back = await api.come_back(caller)
         await back.greeting()
         assert "Pip" in await back.ask("What is my parrot called?")
         await back.leave()

@@ -66,17 +66,17 @@ def assert_all_gone(told: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["postgres", "models", "letta", "livekit", "serve", "worker"])
 def test_a_killed_part_is_back_and_status_says_so(stack: Stack, name: str) -> None:
-    def part() -> Any:
-        return next(part for part in written(stack.home).parts if part.name == name)
+    def service() -> Any:
+        return next(service for service in written(stack.home).services if service.name == name)
 
-    before = part()
+    before = service()
     os.kill(before.process.pid, signal.SIGKILL)
-    wait_until(lambda: part().restarts > before.restarts and part().phase is Phase.READY)
-    assert part().process.pid != before.process.pid
+    wait_until(lambda: service().restarts > before.restarts and service().phase is Phase.READY)
+    assert service().process.pid != before.process.pid
     # The others notice the loss and recover by themselves; none is restarted for it.
     wait_until(lambda: stack.command("status").returncode == 0)
     report = json.loads(stack.command("status", "--json").stdout)
-    assert next(entry for entry in report["parts"] if entry["name"] == name)["restarts"] == before.restarts + 1
+    assert next(entry for entry in report["services"] if entry["name"] == name)["restarts"] == before.restarts + 1
 
 
 def test_a_second_start_is_refused_and_disturbs_nothing(stack: Stack) -> None:
@@ -92,7 +92,7 @@ def test_what_is_given_by_url_is_used_and_not_started(small: dict[str, str]) -> 
     started = run_command(small, "up")
     assert started.returncode == 0, started.stderr
     report = json.loads(run_command(small, "status", "--json").stdout)
-    pids = {part["name"]: part["pid"] for part in report["parts"]}
+    pids = {service["name"]: service["pid"] for service in report["services"]}
     assert set(pids) == {"models", "letta", "livekit", "serve", "worker"}
     assert pids["letta"] is pids["livekit"] is None
     assert small["LETTA_API_KEY"] not in (Path(small["VOICE_HOME"]) / "stack.env").read_text()
@@ -196,7 +196,7 @@ def test_offline_after_the_first_run_the_script_starts_everything(stack: Stack) 
         run = [line for line in done.stdout.splitlines() if line.startswith("everything is ready")]
         assert run == [f"everything is ready: http://127.0.0.1:{told['VOICE_PORT']}"], done.stdout + done.stderr
         report = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
-        assert all(part["ready"] for part in report["parts"]), report
+        assert all(service["ready"] for service in report["services"]), report
         assert "stopped" in done.stdout
         assert_all_gone(told)
         assert not [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or ())]

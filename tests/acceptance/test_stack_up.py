@@ -15,20 +15,20 @@ from voice_agent.stack import state
 from voice_agent.stack.processes import marked
 from voice_agent.stack.samples import SAMPLES
 
-PARTS = ["postgres", "models", "letta", "livekit", "serve", "worker"]
+SERVICES = ["postgres", "models", "letta", "livekit", "serve", "worker"]
 
 
 def test_every_part_is_ready_and_says_what_it_is(stack: Stack) -> None:
     answer = stack.command("status", "--json")
     assert answer.returncode == 0, answer.stdout
     report = json.loads(answer.stdout)
-    assert [part["name"] for part in report["parts"]] == PARTS
-    for part in report["parts"]:
-        assert part["ready"], part
-        assert part["pid"] > 0
-        assert part["port"] > 0
-        assert part["version"]
-        assert part["ready_after_s"] > 0
+    assert [service["name"] for service in report["services"]] == SERVICES
+    for service in report["services"]:
+        assert service["ready"], service
+        assert service["pid"] > 0
+        assert service["port"] > 0
+        assert service["version"]
+        assert service["ready_after_s"] > 0
     assert httpx.get(report["url"]).status_code == 200
 
 
@@ -40,13 +40,13 @@ def test_doctor_finds_nothing_wrong(stack: Stack) -> None:
 def test_nothing_of_ours_can_be_reached_from_elsewhere(stack: Stack) -> None:
     running = state.load(stack.home)
     assert running is not None
-    worker = next(part.process for part in running.parts if part.name == "worker")
+    worker = next(service.process for service in running.services if service.name == "worker")
     assert worker is not None
     # In a call a job opens ports for media on every address, as any WebRTC client; they take nothing from strangers.
     jobs = {job.pid for job in psutil.Process(worker.pid).children(recursive=True)}
     ours = {process.pid for process in marked(running.run)} - jobs
     listening = [one for one in psutil.net_connections("tcp") if one.pid in ours and one.status == psutil.CONN_LISTEN]
-    assert len(listening) >= len(PARTS)
+    assert len(listening) >= len(SERVICES)
     assert {one.laddr.ip for one in listening if one.laddr} == {"127.0.0.1"}, listening
 
 

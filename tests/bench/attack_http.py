@@ -24,8 +24,8 @@ from tests.support.closed import open_to_others
 from tests.support.stack import run_command
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
-from voice_agent.web.access import require_safe_binding
-from voice_agent.web.rate import STREAMS_PER_ADDRESS
+from voice_agent.web.auth import require_safe_binding
+from voice_agent.web.rate_limits import STREAMS_PER_ADDRESS
 
 Result = tuple[bool, str]
 """Held or not, and what was seen."""
@@ -123,8 +123,8 @@ async def letta_without_password(target: Target) -> Result:
 
 async def anothers_session(target: Target) -> Result:
     """With the secret of another session, with a participant's token, and with none that is right."""
-    mine = await target.talk.door.session(agent_id=target.talk.agent_id)
-    theirs = await target.talk.door.session(agent_id=target.talk.agent_id)
+    mine = await target.talk.api.session(agent_id=target.talk.agent_id)
+    theirs = await target.talk.api.session(agent_id=target.talk.agent_id)
     keys = {"other secret": theirs["resume_secret"], "token": mine["participant_token"], "guess": "x" * 43}
     found: dict[str, int] = {}
     for name, key in keys.items():
@@ -184,7 +184,7 @@ async def odd_texts(target: Target) -> Result:
         answer = await target.http.post("/session", json={"agent_id": target.talk.agent_id, "user_name": text})
         found[name] = answer.status_code
     large = await target.http.post("/session", content=b"x" * 1_000_000, headers={"Content-Type": "application/json"})
-    unseen = await target.talk.door.session(agent_id=target.talk.agent_id, user_name="Robin\u200b\U000e0041")
+    unseen = await target.talk.api.session(agent_id=target.talk.agent_id, user_name="Robin\u200b\U000e0041")
     name = jwt.decode(unseen["participant_token"], options={"verify_signature": False})["name"]
     held = set(found.values()) == {422} and large.status_code == 413 and name == "Robin"
     return held, f"{statuses(found)}, 1 MB: {large.status_code}, with invisible characters: {name!r}"

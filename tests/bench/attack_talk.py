@@ -16,7 +16,7 @@ import jwt
 from livekit import rtc
 
 from tests.bench.attack_cases import Case, Seen, Way
-from tests.support.visitor import PersonKey, Reception, Visitor
+from tests.support.visitor import PersonKey, Visitor, VisitorApi
 from tests.support.whole_system import Machine
 from voice_agent.errors import VoiceAgentError
 
@@ -42,7 +42,7 @@ def vouched(user: str, business: str, name: str = "", role: str = "owner") -> di
     return {"X-Voice-Assertion": jwt.encode(claims, VOUCHER, algorithm="HS256")}
 
 
-class Doors(Reception):
+class AttackApi(VisitorApi):
     """A reception where people may say about themselves what they like."""
 
     async def session(self, headers: Mapping[str, str] | None = None, **body: Any) -> dict[str, Any]:
@@ -71,9 +71,9 @@ class Doors(Reception):
 
 
 @contextlib.asynccontextmanager
-async def doors(url: str) -> AsyncIterator[Doors]:
+async def attack_api(url: str) -> AsyncIterator[AttackApi]:
     async with httpx.AsyncClient(base_url=url, timeout=60.0, trust_env=False) as http:
-        found = Doors(http)
+        found = AttackApi(http)
         try:
             yield found
         finally:
@@ -82,7 +82,7 @@ async def doors(url: str) -> AsyncIterator[Doors]:
 
 @dataclass(frozen=True)
 class Talk:
-    door: Doors
+    api: AttackApi
     machine: Machine
     agent_id: str
     letta_agent_id: str
@@ -109,24 +109,24 @@ class Talk:
             case Way.FACT:
                 return await twice(case, lambda text: self.with_fact(text, case.question))
             case Way.OTHER:
-                return await self.said(case, asks_later=await self.door.new_person())
+                return await self.said(case, asks_later=await self.api.new_person())
             case Way.LATER | Way.MARKUP | Way.TOPIC:
                 return await self.said(case)
 
     async def asked(self, question: str, agent_id: str = "", **about: Any) -> str:
         """One call of somebody new, and one question in it."""
-        who = about if "browser_key" in about else about | {"browser_key": (await self.door.new_person()).key}
-        async with self.door.call(agent_id=agent_id or self.agent_id, **who) as visitor:
+        who = about if "browser_key" in about else about | {"browser_key": (await self.api.new_person()).key}
+        async with self.api.call(agent_id=agent_id or self.agent_id, **who) as visitor:
             return (await visitor.answer_to(question)).text
 
     async def said(self, case: Case, asks_later: PersonKey | None = None) -> Seen:
         """The attack in one call, the question in a later one; the twin with its question in one call."""
-        attacker = await self.door.new_person()
+        attacker = await self.api.new_person()
         await self.asked(case.attack, browser_key=attacker.key)
-        known = await self.door.learned(self.agent_id, attacker, LEARNED_WITHIN)
+        known = await self.api.learned(self.agent_id, attacker, LEARNED_WITHIN)
         answer = await self.asked(case.question, browser_key=(asks_later or attacker).key)
-        harmless = await self.door.new_person()
-        async with self.door.call(agent_id=self.agent_id, browser_key=harmless.key) as visitor:
+        harmless = await self.api.new_person()
+        async with self.api.call(agent_id=self.agent_id, browser_key=harmless.key) as visitor:
             heard = (await visitor.answer_to(case.benign)).text
             benign = (await visitor.answer_to(case.question)).text
         return Seen(answer, f"{heard} {benign}" if heard and benign else "", tuple(known["facts"]))
@@ -135,8 +135,8 @@ class Talk:
         """Two owners of a business; one says it, the other one asks."""
         business = f"bench-{uuid4().hex[:12]}"
         async with (
-            self.door.call(vouched("anna", business, "Anna"), agent_id=self.agent_id) as anna,
-            self.door.call(vouched("ben", business, "Ben"), agent_id=self.agent_id, greeted=False) as ben,
+            self.api.call(vouched("anna", business, "Anna"), agent_id=self.agent_id) as anna,
+            self.api.call(vouched("ben", business, "Ben"), agent_id=self.agent_id, greeted=False) as ben,
         ):
             await ben.answer_to(said)
             return (await anna.answer_to(question)).text
@@ -144,13 +144,13 @@ class Talk:
     async def with_block(self, text: str, question: str) -> str:
         """In Letta's block about the owner, whom everybody is who calls from this machine without a key."""
         made = await asyncio.to_thread(self.machine.make_assistant, NAME, PERSONA, human=text)
-        agent = await self.door.save_assistant(NAME, made)
-        async with self.door.call(agent_id=agent["id"]) as visitor:
+        agent = await self.api.save_assistant(NAME, made)
+        async with self.api.call(agent_id=agent["id"]) as visitor:
             return (await visitor.answer_to(question)).text
 
     async def with_fact(self, text: str, question: str) -> str:
         """As it is read back of a passage that somebody wrote into Letta."""
-        who = await self.door.new_person()
+        who = await self.api.new_person()
         await self.machine.add_facts(self.letta_agent_id, who.person_id, [text])
         return await self.asked(question, browser_key=who.key)
 

@@ -24,7 +24,7 @@ from tests.bench.attack_cases import NO_ANSWER, TWIN, Case, cases, kept_of, verd
 from tests.bench.attack_http import HTTP, Attack, Target
 from tests.bench.attack_report import Line, plot, summary, table
 from tests.bench.attack_rooms import ROOMS
-from tests.bench.attack_talk import BROKEN, NAME, PERSONA, VOUCHER, Talk, doors
+from tests.bench.attack_talk import BROKEN, NAME, PERSONA, VOUCHER, Talk, attack_api
 from tests.support.aside import aside
 from tests.support.stack import running_stack
 from tests.support.whole_system import Machine
@@ -50,10 +50,10 @@ class Bench:
     async def run(self) -> dict[str, Any]:
         defaults = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": "", "VOICE_WORKER_CAPACITY": "0"}
         stack_of_its_own = running_stack(**defaults, VOICE_ASSERTION_SECRET=VOUCHER)
-        async with aside(stack_of_its_own) as stack, doors(stack.url) as door:
+        async with aside(stack_of_its_own) as stack, attack_api(stack.url) as api:
             machine = Machine(stack.home, stack.environment)
             made = await asyncio.to_thread(machine.make_assistant, NAME, PERSONA)
-            talk = Talk(door, machine, (await door.save_assistant(NAME, made))["id"], made)
+            talk = Talk(api, machine, (await api.save_assistant(NAME, made))["id"], made)
             await self._words(talk)
             async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
                 for name in self._chosen.attacks:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import psutil
 
-from tests.support.caller import Caller, front_door
+from tests.support.caller import Caller, control_api
 from tests.support.report import drawing, machine, publish
 from tests.support.stack import Stack, running_stack
 from voice_agent.stack import state
@@ -37,7 +37,7 @@ _LOOK_EVERY: Final = 60.0
 class Usage:
     """One process: processor seconds of itself and of its children that have ended."""
 
-    part: str
+    service: str
     command: str
     seconds: float
 
@@ -47,15 +47,15 @@ def usage(home: Path) -> dict[int, Usage]:
     running = state.load(home)
     assert running is not None
     found = dict(_read(SUPERVISOR, [running.supervisor.pid]))
-    for part in running.parts:
-        if part.process is not None and (process := part.process.process()):
+    for service in running.services:
+        if service.process is not None and (process := service.process.process()):
             # Postgres writes over its environment, and with it over the mark: its children are found as such.
-            pids = {one.pid for one in (process, *process.children(recursive=True), *marked(running.run, part.name))}
-            found.update(_read(part.name, sorted(pids)))
+            pids = {one.pid for one in (process, *process.children(recursive=True), *marked(running.run, service.name))}
+            found.update(_read(service.name, sorted(pids)))
     return found
 
 
-def _read(part: str, pids: list[int]) -> Iterator[tuple[int, Usage]]:
+def _read(service: str, pids: list[int]) -> Iterator[tuple[int, Usage]]:
     for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -63,16 +63,16 @@ def _read(part: str, pids: list[int]) -> Iterator[tuple[int, Usage]]:
         except (OSError, psutil.NoSuchProcess):
             continue  # it has ended
         # utime, stime, cutime, cstime: those of children that ended and were waited for go to their parent.
-        yield pid, Usage(part, command[:120], sum(map(int, fields[11:15])) / _TICKS)
+        yield pid, Usage(service, command[:120], sum(map(int, fields[11:15])) / _TICKS)
 
 
 def spent(before: Mapping[int, Usage], after: Mapping[int, Usage]) -> dict[str, float]:
     """Seconds of each part between two looks. A process that began meanwhile counts as a whole."""
-    parts: dict[str, float] = {}
+    services: dict[str, float] = {}
     for pid, now in after.items():
         then = before[pid].seconds if pid in before else 0.0
-        parts[now.part] = parts.get(now.part, 0.0) + now.seconds - then
-    return parts
+        services[now.service] = services.get(now.service, 0.0) + now.seconds - then
+    return services
 
 
 def per_cent(seconds: float, wall: float) -> float:
@@ -94,30 +94,30 @@ async def counted(home: Path, minutes: float) -> dict[str, Any]:
         after, now = usage(home), time.monotonic()
         by_minute.append(per_cent(sum(spent(before, after).values()), now - at))
         before, at = after, now
-    wall, parts = at - began, spent(first, before)
+    wall, services = at - began, spent(first, before)
     processes = [
-        {"part": one.part, "pid": pid, "command": one.command, "cpu_seconds": round(one.seconds - then, 2)}
+        {"service": one.service, "pid": pid, "command": one.command, "cpu_seconds": round(one.seconds - then, 2)}
         for pid, one in before.items()
         for then in [first[pid].seconds if pid in first else 0.0]
     ]
     rows = {
         name: {"cpu_seconds": round(seconds, 2), "per_cent_of_a_core": per_cent(seconds, wall)}
-        for name, seconds in sorted(parts.items(), key=lambda one: -one[1])
+        for name, seconds in sorted(services.items(), key=lambda one: -one[1])
     }
     return {
         "seconds": round(wall, 1),
         "limit": LIMIT,
-        "per_cent_of_a_core": per_cent(sum(parts.values()), wall),
-        "parts": rows,
+        "per_cent_of_a_core": per_cent(sum(services.values()), wall),
+        "services": rows,
         "by_minute": by_minute,
         "processes": sorted(processes, key=lambda one: -float(str(one["cpu_seconds"]))),
     }
 
 
 async def measured(stack: Stack, after: float, minutes: float) -> dict[str, Any]:
-    async with front_door(stack) as door:
-        agents = (await door.http.get("/agents")).raise_for_status().json()["agents"]
-        caller = await door.come_in(agent_id=agents[0]["id"])
+    async with control_api(stack) as api:
+        agents = (await api.http.get("/agents")).raise_for_status().json()["agents"]
+        caller = await api.come_in(agent_id=agents[0]["id"])
         await visited(stack, caller)
         await asyncio.sleep(60 * after)
         found = {"machine": machine(), "after_minutes": after}
@@ -125,7 +125,7 @@ async def measured(stack: Stack, after: float, minutes: float) -> dict[str, Any]
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    rows = result["parts"]
+    rows = result["services"]
     with drawing(path, 9, 0.5 * len(rows) + 1.5) as axes:
         axes.barh(list(rows), [row["per_cent_of_a_core"] for row in rows.values()])
         axes.invert_yaxis()

@@ -20,7 +20,7 @@ from livekit import rtc
 from numpy.typing import NDArray
 
 from tests.support.aside import aside
-from tests.support.caller import MICROPHONE_RATE, Caller, FrontDoor, front_door
+from tests.support.caller import MICROPHONE_RATE, Caller, ControlApi, control_api
 from tests.support.report import draw_spreads, machine, publish, spread
 from tests.support.speech import samples_of, say
 from tests.support.stack import Stack, running_stack
@@ -52,8 +52,8 @@ class Person:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, door: FrontDoor, agent: str) -> AsyncIterator[Person]:
-        person = cls(await door.come_in(agent_id=agent))
+    async def at(cls, api: ControlApi, agent: str) -> AsyncIterator[Person]:
+        person = cls(await api.come_in(agent_id=agent))
         await person.caller.greeting()
         track = next(iter(person.caller.agents[0].track_publications.values())).track
         assert track is not None
@@ -106,9 +106,9 @@ class Person:
 
 
 async def visit(
-    door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], first: int, count: int
+    api: ControlApi, agent: str, questions: list[NDArray[np.float32]], first: int, count: int
 ) -> list[float | None]:
-    async with Person.at(door, agent) as person:
+    async with Person.at(api, agent) as person:
         waits = []
         for number in range(count):
             await person.quiet()
@@ -147,13 +147,13 @@ def stations(log: Path, since: int) -> dict[str, dict[str, float]]:
 
 
 async def talk(
-    stack: Stack, door: FrontDoor, agent: str, questions: list[NDArray[np.float32]], count: int, asked: int
+    stack: Stack, api: ControlApi, agent: str, questions: list[NDArray[np.float32]], count: int, asked: int
 ) -> Any:
     log = stack.settings.reconnect_log
     before = log.stat().st_size if log.exists() else 0
     cpu, _ = used(stack)
     began = time.monotonic()
-    visits = await asyncio.gather(*(visit(door, agent, questions, number, asked) for number in range(count)))
+    visits = await asyncio.gather(*(visit(api, agent, questions, number, asked) for number in range(count)))
     elapsed = time.monotonic() - began
     now, size = used(stack)
     waits = [wait for waits in visits for wait in waits]
@@ -171,16 +171,16 @@ async def talk(
 async def measure(voices: list[str], counts: list[int], asked: int) -> dict[str, Any]:
     result: dict[str, Any] = {"machine": machine(), "voices": {}}
     for voice in voices:
-        brain = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": "", "VOICE_TTS_MODEL": voice}
-        async with aside(running_stack(**brain)) as stack, front_door(stack) as door:
-            known = (await door.http.get("/agents")).json()["agents"]
+        llm_endpoint = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": "", "VOICE_TTS_MODEL": voice}
+        async with aside(running_stack(**llm_endpoint)) as stack, control_api(stack) as api:
+            known = (await api.http.get("/agents")).json()["agents"]
             agent = next(one["id"] for one in known if one["name"] == WHO)
             spoken = [
                 await asyncio.to_thread(say, q, stack.settings.models_url, model=voice, voice="alloy")
                 for q in QUESTIONS
             ]
             questions = [trimmed(samples_of(sound)) for sound in spoken]
-            result["voices"][voice] = {str(n): await talk(stack, door, agent, questions, n, asked) for n in counts}
+            result["voices"][voice] = {str(n): await talk(stack, api, agent, questions, n, asked) for n in counts}
     return result
 
 

@@ -98,7 +98,7 @@ FirstWord = Callable[[str, str], Awaitable[float]]
 
 
 async def first_words(at: Bench) -> dict[str, Any]:
-    brain = openai.LLM(model=MODEL, base_url=at.stack.llm.base_url, api_key="none")
+    llm_endpoint = openai.LLM(model=MODEL, base_url=at.stack.llm.base_url, api_key="none")
     binding = AgentBinding(agent_id=at.agent, letta_agent_id=at.agent, name="Bench")
     snapshot = (await at.memory.load(at.agent, 10.0, OWNER)).snapshot
     assert snapshot is not None
@@ -108,7 +108,7 @@ async def first_words(at: Bench) -> dict[str, Any]:
         context = llm.ChatContext.empty()
         context.add_message(role="system", content=build_prompt(binding, snapshot).text)
         context.add_message(role="user", content=QUESTION)
-        async with brain.chat(chat_ctx=context) as stream:
+        async with llm_endpoint.chat(chat_ctx=context) as stream:
             async for chunk in stream:
                 if chunk.delta and chunk.delta.content:
                     return time.monotonic() - began
@@ -128,7 +128,7 @@ async def first_words(at: Bench) -> dict[str, Any]:
         for name, path in paths.items()
         for count in (1, 8)
     }
-    await brain.aclose()
+    await llm_endpoint.aclose()
     return found
 
 

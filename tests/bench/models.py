@@ -21,7 +21,7 @@ import psutil
 from tests.support.clips import Clip, clips, read_aloud
 from tests.support.models import RunningModels, running_models
 from tests.support.speech import say, word_error_rate, words
-from voice_agent.conversation.eager_ears import PAUSE
+from voice_agent.conversation.eager_stt import PAUSE
 from voice_agent.conversation.first_clause import end_of_first_clause
 from voice_agent.conversation.providers import END_OF_TURN
 from voice_agent.settings import load

@@ -21,21 +21,21 @@ from typing import Any
 from tests.bench.recall_report import misses, plot, summary
 from tests.bench.recall_talk import CONDITIONS, FEW, NEEDS_MACHINE, QUESTIONS, Assistant, interview
 from tests.support.aside import aside
-from tests.support.visitor import Reception, reception
+from tests.support.visitor import VisitorApi, visitor_api
 from tests.support.whole_system import WholeSystem, whole_system
 
 NAME = "Fern"
 PERSONA = "I am Fern, a calm and friendly companion. I speak in short sentences."
 
 
-async def assistant_of(system: WholeSystem, door: Reception, name: str) -> Assistant:
+async def assistant_of(system: WholeSystem, api: VisitorApi, name: str) -> Assistant:
     """The one that is named; otherwise a new one, who knows nobody."""
     if not name:
         assert system.machine is not None
         made = await asyncio.to_thread(system.machine.make_assistant, NAME, PERSONA)
-        saved = await door.save_assistant(NAME, made)
+        saved = await api.save_assistant(NAME, made)
         return Assistant(saved["id"], made)
-    known = await door.agents()
+    known = await api.agents()
     found = next((agent for agent in known if name in (agent["name"], agent["id"])), None)
     if found is None:
         raise SystemExit(f"There is no assistant {name}; there are: {', '.join(agent['name'] for agent in known)}.")
@@ -65,10 +65,10 @@ async def measure(chosen: argparse.Namespace, questions: dict[str, int]) -> list
     missing = [seed for seed in seeds if seed not in {person["seed"] for person in people}]
     folder.mkdir(parents=True, exist_ok=True)
     if missing:
-        async with aside(whole_system(chosen.url, chosen.home)) as system, reception(system.url) as door:
-            assistant = await assistant_of(system, door, chosen.agent)
+        async with aside(whole_system(chosen.url, chosen.home)) as system, visitor_api(system.url) as api:
+            assistant = await assistant_of(system, api, chosen.agent)
             for seed in missing:
-                person = await interview(system, door, assistant, seed, chosen.facts, questions)
+                person = await interview(system, api, assistant, seed, chosen.facts, questions)
                 people.append(person | {"wish": wish})
                 (folder / f"{seed}.json").write_text(json.dumps(people[-1], indent=2, ensure_ascii=False) + "\n")
                 write(chosen.out, people)

@@ -37,7 +37,7 @@ from voice_agent.memory.prompt import recalled_text
 from voice_agent.memory.recall.embedder import Embedder, HttpEmbedder, Vectors
 from voice_agent.memory.recall.recall import Recall
 from voice_agent.models.catalog import MINILM, QWEN
-from voice_agent.models.endpoints import NO_KEY
+from voice_agent.providers.endpoints import NO_KEY
 from voice_agent.storage import Database, upgrade
 
 SIZES: Final = (10, 100, 1_000, 10_000)

@@ -32,8 +32,8 @@ from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.model import Block, Snapshot
 from voice_agent.memory.prompt import build_prompt, recalled_text
 from voice_agent.memory.recall.recall import Recalled
-from voice_agent.models.endpoints import NO_KEY, Endpoint
-from voice_agent.models.prewarm import prewarm
+from voice_agent.providers.endpoints import NO_KEY, Endpoint
+from voice_agent.providers.prewarm import prewarm
 
 HISTORY: Final = (
     ("Good morning.", "Good morning! How are you today?"),
@@ -117,7 +117,7 @@ def prompt_of(before: Sequence[Message], question: str, recalled: Recalled) -> l
 # --- requests ---
 
 
-class Brain:
+class LanguageModel:
     """The language model as the two conversations know it."""
 
     def __init__(self, http: httpx.AsyncClient, url: str, model: str) -> None:
@@ -126,7 +126,7 @@ class Brain:
         self.with_facts = replace(endpoint, conversation=uuid4().hex)
         self._http = http
 
-    async def read_ahead(self, before: Sequence[Message]) -> None:
+    async def prewarm_prompt(self, before: Sequence[Message]) -> None:
         """For both. Yields to whoever is being answered, and is tried again."""
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(Temporary),
@@ -165,7 +165,7 @@ class Brain:
     async def pair(
         self, before: Sequence[Message], question: str, recalled: Recalled, *, alone_first: bool
     ) -> Pair | None:
-        await self.read_ahead(before)
+        await self.prewarm_prompt(before)
         requests = {
             "alone": (self.alone, prompt_of(before, question, Recalled())),
             "with facts": (self.with_facts, prompt_of(before, question, recalled)),
@@ -191,24 +191,24 @@ async def curve(
     url: str, model: str, asked: Sequence[Asked], pairs: int, seed: int, wanted: Sequence[str] = tuple(SERIES)
 ) -> dict[str, Any]:
     async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
-        found = await measured(Brain(http, url, model), asked, pairs, seed, wanted)
+        found = await measured(LanguageModel(http, url, model), asked, pairs, seed, wanted)
     series = {name: figures(some, seed) for name, some in found.items()}
     return {"model": model, "series": {name: one | {"dropped": pairs - one["pairs"]} for name, one in series.items()}}
 
 
 async def measured(
-    brain: Brain, asked: Sequence[Asked], pairs: int, seed: int, wanted: Sequence[str] = tuple(SERIES)
+    llm_endpoint: LanguageModel, asked: Sequence[Asked], pairs: int, seed: int, wanted: Sequence[str] = tuple(SERIES)
 ) -> dict[str, list[Pair]]:
     """Pairs without a word are left out. The first pair of all warms up, and is not counted."""
     before, rng = beginning(), random.Random(f"first word {seed}")
     order = rng.sample(list(asked), len(asked))
     found: dict[str, list[Pair]] = {name: [] for name in wanted}
-    await brain.pair(before, order[0].question, order[0].recalled, alone_first=True)
+    await llm_endpoint.pair(before, order[0].question, order[0].recalled, alone_first=True)
     for number in range(pairs):
         one = order[number % len(order)]
         for name in rng.sample(wanted, len(wanted)):
             alone_first = (number + wanted.index(name)) % 2 == 0
-            pair = await brain.pair(before, one.question, SERIES[name](one), alone_first=alone_first)
+            pair = await llm_endpoint.pair(before, one.question, SERIES[name](one), alone_first=alone_first)
             found[name] += [pair] if pair is not None else []
         if (number + 1) % 10 == 0:
             print(f"first word: {number + 1} of {pairs} pairs", file=sys.stderr, flush=True)

@@ -20,7 +20,7 @@ from tests.bench.recall_report import TWO_PEOPLE, UNTOLD, Line
 from tests.bench.recall_score import Outcome, leaked, telling, untold_verdict, verdict
 from tests.bench.recall_words.template import Kind
 from tests.support.aside import aside
-from tests.support.visitor import Answer, PersonKey, Reception, Visitor
+from tests.support.visitor import Answer, PersonKey, Visitor, VisitorApi
 from tests.support.whole_system import WholeSystem
 from voice_agent.errors import VoiceAgentError
 
@@ -41,7 +41,7 @@ class Assistant:
 @dataclass
 class Talk:
     system: WholeSystem
-    door: Reception
+    api: VisitorApi
     assistant: Assistant
     seed: int
     count: int
@@ -72,13 +72,13 @@ class Talk:
         """In a session of its own. Returns what is known of the learning, when it is over."""
         async with self.visit(who) as visitor:
             answers = [await visitor.answer_to(text) for text in script]
-        learned = await self.door.learned(self.assistant.agent_id, who, LEARNED_WITHIN)
+        learned = await self.api.learned(self.assistant.agent_id, who, LEARNED_WITHIN)
         transcript = [{"said": said, "answer": answer.text} for said, answer in zip(script, answers, strict=True)]
         return learned | {"transcript": transcript}
 
     @asynccontextmanager
     async def visit(self, who: PersonKey | None = None) -> AsyncIterator[Visitor]:
-        visitor = await self.door.come_in(self.assistant.agent_id, who or self.who)
+        visitor = await self.api.come_in(self.assistant.agent_id, who or self.who)
         try:
             yield visitor
         finally:
@@ -157,7 +157,7 @@ async def new_session(talk: Talk, condition: str) -> None:
 async def after_reset(talk: Talk, condition: str) -> None:
     async with talk.visit() as visitor:
         await visitor.answer_to(chatter(talk.seed)[0])
-    again = await talk.door.come_back(visitor, talk.who)
+    again = await talk.api.come_back(visitor, talk.who)
     try:
         await talk.ask_facts(again, condition)
     finally:
@@ -166,7 +166,7 @@ async def after_reset(talk: Talk, condition: str) -> None:
 
 async def after_restart(talk: Talk, condition: str) -> None:
     assert talk.system.machine is not None
-    await talk.door.end_sessions()
+    await talk.api.end_sessions()
     await asyncio.to_thread(talk.system.machine.restart)
     await new_session(talk, condition)
 
@@ -198,7 +198,7 @@ async def never_told(talk: Talk, condition: str) -> None:
 
 async def two_people(talk: Talk, condition: str) -> None:
     """Somebody else asks for the first one's facts in the first one's words, and for a few own ones."""
-    other = await talk.door.new_person()
+    other = await talk.api.new_person()
     own = made_up(talk.seed + SECOND, OF_THE_SECOND, [date.today()] * (VISITS + 1))
     script = [said.text for visit in range(1, VISITS + 1) for said in own.script(visit)]
     await talk.tell(other, script)
@@ -236,10 +236,10 @@ BROKEN: Final = (AssertionError, TimeoutError, SubprocessError, VoiceAgentError,
 
 
 async def interview(
-    system: WholeSystem, door: Reception, assistant: Assistant, seed: int, count: int, questions: dict[str, int]
+    system: WholeSystem, api: VisitorApi, assistant: Assistant, seed: int, count: int, questions: dict[str, int]
 ) -> dict[str, Any]:
     """Everything about one person. A condition that breaks is written down, and the next one comes."""
-    talk = Talk(system, door, assistant, seed, count, questions, await door.new_person())
+    talk = Talk(system, api, assistant, seed, count, questions, await api.new_person())
     await talk.tell_everything()
     for name in questions:
         before = len(talk.lines)
@@ -249,7 +249,7 @@ async def interview(
             talk.lines.append({"condition": name, "failed": f"{type(error).__name__}: {error}"[:500]})
         outcomes = [line.get("outcome", "failed") for line in talk.lines[before:]]
         talk.say(f"{name}: {', '.join(f'{outcomes.count(one)} {one}' for one in dict.fromkeys(outcomes))}")
-    await door.end_sessions()
+    await api.end_sessions()
     _mark_what_was_not_given(talk.lines)
     dates = [str(day) for day in talk.dates]
     return {"seed": seed, "name": talk.person.name, "dates": dates, "visits": talk.visits, "lines": talk.lines}

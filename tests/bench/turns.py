@@ -194,11 +194,11 @@ class Result:
 
 async def listen(way: Way, models: RunningModels, all_cases: list[Case]) -> list[Result]:
     ears = openai.STT(model="moonshine-base", base_url=models.base_url, api_key="none", language="en")
-    brain = openai.LLM(model="none", base_url=models.base_url, api_key="none")
+    llm_endpoint = openai.LLM(model="none", base_url=models.base_url, api_key="none")
     session: AgentSession[Any] = AgentSession(
         vad=silero.VAD.load(min_silence_duration=way.silence),
         stt=ears,
-        llm=brain,
+        llm=llm_endpoint,
         turn_handling={
             "turn_detection": way.turn_detection(),
             "endpointing": {"min_delay": 0.3, "max_delay": way.max_delay},
@@ -218,7 +218,7 @@ async def listen(way: Way, models: RunningModels, all_cases: list[Case]) -> list
         session.clear_user_turn()
     await session.aclose()
     await ears.aclose()
-    await brain.aclose()
+    await llm_endpoint.aclose()
     return results
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.bench.recall import assistant_of
 from tests.bench.recall_report import TWO_PEOPLE, UNTOLD, misses, summary
 from tests.bench.recall_talk import interview
-from tests.support.visitor import reception
+from tests.support.visitor import visitor_api
 from tests.support.whole_system import WholeSystem, whole_system
 
 SEED: Final = "VOICE_NIGHTLY_SEED"
@@ -48,9 +48,9 @@ def system(seed: int) -> Iterator[WholeSystem]:
 @pytest.mark.timeout(WITHIN)
 @pytest.mark.usefixtures("media_engine")
 async def test_it_remembers(system: WholeSystem, seed: int, record_property: Callable[[str, object], None]) -> None:
-    async with reception(system.url) as door:
-        assistant = await assistant_of(system, door, "")
-        person = await interview(system, door, assistant, seed, FACTS, QUESTIONS)
+    async with visitor_api(system.url) as api:
+        assistant = await assistant_of(system, api, "")
+        person = await interview(system, api, assistant, seed, FACTS, QUESTIONS)
     found, missed = summary([person]), misses([person])
     record_property("seed", seed)
     record_property("figures", found)  # also when the assertions fail: that is when they are wanted

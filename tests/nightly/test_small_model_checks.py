@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.support.models import running_models
 from voice_agent.memory.recall.second_look import ChatSecondLook
-from voice_agent.models.catalog import CHECK_HEADERS, QWEN
-from voice_agent.models.endpoints import NO_KEY
+from voice_agent.models.catalog import QWEN
+from voice_agent.providers.endpoints import NO_KEY
+from voice_agent.providers.local_server import CHECK_HEADERS
 
 
 @dataclass(frozen=True)

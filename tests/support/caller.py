@@ -210,20 +210,20 @@ class Caller:
 
 
 @contextlib.asynccontextmanager
-async def front_door(stack: Stack) -> AsyncIterator[FrontDoor]:
+async def control_api(stack: Stack) -> AsyncIterator[ControlApi]:
     async with httpx.AsyncClient(base_url=stack.url, timeout=PATIENCE) as http:
-        door = FrontDoor(stack, http)
+        control = ControlApi(stack, http)
         try:
-            yield door
+            yield control
         finally:
-            for caller in door.inside:
+            for caller in control.inside:
                 await caller.hang_up()
             # Or their agents would wait for them, and keep others from being served.
-            for caller in {caller.session["session_id"]: caller for caller in door.inside}.values():
+            for caller in {caller.session["session_id"]: caller for caller in control.inside}.values():
                 await caller.ask_the_server("DELETE", "")
 
 
-class FrontDoor:
+class ControlApi:
     """Where callers come in."""
 
     def __init__(self, stack: Stack, http: httpx.AsyncClient) -> None:

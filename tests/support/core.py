@@ -12,7 +12,7 @@ from typing import Any
 
 import voice_agent.lifecycle
 
-MODULES = ("events", "effects", "states", "machine", "table", "timing", "room_health", "watch", "codec")
+MODULES = ("events", "effects", "states", "machine", "table", "timing", "room_health", "liveness", "codec")
 
 
 def load(package: str = "voice_agent.lifecycle") -> Any:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.caller import MICROPHONE_RATE, Caller, FrontDoor
+from tests.support.caller import MICROPHONE_RATE, Caller, ControlApi
 from tests.support.scripted_llm import Rule
 from tests.support.speech import recognise, without_silence, words
 from tests.support.stack import Stack
@@ -23,7 +23,7 @@ _ARRIVE_AT_ONCE: Final = 3
 _SOUND_WITHIN: Final = 60.0
 
 
-async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str]) -> None:
+async def crowd(stack: Stack, api: ControlApi, agent: str, said: Sequence[str]) -> None:
     """One person for each word, all at once. Every answer holds its own word; no caption and no sound another's.
 
     They type: ten who speak at once are more than two cores hear in time.
@@ -33,7 +33,7 @@ async def crowd(stack: Stack, door: FrontDoor, agent: str, said: Sequence[str]) 
 
     async def arrive() -> Caller:
         async with through_the_door:
-            person = await door.come_in(agent_id=agent)
+            person = await api.come_in(agent_id=agent)
             await person.greeting()
             await person.close_microphone()
             return person

@@ -26,7 +26,7 @@ class Observer:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self.watch = fleet.core.watch.Watch()
+        self.liveness = fleet.core.liveness.Liveness()
         self.due: dict[str, float] = {}
         self.alive = True
         self._heartbeat()
@@ -35,9 +35,9 @@ class Observer:
         fleet = self.fleet
         if self.alive:
             if fleet.locked_at(fleet.now):
-                self.watch.write_failed()
+                self.liveness.write_failed()
             else:
-                self.watch.wrote(fleet.now)
+                self.liveness.wrote(fleet.now)
             fleet.after(3.0, self._heartbeat)
 
     def wake(self, session: Session, at: float) -> None:
@@ -56,7 +56,7 @@ class Observer:
             return
         seen, wanted = fleet.seen(session), fleet.wanted(session)
         beat = session.lease.job.beat(fleet.now) if session.lease.job else 0
-        seen = self.watch.look(seen, beat, fleet.now)
+        seen = self.liveness.look(seen, beat, fleet.now)
         desired = {session.name: wanted} if wanted else {}
         fleet.looks += 1
         for action in fleet.core.room_health.decide({session.name: seen}, desired, fleet.now, fleet.limits):
@@ -242,7 +242,7 @@ class Fleet:
     def _act_ClearCooldown(self, session: Session, _action: Any) -> None:  # noqa: N802
         session.attempts = 0
 
-    def _act_MakeRoom(self, _session: Session, _action: Any) -> None:  # noqa: N802
+    def _act_FreeSeat(self, _session: Session, _action: Any) -> None:  # noqa: N802
         idle = (s.lease.job for s in self.sessions.values() if not s.resident and not s.humans and s.lease.job)
         if job := next((job for job in idle if job.in_room), None):
             job.session.expected_until = self.now

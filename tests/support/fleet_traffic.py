@@ -26,7 +26,7 @@ class Visitor:
         if self.session.ended:
             fleet.sessions.pop(self.session.name)
             for observer in fleet.observers:
-                observer.watch.forget([self.session.name])
+                observer.liveness.forget([self.session.name])
             self.generation += 1
             self.session = fleet.open(f"{self.place}#{self.generation}", resident=self.resident)
         session = self.session
@@ -294,13 +294,13 @@ def populate(
         fleet.resync()
         fleet.after(10.0, resync)
 
-    def watch() -> None:
+    def liveness() -> None:
         fleet.check_bound(bound)
-        fleet.after(1.0, watch)
+        fleet.after(1.0, liveness)
 
     def trouble() -> None:
         break_something(fleet)
         fleet.after(fleet.draw.expovariate(1 / fault_every), trouble)
 
-    for routine in (resync, watch, trouble):
+    for routine in (resync, liveness, trouble):
         fleet.after(5.0, routine)

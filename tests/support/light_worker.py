@@ -26,10 +26,10 @@ from livekit.protocol.models import ParticipantPermission
 
 from tests.support.eventually import PATIENCE
 from voice_agent.contracts import AgentAttribute, JobMetadata
-from voice_agent.rooms.holder import LeaseHolder
+from voice_agent.rooms.lease_renewer import LeaseRenewer
 from voice_agent.rooms.leases import Health, Lease, Leases, worker_name
-from voice_agent.rooms.orders import unseal
-from voice_agent.rooms.workers import EVERYBODY, Dedication, WorkerRoll
+from voice_agent.rooms.signed_messages import verify
+from voice_agent.rooms.workers import EVERYBODY, WorkerRegistry, WorkerScope
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
 
@@ -60,7 +60,7 @@ class LightAgent:
         self.room.on("data_received", self._ordered)
         lease = Lease(metadata.room_name, metadata.lease_epoch + 1, job_id)
         self._leases = leases
-        self.holder = LeaseHolder(leases, lease)
+        self.holder = LeaseRenewer(leases, lease)
 
     async def run(self, url: str, token: str) -> None:
         renewing = asyncio.create_task(self.holder.run(lambda: self.behaviour.health), name=f"lease of {self.job_id}")
@@ -89,7 +89,7 @@ class LightAgent:
         )
 
     def _ordered(self, packet: rtc.DataPacket) -> None:
-        order = unseal(packet.data, self.metadata.room_name, self._secret)
+        order = verify(packet.data, self.metadata.room_name, self._secret)
         if order is not None and order.act == "drain" and not self._humans():
             self._gone.set()
 
@@ -106,7 +106,7 @@ class LightAgent:
 
 class LightWorker:
     def __init__(
-        self, settings: Settings, *, name: str = "", capacity: int = 50, dedication: Dedication = EVERYBODY
+        self, settings: Settings, *, name: str = "", capacity: int = 50, worker_scope: WorkerScope = EVERYBODY
     ) -> None:
         self.name = name or worker_name(socket.gethostname(), os.getpid())
         self.behaviour = Behaviour()
@@ -115,10 +115,10 @@ class LightWorker:
         self.registered = asyncio.Event()
         self._settings = settings
         self._capacity = capacity
-        self._dedication = dedication
+        self._worker_scope = worker_scope
         self._database = Database(settings.effective_database_url)
         self._leases = Leases(self._database)
-        self._roll = WorkerRoll(self._database)
+        self._worker_registry = WorkerRegistry(self._database)
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._main: asyncio.Task[None] | None = None
 
@@ -141,7 +141,7 @@ class LightWorker:
             await asyncio.sleep(0.02)
 
     async def _serve(self) -> None:
-        roll = asyncio.create_task(self._told(), name="roll")
+        worker_registry = asyncio.create_task(self._told(), name="roll")
         try:
             while True:
                 with suppress(aiohttp.ClientError, OSError):
@@ -149,10 +149,10 @@ class LightWorker:
                 self.registered.clear()
                 await asyncio.sleep(0.2)
         finally:
-            await _stop(roll)
+            await _stop(worker_registry)
 
     async def _told(self) -> None:
-        await self._roll.keep(self.name, self._capacity, self._active, self._dedication)
+        await self._worker_registry.keep(self.name, self._capacity, self._active, self._worker_scope)
 
     def _active(self) -> int | None:
         return len(self.agents) if self.registered.is_set() else None
@@ -174,7 +174,7 @@ class LightWorker:
         return wire.WorkerMessage(
             register=wire.RegisterWorkerRequest(
                 type=wire.JobType.JT_ROOM,
-                agent_name=self._dedication.agent_name or self._settings.livekit_agent_name,
+                agent_name=self._worker_scope.agent_name or self._settings.livekit_agent_name,
                 version="test",
                 allowed_permissions=allowed,
             )
@@ -191,7 +191,7 @@ class LightWorker:
 
     async def _offer(self, job: wire.Job) -> wire.WorkerMessage:
         metadata = JobMetadata.model_validate_json(job.metadata)
-        if not self._dedication.serves(metadata) or len(self.agents) >= self._capacity:
+        if not self._worker_scope.serves(metadata) or len(self.agents) >= self._capacity:
             return wire.WorkerMessage(availability=wire.AvailabilityResponse(job_id=job.id, available=False))
         taken = await self._leases.take(job.room.name, job.id, self.name, metadata.lease_epoch)
         self.taken += taken is not None

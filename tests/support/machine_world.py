@@ -73,14 +73,14 @@ class World:
         self.tick += 1
         self.told.append(type(event).__name__)
         machine = self.machine
-        before = machine.facts
+        before = machine.data
         try:
             effects: tuple[Any, ...] = machine.handle(event, self.now)
         except self.core.machine.IllegalTransition as error:
-            require(machine.facts == before, "illegal changes nothing", str(error))
+            require(machine.data == before, "illegal changes nothing", str(error))
             require(before.state in str(error) and type(event).__name__ in str(error), "illegal names both", str(error))
             return ()
-        after = machine.facts
+        after = machine.data
         self._account(event, before, after)
         self._check(event, before, after, effects)
         for effect in effects:
@@ -225,10 +225,10 @@ class World:
             require(effect.memory != "loading", "ready means memory", str(effect))
 
     def _greeted(self, effect: Any) -> None:
-        facts = self.machine.facts
+        data = self.machine.data
         require(bool(self.present), "nothing is spoken to an empty room", str(effect))
         require(effect.human.sid in self.present, "greet somebody who is here", str(effect))
-        require(facts.serving, "greet only in conversation", str(effect))
+        require(data.serving, "greet only in conversation", str(effect))
         require(self.greeted_visit != self.visits, "one greeting per arrival into an empty room", str(effect))
         self.greeted_visit = self.visits
         self.living_tasks.add(effect.episode)
@@ -244,36 +244,36 @@ class World:
         require(in_order or effect.outcome != "fresh", "fresh means loaded after the reset began", str(effect))
         require(effect.outcome == self.machine.memory, "the outcome tells the memory", str(effect))
 
-    def _check_standing(self, facts: Any) -> None:
+    def _check_standing(self, data: Any) -> None:
         """What holds between events: nobody waits for something that will never come."""
-        running, state = set(facts.timers), facts.state
+        running, state = set(data.timers), data.state
         detail = f"{state}, timers {sorted(running)}, after {self.told[-6:]}"
-        require(dict(facts.timers) == self.running, "timers are what was asked for", detail)
+        require(dict(data.timers) == self.running, "timers are what was asked for", detail)
         if state == "ready":
-            require(not facts.humans, "ready means nobody is here", detail)
+            require(not data.humans, "ready means nobody is here", detail)
             require(self.resident or "departure" in running, "an empty room times out", detail)
         if self.resident or state != "ready":
             require("departure" not in running, "an occupied room does not time out", detail)
         if state == "engaged":
-            require(bool(facts.humans), "engaged means somebody is here", detail)
-            require(facts.linked in self.present, "whoever is here is heard", detail)
-            heard_out = bool(facts.turns) or self.quiet_fired or "quiet" in running
+            require(bool(data.humans), "engaged means somebody is here", detail)
+            require(data.linked in self.present, "whoever is here is heard", detail)
+            heard_out = bool(data.turns) or self.quiet_fired or "quiet" in running
             require(heard_out, "a quiet moment comes", detail)
-        if facts.serving:
-            require(facts.greeting != "due" or "greeting" in running, "a greeting that is due comes", detail)
-            self.history_of = facts.episode
-        if facts.ready:
-            require(facts.memory != "loading", "ready means memory", detail)
-            kept = facts.memory == "fresh" or facts.loading or "memory_retry" in running
+        if data.serving:
+            require(data.greeting != "due" or "greeting" in running, "a greeting that is due comes", detail)
+            self.history_of = data.episode
+        if data.ready:
+            require(data.memory != "loading", "ready means memory", detail)
+            kept = data.memory == "fresh" or data.loading or "memory_retry" in running
             require(kept, "a stale memory is tried again", detail)
-            require(self.resets_asked == 0 or facts.leaving != "", "a reset is answered", detail)
+            require(self.resets_asked == 0 or data.leaving != "", "a reset is answered", detail)
         if state == "resetting":
             require(bool(running & {"reset_deadline", "teardown_grace"}), "a reset ends", detail)
-        if state in ("starting", "loading_memory") and facts.started:
+        if state in ("starting", "loading_memory") and data.started:
             require("start_deadline" in running, "a start ends", detail)
-        if state == "draining" and not facts.leaving:
+        if state == "draining" and not data.leaving:
             require("drain_limit" in running, "a drain ends", detail)
-        if facts.leaving:
+        if data.leaving:
             require(not running, "nothing ticks in an agent that leaves", detail)
             require(self.left, "leaving is done", detail)
             require(self.resets_asked == 0, "a reset is answered", detail)
@@ -313,8 +313,8 @@ class World:
             self.tell(self.fuses[index % len(self.fuses)].fired())
 
     def fire_running(self) -> bool:
-        live = [fuse for fuse in self.fuses if self.running.get(fuse.timer) == fuse.serial]
-        bounds = [fuse for fuse in live if fuse.timer not in ("quiet", "departure", "memory_retry", "drain_limit")]
+        answering = [fuse for fuse in self.fuses if self.running.get(fuse.timer) == fuse.serial]
+        bounds = [fuse for fuse in answering if fuse.timer not in ("quiet", "departure", "memory_retry", "drain_limit")]
         if bounds:
             self.tell(min(bounds, key=lambda fuse: fuse.seconds).fired())
         return bool(bounds)
@@ -329,14 +329,14 @@ class World:
                 self.deliver(0)
             elif not self.fire_running():
                 break
-        facts = self.machine.facts
-        rest = {"ready", "engaged", "closed"} if facts.started else {"starting", "closed"}
-        if facts.state == "draining":
-            require(facts.serving, "it comes to rest", f"draining, {facts.leaving!r}")
+        data = self.machine.data
+        rest = {"ready", "engaged", "closed"} if data.started else {"starting", "closed"}
+        if data.state == "draining":
+            require(data.serving, "it comes to rest", f"draining, {data.leaving!r}")
         else:
-            require(facts.state in rest, "it comes to rest", f"{facts.state} after {self.told[-12:]}")
-        if facts.serving:
-            require(facts.greeting in ("speaking", "done"), "whoever is here is greeted", str(facts.greeting))
+            require(data.state in rest, "it comes to rest", f"{data.state} after {self.told[-12:]}")
+        if data.serving:
+            require(data.greeting in ("speaking", "done"), "whoever is here is greeted", str(data.greeting))
 
 
 def moves(world: World, draw: random.Random) -> list[tuple[float, Callable[[], Any]]]:
@@ -373,9 +373,8 @@ def moves(world: World, draw: random.Random) -> list[tuple[float, Callable[[], A
         (0.7, lambda: world.tell(events.ResetRequested())),
         (0.4, lambda: world.tell(events.SwitchAgentRequested(f"agent-{draw.randrange(3)}"))),
         (1, lambda: world.tell(draw.choice(world.done)) if world.done else None),
-        (1, lambda: world.tell(draw.choice([events.SyncStarted(), events.SyncFinished(), events.AudioPublished()]))),
+        (1, lambda: world.tell(draw.choice([events.SyncFinished(), events.AudioPublished()]))),
         (0.5, lambda: world.tell(events.RoomReconnected(full=draw.random() < 0.5))),
-        (0.2, lambda: world.tell(events.LeaseGranted(draw.randrange(5)))),
         (0.04, lambda: world.tell(events.DrainRequested())),
         (0.02, lambda: world.tell(events.LeaseLost("taken"))),
         (0.02, lambda: world.tell(events.ShutdownRequested())),

@@ -13,9 +13,9 @@ from voice_agent.memory.access import Memory
 from voice_agent.memory.drainer import AgentLocks, Drainer
 from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.homes import Homes
-from voice_agent.memory.maintenance import Maintenance
 from voice_agent.memory.model import Block, Turn
 from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.reflection import Reflection
 from voice_agent.memory.rewriting import Rewriter
 from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.threads import Threads
@@ -39,7 +39,7 @@ class MemoryWorld:
         self.memory = Memory(self.database, self.letta, outbox_limit=limit, order_patience=0.5)
         self.locks = locks = AgentLocks()
         self.drainer = Drainer(self.outbox, self.threads, self.homes, self.letta, self.log, locks, grace)
-        self.maintenance = Maintenance(
+        self.reflection = Reflection(
             *(self.outbox, self.threads, self.homes, self.letta, self.log, locks, lambda: self.now),
             facts=FactStore(self.database),
             enabled=True,

@@ -14,7 +14,7 @@ from tests.support.stack import Stack
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.threads import Threads
-from voice_agent.memory.upkeep import Upkeep
+from voice_agent.memory.worker import MemoryWorker
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.retention import Retention
 from voice_agent.storage import Database
@@ -83,7 +83,7 @@ class Mortal:
 
         log = ReconnectLog(settings.reconnect_log, "test")
         work = asyncio.create_task(
-            Upkeep(
+            MemoryWorker(
                 settings, database, letta, log, nobody, ScriptedProposer({}), Retention(settings, database).run_due
             ).run()
         )

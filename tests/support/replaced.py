@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import psutil
 
 from tests.integration.conversation.people import BOAT, KNOWS_THE_BOAT, QUESTION
-from tests.support.caller import Caller, front_door
+from tests.support.caller import Caller, control_api
 from tests.support.eventually import PATIENCE, eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.scripted_llm import Failure, Rule
@@ -30,12 +30,12 @@ def the_job(_stack: Stack, caller: Caller) -> int:
 
 
 def the_worker(stack: Stack, _caller: Caller) -> int:
-    return part(stack, "worker")
+    return service(stack, "worker")
 
 
-def part(stack: Stack, name: str) -> int:
-    parts = json.loads(stack.command("status", "--json").stdout)["parts"]
-    return next(int(part["pid"]) for part in parts if part["name"] == name)
+def service(stack: Stack, name: str) -> int:
+    services = json.loads(stack.command("status", "--json").stdout)["services"]
+    return next(int(service["pid"]) for service in services if service["name"] == name)
 
 
 async def goes_on_without_a_second_greeting(
@@ -43,8 +43,8 @@ async def goes_on_without_a_second_greeting(
 ) -> None:
     stack.llm.script(KNOWS_THE_BOAT)
     agent = make_agent(stack, "Phoenix", BOAT)
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=agent)
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         before, job = caller.agents[0].identity, psutil.Process(the_job(stack, caller))
@@ -70,12 +70,12 @@ async def serve_and_worker_die_together(stack: Stack) -> None:
     """Nobody is left who could send for an agent, or be one, until both are back."""
     stack.llm.script(KNOWS_THE_BOAT)
     agent = make_agent(stack, "Lazarus", BOAT)
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=agent)
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         before = caller.agents[0].identity
-        for pid in [await asyncio.to_thread(part, stack, name) for name in ("serve", "worker")]:
+        for pid in [await asyncio.to_thread(service, stack, name) for name in ("serve", "worker")]:
             os.kill(pid, signal.SIGKILL)
         await caller.until(lambda: any(a.identity != before for a in caller.agents), "another agent", within=90)
         await caller.until(lambda: len(caller.agents) == 1, "only the other one")
@@ -106,8 +106,8 @@ async def an_open_question_is_answered_once_or_said_to_be_lost(
     stack: Stack, end: Callable[[Stack, Caller], Awaitable[None]]
 ) -> None:
     agent = make_agent(stack, "Heir", BOAT)
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=agent)
         await caller.greeting()
         before = caller.agents[0].identity
         stack.llm.script(Rule(user="riddle", reply="A clock."), failures=(Failure("hang", 1, "riddle"),))

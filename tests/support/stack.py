@@ -105,8 +105,8 @@ class Stack:
         answer.raise_for_status()
         return answer.json()
 
-    def log(self, part: str) -> str:
-        return (self.home / "logs" / f"{part}.log").read_text(errors="replace")
+    def log(self, service: str) -> str:
+        return (self.home / "logs" / f"{service}.log").read_text(errors="replace")
 
 
 def run_command(environment: dict[str, str], *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import httpx
 import jwt
 
-from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.caller import Caller, ControlApi, control_api
 from tests.support.eventually import eventually
 from tests.support.letta_server import RealLetta
 from tests.support.scripted_llm import Rule
@@ -30,14 +30,14 @@ CURT = Rule(reply="Hm.")
 """The answers are spoken; their words do not matter."""
 
 
-async def told_by_the_owner(stack: Stack, door: FrontDoor, path: ReplyPath) -> str:
+async def told_by_the_owner(stack: Stack, api: ControlApi, path: ReplyPath) -> str:
     """A saved assistant, with something of its owner in every place that is kept."""
     real = RealLetta(stack)
     letta_agent = await asyncio.to_thread(real.add_agent, f"Told {path}", BLOCKS)
     await asyncio.to_thread(real.add_passage, letta_agent, f"The spare key is under the {PASSAGE} pot.")
     saved = {"name": f"Told {path}", "letta_agent_id": letta_agent, "config": {"reply_path": path}}
-    agent = str((await door.http.post("/agents", json=saved)).raise_for_status().json()["id"])
-    owner = await door.come_in(agent_id=agent)
+    agent = str((await api.http.post("/agents", json=saved)).raise_for_status().json()["id"])
+    owner = await api.come_in(agent_id=agent)
     await owner.greeting()
     await owner.ask(f"My brother is called {TOLD}.")
     await owner.leave()
@@ -69,16 +69,16 @@ async def sent_with(stack: Stack, question: str) -> list[str]:
 async def known_by_a_key_is_told_nothing(stack: Stack, path: ReplyPath, questions: Sequence[str]) -> None:
     """A stranger whom their browser makes known."""
     stack.llm.script(CURT)
-    async with front_door(stack) as door:
-        agent = await told_by_the_owner(stack, door, path)
-        key = (await door.http.post("/people")).raise_for_status().json()["key"]
-        stranger = await door.come_in(agent_id=agent, browser_key=key)
+    async with control_api(stack) as api:
+        agent = await told_by_the_owner(stack, api, path)
+        key = (await api.http.post("/people")).raise_for_status().json()["key"]
+        stranger = await api.come_in(agent_id=agent, browser_key=key)
         assert stranger.session["person"]["kind"] == "browser"
         given = await asked(stack, stranger, await stranger.greeting(), questions)
         await stranger.leave()
         assert [canary for canary in CANARIES if canary in given] == []
         assert "I sell boats" in given
-        owner = await door.come_in(agent_id=agent)
+        owner = await api.come_in(agent_id=agent)
         await owner.greeting()
         await owner.ask("Is my cat called something special?")
         sent = "".join(await sent_with(stack, "Is my cat called something special?"))
@@ -90,16 +90,16 @@ async def known_by_a_key_is_told_nothing(stack: Stack, path: ReplyPath, question
 async def of_one_session_is_told_nothing(stack: Stack, questions: Sequence[str]) -> None:
     """A stranger whom nothing makes known, when Letta is to answer."""
     stack.llm.script(CURT)
-    async with front_door(stack) as door:
-        agent = await told_by_the_owner(stack, door, ReplyPath.LETTA)
+    async with control_api(stack) as api:
+        agent = await told_by_the_owner(stack, api, ReplyPath.LETTA)
         # With a key that is not known, and no place for a new one, they are known for the session only.
         about = {"agent_id": agent, "browser_key": "unknown"}
-        answer = await door.http.post("/token", json={"participant_attributes": about})
+        answer = await api.http.post("/token", json={"participant_attributes": about})
         token = answer.raise_for_status().json()
         attributes = jwt.decode(token["participant_token"], options={"verify_signature": False})["attributes"]
         assert attributes["va.person_id"] == f"session:{attributes['va.session_id']}"
         session = {"server_url": token["server_url"], "session_id": attributes["va.session_id"], "resume_secret": ""}
-        stranger = await door.join(session, token["participant_token"])
+        stranger = await api.join(session, token["participant_token"])
         given = await asked(stack, stranger, await stranger.greeting(), questions)
         assert [canary for canary in CANARIES if canary in given] == []
         assert "I sell boats" in given

@@ -15,7 +15,7 @@ from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.threads import Threads
-from voice_agent.memory.upkeep import Upkeep
+from voice_agent.memory.worker import MemoryWorker
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.rooms.retention import Retention
 from voice_agent.storage import Database, upgrade
@@ -34,7 +34,7 @@ async def talk(life: str, agent: str) -> None:
     log = ReconnectLog(settings.reconnect_log, "talker")
     async with asyncio.TaskGroup() as group:
         group.create_task(
-            Upkeep(
+            MemoryWorker(
                 settings, database, letta, log, alive, ScriptedProposer({}), Retention(settings, database).run_due
             ).run()
         )

@@ -97,7 +97,7 @@ class Visitor(Caller):
         task.add_done_callback(self._reading.discard)
 
 
-class Reception:
+class VisitorApi:
     """Where visitors come in, over HTTP only. What it asks for is asked again while the system is on its way."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
@@ -176,9 +176,9 @@ class Reception:
 
 
 @contextlib.asynccontextmanager
-async def reception(url: str) -> AsyncIterator[Reception]:
+async def visitor_api(url: str) -> AsyncIterator[VisitorApi]:
     async with httpx.AsyncClient(base_url=url, timeout=60.0, trust_env=False) as http:
-        found = Reception(http)
+        found = VisitorApi(http)
         try:
             yield found
         finally:

@@ -16,7 +16,7 @@ from tests.support.many_facts import put_facts
 from tests.support.stack import run_command, running_stack
 from voice_agent import settings as settings_module
 from voice_agent.memory.facts.store import Owner
-from voice_agent.models import endpoints
+from voice_agent.providers import endpoints
 from voice_agent.settings import Settings
 from voice_agent.stack import state
 from voice_agent.storage import Database
@@ -44,7 +44,7 @@ class Machine:
         """It is there, and answers nobody."""
         running = state.load(self.home)
         assert running is not None
-        letta = next(part.process for part in running.parts if part.name == "letta")
+        letta = next(service.process for service in running.services if service.name == "letta")
         process = letta.process() if letta else None
         assert process is not None, "no Letta of ours is running"
         stopped = [process, *process.children(recursive=True)]

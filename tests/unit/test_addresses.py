@@ -13,8 +13,8 @@ from tests.support.stack import free_ports
 from voice_agent.addresses import bind_error, cannot_listen, host_name, in_url, is_loopback, reachable
 from voice_agent.errors import Code
 from voice_agent.settings import Settings
-from voice_agent.stack import livekit, parts, readiness
-from voice_agent.web.guard import security_headers
+from voice_agent.stack import livekit, readiness, services
+from voice_agent.web.middleware import security_headers
 
 HOSTS = {
     "127.0.0.1": "http://127.0.0.1:9000",
@@ -37,7 +37,7 @@ async def test_our_own_processes_ask_where_it_listens(host: str, url: str, monke
         return ""
 
     monkeypatch.setattr(readiness, "http", http)
-    await next(part for part in parts.table(settings) if part.name == "serve").probe()
+    await next(service for service in services.table(settings) if service.name == "serve").probe()
     assert asked == [f"{url}/health"]
     assert settings.page_url == url
     [webhook] = json.loads(livekit.configuration(settings))["webhook"]["urls"]
@@ -60,7 +60,7 @@ def test_livekit_listens_where_the_page_does(host: str, listens: list[str]) -> N
     assert written["bind_addresses"] == listens
     only_here = written["rtc"].get("node_ip") == "127.0.0.1" and written["rtc"]["interfaces"] == {"includes": ["lo"]}
     assert only_here is is_loopback(host)
-    told = {part.name: part.ports[0].host for part in parts.table(settings) if part.ours}
+    told = {service.name: service.ports[0].host for service in services.table(settings) if service.ours}
     assert (told["livekit"], told["serve"], told["models"]) == (listens[0], host, "127.0.0.1")
 
 

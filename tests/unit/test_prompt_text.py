@@ -14,10 +14,10 @@ from voice_agent.conversation.greeting import greeting_text
 from voice_agent.conversation.history import Said, compact
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.propose import messages
-from voice_agent.memory.maintenance import instruction
 from voice_agent.memory.model import Block, Snapshot, Turn
 from voice_agent.memory.prompt import build_prompt, recalled_text
 from voice_agent.memory.recall.recall import Recalled
+from voice_agent.memory.reflection import instruction
 from voice_agent.models.chat import parse
 from voice_agent.models.tools import Tool, as_schema
 from voice_agent.prompt_text import called, plain, quoted, quoted_lines

@@ -30,26 +30,26 @@ from voice_agent.conversation.criticality import as_ours, rule_of
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
 from voice_agent.conversation.left_open import ANSWERED_WITHIN, LOST, LeftOpen
-from voice_agent.conversation.persona import Persona
-from voice_agent.conversation.read_ahead import ReadAhead
-from voice_agent.conversation.recollection import Recollection
-from voice_agent.conversation.replies import letta_answer, reply_path
-from voice_agent.conversation.retries import while_temporary
-from voice_agent.conversation.room_events import RoomEvents
-from voice_agent.conversation.speakers import Speakers
-from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.timings import Timings
-from voice_agent.conversation.trouble import (
+from voice_agent.conversation.livekit_agent import LiveKitAgent
+from voice_agent.conversation.prompt_context import PromptContext
+from voice_agent.conversation.prompt_prewarmer import PromptPrewarmer
+from voice_agent.conversation.provider_errors import (
     CANNOT_TAKE_NOTE,
     NO_ANSWER,
     notice_of,
+    provider_error_of,
     slow_answer,
-    trouble_of,
     truncated_block,
 )
+from voice_agent.conversation.reply_source import letta_answer, reply_path
+from voice_agent.conversation.retries import while_temporary
+from voice_agent.conversation.room_events import RoomEvents
+from voice_agent.conversation.speakers import Speakers
+from voice_agent.conversation.speech_session import SpeechSession
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.timings import Timings
 from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.conversation.turns import TurnContext, TurnRecorder
-from voice_agent.conversation.voice import Voice
 from voice_agent.conversation.welcome import Welcome
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.lifecycle import effects as fx
@@ -82,7 +82,7 @@ class VoiceAssistant:
         self,
         room: rtc.Room,
         job: JobMetadata,
-        voice: Voice,
+        speech: SpeechSession,
         memory: Memory,
         log: BoundLog,
         sessions: Sessions,
@@ -94,7 +94,7 @@ class VoiceAssistant:
         self.machine = Machine(timing)
         self._job = job
         self._sessions = sessions
-        self._voice = voice
+        self._speech = speech
         self._memory = memory
         self._journal = Journal(log, self.machine)
         self._driver = Driver(self._journal, self._leave, self._greeted_changed, self.task_failed)
@@ -109,13 +109,13 @@ class VoiceAssistant:
         self._episode_tasks = OwnedTasks("episode", self.task_failed)
         self._turn_tasks = OwnedTasks("turns", self.task_failed)
         self._turns = TurnRecorder(memory.outbox, self._turn_tasks, self._turn_ended)
-        self._persona = Persona(self._heard, self._own_answer, self._turns.plan, self._put_recalled)
-        self._recollection = Recollection(memory, self._persona, job)
-        self._forgets = ForgetByVoice(memory, self._recollection, self._turn_tasks, log, self.notify)
+        self._livekit_agent = LiveKitAgent(self._heard, self._own_answer, self._turns.plan, self._put_recalled)
+        self._prompt_context = PromptContext(memory, self._livekit_agent, job)
+        self._forgets = ForgetByVoice(memory, self._prompt_context, self._turn_tasks, log, self.notify)
         self._recall = TurnRecall(memory, self._forgets, self._episode_tasks, self._journal, self._show_recalled)
         self._left_open = LeftOpen(room)
-        self._welcome = Welcome(voice, memory, self._recollection, self._episode_tasks, enabled=greet)
-        self._ahead = ReadAhead(self._episode_tasks, lambda: voice.brain, self._persona)
+        self._welcome = Welcome(speech, memory, self._prompt_context, self._episode_tasks, enabled=greet)
+        self._prewarmer = PromptPrewarmer(self._episode_tasks, lambda: speech.llm_endpoint, self._livekit_agent)
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
         self._failure: VoiceAgentError | None = None
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -135,7 +135,7 @@ class VoiceAssistant:
                 fx.AnnounceState: self._announce_state,
                 fx.LeaveRoom: lambda e: self._leave(e.reason),
                 fx.RebindAgent: self._rebind,
-                fx.Maintain: lambda e: begin(e, self._job_tasks, self._recollection.settle()),
+                fx.Maintain: lambda e: begin(e, self._job_tasks, self._prompt_context.settle()),
                 fx.Dropped: self._log_only,
             }
         )
@@ -154,13 +154,13 @@ class VoiceAssistant:
         """From an already connected room until the assistant has left it. Returns why; raises what it failed of."""
         self._events.attach()
         self._job_tasks.start("announce", self._announcer.run())
-        self._voice.session.on("speech_created", self._turns.speech_created)
-        self._voice.session.on("conversation_item_added", Timings(self._journal).item_added)
-        self._voice.session.on("error", self._provider_failed)
-        self._voice.session.on("agent_state_changed", self._agent_state_changed)
+        self._speech.session.on("speech_created", self._turns.speech_created)
+        self._speech.session.on("conversation_item_added", Timings(self._journal).item_added)
+        self._speech.session.on("error", self._provider_failed)
+        self._speech.session.on("agent_state_changed", self._agent_state_changed)
         try:
-            await self._voice.start(self._persona)
-            self._job_tasks.start("publish-voice", self._voice.publish())
+            await self._speech.start(self._livekit_agent)
+            self._job_tasks.start("publish-voice", self._speech.publish())
             self.tell(ev.RoomConnected(self.callers.present()))
             why = await asyncio.shield(self._gone)
         finally:
@@ -211,12 +211,12 @@ class VoiceAssistant:
     async def hear_text(self, text: str, identity: str) -> bool:
         """What somebody typed is a turn like any other. False: it came before the session listens."""
         try:
-            await asyncio.wait_for(self._voice.listening.wait(), _LISTENING_WITHIN)
+            await asyncio.wait_for(self._speech.listening.wait(), _LISTENING_WITHIN)
         except TimeoutError:
             return False
-        await self._voice.session.interrupt()
+        await self._speech.session.interrupt()
         if await self._begin_turn(text, identity):
-            self._voice.session.generate_reply(user_input=text)
+            self._speech.session.generate_reply(user_input=text)
         return True
 
     # --- effects ---
@@ -224,7 +224,7 @@ class VoiceAssistant:
     async def _load_memory(self, effect: fx.LoadMemory) -> None:
         awaited = self.machine.state in _SOMEBODY_WAITS_FOR_MEMORY
         self._welcome.look_back()
-        result = await self._recollection.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
+        result = await self._prompt_context.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         await self._take_memory(result.snapshot)
         self._episode_tasks.start("prepare-greeting", self._welcome.prepare(self._speakers.expected_name))
         if result.error is None:
@@ -236,18 +236,18 @@ class VoiceAssistant:
             self.tell(ev.MemoryLoadFailed(effect.episode, result.error.code, result.snapshot is not None))
 
     def _think_ahead(self) -> None:
-        if reply_path(self._recollection.agent) is ReplyPath.HYBRID:
-            self._ahead.start()
+        if reply_path(self._prompt_context.agent) is ReplyPath.HYBRID:
+            self._prewarmer.start()
 
     async def _take_memory(self, snapshot: Snapshot | None) -> None:
-        for label in await self._recollection.take(snapshot):
+        for label in await self._prompt_context.take(snapshot):
             self.notify(truncated_block(label, self.machine.episode))
-        self._recall.refresh(*self._recollection.whose)
+        self._recall.refresh(*self._prompt_context.whose)
         self._think_ahead()
 
     async def _follow_memory(self, episode: int) -> None:
         """What somebody else changes in Letta reaches a running episode, too."""
-        changed = await self._recollection.next_change(self._memory_refresh)
+        changed = await self._prompt_context.next_change(self._memory_refresh)
         if self.machine.state is State.READY:
             self.tell(ev.SyncFinished(changed=True))  # a whole load follows, and with it the next watch
             return
@@ -255,7 +255,7 @@ class VoiceAssistant:
         self._episode_tasks.start("follow-memory", self._follow_memory(episode))
 
     async def _stop_speech(self, effect: fx.StopSpeech) -> None:
-        await self._voice.hush()
+        await self._speech.interrupt()
         self.tell(ev.SpeechStopped(effect.episode))
 
     async def _cancel_episode_tasks(self, effect: fx.CancelEpisodeTasks) -> None:
@@ -267,21 +267,21 @@ class VoiceAssistant:
         self._left_open.drop()
         await self._turns.end_unanswered()
         await self._turn_tasks.finish()
-        await self._recollection.forget_episode(kept=bool(self.machine.facts.lost))
+        await self._prompt_context.forget_episode(kept=bool(self.machine.data.lost))
         self._forgets.new_episode()
-        self._voice.forget()
+        self._speech.forget()
         self.tell(ev.HistoryCleared(effect.episode))
 
     async def _resume(self) -> None:
         """What was said before the connection broke is said still, but for what was forgotten meanwhile."""
         await self._forgets.look_back()
-        await self._recollection.resume()
+        await self._prompt_context.resume()
         await self._forgets.clean()
-        self._voice.forget()
+        self._speech.forget()
         self._think_ahead()
 
     def _listen_to(self, effect: fx.LinkTo) -> None:
-        self._voice.listen_to(effect.human.identity)
+        self._speech.listen_to(effect.human.identity)
         self._memory.look_now()
         if self._left_open.concerns(self.machine.humans):
             self._episode_tasks.start("take-up", self._take_up())
@@ -318,16 +318,16 @@ class VoiceAssistant:
 
     def _greeted_changed(self) -> None:
         """A job that replaces this one must not greet the same visit again. One that was replaced has no say in it."""
-        if self._voice.may_speak():
-            thread, greeted = self._recollection.thread, sorted(self.machine.greeted)
+        if self._speech.may_speak():
+            thread, greeted = self._prompt_context.thread, sorted(self.machine.greeted)
             work = while_temporary(lambda: self._memory.remember_greeted(thread, greeted))
             self._job_tasks.start("remember-greeted", work)
 
     def _rebind(self, effect: fx.RebindAgent) -> None:
         agent = self._bindings[effect.agent_id]
-        self._recollection.bind(agent)
+        self._prompt_context.bind(agent)
         try:
-            self._voice.use(agent.providers)
+            self._speech.use(agent.providers)
         except VoiceAgentError as error:
             self.notify(notice_of(error, self.machine.episode))
             self._fail(error)
@@ -344,8 +344,8 @@ class VoiceAssistant:
                 AgentAttribute.READY: "1" if effect.ready else "",
                 AgentAttribute.MEMORY: self._memory_text(effect.memory),
                 AgentAttribute.AGENT_ID: effect.agent_id,
-                AgentAttribute.LETTA_AGENT_ID: self._recollection.agent.letta_agent_id,
-                AgentAttribute.AGENT_NAME: self._recollection.agent.name,
+                AgentAttribute.LETTA_AGENT_ID: self._prompt_context.agent.letta_agent_id,
+                AgentAttribute.AGENT_NAME: self._prompt_context.agent.name,
                 AgentAttribute.SESSION_ID: self._job.session_id,
                 AgentAttribute.LEASE_EPOCH: str(effect.lease_epoch),
                 AgentAttribute.ERROR: effect.error,
@@ -362,7 +362,7 @@ class VoiceAssistant:
     # --- conversation ---
 
     async def _heard(self, words: str) -> bool:
-        linked = self._voice.session.room_io.linked_participant
+        linked = self._speech.session.room_io.linked_participant
         return await self._begin_turn(words, linked.identity if linked else "")
 
     async def _begin_turn(self, words: str, speaker: str) -> bool:
@@ -371,15 +371,15 @@ class VoiceAssistant:
             return False
         self._left_open.drop()
         about = self._speakers.about(speaker)
-        agent = self._speakers.narrowed(self._recollection.agent, about.person_id)
+        agent = self._speakers.narrowed(self._prompt_context.agent, about.person_id)
         try:
-            thread = await self._recollection.hear(about, agent, self.machine.episode)
+            thread = await self._prompt_context.hear(about, agent, self.machine.episode)
             context = TurnContext.of(agent, thread, about.session_id, about.person_id)
             turn = await self._turns.begin(context, self.machine.episode, words, speaker)
         except VoiceAgentError as error:
             # What could not be written down would be forgotten: say so instead of pretending.
             self.notify(notice_of(error, self.machine.episode))
-            self._voice.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
+            self._speech.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
             return False
         return await self._taken(turn)
 
@@ -395,19 +395,19 @@ class VoiceAssistant:
         return True
 
     async def _put_recalled(self, chat_ctx: ChatContext) -> None:
-        await self._recall.put_into(chat_ctx, self._recollection.who_speaks)
+        await self._recall.put_into(chat_ctx, self._prompt_context.who_speaks)
 
     async def _take_up(self) -> None:
         """The agent before this one is gone in mid-call: what it was asked is answered, or said to be lost."""
-        await self._voice.listening.wait()
+        await self._speech.listening.wait()
         if not self._left_open.concerns(self.machine.humans):
             return  # something else was said meanwhile
         asked = self._left_open.take(self.machine.humans)
         turn = None if asked is None else await self._turns.take_up(asked, self.machine.episode)
         if turn is None:
-            self._voice.session.say(LOST, add_to_chat_ctx=False)
+            self._speech.session.say(LOST, add_to_chat_ctx=False)
         elif await self._taken(turn):
-            self._voice.session.generate_reply(user_input=turn.user_text)
+            self._speech.session.generate_reply(user_input=turn.user_text)
 
     async def _reassure(self, turn: Turn) -> None:
         await asyncio.sleep(_SLOW_AFTER)
@@ -418,7 +418,7 @@ class VoiceAssistant:
         turn = self._turns.answering
         if turn is None or turn.path is not ReplyPath.LETTA:
             return None
-        return letta_answer(self._memory, turn, self._recollection.agent, self._letta_failed)
+        return letta_answer(self._memory, turn, self._prompt_context.agent, self._letta_failed)
 
     def _letta_failed(self, error: VoiceAgentError) -> str:
         self.notify(notice_of(error, self.machine.episode))
@@ -431,9 +431,9 @@ class VoiceAssistant:
 
     async def _between_turns(self) -> None:
         forgotten = await self._forgets.clean()
-        if await self._recollection.compact() or forgotten:
-            self._voice.forget()
-        self._recall.refresh(*self._recollection.whose)
+        if await self._prompt_context.compact() or forgotten:
+            self._speech.forget()
+        self._recall.refresh(*self._prompt_context.whose)
         self._think_ahead()
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
@@ -442,13 +442,13 @@ class VoiceAssistant:
 
     def _provider_failed(self, event: ErrorEvent) -> None:
         """The ears, the brain or the voice gave up on something: say so, in words and in the page."""
-        trouble = trouble_of(event)
+        trouble = provider_error_of(event)
         if trouble is None:
             return
         self._turns.answered()
         self.notify(trouble.notice(self.machine.episode))
         if trouble.apology and self.machine.humans:
-            self._voice.session.say(trouble.apology, add_to_chat_ctx=False)
+            self._speech.session.say(trouble.apology, add_to_chat_ctx=False)
 
     # --- helpers ---
 
@@ -461,7 +461,7 @@ class VoiceAssistant:
         self._job_tasks.start("recall-note", self._announcer.show_recalled(note, to))
 
     def _memory_text(self, memory: MemoryState) -> str:
-        if memory is MemoryState.STALE and (snapshot := self._recollection.snapshot) is not None:
+        if memory is MemoryState.STALE and (snapshot := self._prompt_context.snapshot) is not None:
             return f"stale:{snapshot.loaded_at.isoformat(timespec='seconds')}"
         return str(memory)
 
@@ -489,7 +489,7 @@ class VoiceAssistant:
         self._driver.close()
         await self._episode_tasks.stop()
         await self._turns.end_unanswered()
-        await self._voice.close()
+        await self._speech.close()
         await self._turn_tasks.finish()
         await self._job_tasks.stop()
         for waiter in self._reset_waiters:

@@ -17,7 +17,7 @@ from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Code
 from voice_agent.lifecycle.events import DrainRequested, ResetRequested
 from voice_agent.prompt_text import plain
-from voice_agent.rooms.orders import unseal
+from voice_agent.rooms.signed_messages import verify
 
 MAX_TEXT: Final = 4_000
 """Characters of one typed message."""
@@ -135,7 +135,7 @@ class ClientMessages:
         """What people send on any topic is not for us, and orders are sealed."""
         if packet.participant is not None or packet.topic != CONTROL_TOPIC:
             return
-        order = unseal(packet.data, self._room.name, self._secret)
+        order = verify(packet.data, self._room.name, self._secret)
         match order:
             case ControlMessage(act="reset"):
                 self._assistant.tell(ResetRequested("ordered"))

@@ -46,7 +46,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "follow-memory": Rule(Weight.OPTIONAL, "Changes of the memory in Letta are noticed only after the next visit."),
     "recall": _SOON,
     "recall-refresh": _IN_TIME,
-    "read-ahead": _OPTIONAL,
+    "prewarm-prompt": _OPTIONAL,
     "take-up": Rule(Weight.OPTIONAL, "What was said last is lost. Please say it again.", within=15.0),
     "reassure": _OPTIONAL,
     "between-turns": _IN_TIME,

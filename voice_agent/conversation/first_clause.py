@@ -8,8 +8,8 @@ from typing import Final
 from livekit.agents.tokenize import SentenceStream, SentenceTokenizer, blingfire
 from livekit.agents.tokenize.token_stream import BufferedSentenceStream
 
-from voice_agent.models.speakable import FIRST_CLAUSE_WORDS
-
+FIRST_CLAUSE_WORDS: Final = 3
+"""A shorter first clause sounds clipped and gains nothing."""
 _END: Final = re.compile(r"[.!?…。！？,;:，；：—–][\"')\]]*\s|(?<=[a-z]{2})[.!?,;:]$")
 """After a word a mark ends it before its space is there: the next token takes a tenth of a second."""
 _ABBREVIATION: Final = re.compile(r"(?:^|\W)(?:[A-Z][a-z]{0,2}|\w\.\w)\.$")

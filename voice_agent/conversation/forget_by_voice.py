@@ -9,9 +9,9 @@ from typing import Final
 from livekit.agents import llm
 
 from voice_agent.contracts import MemoryScope, Notice
-from voice_agent.conversation.recollection import Recollection
+from voice_agent.conversation.prompt_context import PromptContext
+from voice_agent.conversation.provider_errors import forgotten_notice, not_forgotten_notice
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.trouble import forgotten_notice, not_forgotten_notice
 from voice_agent.memory.access import Memory
 from voice_agent.memory.facts.store import Owner
 from voice_agent.memory.facts.wishes import ForgetWish, Outcome, forget_wish
@@ -29,13 +29,13 @@ class ForgetByVoice:
     def __init__(
         self,
         memory: Memory,
-        recollection: Recollection,
+        prompt_context: PromptContext,
         tasks: OwnedTasks,
         log: BoundLog,
         notify: Callable[[Notice], None],
     ) -> None:
         self._memory = memory
-        self._recollection = recollection
+        self._prompt_context = prompt_context
         self._tasks = tasks
         self._log = log
         self._notify = notify
@@ -77,7 +77,7 @@ class ForgetByVoice:
         if not new:
             return False
         self._left |= new
-        await self._recollection.forget_said(new, lambda items: without(items, self._marks()))
+        await self._prompt_context.forget_said(new, lambda items: without(items, self._marks()))
         return True
 
     def new_episode(self) -> None:
@@ -88,7 +88,7 @@ class ForgetByVoice:
     async def look_back(self) -> None:
         """The history of the last episode is about to be put back: what is to leave it?"""
         self._said = self._said_before | self._said
-        self._gone |= await self._memory.forgotten_among([*self._said, *self._recollection.quoted_before])
+        self._gone |= await self._memory.forgotten_among([*self._said, *self._prompt_context.quoted_before])
 
     async def _forget(self, turn: Turn, wish: ForgetWish) -> str:
         # Optional: whatever fails here must not end the call.
@@ -102,7 +102,7 @@ class ForgetByVoice:
     async def _carried_out(self, turn: Turn, wish: ForgetWish) -> Outcome:
         owner = Owner(turn.letta_agent_id, turn.person_id)
         outcome = await self._memory.forget(owner, wish, turn.turn_id, self._log)
-        self._gone |= await self._memory.forgotten_among([*self._said, *self._recollection.quoted])
+        self._gone |= await self._memory.forgotten_among([*self._said, *self._prompt_context.quoted])
         return outcome
 
     def _marks(self) -> set[int]:

@@ -9,30 +9,30 @@ from livekit import rtc
 from livekit.agents import AgentSession, APIError, tts
 from livekit.agents.voice import SpeechHandle
 
-from voice_agent.conversation.voice import Voice
+from voice_agent.conversation.speech_session import SpeechSession
 
 
 class Greeter:
-    def __init__(self, voice: Voice) -> None:
-        self._voice = voice
+    def __init__(self, speech: SpeechSession) -> None:
+        self._speech = speech
         self._made: tuple[str, tts.TTS[Any]] | None = None
         self._frames: list[rtc.AudioFrame] = []
 
     async def prepare(self, text: str) -> None:
         """Make the sound of `text`, replacing what was prepared before. A failure costs only the head start."""
-        wanted = text, self._voice.tts
+        wanted = text, self._speech.tts
         if wanted == self._made:
             return
         self._made, self._frames = None, []
         try:
-            async with self._voice.tts.synthesize(text) as stream:
+            async with self._speech.tts.synthesize(text) as stream:
                 frames = [piece.frame async for piece in stream]
         except APIError:
             return
         self._made, self._frames = wanted, frames
 
     def speak(self, session: AgentSession[Any], text: str) -> SpeechHandle:
-        if (text, self._voice.tts) == self._made:
+        if (text, self._speech.tts) == self._made:
             return session.say(text, audio=_played(self._frames))
         return session.say(text)
 

@@ -21,19 +21,19 @@ from voice_agent.conversation.callers import Sessions
 from voice_agent.conversation.client_messages import ClientMessages
 from voice_agent.conversation.criticality import as_ours
 from voice_agent.conversation.providers import build_providers, load_vad
+from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.voice import Voice
 from voice_agent.lifecycle.events import LeaseLost
 from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.recall.embedder import HttpEmbedder
 from voice_agent.memory.recall.second_look import ChatSecondLook
-from voice_agent.models import endpoints
-from voice_agent.models.catalog import CHECK_HEADERS
 from voice_agent.observe.log import BoundLog, ReconnectLog
+from voice_agent.providers import endpoints
+from voice_agent.providers.local_server import CHECK_HEADERS
 from voice_agent.registry.store import SqlSessionStore
-from voice_agent.rooms.holder import LeaseHolder
+from voice_agent.rooms.lease_renewer import LeaseRenewer
 from voice_agent.rooms.leases import Health, Lease, Leases, health_of
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.settings import Settings
@@ -76,8 +76,8 @@ async def _job(context: JobContext) -> None:
     embedder = HttpEmbedder(
         vectors.base_url, vectors.api_key, vectors.model, version=vectors.version, tells_input_type=vectors.local
     )
-    brain = endpoints.llm(settings)
-    second_look = ChatSecondLook(brain, CHECK_HEADERS) if brain.local else None
+    llm_endpoint = endpoints.llm(settings)
+    second_look = ChatSecondLook(llm_endpoint, CHECK_HEADERS) if llm_endpoint.local else None
     livekit = LiveKit(settings)
     leases = Leases(database)
     lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
@@ -92,7 +92,7 @@ async def _job(context: JobContext) -> None:
             )
             memory = Memory(database, letta, embedder, second_look, settings.outbox_limit)
             sessions = RoomSessions(SqlSessionStore(database), livekit, job.room_name)
-            await _converse(context, settings, job, memory, LeaseHolder(leases, lease), sessions, log)
+            await _converse(context, settings, job, memory, LeaseRenewer(leases, lease), sessions, log)
     finally:
         await embedder.aclose()
         if second_look is not None:
@@ -142,7 +142,7 @@ async def _converse(
     settings: Settings,
     job: JobMetadata,
     memory: Memory,
-    holder: LeaseHolder,
+    renewer: LeaseRenewer,
     sessions: Sessions,
     log: BoundLog,
 ) -> None:
@@ -150,7 +150,7 @@ async def _converse(
     assistant = VoiceAssistant(
         context.room,
         job,
-        Voice(context.room, build, job.agent.providers, holder.may_speak),
+        SpeechSession(context.room, build, job.agent.providers, renewer.may_speak),
         memory,
         log,
         sessions,
@@ -167,7 +167,7 @@ async def _converse(
     context.add_shutdown_callback(assistant.shutdown)
 
     async def hold() -> None:
-        await holder.run(assistant.health)
+        await renewer.run(assistant.health)
         assistant.tell(LeaseLost("another agent owns the room"))
 
     await assistant.open()

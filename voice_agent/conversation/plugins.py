@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any, Final, Literal
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.endpoints import missing
+from voice_agent.providers.endpoints import missing
 
 Kind = Literal["STT", "LLM", "TTS", "VAD"]
 

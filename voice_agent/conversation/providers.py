@@ -13,11 +13,11 @@ from openai import AsyncClient, DefaultAsyncHttpxClient
 
 from voice_agent.contracts import ProviderChoices
 from voice_agent.conversation import plugins
-from voice_agent.conversation.eager_ears import EagerEars
+from voice_agent.conversation.eager_stt import EagerStt
 from voice_agent.conversation.first_clause import FirstClauseTokenizer
-from voice_agent.models import endpoints
-from voice_agent.models.endpoints import OPENAI, Endpoint
 from voice_agent.outbound import tls
+from voice_agent.providers import endpoints
+from voice_agent.providers.endpoints import OPENAI, Endpoint
 from voice_agent.settings import Settings
 
 SILENCE: Final = 10.0
@@ -33,7 +33,7 @@ class Providers:
     stt: stt.STT[Any]
     llm: llm.LLM[Any]
     tts: tts.TTS[Any]
-    brain: Endpoint
+    llm_endpoint: Endpoint
     """Where `llm` thinks."""
     clients: tuple[AsyncClient, ...]
     """The plugins leave those open that they were given."""
@@ -52,23 +52,23 @@ def build_providers(
     settings: Settings, loaded: vad.VAD, choices: ProviderChoices, silence: float = SILENCE
 ) -> Providers:
     """`loaded` is the installation's voice detection, made ahead. Raises Permanent for what cannot be had."""
-    ears, brain = endpoints.stt(settings, choices.stt), endpoints.llm(settings, choices.llm)
-    if brain.local:
-        brain = replace(brain, conversation=uuid4().hex)
-    mouth = endpoints.tts(settings, choices.tts)
-    hearing, speaking = _client(ears, silence), _client(mouth, silence)
-    thinking = _client(brain)
+    stt_endpoint, llm_endpoint = endpoints.stt(settings, choices.stt), endpoints.llm(settings, choices.llm)
+    if llm_endpoint.local:
+        llm_endpoint = replace(llm_endpoint, conversation=uuid4().hex)
+    tts_endpoint = endpoints.tts(settings, choices.tts)
+    stt_client, tts_client = _client(stt_endpoint, silence), _client(tts_endpoint, silence)
+    llm_client = _client(llm_endpoint)
     wanted = choices.vad.provider or settings.vad_provider
     detection = loaded if wanted == settings.vad_provider else load_vad(wanted)
-    recogniser = _ears(ears, hearing)
+    recogniser = _stt(stt_endpoint, stt_client)
     return Providers(
         vad=detection,
         # Elsewhere every recognition is paid for.
-        stt=EagerEars(stt=recogniser, vad=detection) if ears.local else recogniser,
-        llm=_brain(brain, thinking),
-        tts=_mouth(mouth, speaking),
-        brain=brain,
-        clients=tuple(client for client in (hearing, thinking, speaking) if client is not None),
+        stt=EagerStt(stt=recogniser, vad=detection) if stt_endpoint.local else recogniser,
+        llm=_llm(llm_endpoint, llm_client),
+        tts=_tts(tts_endpoint, tts_client),
+        llm_endpoint=llm_endpoint,
+        clients=tuple(client for client in (stt_client, llm_client, tts_client) if client is not None),
     )
 
 
@@ -79,7 +79,7 @@ def load_vad(provider: str = _SILERO) -> vad.VAD:
     return found
 
 
-def _ears(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
+def _stt(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
     if client is not None:
         return openai.STT(model=endpoint.model, client=client, use_realtime=False, language=endpoint.language or "en")
     options = {"model": endpoint.model, "base_url": endpoint.base_url, "language": endpoint.language}
@@ -87,7 +87,7 @@ def _ears(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
     return found
 
 
-def _brain(endpoint: Endpoint, client: AsyncClient | None) -> llm.LLM[Any]:
+def _llm(endpoint: Endpoint, client: AsyncClient | None) -> llm.LLM[Any]:
     if client is not None:
         key = endpoint.conversation or NOT_GIVEN
         return openai.LLM(model=endpoint.model, client=client, prompt_cache_key=key)
@@ -96,9 +96,9 @@ def _brain(endpoint: Endpoint, client: AsyncClient | None) -> llm.LLM[Any]:
     return found
 
 
-def _mouth(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
+def _tts(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
     if client is not None:
-        return _Mouth(
+        return _ClauseByClause(
             openai.TTS(
                 model=endpoint.model, voice=endpoint.voice, speed=endpoint.speed, client=client, response_format="pcm"
             )
@@ -111,10 +111,10 @@ def _mouth(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
         "speed": endpoint.speed if endpoint.speed != 1.0 else 0,
     }
     found: tts.TTS[Any] = plugins.made(endpoint.provider, "TTS", options)
-    return found if found.capabilities.streaming else _Mouth(found)
+    return found if found.capabilities.streaming else _ClauseByClause(found)
 
 
-class _Mouth(tts.StreamAdapter):
+class _ClauseByClause(tts.StreamAdapter):
     """A voice that takes whole texts is given them clause by clause. Livekit waits for a long sentence."""
 
     def __init__(self, voice: tts.TTS[Any]) -> None:

@@ -12,7 +12,7 @@ from livekit.agents import SpeechCreatedEvent, llm
 from livekit.agents.voice import SpeechHandle
 
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
-from voice_agent.conversation.replies import reply_path
+from voice_agent.conversation.reply_source import reply_path
 from voice_agent.conversation.retries import while_temporary
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.model import Turn, TurnState

@@ -11,9 +11,9 @@ from voice_agent import clock
 from voice_agent.contracts import RoomPolicy
 from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import follow_up, greeting_text, name_told
-from voice_agent.conversation.recollection import Recollection
+from voice_agent.conversation.prompt_context import PromptContext
+from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.voice import Voice
 from voice_agent.memory.access import Memory
 
 _PATIENCE: Final = 1.0
@@ -22,11 +22,11 @@ _PATIENCE: Final = 1.0
 
 class Welcome:
     def __init__(
-        self, voice: Voice, memory: Memory, recollection: Recollection, tasks: OwnedTasks, *, enabled: bool
+        self, speech: SpeechSession, memory: Memory, prompt_context: PromptContext, tasks: OwnedTasks, *, enabled: bool
     ) -> None:
-        self._voice = voice
-        self._greeter = Greeter(voice)
-        self._recollection = recollection
+        self._speech = speech
+        self._greeter = Greeter(speech)
+        self._prompt_context = prompt_context
         self._memory = memory
         self._tasks = tasks
         self._enabled = enabled
@@ -41,13 +41,13 @@ class Welcome:
     def look_back(self) -> None:
         """As memory begins to load: what is known is read beside it, and nobody waits for it."""
         self._looking, self._knows, self._follow_up, self._name = None, False, "", ""
-        greets = self._enabled and self._recollection.agent.greeting is None
+        greets = self._enabled and self._prompt_context.agent.greeting is None
         # In a room of several people nobody knows who will hear it.
-        if greets and self._recollection.policy is not RoomPolicy.SHARED:
+        if greets and self._prompt_context.policy is not RoomPolicy.SHARED:
             self._looking = self._tasks.start("look-back", self._look_back())
 
     async def _look_back(self) -> None:
-        recall = self._memory.recall(*self._recollection.whose)
+        recall = self._memory.recall(*self._prompt_context.whose)
         looked = (await asyncio.gather(asyncio.wait_for(recall.look(), _PATIENCE), return_exceptions=True))[0]
         if isinstance(looked, BaseException):  # the plain greeting is one, too
             return
@@ -71,13 +71,13 @@ class Welcome:
             return None
         if self._follow_up:
             self._said.add(self._follow_up)
-        return self._greeter.speak(self._voice.session, text)
+        return self._greeter.speak(self._speech.session, text)
 
     def text(self, name: str) -> str:
         return greeting_text(
-            self._recollection.agent,
+            self._prompt_context.agent,
             user_name=name or self._name,
-            returning=self._knows or self._recollection.of_earlier_visits,
+            returning=self._knows or self._prompt_context.of_earlier_visits,
             enabled=self._enabled,
             follow_up=self._follow_up,
         )

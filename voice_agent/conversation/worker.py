@@ -13,21 +13,21 @@ from typing import Any, Final
 from livekit.agents import AgentServer
 
 from voice_agent.contracts import ControlMessage
+from voice_agent.conversation.job_acceptance import JobAcceptance, Seats
 from voice_agent.conversation.job_entry import entrypoint, prewarm
-from voice_agent.conversation.jobwatch import JobWatch
-from voice_agent.conversation.reception import Reception, Seats
+from voice_agent.conversation.job_watch import JobWatch
 from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.memory.facts.propose import ChatProposer
 from voice_agent.memory.letta import LettaClient
-from voice_agent.memory.upkeep import Upkeep
-from voice_agent.models import endpoints
-from voice_agent.models.catalog import FACTS_HEADERS
+from voice_agent.memory.worker import MemoryWorker
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.observe.process_tasks import ProcessTasks
+from voice_agent.providers import endpoints
+from voice_agent.providers.local_server import FACTS_HEADERS
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.retention import Retention
-from voice_agent.rooms.workers import Dedication, WorkerRoll
+from voice_agent.rooms.workers import WorkerRegistry, WorkerScope
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 from voice_agent.storage.schema import upgrade
@@ -35,7 +35,7 @@ from voice_agent.storage.schema import upgrade
 _RECONNECT_FOR_EVER: Final = 1_000_000
 
 
-def build_server(settings: Settings, reception: Reception, seats: Seats) -> AgentServer:
+def build_server(settings: Settings, job_acceptance: JobAcceptance, seats: Seats) -> AgentServer:
     server = AgentServer(
         ws_url=settings.effective_livekit_url,
         api_key=settings.livekit_api_key,
@@ -52,7 +52,7 @@ def build_server(settings: Settings, reception: Reception, seats: Seats) -> Agen
         job_memory_warn_mb=0,  # for a line in the log the kernel would walk through each job's pages every five seconds
         initialize_process_timeout=60.0,
     )
-    server.rtc_session(entrypoint, agent_name=settings.livekit_agent_name, on_request=reception.on_request)
+    server.rtc_session(entrypoint, agent_name=settings.livekit_agent_name, on_request=job_acceptance.on_request)
     return server
 
 
@@ -63,8 +63,8 @@ async def run(settings: Settings) -> None:
     name = worker_name(socket.gethostname(), os.getpid())
     log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
     leases = Leases(database)
-    roll = WorkerRoll(database)
-    capacity, dedication = settings.effective_worker_capacity, Dedication.of(settings)
+    worker_registry = WorkerRegistry(database)
+    capacity, worker_scope = settings.effective_worker_capacity, WorkerScope.of(settings)
     registered, stop = asyncio.Event(), _stop_signal()
 
     def active() -> int | None:
@@ -75,15 +75,15 @@ async def run(settings: Settings) -> None:
             # By itself livekit-agents tells it every 2.5 s; until then livekit drops what is sent to a full worker.
             await server._refresh_worker_load()
             await server._update_worker_status()
-            await roll.announce(name, capacity, count, dedication)
+            await worker_registry.announce(name, capacity, count, worker_scope)
 
     watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs}, seats_changed)
     seats = Seats(capacity, lambda: len(server.active_jobs))
-    reception = Reception(leases, name, dedication, seats, log, watch.accepted)
-    server = build_server(settings, reception, seats)
+    job_acceptance = JobAcceptance(leases, name, worker_scope, seats, log, watch.accepted)
+    server = build_server(settings, job_acceptance, seats)
     letta = LettaClient(settings)
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
-    upkeep = Upkeep(
+    memory_worker = MemoryWorker(
         *(settings, database, letta, log, leases.sessions_alive, proposer, Retention(settings, database).run_due),
         letta_tools=not endpoints.llm(settings).local,
     )
@@ -92,8 +92,8 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     over: asyncio.Future[VoiceAgentError] = loop.create_future()
     tasks = ProcessTasks(log, lambda error: None if over.done() else over.set_result(error))
-    tasks.start("memory-upkeep", upkeep.run)
-    tasks.start("worker-roll", lambda: roll.keep(name, capacity, active, dedication))
+    tasks.start("memory-worker", memory_worker.run)
+    tasks.start("worker-registry", lambda: worker_registry.keep(name, capacity, active, worker_scope))
     tasks.start("job-watch", watch.run)
     serving = loop.create_task(server.run(), name="worker:server")
     stopping = loop.create_task(stop.wait(), name="worker:stop")
@@ -106,7 +106,7 @@ async def run(settings: Settings) -> None:
             serving.result()
             raise Temporary(Code.INTERNAL, "livekit's worker ended by itself.", "Look into the log of the worker.")
         with suppress(Temporary):
-            await roll.strike(name)  # what becomes free from here on is nobody's seat
+            await worker_registry.deregister(name)  # what becomes free from here on is nobody's seat
         if settings.worker_drain:
             await _drain(server, settings)
     finally:

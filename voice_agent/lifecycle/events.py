@@ -112,11 +112,6 @@ class MemoryLoadFailed(EpisodeEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class SyncStarted(Event):
-    """Turns are on their way to Letta."""
-
-
-@dataclass(frozen=True, slots=True)
 class SyncFinished(Event):
     """The outbox ran dry or maintenance ended. `changed`: what we loaded is out of date now."""
 
@@ -191,11 +186,6 @@ class TimerFired(EpisodeEvent):
 
     timer: Timer
     serial: int
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseGranted(Event):
-    epoch: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from voice_agent.errors import Code, Permanent
 from voice_agent.lifecycle import effects as ef
 from voice_agent.lifecycle import events as ev
-from voice_agent.lifecycle.facts import Facts, note
 from voice_agent.lifecycle.reactions import Step, react
+from voice_agent.lifecycle.state_data import StateData, apply
 from voice_agent.lifecycle.states import Greeting, Human, Memory, State
 from voice_agent.lifecycle.table import TRANSITIONS, Trigger
 from voice_agent.lifecycle.timing import Timing
@@ -38,100 +38,100 @@ class Machine:
     def __init__(self, timing: Timing | None = None) -> None:
         self.timing = timing or Timing()
         self.last_trigger: Trigger | None = None
-        self._facts = Facts()
+        self._data = StateData()
 
     def handle(self, event: ev.Event, now: float) -> tuple[ef.Effect, ...]:
         """Take note of `event`. Raises `IllegalTransition`, and then nothing has changed."""
-        before = self._facts
+        before = self._data
         late = self._late(event)
         if late is not None:
             self.last_trigger = None
             return (late,)
         draft = before.draft()
-        trigger = note(draft, event)
+        trigger = apply(draft, event)
         target = TRANSITIONS[before.state].get(trigger)
         if target is None:
             raise IllegalTransition(before.state, event, trigger)
         draft.state = target
         step = Step(draft, before, event, self.timing, now)
         react(step, trigger)
-        self._facts = draft
+        self._data = draft
         self.last_trigger = trigger
         return tuple(step.out)
 
     def _late(self, event: ev.Event) -> ef.Dropped | None:
-        facts = self._facts
+        data = self._data
         if not isinstance(event, ev.EpisodeEvent):
             return None
         name = type(event).__name__
         if isinstance(event, ev.TimerFired):
             # By serial, not by episode: a reset's deadline outlives the episode it ends.
-            running = facts.timers.get(event.timer) == event.serial
-            return None if running else ef.Dropped(facts.episode, name, event.episode, "timer was cancelled")
-        if event.episode < facts.episode:
-            return ef.Dropped(facts.episode, name, event.episode, "older episode")
-        if event.episode > facts.episode:
-            raise IllegalTransition(facts.state, event, Trigger.CONTRADICTION)
+            running = data.timers.get(event.timer) == event.serial
+            return None if running else ef.Dropped(data.episode, name, event.episode, "timer was cancelled")
+        if event.episode < data.episode:
+            return ef.Dropped(data.episode, name, event.episode, "older episode")
+        if event.episode > data.episode:
+            raise IllegalTransition(data.state, event, Trigger.CONTRADICTION)
         return None
 
     # --- what can be read ---
 
     @property
-    def facts(self) -> Facts:
+    def data(self) -> StateData:
         """A copy of everything known."""
-        return self._facts.draft()
+        return self._data.draft()
 
     @property
     def state(self) -> State:
-        return self._facts.state
+        return self._data.state
 
     @property
     def episode(self) -> int:
-        return self._facts.episode
+        return self._data.episode
 
     @property
     def humans(self) -> tuple[Human, ...]:
-        return self._facts.humans
+        return self._data.humans
 
     @property
     def memory(self) -> Memory:
-        return self._facts.memory
+        return self._data.memory
 
     @property
     def agent_id(self) -> str:
-        return self._facts.agent_id
+        return self._data.agent_id
 
     @property
     def lease_epoch(self) -> int:
-        return self._facts.lease_epoch
+        return self._data.lease_epoch
 
     @property
     def ready(self) -> bool:
-        return self._facts.ready
+        return self._data.ready
 
     @property
     def serving(self) -> bool:
         """Turns are welcome."""
-        return self._facts.serving
+        return self._data.serving
 
     @property
     def greeting(self) -> Greeting:
-        return self._facts.greeting
+        return self._data.greeting
 
     @property
     def greeted(self) -> frozenset[str]:
         """Who shares a visit that has had its greeting. The driver keeps it for a job that may replace this one."""
-        done = self._facts.greeting in (Greeting.SPEAKING, Greeting.DONE)
-        return frozenset(human.sid for human in self._facts.humans) if done else frozenset()
+        done = self._data.greeting in (Greeting.SPEAKING, Greeting.DONE)
+        return frozenset(human.sid for human in self._data.humans) if done else frozenset()
 
     @property
     def turns(self) -> frozenset[str]:
-        return self._facts.turns
+        return self._data.turns
 
     @property
     def linked(self) -> str | None:
-        return self._facts.linked
+        return self._data.linked
 
     @property
     def error(self) -> str:
-        return self._facts.error
+        return self._data.error

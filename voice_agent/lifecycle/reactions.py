@@ -1,4 +1,4 @@
-"""What a transition causes: effects, and the facts that go with them (timers running, a load under way)."""
+"""What a transition causes: effects, and the state data that go with them (timers running, a load under way)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Final
 from voice_agent.lifecycle import effects as ef
 from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.absence import goes_on, lost_now
-from voice_agent.lifecycle.facts import Facts
+from voice_agent.lifecycle.state_data import StateData
 from voice_agent.lifecycle.states import Ack, Greeting, Human, Memory, ResetOutcome, State, Timer
 from voice_agent.lifecycle.table import Trigger
 from voice_agent.lifecycle.timing import Timing
 
 
 class Step:
-    """One transition being carried out on a draft of the facts."""
+    """One transition being carried out on a draft of the state data."""
 
-    def __init__(self, facts: Facts, before: Facts, event: ev.Event, timing: Timing, now: float) -> None:
-        self.facts = facts
+    def __init__(self, data: StateData, before: StateData, event: ev.Event, timing: Timing, now: float) -> None:
+        self.data = data
         self.before = before
         self.event: Any = event
         self.timing = timing
@@ -28,255 +28,255 @@ class Step:
     # --- small moves ---
 
     def start(self, timer: Timer, seconds: float) -> None:
-        facts = self.facts
-        facts.serial += 1
-        facts.timers = {**facts.timers, timer: facts.serial}
-        self.out.append(ef.StartTimer(facts.episode, timer, seconds, facts.serial))
+        data = self.data
+        data.serial += 1
+        data.timers = {**data.timers, timer: data.serial}
+        self.out.append(ef.StartTimer(data.episode, timer, seconds, data.serial))
 
     def cancel(self, *timers: Timer) -> None:
-        facts = self.facts
-        self.out += [ef.CancelTimer(facts.episode, timer) for timer in timers if timer in facts.timers]
-        facts.timers = {timer: serial for timer, serial in facts.timers.items() if timer not in timers}
+        data = self.data
+        self.out += [ef.CancelTimer(data.episode, timer) for timer in timers if timer in data.timers]
+        data.timers = {timer: serial for timer, serial in data.timers.items() if timer not in timers}
 
     def load(self) -> None:
-        self.facts.loading = True
-        self.facts.outdated = False
-        self.out.append(ef.LoadMemory(self.facts.episode, self.facts.agent_id))
+        self.data.loading = True
+        self.data.outdated = False
+        self.out.append(ef.LoadMemory(self.data.episode, self.data.agent_id))
 
     def link(self, human: Human) -> None:
-        self.facts.linked = human.sid
-        self.out.append(ef.LinkTo(self.facts.episode, human))
+        self.data.linked = human.sid
+        self.out.append(ef.LinkTo(self.data.episode, human))
 
     def greet(self, human: Human) -> None:
         self.cancel(Timer.GREETING)
-        self.facts.greeting = Greeting.SPEAKING
-        self.out.append(ef.Greet(self.facts.episode, human))
+        self.data.greeting = Greeting.SPEAKING
+        self.out.append(ef.Greet(self.data.episode, human))
 
     def drop(self, reason: str) -> None:
-        episode = self.facts.episode
+        episode = self.data.episode
         self.out.append(ef.Dropped(episode, type(self.event).__name__, episode, reason))
 
     def acknowledge_reset(self, outcome: ResetOutcome) -> None:
-        since = self.facts.reset_since
-        self.facts.reset_since = None
-        self.out.append(ef.AcknowledgeReset(self.facts.episode, outcome, 0.0 if since is None else self.now - since))
+        since = self.data.reset_since
+        self.data.reset_since = None
+        self.out.append(ef.AcknowledgeReset(self.data.episode, outcome, 0.0 if since is None else self.now - since))
 
     # --- passages ---
 
     def begin_reset(self) -> None:
-        facts = self.facts
-        self.cancel(*facts.timers)
-        facts.awaiting = frozenset({Ack.SPEECH_STOPPED, Ack.TASKS_ENDED})
-        facts.linked = None
-        if facts.reset_since is None:
-            facts.reset_since = self.now
-        if facts.greeting is Greeting.SPEAKING:
-            facts.greeting = Greeting.DONE
-        self.out += [ef.StopSpeech(facts.episode), ef.CancelEpisodeTasks(facts.episode)]
+        data = self.data
+        self.cancel(*data.timers)
+        data.awaiting = frozenset({Ack.SPEECH_STOPPED, Ack.TASKS_ENDED})
+        data.linked = None
+        if data.reset_since is None:
+            data.reset_since = self.now
+        if data.greeting is Greeting.SPEAKING:
+            data.greeting = Greeting.DONE
+        self.out += [ef.StopSpeech(data.episode), ef.CancelEpisodeTasks(data.episode)]
         self.start(Timer.RESET_DEADLINE, self.timing.reset_deadline)
 
     def begin_episode(self) -> None:
         """Torn down: from here on everything belongs to the next episode."""
-        facts = self.facts
-        facts.episode += 1
-        facts.turns = frozenset()
-        facts.memory = Memory.LOADING
-        facts.load_failures = 0
-        if facts.wanted_agent:
-            facts.agent_id, facts.wanted_agent = facts.wanted_agent, ""
-            facts.snapshot = False
-            self.out.append(ef.RebindAgent(facts.episode, facts.agent_id))
+        data = self.data
+        data.episode += 1
+        data.turns = frozenset()
+        data.memory = Memory.LOADING
+        data.load_failures = 0
+        if data.wanted_agent:
+            data.agent_id, data.wanted_agent = data.wanted_agent, ""
+            data.snapshot = False
+            self.out.append(ef.RebindAgent(data.episode, data.agent_id))
         self.load()
 
     def begin_service(self) -> None:
         """READY or ENGAGED, from a start or from a reset."""
-        facts = self.facts
+        data = self.data
         self.cancel(Timer.START_DEADLINE, Timer.RESET_DEADLINE, Timer.TEARDOWN_GRACE)
-        if facts.reset_since is not None:
-            self.acknowledge_reset(ResetOutcome(facts.memory))
+        if data.reset_since is not None:
+            self.acknowledge_reset(ResetOutcome(data.memory))
         self.follow_memory()
-        if facts.humans:
+        if data.humans:
             self.engage()
         elif self.timing.departure is not None:
             self.start(Timer.DEPARTURE, self.timing.departure)
 
     def engage(self) -> None:
         self.cancel(Timer.DEPARTURE)
-        self.link(self.facts.humans[0])
+        self.link(self.data.humans[0])
         self.start(Timer.QUIET, self.timing.quiet)
-        if self.facts.greeting is Greeting.DUE:
+        if self.data.greeting is Greeting.DUE:
             self.welcome()
-        self.facts.lost = {}
+        self.data.lost = {}
 
     def welcome(self) -> None:
-        facts = self.facts
-        if goes_on(facts.lost, facts.humans, self.now, self.timing.lost_for):
-            facts.greeting = Greeting.DONE
-            self.out.append(ef.Resume(facts.episode, facts.humans[0]))
+        data = self.data
+        if goes_on(data.lost, data.humans, self.now, self.timing.lost_for):
+            data.greeting = Greeting.DONE
+            self.out.append(ef.Resume(data.episode, data.humans[0]))
         else:
             self.start(Timer.GREETING, self.timing.greeting_wait)
 
     def follow_memory(self) -> None:
         """A memory that is not fresh is tried again, later and later."""
-        if self.facts.memory is Memory.FRESH:
+        if self.data.memory is Memory.FRESH:
             self.cancel(Timer.MEMORY_RETRY)
         else:
-            self.start(Timer.MEMORY_RETRY, self.timing.retry_after(self.facts.load_failures))
+            self.start(Timer.MEMORY_RETRY, self.timing.retry_after(self.data.load_failures))
 
     def leave(self, reason: str) -> None:
-        facts = self.facts
-        self.cancel(*facts.timers)
-        facts.awaiting = frozenset()
-        if facts.reset_since is not None:
+        data = self.data
+        self.cancel(*data.timers)
+        data.awaiting = frozenset()
+        if data.reset_since is not None:
             self.acknowledge_reset(ResetOutcome.CLOSING)
-        if not facts.leaving:
-            facts.leaving = reason
+        if not data.leaving:
+            data.leaving = reason
             self.out += [
-                ef.StopSpeech(facts.episode),
-                ef.CancelEpisodeTasks(facts.episode),
-                ef.LeaveRoom(facts.episode, reason),
+                ef.StopSpeech(data.episode),
+                ef.CancelEpisodeTasks(data.episode),
+                ef.LeaveRoom(data.episode, reason),
             ]
 
     # --- what is looked at with every event ---
 
     def account_for_absence(self, trigger: Trigger) -> None:
         """Who is gone: left, or lost in a conversation that had begun with its greeting."""
-        facts, before = self.facts, self.before
+        data, before = self.data, self.before
         if trigger in _CUTS:
-            facts.lost = {}
+            data.lost = {}
             return
-        if facts.humans is before.humans:
+        if data.humans is before.humans:
             return
-        here = {human.identity for human in facts.humans}
+        here = {human.identity for human in data.humans}
         gone = [human for human in before.humans if human.identity not in here]
         if gone:
             heard_out = before.serving and before.greeting is Greeting.DONE
-            everybody = not facts.humans
-            facts.lost = lost_now(facts.lost, self.event, gone, self.now, heard_out=heard_out, everybody=everybody)
+            everybody = not data.humans
+            data.lost = lost_now(data.lost, self.event, gone, self.now, heard_out=heard_out, everybody=everybody)
 
     def settle(self) -> None:
-        facts = self.facts
-        if facts.greeting is Greeting.DUE and facts.serving and facts.listening:
-            self.greet(next(human for human in facts.humans if human.sid in facts.listening))
-        if facts.outdated and not facts.loading and facts.state is State.READY:
+        data = self.data
+        if data.greeting is Greeting.DUE and data.serving and data.listening:
+            self.greet(next(human for human in data.humans if human.sid in data.listening))
+        if data.outdated and not data.loading and data.state is State.READY:
             self.load()
-        if facts.connected and _face(facts) != _face(self.before):
+        if data.connected and _face(data) != _face(self.before):
             self.out.append(
                 ef.AnnounceState(
-                    episode=facts.episode,
-                    state=facts.state,
-                    memory=facts.memory,
-                    ready=facts.ready,
-                    agent_id=facts.agent_id,
-                    lease_epoch=facts.lease_epoch,
-                    error=facts.error,
+                    episode=data.episode,
+                    state=data.state,
+                    memory=data.memory,
+                    ready=data.ready,
+                    agent_id=data.agent_id,
+                    lease_epoch=data.lease_epoch,
+                    error=data.error,
                 )
             )
 
 
-def _face(facts: Facts) -> tuple[object, ...]:
+def _face(data: StateData) -> tuple[object, ...]:
     """What others can see of us."""
-    visible = (facts.episode, facts.state, facts.memory, facts.ready, facts.agent_id, facts.lease_epoch, facts.error)
-    return (facts.connected, *visible)
+    visible = (data.episode, data.state, data.memory, data.ready, data.agent_id, data.lease_epoch, data.error)
+    return (data.connected, *visible)
 
 
 # --- by trigger ---
 
 
 def _job_started(step: Step) -> None:
-    if step.facts.leaving:
+    if step.data.leaving:
         return
     step.start(Timer.START_DEADLINE, step.timing.start_deadline)
     step.load()
 
 
 def _reconnected(step: Step) -> None:
-    if not step.facts.leaving:
-        step.out.append(ef.Rescan(step.facts.episode))
+    if not step.data.leaving:
+        step.out.append(ef.Rescan(step.data.episode))
 
 
 def _memory_settled(step: Step) -> None:
-    if step.facts.ready:
+    if step.data.ready:
         step.follow_memory()
 
 
 def _humans_changed(step: Step) -> None:
-    facts = step.facts
-    if not facts.serving:
+    data = step.data
+    if not data.serving:
         return
     known = {human.identity for human in step.before.humans}
-    for human in facts.humans:
+    for human in data.humans:
         if human.identity not in known:
-            step.out.append(ef.AcknowledgeArrival(facts.episode, human))
+            step.out.append(ef.AcknowledgeArrival(data.episode, human))
     _relink(step)
 
 
 def _relink(step: Step) -> None:
     """Keep listening to the same person; else to whoever has been here longest."""
-    facts = step.facts
-    if facts.linked in {human.sid for human in facts.humans}:
+    data = step.data
+    if data.linked in {human.sid for human in data.humans}:
         return
-    identity = next((human.identity for human in step.before.humans if human.sid == facts.linked), None)
-    same = (human for human in facts.humans if human.identity == identity)
-    step.link(next(same, facts.humans[0]))
+    identity = next((human.identity for human in step.before.humans if human.sid == data.linked), None)
+    same = (human for human in data.humans if human.identity == identity)
+    step.link(next(same, data.humans[0]))
 
 
 def _nothing_new(step: Step) -> None:
     # After our own reconnection the tracks are new even if the people are not.
-    if isinstance(step.event, ev.HumansScanned) and step.facts.serving and step.facts.humans:
-        linked = step.facts.linked
-        step.link(next(human for human in step.facts.humans if human.sid == linked))
+    if isinstance(step.event, ev.HumansScanned) and step.data.serving and step.data.humans:
+        linked = step.data.linked
+        step.link(next(human for human in step.data.humans if human.sid == linked))
 
 
 def _last_human_left(step: Step) -> None:
-    if step.before.serving and step.facts.state is State.DRAINING:
+    if step.before.serving and step.data.state is State.DRAINING:
         step.leave("drained")
 
 
 def _speaker_changed(step: Step) -> None:
-    step.link(next(human for human in step.facts.humans if human.sid == step.event.sid))
+    step.link(next(human for human in step.data.humans if human.sid == step.event.sid))
 
 
 def _greeting_waited(step: Step) -> None:
-    step.greet(step.facts.humans[0])
+    step.greet(step.data.humans[0])
 
 
 def _turn_started(step: Step) -> None:
-    if not step.facts.serving:
+    if not step.data.serving:
         step.drop("not in conversation")
     else:
         step.cancel(Timer.QUIET)
 
 
 def _turn_finished(step: Step) -> None:
-    if step.facts.state is State.ENGAGED and not step.facts.turns:
+    if step.data.state is State.ENGAGED and not step.data.turns:
         step.start(Timer.QUIET, step.timing.quiet)
 
 
 def _quiet(step: Step) -> None:
-    step.out.append(ef.Maintain(step.facts.episode))
+    step.out.append(ef.Maintain(step.data.episode))
 
 
 def _memory_retry(step: Step) -> None:
-    if not step.facts.loading:
+    if not step.data.loading:
         step.load()
 
 
 def _reset_requested(step: Step) -> None:
-    if step.facts.state in (State.STARTING, State.LOADING_MEMORY):
+    if step.data.state in (State.STARTING, State.LOADING_MEMORY):
         step.acknowledge_reset(ResetOutcome.NOT_NEEDED)
-    elif step.facts.state is not State.RESETTING:
+    elif step.data.state is not State.RESETTING:
         step.acknowledge_reset(ResetOutcome.CLOSING)
 
 
 def _switch_requested(step: Step) -> None:
-    if step.facts.state in (State.DRAINING, State.FAILED, State.CLOSED):
+    if step.data.state in (State.DRAINING, State.FAILED, State.CLOSED):
         step.drop("leaving")
 
 
 def _episode_stopped(step: Step) -> None:
-    step.facts.awaiting = frozenset({Ack.HISTORY_CLEARED})
-    step.out.append(ef.ClearHistory(step.facts.episode))
+    step.data.awaiting = frozenset({Ack.HISTORY_CLEARED})
+    step.out.append(ef.ClearHistory(step.data.episode))
 
 
 def _teardown_late(step: Step) -> None:
@@ -285,7 +285,7 @@ def _teardown_late(step: Step) -> None:
 
 def _fail(code: str) -> Callable[[Step], None]:
     def fail(step: Step) -> None:
-        step.facts.error = code
+        step.data.error = code
         step.leave(f"failed: {code}")
 
     return fail
@@ -342,16 +342,16 @@ _SERVICE: Final = frozenset({Trigger.PREPARED_EMPTY, Trigger.PREPARED_OCCUPIED})
 
 
 def react(step: Step, trigger: Trigger) -> None:
-    """Perform the transition: the facts already hold the new state."""
-    facts, before = step.facts, step.before
+    """Perform the transition: the state data already hold the new state."""
+    data, before = step.data, step.before
     step.account_for_absence(trigger)
-    if facts.state is State.RESETTING and (
+    if data.state is State.RESETTING and (
         before.state is not State.RESETTING or trigger is Trigger.PREPARED_FOR_SWITCH
     ):
         step.begin_reset()
     elif trigger in _SERVICE:
         step.begin_service()
-    elif trigger is Trigger.FIRST_HUMAN and facts.state is State.ENGAGED:
+    elif trigger is Trigger.FIRST_HUMAN and data.state is State.ENGAGED:
         step.engage()
     elif trigger in BY_TRIGGER:
         BY_TRIGGER[trigger](step)

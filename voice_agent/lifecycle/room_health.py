@@ -198,7 +198,7 @@ class Report(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class MakeRoom(Action):
+class FreeSeat(Action):
     """No worker that takes this room has a seat left: an agent that waits in an empty one may give up its own."""
 
 
@@ -367,7 +367,7 @@ def _vacant(case: Case) -> Iterator[Action]:
         yield from _report(case, Code.NO_WORKER_FOR_ROOM if wanted.other_workers else Code.NO_WORKER)
     elif wanted.free_slots == 0:
         yield from _report(case, Code.WORKER_FULL)
-        yield MakeRoom(room)
+        yield FreeSeat(room)
         yield _look(case, case.now + limits.cooldown)
     else:
         # A clock that jumped must not turn a cooldown into an hour: nothing was attempted in the future.

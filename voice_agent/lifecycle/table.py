@@ -15,9 +15,9 @@ Between two visits it is made new in place (same job, same room, same track), wh
 
 Four rules shape the table.
 
-*A trigger is an event seen in the light of the facts.* "A human left" is one event but two triggers, because it matters
-whether others remain. `facts.note()` finds the trigger; what depends on facts is decided there, so that a cell here
-is simply the next state.
+*A trigger is an event seen in the light of the state data.* "A human left" is one event but two triggers, because it
+matters whether others remain. `state_data.apply()` finds the trigger; what depends on data is decided there, so that a
+cell here is simply the next state.
 
 *A missing cell is an error.* The machine raises `IllegalTransition` and is unchanged. What merely comes late is not an
 error: results of older episodes and cancelled timers never reach the table, the machine drops them and says so.
@@ -77,7 +77,6 @@ class Trigger(StrEnum):
     TEARDOWN_STUCK = "teardown stuck"
     # the end
     DEPARTURE_DUE = "nobody came back"
-    LEASE_GRANTED = "lease granted"
     LEASE_LOST = "lease lost"
     DRAIN_REQUESTED = "drain requested"
     DRAIN_OVERDUE = "drain overdue"
@@ -85,7 +84,7 @@ class Trigger(StrEnum):
     FAILURE = "failure"
     # neither here nor there
     NOTHING_NEW = "nothing new"
-    CONTRADICTION = "contradicts the facts"
+    CONTRADICTION = "contradicts the state data"
     """No row holds it: an event that cannot be true, such as the end of a load nobody began."""
 
 
@@ -125,7 +124,6 @@ _PASSING: Final = (
     _T.SYNC_CHANGED,
     _T.RESET_REQUESTED,
     _T.SWITCH_REQUESTED,
-    _T.LEASE_GRANTED,
 )
 
 _LATE: Final = (
@@ -156,7 +154,7 @@ _ROWS: Final[dict[State, dict[Trigger, State]]] = {
     },
     _S.READY: {
         **_stay(_S.READY, _T.NOTHING_NEW, _T.AUDIO_PUBLISHED, _T.MEMORY_SETTLED, _T.MEMORY_RETRY, _T.SYNC_CHANGED),
-        **_stay(_S.READY, _T.ROOM_RECONNECTED, _T.LISTENER_SUBSCRIBED, _T.LEASE_GRANTED),
+        **_stay(_S.READY, _T.ROOM_RECONNECTED, _T.LISTENER_SUBSCRIBED),
         **_ALIVE,
         _T.FIRST_HUMAN: _S.ENGAGED,
         _T.RESET_REQUESTED: _S.RESETTING,
@@ -166,7 +164,7 @@ _ROWS: Final[dict[State, dict[Trigger, State]]] = {
     },
     _S.ENGAGED: {
         **_stay(_S.ENGAGED, _T.NOTHING_NEW, _T.AUDIO_PUBLISHED, _T.MEMORY_SETTLED, _T.MEMORY_RETRY, _T.SYNC_CHANGED),
-        **_stay(_S.ENGAGED, _T.ROOM_RECONNECTED, _T.LISTENER_SUBSCRIBED, _T.LEASE_GRANTED),
+        **_stay(_S.ENGAGED, _T.ROOM_RECONNECTED, _T.LISTENER_SUBSCRIBED),
         **_stay(_S.ENGAGED, _T.HUMANS_CHANGED, _T.SPEAKER_CHANGED, _T.GREETING_WAITED, _T.GREETING_ENDED),
         **_stay(_S.ENGAGED, _T.TURN_STARTED, _T.TURN_FINISHED, _T.QUIET),
         **_ALIVE,

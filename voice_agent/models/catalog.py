@@ -9,29 +9,7 @@ from typing import Final, Literal
 
 from voice_agent.downloads import Artifact, Place
 from voice_agent.errors import Code, Permanent
-
-ModelRole = Literal["stt", "tts", "llm", "embedding"]
-
-RECORDER: Final = "recorder"
-"""A chat model that says nothing: lets a memory server store a turn that was answered elsewhere."""
-
-BACKGROUND: Final = "background"
-BACKGROUND_SUFFIX: Final = f"-{BACKGROUND}"
-"""`<chat model>-background` is the same model for work that nobody waits for: it yields to conversations."""
-AHEAD: Final = "ahead"
-"""What a conversation has read before its next question: yields to answers, and background work yields to it."""
-FOR_MANY: Final = "for-many"
-"""What many conversations will begin with is read as background work and kept by its `prompt_cache_key`."""
-FACTS: Final = "facts"
-"""Background work that asks one thing after another behind the same long instruction: it has a place of its own."""
-CHECK: Final = "check"
-"""A question of one word that an answer waits for, behind the same long instruction: it has a place of its own."""
-CHECK_AHEAD: Final = "check-ahead"
-"""Reads that instruction as background work."""
-PRIORITY_HEADER: Final = "x-voice-agent-priority"
-"""One of these for one request, for callers that can set headers."""
-FACTS_HEADERS: Final = {PRIORITY_HEADER: FACTS}
-CHECK_HEADERS: Final = {PRIORITY_HEADER: CHECK}
+from voice_agent.providers.local_server import ModelRole
 
 
 @dataclass(frozen=True)
@@ -258,14 +236,6 @@ def find(name: str) -> Model:
         raise Permanent(
             Code.MODEL_UNKNOWN, f"There is no local model named {name!r}.", f"Known: {', '.join(sorted(MODELS))}."
         ) from None
-
-
-def local(name: str, default: Model) -> Model:
-    """The model a setting names for the role of `default`; empty: the default."""
-    model = find(name) if name else default
-    if model.role != default.role:
-        raise Permanent(Code.MODEL_UNKNOWN, f"{name} is no model for {default.role}.", f"Use {default.name}.")
-    return model
 
 
 def voice_of(model: Model, wanted: str) -> str | None:

@@ -13,20 +13,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from voice_agent.errors import Code, Permanent, VoiceAgentError
-from voice_agent.models.admission import Admission
-from voice_agent.models.answers import OwnedStream, error_body, unless_disconnected
-from voice_agent.models.brains import EVENTS, SLOT_OF, Brain
-from voice_agent.models.catalog import (
+from voice_agent.models.chat_backends import EVENTS, SLOT_OF, ChatBackend
+from voice_agent.models.responses import OwnedStream, error_body, unless_disconnected
+from voice_agent.models.scheduler import Scheduler
+from voice_agent.prompt_text import plain
+from voice_agent.providers.local_server import (
     AHEAD,
     BACKGROUND,
     BACKGROUND_SUFFIX,
     CHECK_AHEAD,
     FACTS,
-    FOR_MANY,
     PRIORITY_HEADER,
     RECORDER,
+    SHARED_PROMPT,
 )
-from voice_agent.prompt_text import plain
 
 
 def parse(body: Any) -> dict[str, Any]:
@@ -57,49 +57,49 @@ def _plain_part(part: Any) -> Any:
     return part
 
 
-async def complete(request: Request, brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
+async def complete(request: Request, backend: ChatBackend, body: dict[str, Any], scheduler: Scheduler) -> Response:
     if body["model"] == RECORDER:
         return record(body)
     priority = request.headers.get(PRIORITY_HEADER)
     if body["model"].endswith(BACKGROUND_SUFFIX):
         priority = BACKGROUND
         body = {**body, "model": body["model"].removesuffix(BACKGROUND_SUFFIX)}
-    if not brain.local:
-        return await unless_disconnected(request, _upstream(brain, body), "chat")
+    if not backend.local:
+        return await unless_disconnected(request, _upstream(backend, body), "chat")
     if priority is not None and priority in SLOT_OF:
-        # Kept is only what was asked for as FOR_MANY: everybody else wants an answer, every time.
-        key = body.get("prompt_cache_key") if priority == FOR_MANY else None
+        # Kept is only what was asked for as SHARED_PROMPT: everybody else wants an answer, every time.
+        key = body.get("prompt_cache_key") if priority == SHARED_PROMPT else None
         body = {**body, "id_slot": SLOT_OF[priority], "prompt_cache_key": key}
-    if priority == FOR_MANY and brain.knows(body):
+    if priority == SHARED_PROMPT and backend.is_cached(body):
         return record(body)
-    if priority not in (AHEAD, BACKGROUND, FACTS, FOR_MANY, CHECK_AHEAD):
-        return await unless_disconnected(request, _live(brain, body, admission), "chat")
-    turn = admission.ahead() if priority == AHEAD else admission.background()
-    return await unless_disconnected(request, _collected(brain, body, turn), f"chat-{priority}")
+    if priority not in (AHEAD, BACKGROUND, FACTS, SHARED_PROMPT, CHECK_AHEAD):
+        return await unless_disconnected(request, _answering(backend, body, scheduler), "chat")
+    turn = scheduler.ahead() if priority == AHEAD else scheduler.background()
+    return await unless_disconnected(request, _collected(backend, body, turn), f"chat-{priority}")
 
 
-async def _upstream(brain: Brain, body: dict[str, Any]) -> Response:
+async def _upstream(backend: ChatBackend, body: dict[str, Any]) -> Response:
     async with AsyncExitStack() as stack:
-        return await _answer(brain, body, stack)
+        return await _answer(backend, body, stack)
 
 
-async def _live(brain: Brain, body: dict[str, Any], admission: Admission) -> Response:
+async def _answering(backend: ChatBackend, body: dict[str, Any], scheduler: Scheduler) -> Response:
     async with AsyncExitStack() as stack:
-        stack.enter_context(admission.live())
-        return await _answer(brain, body, stack)
+        stack.enter_context(scheduler.answering())
+        return await _answer(backend, body, stack)
 
 
-async def _collected(brain: Brain, body: dict[str, Any], turn: AbstractAsyncContextManager[None]) -> Response:
+async def _collected(backend: ChatBackend, body: dict[str, Any], turn: AbstractAsyncContextManager[None]) -> Response:
     """Collected before it is sent: nobody listens, and what is aborted then fails with a status."""
-    async with turn, brain.ask(body) as answer:
+    async with turn, backend.ask(body) as answer:
         content = answer.content
         whole = content if isinstance(content, bytes) else b"".join([part async for part in content])
         return Response(whole, answer.status, media_type=answer.media_type)
 
 
-async def _answer(brain: Brain, body: dict[str, Any], stack: AsyncExitStack) -> Response:
+async def _answer(backend: ChatBackend, body: dict[str, Any], stack: AsyncExitStack) -> Response:
     """A stream takes over everything that the stack holds."""
-    answer = await stack.enter_async_context(brain.ask(body))
+    answer = await stack.enter_async_context(backend.ask(body))
     if isinstance(answer.content, bytes):
         return Response(answer.content, answer.status, media_type=answer.media_type)
     owned = stack.pop_all()

@@ -73,7 +73,7 @@ def prune_models() -> None:
     """Remove models that are not used by default, and what interrupted downloads left."""
     from voice_agent.downloads import is_cached, remove, remove_leftovers
     from voice_agent.models.catalog import MODELS
-    from voice_agent.models.parts import plans
+    from voice_agent.models.processes import plans
     from voice_agent.settings import load
 
     settings = load().settings
@@ -90,7 +90,7 @@ def prune_models() -> None:
 
 def serve_models() -> None:
     """Run the model server until it is interrupted."""
-    from voice_agent.models.front import serve
+    from voice_agent.models.app import serve
     from voice_agent.settings import load
 
     serve(load().settings)

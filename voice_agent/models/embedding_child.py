@@ -22,11 +22,11 @@ from starlette.routing import Route
 
 from voice_agent.errors import Code, Temporary
 from voice_agent.inbound import Server
-from voice_agent.models.answers import HANDLERS, unless_disconnected
 from voice_agent.models.catalog import EmbeddingShape
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
 from voice_agent.models.embedding import EmbeddingModel, Vectors
 from voice_agent.models.onnx import Cancellation
+from voice_agent.models.responses import HANDLERS, unless_disconnected
 
 LIST_NICENESS: Final = 10
 LONGEST_QUEUE: Final = 32
@@ -79,9 +79,9 @@ class Embedding:
         self._quick, self._many = Lane(model, "quick", 0), Lane(model, "many", LIST_NICENESS)
 
     async def embed(self, request: Request) -> Response:
-        wish = await request.json()
-        lane = self._quick if len(wish["texts"]) <= QUICK else self._many
-        vectors, tokens = await unless_disconnected(request, lane.embed(wish["texts"], wish["query"]), "embed")
+        asked = await request.json()
+        lane = self._quick if len(asked["texts"]) <= QUICK else self._many
+        vectors, tokens = await unless_disconnected(request, lane.embed(asked["texts"], asked["query"]), "embed")
         packed = base64.b64encode(vectors.astype("<f4").tobytes()).decode()
         return JSONResponse({"vectors": packed, "tokens": tokens})
 

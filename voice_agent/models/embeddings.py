@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.answers import unless_disconnected
 from voice_agent.models.catalog import Model
 from voice_agent.models.child import Child
+from voice_agent.models.responses import unless_disconnected
 
 OPENAI_NAMES: Final = frozenset({"text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002"})
 """OpenAI's names mean ours, so that a client written for OpenAI works without a change."""
@@ -26,7 +26,7 @@ INPUT_TYPES: Final = ("query", "passage")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class EmbeddingRequest:
     texts: tuple[str, ...]
     query: bool
     encoding: str
@@ -34,19 +34,19 @@ class Wish:
 
 async def create(request: Request, child: Child, model: Model, body: Any) -> Response:
     # Without admission: a question takes milliseconds, and long lists are computed at a low priority by the child.
-    wish = parse(body, model)
-    made = await unless_disconnected(request, _ask(child, wish), "embed")
-    vectors = np.frombuffer(base64.b64decode(made["vectors"]), "<f4").reshape(len(wish.texts), -1)
+    asked = parse(body, model)
+    made = await unless_disconnected(request, _ask(child, asked), "embed")
+    vectors = np.frombuffer(base64.b64decode(made["vectors"]), "<f4").reshape(len(asked.texts), -1)
     data = [
-        {"object": "embedding", "index": index, "embedding": _encoded(vector, wish.encoding)}
+        {"object": "embedding", "index": index, "embedding": _encoded(vector, asked.encoding)}
         for index, vector in enumerate(vectors)
     ]
     usage = {"prompt_tokens": made["tokens"], "total_tokens": made["tokens"]}
     return JSONResponse({"object": "list", "data": data, "model": model.name, "usage": usage})
 
 
-async def _ask(child: Child, wish: Wish) -> dict[str, Any]:
-    order = {"texts": wish.texts, "query": wish.query}
+async def _ask(child: Child, asked: EmbeddingRequest) -> dict[str, Any]:
+    order = {"texts": asked.texts, "query": asked.query}
     async with child.ask("/embed", Code.EMBEDDING_FAILED, json=order) as answer:
         await answer.aread()
         made: dict[str, Any] = answer.json()
@@ -59,7 +59,7 @@ def _encoded(vector: NDArray[np.float32], encoding: str) -> list[float] | str:
     return [float(value) for value in vector]
 
 
-def parse(body: Any, model: Model) -> Wish:
+def parse(body: Any, model: Model) -> EmbeddingRequest:
     if not isinstance(body, dict):
         raise Permanent(Code.BAD_REQUEST, "The request body is not a JSON object.")
     name = body.get("model")
@@ -79,7 +79,7 @@ def parse(body: Any, model: Model) -> Wish:
         )
     encoding = _one_of("encoding_format", body.get("encoding_format"), FORMATS, "float")
     input_type = _one_of("input_type", body.get("input_type"), INPUT_TYPES, "passage")
-    return Wish(texts, input_type == "query", encoding)
+    return EmbeddingRequest(texts, input_type == "query", encoding)
 
 
 def _texts(given: Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import av
 import numpy as np
 
-from voice_agent.models.sound import SYNTHESIS_RATE, wav_header
+from voice_agent.providers.sound import SYNTHESIS_RATE, wav_header
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "mp3": "audio/mpeg",

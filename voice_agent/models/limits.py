@@ -7,7 +7,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.answers import error_response
+from voice_agent.models.responses import error_response
 
 LARGEST_BODY: Final = 26_000_000
 """OpenAI's 25 MB for an upload, and its form."""

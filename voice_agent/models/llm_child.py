@@ -33,7 +33,7 @@ def main() -> None:
     # Between batches llama.cpp looks for a cancelled request and serves the other slots: a long prompt must not block.
     params.n_batch = 16
     params.sampling.temp = TEMPERATURE
-    # What is read stays in the conversation's slot; the front says which that is, and copies one (models/slots.py).
+    # What is read stays in the conversation's slot; the front says which that is, and copies one (models/kv_cache.py).
     params.cache_ram_mib = 0
     params.slot_save_path = f"{socket.parent}/"
     params.verbosity = 0

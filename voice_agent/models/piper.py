@@ -14,7 +14,7 @@ from kokoro_onnx.tokenizer import Tokenizer
 
 from voice_agent.models.audio import Samples
 from voice_agent.models.onnx import Cancellation, open_session, run
-from voice_agent.models.sound import SYNTHESIS_RATE
+from voice_agent.providers.sound import SYNTHESIS_RATE
 
 
 class Piper:

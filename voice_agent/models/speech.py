@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.admission import Admission
-from voice_agent.models.answers import OwnedStream, unless_disconnected
 from voice_agent.models.catalog import VOICE_ALIASES, Model, voice_of
 from voice_agent.models.child import Child
 from voice_agent.models.encode import MEDIA_TYPES, Encoder, encoder
+from voice_agent.models.responses import OwnedStream, unless_disconnected
+from voice_agent.models.scheduler import Scheduler
 
 OPENAI_STT: Final = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
 OPENAI_TTS: Final = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
@@ -27,7 +27,7 @@ MODEL_SLOWEST, MODEL_FASTEST = 0.5, 2.0
 """Beyond these Kokoro's speech falls apart; OpenAI's wider range is accepted and clipped."""
 
 
-async def transcriptions(request: Request, child: Child, model: Model, admission: Admission) -> Response:
+async def transcriptions(request: Request, child: Child, model: Model, scheduler: Scheduler) -> Response:
     async with request.form(max_files=1, max_fields=32) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):
@@ -50,7 +50,7 @@ async def transcriptions(request: Request, child: Child, model: Model, admission
                 param="response_format",
             )
         data = await upload.read()
-    with admission.live():
+    with scheduler.answering():
         heard = await unless_disconnected(request, _transcribe(child, data), "transcribe")
     if form_of_answer == "text":
         return PlainTextResponse(heard["text"] + "\n")
@@ -67,10 +67,10 @@ async def _transcribe(child: Child, data: bytes) -> dict[str, Any]:
     return heard
 
 
-async def speech(request: Request, child: Child, model: Model, wish: Any, admission: Admission) -> Response:
-    order, form_of_answer = _order(wish, model)
+async def speech(request: Request, child: Child, model: Model, asked: Any, scheduler: Scheduler) -> Response:
+    order, form_of_answer = _order(asked, model)
     async with AsyncExitStack() as stack:
-        stack.enter_context(admission.live())
+        stack.enter_context(scheduler.answering())
         asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
         answer = await unless_disconnected(request, asking, "speak")
         owned = stack.pop_all()
@@ -85,11 +85,11 @@ async def _sound(source: AsyncIterator[bytes], to: Encoder, owned: AsyncExitStac
         yield to.finish()
 
 
-def _order(wish: Any, model: Model) -> tuple[dict[str, Any], str]:
+def _order(asked: Any, model: Model) -> tuple[dict[str, Any], str]:
     """The child's order and the format of the answer."""
-    if not isinstance(wish, dict):
+    if not isinstance(asked, dict):
         raise Permanent(Code.BAD_REQUEST, "The request body is not a JSON object.")
-    text = wish.get("input")
+    text = asked.get("input")
     if not isinstance(text, str) or not text.strip():
         raise Permanent(Code.BAD_REQUEST, "input must be a text that is not empty.", param="input")
     if len(text) > LONGEST_TEXT:
@@ -99,11 +99,11 @@ def _order(wish: Any, model: Model) -> tuple[dict[str, Any], str]:
             "Send it in parts.",
             param="input",
         )
-    _known(wish.get("model"), OPENAI_TTS, model)
-    speed = wish.get("speed", 1.0)
+    _known(asked.get("model"), OPENAI_TTS, model)
+    speed = asked.get("speed", 1.0)
     if not isinstance(speed, int | float) or isinstance(speed, bool) or not SLOWEST <= speed <= FASTEST:
         raise Permanent(Code.BAD_REQUEST, f"speed must be between {SLOWEST} and {FASTEST}.", param="speed")
-    wanted = wish.get("response_format") or "mp3"
+    wanted = asked.get("response_format") or "mp3"
     if wanted not in MEDIA_TYPES:
         raise Permanent(
             Code.BAD_REQUEST,
@@ -112,7 +112,7 @@ def _order(wish: Any, model: Model) -> tuple[dict[str, Any], str]:
             param="response_format",
         )
     clipped = min(max(float(speed), MODEL_SLOWEST), MODEL_FASTEST)
-    return {"text": text, "voice": _voice(wish.get("voice"), model), "speed": clipped}, wanted
+    return {"text": text, "voice": _voice(asked.get("voice"), model), "speed": clipped}, wanted
 
 
 def _known(name: Any, of_openai: frozenset[str], model: Model) -> None:

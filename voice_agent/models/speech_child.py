@@ -16,12 +16,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voice_agent.inbound import Server
-from voice_agent.models.answers import HANDLERS, OwnedStream, unless_disconnected
 from voice_agent.models.audio import RECOGNITION_RATE, decode, pcm16
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
+from voice_agent.models.priority_lock import Priority, PriorityLock, pieces
+from voice_agent.models.responses import HANDLERS, OwnedStream, unless_disconnected
 from voice_agent.models.stt import Moonshine
 from voice_agent.models.tts import open_engine, speak
-from voice_agent.models.turnstile import Priority, Turnstile, pieces
 
 LIVE_SECONDS = 45.0
 """A longer recording is an upload, not somebody waiting for an answer."""
@@ -30,7 +30,7 @@ LIVE_SECONDS = 45.0
 class Speech:
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
-        self._turnstile = Turnstile()
+        self._priority_lock = PriorityLock()
 
     def load(self) -> None:
         threads = self._order["threads"]
@@ -46,17 +46,17 @@ class Speech:
         priority = Priority.LIVE_STT if seconds <= LIVE_SECONDS else Priority.BACKGROUND
 
         async def listen() -> str:
-            segments = pieces(self._turnstile, lambda stop: self._stt.transcribe(samples, stop), priority, priority)
+            segments = pieces(self._priority_lock, lambda stop: self._stt.transcribe(samples, stop), priority, priority)
             return " ".join([text async for text in segments if text])
 
         text = await unless_disconnected(request, listen(), "transcribe")
         return JSONResponse({"text": text, "seconds": seconds})
 
     async def speak(self, request: Request) -> Response:
-        wish = await request.json()
+        asked = await request.json()
         sound = pieces(
-            self._turnstile,
-            lambda stop: speak(self._voice, wish["text"], wish["voice"], wish["speed"], stop),
+            self._priority_lock,
+            lambda stop: speak(self._voice, asked["text"], asked["voice"], asked["speed"], stop),
             Priority.FIRST_CLAUSE,
             Priority.LATER_CLAUSE,
         )

@@ -11,8 +11,8 @@ import numpy as np
 from voice_agent.models.audio import Samples
 from voice_agent.models.catalog import KOKORO, PIPER
 from voice_agent.models.onnx import Cancellation
-from voice_agent.models.sound import SYNTHESIS_RATE
-from voice_agent.models.speakable import clauses
+from voice_agent.models.segmentation import clauses
+from voice_agent.providers.sound import SYNTHESIS_RATE
 
 PAUSES: Final[Mapping[str, float]] = {".": 0.25, "!": 0.25, "?": 0.25, "…": 0.25, ",": 0.1, ";": 0.15, ":": 0.15}
 SILENCE_FOR_NOTHING: Final = 0.2

@@ -11,8 +11,8 @@ from voice_agent.contracts import LogEvent
 from voice_agent.lifecycle import codec
 from voice_agent.lifecycle import effects as ef
 from voice_agent.lifecycle import events as ev
-from voice_agent.lifecycle.facts import Facts
 from voice_agent.lifecycle.machine import IllegalTransition, Machine
+from voice_agent.lifecycle.state_data import StateData
 from voice_agent.lifecycle.states import State
 from voice_agent.lifecycle.table import Trigger
 from voice_agent.observe.log import BoundLog
@@ -30,13 +30,13 @@ class Journal:
 
     def handle(self, event: ev.Event, now: float) -> tuple[ef.Effect, ...]:
         machine = self.machine
-        before = machine.facts
+        before = machine.data
         try:
             effects = machine.handle(event, now)
         except IllegalTransition as error:
             self._write(LogEvent.ILLEGAL, state=error.state, trigger=error.trigger, cause=codec.dump(event))
             raise
-        after = machine.facts
+        after = machine.data
         late = next((effect for effect in effects if isinstance(effect, ef.Dropped)), None)
         if late is not None:
             self._write(LogEvent.STALE_RESULT, reason=late.reason, of_episode=late.of_episode, cause=codec.dump(event))
@@ -70,7 +70,7 @@ class Journal:
         )
 
     def _transition(
-        self, before: Facts, after: Facts, event: ev.Event, effects: tuple[ef.Effect, ...]
+        self, before: StateData, after: StateData, event: ev.Event, effects: tuple[ef.Effect, ...]
     ) -> dict[str, Any]:
         line = {
             "trigger": self.machine.last_trigger,
@@ -92,7 +92,7 @@ def _repeats(event: ev.Event, trigger: Trigger) -> bool:
 
 
 def _story(
-    before: Facts, after: Facts, event: ev.Event, effects: tuple[ef.Effect, ...], trigger: Trigger | None
+    before: StateData, after: StateData, event: ev.Event, effects: tuple[ef.Effect, ...], trigger: Trigger | None
 ) -> Lines:
     """The same in the words of people who wonder what happened."""
     were, are = {human.sid for human in before.humans}, {human.sid for human in after.humans}

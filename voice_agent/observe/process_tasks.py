@@ -18,11 +18,11 @@ RULES: Final[Mapping[str, Weight]] = {
     "monitor-watch": Weight.ESSENTIAL,  # ends when the monitor hangs
     "log-rotation": Weight.OPTIONAL,
     "provider-checks": Weight.OPTIONAL,
-    "first-meetings": Weight.OPTIONAL,
+    "prompt-prewarmer": Weight.OPTIONAL,
     # of serve and of each worker, and one of them does it at a time
-    "memory-upkeep": Weight.OPTIONAL,
+    "memory-worker": Weight.OPTIONAL,
     # of a worker
-    "worker-roll": Weight.ESSENTIAL,  # who is not on it is given no conversation
+    "worker-registry": Weight.ESSENTIAL,  # who is not on it is given no conversation
     "job-watch": Weight.ESSENTIAL,  # nobody would hear of a job that died
 }
 FIRST_PAUSE: Final = 1.0

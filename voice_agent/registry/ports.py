@@ -51,8 +51,6 @@ class SessionStore(Protocol):
     async def touch(self, session_id: str, now: float) -> None:
         """A human of this session was here at `now`."""
 
-    async def touch_room(self, room_name: str, now: float) -> None: ...
-
     async def end(self, session_id: str, now: float) -> bool: ...
 
     async def of_room(self, room_name: str) -> frozenset[str]:

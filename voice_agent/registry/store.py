@@ -107,13 +107,8 @@ class SqlSessionStore:
             await connection.execute(change.values(person_id=person_id))
 
     async def touch(self, session_id: str, now: float) -> None:
-        await self._seen(sessions.c.id == session_id, now)
-
-    async def touch_room(self, room_name: str, now: float) -> None:
-        await self._seen(sessions.c.room_name == room_name, now)
-
-    async def _seen(self, which: ColumnElement[bool], now: float) -> None:
-        change = update(sessions).where(which, sessions.c.ended_at.is_(None)).values(last_human_at=now)
+        alive = (sessions.c.id == session_id, sessions.c.ended_at.is_(None))
+        change = update(sessions).where(*alive).values(last_human_at=now)
         async with self._database.begin() as connection:
             await connection.execute(change)
 

@@ -24,10 +24,10 @@ from voice_agent.contracts import (
     ControlMessage,
     HumanAttribute,
     JobMetadata,
-    RoomMark,
+    RoomMetadata,
 )
 from voice_agent.errors import Code, Permanent, Temporary
-from voice_agent.rooms.orders import seal
+from voice_agent.rooms.signed_messages import sign
 from voice_agent.settings import Settings
 
 _REQUEST_TIMEOUT: Final = 5.0
@@ -70,7 +70,7 @@ class Participant:
 class LiveRoom:
     name: str
     sid: str
-    mark: RoomMark | None
+    metadata: RoomMetadata | None
     """None: not one of ours."""
 
 
@@ -108,28 +108,28 @@ class LiveKit:
     async def close(self) -> None:
         await self._api.aclose()
 
-    async def create_room(self, name: str, mark: RoomMark) -> None:
+    async def create_room(self, name: str, metadata: RoomMetadata) -> None:
         """Does nothing when the room exists. Its lifetimes outlast every absence we promise to survive."""
         request = api.CreateRoomRequest(
             name=name,
-            metadata=mark.model_dump_json(),
+            metadata=metadata.model_dump_json(),
             empty_timeout=ROOM_LIFETIME,
             departure_timeout=ROOM_LIFETIME,
         )
         with _translated():
             await self._api.room.create_room(request)
 
-    async def update_mark(self, name: str, mark: RoomMark) -> None:
+    async def update_metadata(self, name: str, metadata: RoomMetadata) -> None:
         with _translated(), _absent_is_fine():
             await self._api.room.update_room_metadata(
-                api.UpdateRoomMetadataRequest(room=name, metadata=mark.model_dump_json())
+                api.UpdateRoomMetadataRequest(room=name, metadata=metadata.model_dump_json())
             )
 
     async def rooms(self, names: Iterable[str] = ()) -> list[LiveRoom]:
         """These, or without names all there are."""
         with _translated():
             answer = await self._api.room.list_rooms(api.ListRoomsRequest(names=list(names)))
-        return [LiveRoom(room.name, room.sid, _mark(room.metadata)) for room in answer.rooms]
+        return [LiveRoom(room.name, room.sid, _metadata(room.metadata)) for room in answer.rooms]
 
     async def participants(self, room: str) -> list[Participant]:
         """Empty for a room that is not there."""
@@ -153,7 +153,7 @@ class LiveKit:
         agents = [one.identity for one in await self.participants(room) if one.is_agent]
         request = api.SendDataRequest(
             room=room,
-            data=seal(order, room, self._secret),
+            data=sign(order, room, self._secret),
             kind=DataPacket.Kind.RELIABLE,
             destination_identities=agents,
             topic=CONTROL_TOPIC,
@@ -207,9 +207,9 @@ def _participant(info: ParticipantInfo) -> Participant:
     )
 
 
-def _mark(metadata: str) -> RoomMark | None:
+def _metadata(metadata: str) -> RoomMetadata | None:
     try:
-        return RoomMark.model_validate_json(metadata)
+        return RoomMetadata.model_validate_json(metadata)
     except ValidationError:
         return None
 

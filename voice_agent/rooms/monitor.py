@@ -17,10 +17,10 @@ from voice_agent.lifecycle.room_health import Limits, Look, OpenRoom, RemoveAgen
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.ports import SessionStore
 from voice_agent.rooms import metrics
-from voice_agent.rooms.acts import Acts
-from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.actions import Actions
 from voice_agent.rooms.livekit import Participant
 from voice_agent.rooms.observation import Observer, View
+from voice_agent.rooms.repository import RoomRepository
 
 RESYNC: Final = 10.0
 """Every room is looked at this often, whether or not anything was heard of it."""
@@ -39,15 +39,15 @@ class Monitor:
     def __init__(
         self,
         observer: Observer,
-        acts: Acts,
-        book: RoomBook,
+        actions: Actions,
+        repository: RoomRepository,
         sessions: SessionStore,
         log: ReconnectLog,
         clock: Callable[[], float],
     ) -> None:
         self._observer = observer
-        self._acts = acts
-        self._book = book
+        self._actions = actions
+        self._repository = repository
         self._sessions = sessions
         self._log = log
         self._clock = clock
@@ -79,8 +79,8 @@ class Monitor:
         session = participant.session_id
         if not (participant.is_human and session) or not await self._sessions.over({session}):
             return
-        if await self._book.get(room) is not None:
-            await self._acts.remove_caller(room, participant, self._clock())
+        if await self._repository.get(room) is not None:
+            await self._actions.remove_caller(room, participant, self._clock())
 
     async def run(self) -> None:
         """Until cancelled. What cannot be reached now, or refuses us (a wrong key), is said once and tried again."""
@@ -139,10 +139,10 @@ class Monitor:
         (self._at_stake.add if _matters(view) else self._at_stake.discard)(room)
         try:
             for participant in view.over:
-                await self._acts.remove_caller(room, participant, self._clock())
+                await self._actions.remove_caller(room, participant, self._clock())
                 self._due[room] = now + self._limits.recheck
             await self._touch(view)
-            if await self._acts.count_failure(view):
+            if await self._actions.count_failure(view):
                 self._due[room] = now
                 return
             self._note_presence(view, now)
@@ -151,7 +151,7 @@ class Monitor:
                 if isinstance(action, Look):
                     self._due[room] = min(action.at, self._due.get(room, action.at))
                     continue
-                await self._acts.perform(action, view)
+                await self._actions.perform(action, view)
                 if isinstance(action, _LOOK_AT_ONCE):
                     self._due[room] = now
         except VoiceAgentError as error:
@@ -164,7 +164,7 @@ class Monitor:
         if not humans or abs(clock - self._touched.get(room, 0.0)) < _TOUCH_EVERY:
             return
         self._touched[room] = clock
-        await self._book.human_seen(room)
+        await self._repository.human_seen(room)
         for session in {human.session_id for human in humans} - {""}:
             await self._sessions.touch(session, clock)
 

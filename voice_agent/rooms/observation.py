@@ -10,14 +10,14 @@ from typing import Final
 
 from voice_agent.contracts import DISPATCH_COOLDOWN_MAX, LEASE_DEAD_AFTER
 from voice_agent.errors import Temporary
+from voice_agent.lifecycle.liveness import Liveness
 from voice_agent.lifecycle.room_health import SeenAgent, SeenLease, SeenRoom, Wanted
-from voice_agent.lifecycle.watch import Watch
 from voice_agent.registry.ports import SessionStore
-from voice_agent.rooms.book import RoomBook, RoomRecord
 from voice_agent.rooms.leases import Health, LeaseRow, Leases
 from voice_agent.rooms.livekit import LiveKit, LiveRoom, Participant
 from voice_agent.rooms.policy import POLICIES
-from voice_agent.rooms.workers import WorkerRoll, WorkerRow
+from voice_agent.rooms.repository import RoomRecord, RoomRepository
+from voice_agent.rooms.workers import WorkerRegistry, WorkerRow
 
 _AT_ONCE: Final = 16
 _AGENT_PREFIX: Final = "agent-"
@@ -50,21 +50,21 @@ class Observer:
     def __init__(
         self,
         livekit: LiveKit,
-        book: RoomBook,
+        repository: RoomRepository,
         leases: Leases,
-        roll: WorkerRoll,
+        worker_registry: WorkerRegistry,
         sessions: SessionStore,
         clock: Callable[[], float],
         validity: float,
     ) -> None:
         self._livekit = livekit
-        self._book = book
+        self._repository = repository
         self._leases = leases
-        self._roll = roll
+        self._worker_registry = worker_registry
         self._sessions = sessions
         self._clock = clock
         self._validity = validity
-        self._watch = Watch()
+        self._liveness = Liveness()
         self._known: set[str] = set()
         self._held: set[str] = set()
         self._claims: dict[str, tuple[int, float]] = {}
@@ -74,12 +74,12 @@ class Observer:
     async def pulse(self, now: float) -> None:
         """Whether others can write is judged by whether we can."""
         try:
-            await self._book.pulse()
+            await self._repository.pulse()
         except Temporary:
-            self._watch.write_failed()
+            self._liveness.write_failed()
             self._beats.clear()
             raise
-        self._watch.wrote(now)
+        self._liveness.wrote(now)
 
     async def given_up(self) -> set[str]:
         """Rooms whose agent left or died since they were looked at: nobody tells, and LiveKit takes its time."""
@@ -90,7 +90,7 @@ class Observer:
     async def look_at_all(self, now: float) -> list[View]:
         live = await self._livekit.rooms()
         ours = {room.name for room in live if await self._is_ours(room)}
-        names = await self._book.open_names() | ours
+        names = await self._repository.open_names() | ours
         self._forget(names)
         return await self._views(names, live, now)
 
@@ -102,10 +102,10 @@ class Observer:
         live = {room.name: room for room in listed}
         ours = {room.name for room in listed if await self._is_ours(room)}
         present = await self._present(sorted(names), live)
-        records = await self._book.open_records(present)
+        records = await self._repository.open_records(present)
         over = await self._over(present)
         leases = await self._leases.of(present)
-        workers = self._living(await self._roll.all(), now)
+        workers = self._living(await self._worker_registry.all(), now)
         views = []
         for name, everybody in present.items():
             if name not in ours and name not in records:
@@ -128,7 +128,7 @@ class Observer:
         return await self._sessions.over(named) if named else frozenset()
 
     async def _is_ours(self, room: LiveRoom) -> bool:
-        return room.mark is not None and room.mark.installation == await self._book.installation()
+        return room.metadata is not None and room.metadata.installation == await self._repository.installation()
 
     async def _present(self, names: list[str], live: Mapping[str, LiveRoom]) -> dict[str, tuple[Participant, ...]]:
         """A room that could not be listed is left out: nothing is decided about it."""
@@ -166,7 +166,7 @@ class Observer:
             lease=_lease(lease),
             empty_since=now - empty_for,
         )
-        return self._watch.look(raw, lease.beat, now)
+        return self._liveness.look(raw, lease.beat, now)
 
     def _fitting(self, record: RoomRecord, workers: list[WorkerRow]) -> list[WorkerRow]:
         return [worker for worker in workers if worker.takes(record.job, self._livekit.agent_name)]
@@ -199,7 +199,10 @@ class Observer:
 
     async def workers_changed(self, now: float) -> bool:
         """Whether rooms that wait for a worker are worth a look."""
-        living = {worker.name: worker.active < worker.capacity for worker in self._living(await self._roll.all(), now)}
+        living = {
+            worker.name: worker.active < worker.capacity
+            for worker in self._living(await self._worker_registry.all(), now)
+        }
         before, self._hands = self._hands, living
         return living != before
 
@@ -214,7 +217,7 @@ class Observer:
         gone = self._known - set(names)
         self._known -= gone
         self._held -= gone
-        self._watch.forget(gone)
+        self._liveness.forget(gone)
         for name in gone:
             self._claims.pop(name, None)
 

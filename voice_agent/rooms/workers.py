@@ -20,7 +20,7 @@ _UNREGISTERED_LOOK: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Dedication:
+class WorkerScope:
     """Which jobs a worker takes. Empty sets: all."""
 
     roles: frozenset[str] = frozenset()
@@ -29,7 +29,7 @@ class Dedication:
     """LiveKit offers it jobs of this name only. Empty: not known."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Dedication:
+    def of(cls, settings: Settings) -> WorkerScope:
         return cls(_names(settings.worker_roles), _names(settings.worker_businesses), settings.livekit_agent_name)
 
     def serves(self, job: JobMetadata) -> bool:
@@ -38,7 +38,7 @@ class Dedication:
         )
 
 
-EVERYBODY: Final = Dedication()
+EVERYBODY: Final = WorkerScope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +47,32 @@ class WorkerRow:
     capacity: int
     active: int
     beat: int
-    dedication: Dedication = EVERYBODY
+    worker_scope: WorkerScope = EVERYBODY
 
     def takes(self, job: JobMetadata, agent_name: str) -> bool:
         """Whether a job that is dispatched under this name reaches it and is not refused, seats apart."""
-        return self.dedication.agent_name in ("", agent_name) and self.dedication.serves(job)
+        return self.worker_scope.agent_name in ("", agent_name) and self.worker_scope.serves(job)
 
 
-class WorkerRoll:
+class WorkerRegistry:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def announce(self, name: str, capacity: int, active: int, dedication: Dedication = EVERYBODY) -> None:
+    async def announce(self, name: str, capacity: int, active: int, worker_scope: WorkerScope = EVERYBODY) -> None:
         """Every LEASE_RENEWAL seconds, and when its jobs change, by each worker that LiveKit has registered."""
         told = {
             "capacity": capacity,
             "active": active,
-            "agent_name": dedication.agent_name,
-            "roles": sorted(dedication.roles),
-            "businesses": sorted(dedication.businesses),
+            "agent_name": worker_scope.agent_name,
+            "roles": sorted(worker_scope.roles),
+            "businesses": sorted(worker_scope.businesses),
         }
         async with self._database.begin() as connection:
             await connection.execute(insert_if_absent(self._database, workers, {"name": name, "beat": 0, **told}))
             change = update(workers).where(workers.c.name == name)
             await connection.execute(change.values(**told, beat=workers.c.beat + 1))
 
-    async def strike(self, name: str) -> None:
+    async def deregister(self, name: str) -> None:
         """It stopped, or died."""
         async with self._database.begin() as connection:
             await connection.execute(delete(workers).where(workers.c.name == name))
@@ -82,7 +82,7 @@ class WorkerRoll:
             return [_row(row) for row in await connection.execute(select(workers))]
 
     async def keep(
-        self, name: str, capacity: int, active: Callable[[], int | None], dedication: Dedication = EVERYBODY
+        self, name: str, capacity: int, active: Callable[[], int | None], worker_scope: WorkerScope = EVERYBODY
     ) -> None:
         """Until cancelled. Silent while `active()` answers None: the worker is not registered with LiveKit."""
         try:
@@ -90,10 +90,10 @@ class WorkerRoll:
                 count = active()
                 with suppress(Temporary):  # the next beat comes soon; silence is what the monitor should see meanwhile
                     if count is not None:
-                        await self.announce(name, capacity, count, dedication)
+                        await self.announce(name, capacity, count, worker_scope)
                 await asyncio.sleep(_UNREGISTERED_LOOK if count is None else LEASE_RENEWAL)
         finally:
-            await self.strike(name)
+            await self.deregister(name)
 
 
 def _names(text: str) -> frozenset[str]:
@@ -101,5 +101,5 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _row(row: Row[Any]) -> WorkerRow:
-    dedication = Dedication(frozenset(row.roles), frozenset(row.businesses), row.agent_name)
-    return WorkerRow(row.name, row.capacity, row.active, row.beat, dedication)
+    worker_scope = WorkerScope(frozenset(row.roles), frozenset(row.businesses), row.agent_name)
+    return WorkerRow(row.name, row.capacity, row.active, row.beat, worker_scope)

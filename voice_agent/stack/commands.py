@@ -57,16 +57,16 @@ def status(as_json: Json = False) -> None:
     from voice_agent.stack import status as report
 
     found = report.read(settings.load().settings)
-    ready = all(part["ready"] for part in found["parts"])
+    ready = all(service["ready"] for service in found["services"])
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
-        for part in found["parts"]:
-            mark = "ready    " if part["ready"] else "NOT READY"
-            took = "" if part["ready_after_s"] is None else f"{part['ready_after_s']:6.1f} s"
+        for service in found["services"]:
+            mark = "ready    " if service["ready"] else "NOT READY"
+            took = "" if service["ready_after_s"] is None else f"{service['ready_after_s']:6.1f} s"
             typer.echo(
-                f"{mark} {part['name']:<9} {part['version']:<8} pid {part['pid'] or '-':<8} "
-                f"port {part['port'] or '-':<6} {took:>8}  {part['detail']}"
+                f"{mark} {service['name']:<9} {service['version']:<8} pid {service['pid'] or '-':<8} "
+                f"port {service['port'] or '-':<6} {took:>8}  {service['detail']}"
             )
         typer.echo(found["url"])
     if not ready:

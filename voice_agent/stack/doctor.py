@@ -19,13 +19,13 @@ from voice_agent.downloads import Artifact, verify
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.facts.overview import MemoryOverview, Unlearned
 from voice_agent.memory.recall.embedder import Embedder
-from voice_agent.models.checks import check_all
-from voice_agent.models.parts import plans
+from voice_agent.models.processes import plans
+from voice_agent.providers.checks import check_all
 from voice_agent.rooms.retention import Retention
-from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.rooms.workers import WorkerRegistry
 from voice_agent.settings import Settings
-from voice_agent.stack import livekit, parts, readiness, state
-from voice_agent.stack.memory_desk import embedder_of
+from voice_agent.stack import livekit, readiness, services, state
+from voice_agent.stack.memory_service import embedder_of
 from voice_agent.stack.ports import require_free
 from voice_agent.stack.processes import holder, listener, marked
 from voice_agent.stack.provision import LIVEKIT_CLIENT
@@ -82,13 +82,13 @@ async def _disk(settings: Settings) -> str:
 
 
 async def _ports(settings: Settings) -> str:
-    table = parts.table(settings)
+    table = services.table(settings)
     running = state.load(settings.home)
     if running is None:
         require_free(table)
     else:
         ours = {process.pid for process in marked(running.run)}
-        for port in (port for part in table for port in part.ports):
+        for port in (port for service in table for port in service.ports):
             if listener(port.number, udp=port.udp) not in ours:
                 who = holder(port.number, udp=port.udp)
                 raise Permanent(
@@ -96,7 +96,7 @@ async def _ports(settings: Settings) -> str:
                     f"Port {port.number} ({port.setting}) is not held by us but by {who}.",
                     "Stop that program, then `voice-agent restart`.",
                 )
-    numbers = ", ".join(str(port.number) for part in table for port in part.ports)
+    numbers = ", ".join(str(port.number) for service in table for port in service.ports)
     return f"{'ours' if running else 'free'}: {numbers}"
 
 
@@ -173,13 +173,13 @@ async def _database(settings: Settings) -> str:
 async def _worker(settings: Settings) -> str:
     """A worker that LiveKit has registered moves its beat; a row alone may be of one that is gone."""
     database = Database(settings.effective_database_url)
-    roll = WorkerRoll(database)
+    worker_registry = WorkerRegistry(database)
     try:
-        first = {row.name: row.beat for row in await roll.all()}
+        first = {row.name: row.beat for row in await worker_registry.all()}
         give_up = time.monotonic() + 2 * LEASE_RENEWAL
         while time.monotonic() < give_up:
             await asyncio.sleep(LEASE_RENEWAL / 4)
-            alive = [row for row in await roll.all() if row.beat != first.get(row.name, row.beat)]
+            alive = [row for row in await worker_registry.all() if row.beat != first.get(row.name, row.beat)]
             if alive:
                 return ", ".join(f"{row.name}: {row.active} of {row.capacity} conversations" for row in alive)
     finally:

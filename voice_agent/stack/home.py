@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from voice_agent.settings import STACK_FILE, Settings
-from voice_agent.stack.shell import Account
+from voice_agent.stack.subprocess_utils import Account
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _OURS: Final = (STACK_FILE, "livekit.yaml", "drainer.lock", "voice.db*", "logs", "run", "letta", "postgres")

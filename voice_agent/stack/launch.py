@@ -12,11 +12,11 @@ from typing import IO, Any, Final
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.settings import Settings
-from voice_agent.stack import home, parts, samples, secret_store, state
+from voice_agent.stack import home, samples, secret_store, services, state
 from voice_agent.stack.ports import require_free
 from voice_agent.stack.processes import Identity, end, marked
 from voice_agent.stack.provision import provision
-from voice_agent.stack.shell import Report
+from voice_agent.stack.subprocess_utils import Report
 from voice_agent.stack.supervisor import Supervisor
 
 STOP_DEADLINE: Final = 90.0
@@ -31,7 +31,7 @@ def up(settings: Settings, report: Report, *, foreground: bool = False) -> None:
         home.tighten(settings)
         clean_up_after_crash(settings, report)
         settings = secret_store.ensure(settings)
-        require_free(parts.table(settings))
+        require_free(services.table(settings))
         asyncio.run(provision(settings, report))
         if foreground:
             supervise(settings, report)
@@ -54,7 +54,7 @@ async def _supervise(settings: Settings, report: Report, announce_up: Report) ->
     async def settle() -> None:
         await samples.ensure(settings, report)
 
-    supervisor = Supervisor(settings, parts.table(settings), report, settle)
+    supervisor = Supervisor(settings, services.table(settings), report, settle)
     telling = asyncio.create_task(_tell_when_up(supervisor, settings, announce_up), name="announce")
     try:
         await supervisor.run(stop)
@@ -146,7 +146,9 @@ def clean_up_after_crash(settings: Settings, report: Report) -> None:
     left = state.load(settings.home)
     if left is None:
         return
-    known: list[tuple[str, Identity]] = [(part.name, part.process) for part in reversed(left.parts) if part.process]
+    known: list[tuple[str, Identity]] = [
+        (service.name, service.process) for service in reversed(left.services) if service.process
+    ]
     recorded = [(name, process) for name, identity in known if (process := identity.process())]
     for name, process in recorded:
         report(f"{name} (pid {process.pid}) was left behind by a supervisor that is gone: stopping it")

@@ -14,11 +14,11 @@ import asyncpg
 
 from voice_agent.downloads import Artifact, Place
 from voice_agent.errors import Code, Temporary
-from voice_agent.models import endpoints
-from voice_agent.models.catalog import RECORDER
+from voice_agent.providers import endpoints
+from voice_agent.providers.local_server import RECORDER
 from voice_agent.settings import Settings
 from voice_agent.stack import postgres, readiness
-from voice_agent.stack.shell import Report, appear, fetched, run
+from voice_agent.stack.subprocess_utils import Report, appear, fetched, run
 
 VERSION: Final = "0.16.8"
 SDIST_SHA256: Final = "363e26989e552c859ce2e7961d484acee6fccfc1e7b16e8f644b1ae1ccd754a3"

@@ -15,7 +15,7 @@ from voice_agent.addresses import is_everywhere, is_ipv4, is_loopback
 from voice_agent.contracts import WEBHOOK_PATH
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
-from voice_agent.stack.shell import Report, appear, install_wheel, run, write_private
+from voice_agent.stack.subprocess_utils import Report, appear, install_wheel, run, write_private
 
 VERSION: Final = "1.13.5"
 GO_NEEDED: Final = (1, 26)

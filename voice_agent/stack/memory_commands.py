@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from voice_agent.stack.memory_desk import MemoryDesk
+    from voice_agent.stack.memory_service import MemoryService
 
 T = TypeVar("T")
 Agent = Annotated[str, typer.Argument(help="Name or id of an assistant.", metavar="AGENT")]
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def show(agent: Agent, person: Person = OWNER) -> None:
     """Print the memory blocks, the facts with date and source, and what is not remembered yet."""
-    typer.echo("\n".join(_asked(lambda desk: desk.show(agent, person))))
+    typer.echo("\n".join(_asked(lambda memory: memory.show(agent, person))))
 
 
 def search(
@@ -40,7 +40,7 @@ def search(
     person: Person = OWNER,
 ) -> None:
     """Print what a question would bring up, and what Letta's archive has on it."""
-    typer.echo("\n".join(_asked(lambda desk: desk.search(agent, person, query))))
+    typer.echo("\n".join(_asked(lambda memory: memory.search(agent, person, query))))
 
 
 def forget(
@@ -50,7 +50,7 @@ def forget(
     yes: Yes = False,
 ) -> None:
     """Forget facts, and the turns that told them."""
-    found = _asked(lambda desk: desk.find(agent, person, what))
+    found = _asked(lambda memory: memory.find(agent, person, what))
     if not found:
         typer.echo("Nothing like that is remembered.")
         raise typer.Exit(1)
@@ -58,13 +58,13 @@ def forget(
         typer.echo(f"{fact.said_at:%Y-%m-%d}  {fact.text}  ({fact.fact_id})")
     if not yes:
         typer.confirm("Forget this?" if len(found) == 1 else f"Forget these {len(found)}?", abort=True)
-    count = _asked(lambda desk: desk.forget(agent, person, [fact.fact_id for fact in found]))
+    count = _asked(lambda memory: memory.forget(agent, person, [fact.fact_id for fact in found]))
     typer.echo(f"Forgotten: {count}.")
 
 
 def rebuild(agent: Agent, person: Person = OWNER) -> None:
     """Learn again from all turns that are kept. What was forgotten stays forgotten."""
-    count = _asked(lambda desk: desk.rebuild(agent, person))
+    count = _asked(lambda memory: memory.rebuild(agent, person))
     typer.echo(f"The running system learns again from {count} turns.")
 
 
@@ -72,25 +72,25 @@ def pending(
     agent: Annotated[str, typer.Argument(help="Name or id of an assistant; none: all, in numbers.")] = "",
 ) -> None:
     """What Letta is not known to hold. Parked turns need a person; `resync` tries them again."""
-    typer.echo("\n".join(_asked(lambda desk: desk.pending(agent))))
+    typer.echo("\n".join(_asked(lambda memory: memory.pending(agent))))
 
 
 def resync(agent: Agent) -> None:
     """Try parked turns again. Letta is asked first what it holds, so nothing is doubled."""
-    count = _asked(lambda desk: desk.resync(agent))
+    count = _asked(lambda memory: memory.resync(agent))
     typer.echo(f"{count} parked turns are tried again by the running system.")
 
 
-def _asked(ask: Callable[[MemoryDesk], Awaitable[T]]) -> T:
+def _asked(ask: Callable[[MemoryService], Awaitable[T]]) -> T:
     from voice_agent import settings
     from voice_agent.stack import state
-    from voice_agent.stack.memory_desk import opened
+    from voice_agent.stack.memory_service import opened
 
     found = settings.load().settings
     running = state.load(found.home)
 
     async def act() -> T:
-        async with opened(state.as_running(found, running) if running else found) as desk:
-            return await ask(desk)
+        async with opened(state.as_running(found, running) if running else found) as memory:
+            return await ask(memory)
 
     return asyncio.run(act())

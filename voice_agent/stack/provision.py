@@ -1,4 +1,4 @@
-"""Everything that must be on this machine before the parts can start. Each step does nothing when it was done."""
+"""Everything that must be on this machine before the services can start. Each step does nothing when it was done."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final
 
 from voice_agent.downloads import Artifact, Place, is_cached
 from voice_agent.errors import VoiceAgentError
-from voice_agent.models.parts import plans
+from voice_agent.models.processes import plans
 from voice_agent.settings import LIVEKIT_CLIENT_VERSION, Settings
 from voice_agent.stack import letta, livekit, postgres
-from voice_agent.stack.shell import Report, fetched
+from voice_agent.stack.subprocess_utils import Report, fetched
 
 LIVEKIT_CLIENT: Final = Artifact(
     name=f"livekit-client {LIVEKIT_CLIENT_VERSION}",

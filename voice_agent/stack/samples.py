@@ -7,9 +7,9 @@ from typing import Any, Final
 import httpx
 
 from voice_agent.errors import Code, Temporary
-from voice_agent.models import endpoints
+from voice_agent.providers import endpoints
 from voice_agent.settings import Settings
-from voice_agent.stack.shell import Report
+from voice_agent.stack.subprocess_utils import Report
 
 SAMPLES: Final[tuple[dict[str, Any], ...]] = (
     {

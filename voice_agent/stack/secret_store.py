@@ -9,7 +9,7 @@ from typing import Final
 
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import STACK_FILE, Settings
-from voice_agent.stack.shell import write_private
+from voice_agent.stack.subprocess_utils import write_private
 
 MAKERS: Final[dict[str, Callable[[], str]]] = {
     "LIVEKIT_API_KEY": lambda: "va" + secrets.token_hex(6),

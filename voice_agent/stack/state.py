@@ -7,12 +7,12 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
 from voice_agent.stack.processes import Identity
-from voice_agent.stack.shell import write_private
+from voice_agent.stack.subprocess_utils import write_private
 
 
 class Phase(StrEnum):
@@ -24,7 +24,7 @@ class Phase(StrEnum):
     STOPPED = "stopped"
 
 
-class PartState(BaseModel):
+class ServiceState(BaseModel):
     name: str
     phase: Phase = Phase.WAITING
     process: Identity | None = None
@@ -42,7 +42,8 @@ class RunState(BaseModel):
     url: str
     settings: dict[str, str]
     """What the run was started with, without secrets: other commands look where it really is."""
-    parts: list[PartState]
+    services: list[ServiceState] = Field(validation_alias=AliasChoices("services", "parts"))
+    """Earlier versions called them parts: what those started can still be stopped."""
 
 
 def folder(home: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What is up, asked of the parts themselves, not only read from what was written down."""
+"""What is up, asked of the services themselves, not only read from what was written down."""
 
 from __future__ import annotations
 
@@ -7,41 +7,43 @@ from typing import Any
 
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
-from voice_agent.stack import parts, state
-from voice_agent.stack.state import PartState, Phase
+from voice_agent.stack import services, state
+from voice_agent.stack.state import Phase, ServiceState
 
 
 def read(settings: Settings) -> dict[str, Any]:
     running = state.load(settings.home)
     if running is None:
         raise Permanent(Code.NOT_RUNNING, f"Nothing is running in {settings.home}.", "Start it: voice-agent up")
-    table = {part.name: part for part in parts.table(state.as_running(settings, running))}
+    table = {service.name: service for service in services.table(state.as_running(settings, running))}
     alive = running.supervisor.process() is not None
 
     async def ask() -> list[dict[str, Any]]:
-        return list(await asyncio.gather(*(_part(table[part.name], part, alive) for part in running.parts)))
+        return list(
+            await asyncio.gather(*(_service(table[service.name], service, alive) for service in running.services))
+        )
 
-    return {"url": running.url, "parts": asyncio.run(ask())}
+    return {"url": running.url, "services": asyncio.run(ask())}
 
 
-async def _part(part: parts.Part, written: PartState, supervised: bool) -> dict[str, Any]:
+async def _service(service: services.Service, written: ServiceState, supervised: bool) -> dict[str, Any]:
     process = written.process.process() if written.process else None
     trouble = written.detail
     if written.phase is Phase.READY:
-        trouble = await part.probe()
+        trouble = await service.probe()
     elif not trouble:
         trouble = str(written.phase)
-    if part.ours and written.phase is Phase.READY and process is None:
+    if service.ours and written.phase is Phase.READY and process is None:
         trouble = "its process is gone"
     if not supervised:
         trouble = f"the supervisor is gone; {trouble or 'still answering'}. Run `voice-agent restart`."
     return {
-        "name": part.name,
+        "name": service.name,
         "ready": trouble == "",
         "pid": process.pid if process else None,
         "port": written.port,
         "version": written.version,
         "ready_after_s": written.ready_after_s,
         "restarts": written.restarts,
-        "detail": trouble or part.where,
+        "detail": trouble or service.where,
     }

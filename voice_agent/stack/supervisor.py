@@ -1,4 +1,4 @@
-"""Keeps the parts running: starts them in order of readiness, restarts what dies, stops in reverse."""
+"""Keeps the services running: starts them in order of readiness, restarts what dies, stops in reverse."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from voice_agent.observe.rotation import empty
 from voice_agent.outbound import tls
 from voice_agent.settings import Settings
 from voice_agent.stack import state
-from voice_agent.stack.keeper import BACK_OFF, Keeper, Run, how_it_ended
-from voice_agent.stack.parts import Part
 from voice_agent.stack.processes import Identity, end, marked
-from voice_agent.stack.shell import Report
+from voice_agent.stack.service_runner import BACK_OFF, Run, ServiceRunner, how_it_ended
+from voice_agent.stack.services import Service
+from voice_agent.stack.subprocess_utils import Report
 
 CERTIFICATE_TRIES: Final = 10
 CERTIFICATE_PAUSE: Final = 1.0
@@ -34,7 +34,7 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        parts: Sequence[Part],
+        services: Sequence[Service],
         report: Report,
         settle: Callable[[], Awaitable[None]],
         back_off: Sequence[float] = BACK_OFF,
@@ -45,11 +45,11 @@ class Supervisor:
         self._settle = settle
         self._certificates: asyncio.Queue[ProcessExit] = asyncio.Queue()
         self._me = Identity.of(os.getpid())
-        self._keepers: list[Keeper] = []
+        self._runners: list[ServiceRunner] = []
         shared = Run(self._run, self.logs, self._changed, self._died, report, back_off)
-        for part in parts:
-            needs = [keeper for keeper in self._keepers if keeper.part.name in part.needs]
-            self._keepers.append(Keeper(part, shared, needs))
+        for service in services:
+            needs = [runner for runner in self._runners if runner.service.name in service.needs]
+            self._runners.append(ServiceRunner(service, shared, needs))
         self.up = asyncio.Event()
 
     @property
@@ -57,13 +57,15 @@ class Supervisor:
         return self._settings.home / "logs"
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`, or until a part cannot be started at all. Leaves nothing running either way."""
+        """Until `stop`, or until a service cannot be started at all. Leaves nothing running either way."""
         self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._changed()
         failure: VoiceAgentError | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(keeper.keep(), name=f"keep {keeper.part.name}") for keeper in self._keepers]
+                tasks = [
+                    group.create_task(runner.run(), name=f"keep {runner.service.name}") for runner in self._runners
+                ]
                 tasks.append(group.create_task(self._come_up(), name="come up"))
                 tasks.append(group.create_task(self._deliver_certificates(), name="death certificates"))
                 tasks.append(group.create_task(self._keep_logs_small(), name="log sizes"))
@@ -78,13 +80,13 @@ class Supervisor:
             raise failure
 
     async def _come_up(self) -> None:
-        for keeper in self._keepers:
-            await keeper.ready.wait()
+        for runner in self._runners:
+            await runner.ready.wait()
         await self._settle()
         self.up.set()
 
     async def _keep_logs_small(self) -> None:
-        """Of the parts, and this process's own. A program tells nobody how much it prints."""
+        """Of the services, and this process's own. A program tells nobody how much it prints."""
         while True:
             for log in self.logs.glob("*.log"):
                 try:
@@ -94,8 +96,8 @@ class Supervisor:
             await asyncio.sleep(LOOK_EVERY)
 
     async def _stop_all(self) -> None:
-        for keeper in reversed(self._keepers):
-            await keeper.stop()
+        for runner in reversed(self._runners):
+            await runner.stop()
         await asyncio.to_thread(end, marked(self._run), 3.0)
         state.forget(self._settings.home)
 
@@ -103,19 +105,21 @@ class Supervisor:
         settings = self._settings
         secret = settings.secret_names()
         public = {name: value for name, value in settings.as_environment().items() if name not in secret}
-        parts = [keeper.state for keeper in self._keepers]
-        saved = state.RunState(run=self._run, supervisor=self._me, url=settings.page_url, settings=public, parts=parts)
+        services = [runner.state for runner in self._runners]
+        saved = state.RunState(
+            run=self._run, supervisor=self._me, url=settings.page_url, settings=public, services=services
+        )
         state.save(settings.home, saved)
 
-    def _died(self, part: Part, pid: int, exit_code: int | None) -> None:
-        self._report(f"{part.name} (pid {pid}) {how_it_ended(exit_code)}")
-        if part.holds_leases:
+    def _died(self, service: Service, pid: int, exit_code: int | None) -> None:
+        self._report(f"{service.name} (pid {pid}) {how_it_ended(exit_code)}")
+        if service.holds_leases:
             self._certificates.put_nowait(
-                ProcessExit(process=part.name, pid=pid, host=socket.gethostname(), exit_code=exit_code)
+                ProcessExit(process=service.name, pid=pid, host=socket.gethostname(), exit_code=exit_code)
             )
 
     async def _deliver_certificates(self) -> None:
-        serve = next((keeper for keeper in self._keepers if keeper.part.name == "serve"), None)
+        serve = next((runner for runner in self._runners if runner.service.name == "serve"), None)
         while serve:
             certificate = await self._certificates.get()
             for _ in range(CERTIFICATE_TRIES):

@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models import endpoints
+from voice_agent.providers import endpoints
 from voice_agent.registry.model import Agent, AgentDraft
-from voice_agent.web.access import Admin, AnyCaller, Parts, audit
+from voice_agent.web.auth import Admin, AnyCaller, ServicesDep, audit
 from voice_agent.web.errors import ErrorBody, documented
 from voice_agent.web.schemas import (
     AgentBody,
     AgentDetail,
     AgentList,
-    Brain,
     Id,
+    LanguageModel,
     LettaStanding,
     agent_detail,
     agent_item,
@@ -28,49 +28,51 @@ IfMatch = Annotated[str | None, Header(max_length=40)]
 
 
 @router.get("", responses=documented())
-async def list_agents(parts: Parts, who: AnyCaller, q: Annotated[str, Query(max_length=200)] = "") -> AgentList:
-    listing = await parts.agents.list(q)
+async def list_agents(
+    services: ServicesDep, who: AnyCaller, q: Annotated[str, Query(max_length=200)] = ""
+) -> AgentList:
+    listing = await services.agents.list(q)
     error = listing.letta_error
     standing = LettaStanding(available=error is None, error=ErrorBody(**error.as_dict()) if error else None)
-    brain = endpoints.llm(parts.settings)
+    llm_endpoint = endpoints.llm(services.settings)
     return AgentList(
-        agents=[agent_item(agent, parts.agents.default_id, confidential=who.is_admin) for agent in listing.agents],
+        agents=[agent_item(agent, services.agents.default_id, confidential=who.is_admin) for agent in listing.agents],
         letta=standing,
-        brain=Brain(model=brain.model, small_and_local=brain.local),
-        providers=[ErrorBody(**check.error.as_dict()) for check in parts.providers.checks if check.error],
+        llm=LanguageModel(model=llm_endpoint.model, small_and_local=llm_endpoint.local),
+        providers=[ErrorBody(**check.error.as_dict()) for check in services.providers.checks if check.error],
     )
 
 
 @router.post("", status_code=201, responses=documented(401, 404))
-async def create_agent(parts: Parts, who: Admin, body: AgentBody, response: Response) -> AgentDetail:
-    created = await parts.agents.create(_draft(body))
-    audit(parts, who, "agent.create", created.id)
+async def create_agent(services: ServicesDep, who: Admin, body: AgentBody, response: Response) -> AgentDetail:
+    created = await services.agents.create(_draft(body))
+    audit(services, who, "agent.create", created.id)
     response.headers["Location"] = f"/agents/{created.id}"
-    return _shown(parts, created, response)
+    return _shown(services, created, response)
 
 
 @router.get("/{agent_id}", responses=documented(401, 404))
-async def read_agent(parts: Parts, _who: Admin, agent_id: Id, response: Response) -> AgentDetail:
-    return _shown(parts, await parts.agents.get(agent_id), response)
+async def read_agent(services: ServicesDep, _who: Admin, agent_id: Id, response: Response) -> AgentDetail:
+    return _shown(services, await services.agents.get(agent_id), response)
 
 
 @router.put("/{agent_id}", responses=documented(401, 404, 409, 412, 428))
 async def replace_agent(
-    parts: Parts, who: Admin, agent_id: Id, body: AgentBody, response: Response, if_match: IfMatch = None
+    services: ServicesDep, who: Admin, agent_id: Id, body: AgentBody, response: Response, if_match: IfMatch = None
 ) -> AgentDetail:
     if if_match is None:
         raise Permanent(
             Code.VERSION_REQUIRED, "Which version is to be replaced was not said.", 'Send If-Match with the "ETag".'
         )
-    changed = await parts.agents.update(agent_id, _draft(body), _version(if_match))
-    audit(parts, who, "agent.update", agent_id)
-    return _shown(parts, changed, response)
+    changed = await services.agents.update(agent_id, _draft(body), _version(if_match))
+    audit(services, who, "agent.update", agent_id)
+    return _shown(services, changed, response)
 
 
 @router.delete("/{agent_id}", status_code=204, responses=documented(401, 404, 409, 412))
-async def delete_agent(parts: Parts, who: Admin, agent_id: Id, if_match: IfMatch = None) -> None:
-    await parts.agents.delete(agent_id, None if if_match is None else _version(if_match))
-    audit(parts, who, "agent.delete", agent_id)
+async def delete_agent(services: ServicesDep, who: Admin, agent_id: Id, if_match: IfMatch = None) -> None:
+    await services.agents.delete(agent_id, None if if_match is None else _version(if_match))
+    audit(services, who, "agent.delete", agent_id)
 
 
 def _draft(body: AgentBody) -> AgentDraft:
@@ -83,6 +85,6 @@ def _version(if_match: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
-def _shown(parts: Parts, agent: Agent, response: Response) -> AgentDetail:
+def _shown(services: ServicesDep, agent: Agent, response: Response) -> AgentDetail:
     response.headers["ETag"] = f'"{agent.version}"'
-    return agent_detail(agent, parts.agents.default_id)
+    return agent_detail(agent, services.agents.default_id)

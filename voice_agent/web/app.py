@@ -16,18 +16,18 @@ from voice_agent.web import (
     errors,
     events,
     health,
-    hooks,
-    live,
     memory,
     pages,
     people,
+    rooms_api,
     sessions,
     tokens,
     transcripts,
+    webhooks,
 )
-from voice_agent.web.access import require_safe_binding
 from voice_agent.web.assertion import HEADER
-from voice_agent.web.guard import Guard, allowed_origins
+from voice_agent.web.auth import require_safe_binding
+from voice_agent.web.middleware import RequestGuard, allowed_origins
 from voice_agent.web.services import running
 
 
@@ -56,7 +56,7 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app)
-    for module in (agents, sessions, tokens, transcripts, live, events, health, hooks, people, memory, pages):
+    for module in (agents, sessions, tokens, transcripts, rooms_api, events, health, webhooks, people, memory, pages):
         app.include_router(module.router)
     if origins := allowed_origins(settings):
         app.add_middleware(
@@ -66,5 +66,5 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", HEADER],
             expose_headers=["ETag", "Location"],
         )
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(RequestGuard, settings=settings)
     return app

@@ -17,9 +17,9 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from voice_agent.web.access import AnyCaller, Parts, admin
+from voice_agent.web.auth import AnyCaller, ServicesDep, admin
 from voice_agent.web.errors import documented
-from voice_agent.web.rate import StreamLimit
+from voice_agent.web.rate_limits import StreamLimit
 from voice_agent.web.schemas import Id
 
 router = APIRouter(tags=["live"])
@@ -43,7 +43,7 @@ Line = tuple[str, bytes]
     responses=documented(401, 404, 429) | {200: {"content": {"text/event-stream": {}}}},
 )
 async def events(
-    parts: Parts,
+    services: ServicesDep,
     who: AnyCaller,
     request: Request,
     session: Annotated[Id | None, Query()] = None,
@@ -53,9 +53,9 @@ async def events(
     if session is None:
         admin(who)
     elif not who.is_admin:
-        await parts.sessions.authorised(session, who.secret)
-    tail = LogTail(parts.settings.reconnect_log, session)
-    return _EventStream(_stream(tail, last_event_id, request), parts.streams, who.address)
+        await services.sessions.authorised(session, who.secret)
+    tail = LogTail(services.settings.reconnect_log, session)
+    return _EventStream(_stream(tail, last_event_id, request), services.streams, who.address)
 
 
 class _EventStream(StreamingResponse):

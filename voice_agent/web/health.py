@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.outbound import tls
-from voice_agent.web.access import Parts
+from voice_agent.web.auth import ServicesDep
 from voice_agent.web.errors import ErrorBody
 from voice_agent.web.services import Services
 
@@ -52,24 +52,24 @@ async def health() -> Health:
 
 
 @router.get("/ready", responses={503: {"model": Readiness}})
-async def ready(parts: Parts, response: Response) -> Readiness:
-    found = await parts.readiness.get(lambda: _readiness(parts))
+async def ready(services: ServicesDep, response: Response) -> Readiness:
+    found = await services.readiness.get(lambda: _readiness(services))
     response.status_code = 200 if found.ready else 503
     response.headers["Cache-Control"] = "no-store"
     return found
 
 
-async def _readiness(parts: Services) -> Readiness:
-    probes = _probes(parts)
+async def _readiness(services: Services) -> Readiness:
+    probes = _probes(services)
     checks = dict(zip(probes, await asyncio.gather(*(_checked(n, p) for n, p in probes.items())), strict=True))
-    checks["letta"].detail = f"circuit breaker {parts.letta.breaker.state}"
-    checks |= _providers(parts)
+    checks["letta"].detail = f"circuit breaker {services.letta.breaker.state}"
+    checks |= _providers(services)
     return Readiness(ready=all(check.ok for check in checks.values()), checks=checks)
 
 
-def _providers(parts: Services) -> dict[str, Check]:
+def _providers(services: Services) -> dict[str, Check]:
     """As they were found last; asking them again takes seconds, and money."""
-    if not parts.providers.checks:
+    if not services.providers.checks:
         waiting = Temporary(Code.NOT_READY, "The providers are being checked.", "Ask again in a moment.")
         return {"providers": Check(ok=False, ms=0.0, error=ErrorBody(**waiting.as_dict()))}
     return {
@@ -79,15 +79,15 @@ def _providers(parts: Services) -> dict[str, Check]:
             detail=str(found),
             error=ErrorBody(**found.error.as_dict()) if found.error else None,
         )
-        for found in parts.providers.checks
+        for found in services.providers.checks
     }
 
 
-def _probes(parts: Services) -> dict[str, Callable[[], Awaitable[None]]]:
-    settings = parts.settings
+def _probes(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
+    settings = services.settings
     return {
-        "database": parts.database.ping,
-        "livekit": parts.livekit.ping,
+        "database": services.database.ping,
+        "livekit": services.livekit.ping,
         "letta": lambda: _answers(f"{settings.effective_letta_url}/v1/health/", Code.LETTA_UNAVAILABLE),
         "models": lambda: _answers(f"http://127.0.0.1:{settings.models_port}/health", Code.MODEL_UNREACHABLE),
     }

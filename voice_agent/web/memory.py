@@ -18,7 +18,7 @@ from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.memory.facts.overview import MemoryOverview
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.registry.people import OWNER
-from voice_agent.web.access import AnyCaller, Caller, Parts, audit
+from voice_agent.web.auth import AnyCaller, Caller, ServicesDep, audit
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import FactItem, FactText, Forgotten, Id, PersonMemory, fact_item, person_item
 from voice_agent.web.services import Services
@@ -35,15 +35,15 @@ PersonId = Annotated[
 AgentId = Annotated[Id | None, Query()]
 
 
-async def held_person(parts: Parts, who: AnyCaller, person_id: PersonId) -> str:
+async def held_person(services: ServicesDep, who: AnyCaller, person_id: PersonId) -> str:
     """The person id, where this caller may see and change what is remembered of that person."""
     if _may_administer(who):
         if person_id != ME:
             return person_id
-        if not parts.settings.admin_secret:
+        if not services.settings.admin_secret:
             return OWNER
         raise _unknown_person()
-    own = await _person_of_bearer(parts, who.secret) if who.secret else None
+    own = await _person_of_bearer(services, who.secret) if who.secret else None
     if own is None:
         raise Permanent(
             Code.UNAUTHORIZED,
@@ -59,10 +59,10 @@ HeldPerson = Annotated[str, Depends(held_person)]
 
 
 @router.get("", responses=documented(401, 404, 410))
-async def read_memory(parts: Parts, person: HeldPerson, agent_id: AgentId = None) -> PersonMemory:
+async def read_memory(services: ServicesDep, person: HeldPerson, agent_id: AgentId = None) -> PersonMemory:
     """Facts, the newest first. Without `agent_id`: of all assistants."""
-    letta_agent_id = await parts.agents.letta_agent_id(agent_id) if agent_id else ""
-    overview = await MemoryOverview(parts.database).of(person, letta_agent_id)
+    letta_agent_id = await services.agents.letta_agent_id(agent_id) if agent_id else ""
+    overview = await MemoryOverview(services.database).of(person, letta_agent_id)
     return PersonMemory(
         person_id=person,
         facts=[fact_item(fact) for fact in overview.facts],
@@ -73,30 +73,34 @@ async def read_memory(parts: Parts, person: HeldPerson, agent_id: AgentId = None
 
 
 @router.delete("", responses=documented(401, 404, 410))
-async def forget_everything(parts: Parts, who: AnyCaller, person: HeldPerson, agent_id: AgentId = None) -> Forgotten:
+async def forget_everything(
+    services: ServicesDep, who: AnyCaller, person: HeldPerson, agent_id: AgentId = None
+) -> Forgotten:
     """Of one assistant; without `agent_id` of all of them."""
     if agent_id:
-        owners = [Owner(await parts.agents.letta_agent_id(agent_id), person)]
+        owners = [Owner(await services.agents.letta_agent_id(agent_id), person)]
     else:
-        owners = await MemoryOverview(parts.database).owners(person)
-    forgetting = Forgetting(parts.database, parts.letta, parts.log)
+        owners = await MemoryOverview(services.database).owners(person)
+    forgetting = Forgetting(services.database, services.letta, services.log)
     forgotten = sum([await forgetting.forget_all(owner) for owner in owners])
-    audit(parts, who, "memory.forget_all", person)
+    audit(services, who, "memory.forget_all", person)
     return Forgotten(forgotten=forgotten)
 
 
 @router.delete("/{fact_id}", status_code=204, responses=documented(401, 404, 410))
-async def forget_fact(parts: Parts, who: AnyCaller, person: HeldPerson, fact_id: Id) -> None:
-    fact = await _fact_of(parts, person, fact_id)
-    forgetting = Forgetting(parts.database, parts.letta, parts.log)
+async def forget_fact(services: ServicesDep, who: AnyCaller, person: HeldPerson, fact_id: Id) -> None:
+    fact = await _fact_of(services, person, fact_id)
+    forgetting = Forgetting(services.database, services.letta, services.log)
     await forgetting.forget(Owner(fact.letta_agent_id, person), [fact.fact_id])
-    audit(parts, who, "memory.forget", fact.fact_id)
+    audit(services, who, "memory.forget", fact.fact_id)
 
 
 @router.put("/{fact_id}", responses=documented(401, 404, 409, 410))
-async def correct_fact(parts: Parts, who: AnyCaller, person: HeldPerson, fact_id: Id, body: FactText) -> FactItem:
+async def correct_fact(
+    services: ServicesDep, who: AnyCaller, person: HeldPerson, fact_id: Id, body: FactText
+) -> FactItem:
     """A new fact in the words of the person; the old one is known as what it replaces."""
-    old = await _fact_of(parts, person, fact_id)
+    old = await _fact_of(services, person, fact_id)
     if old.state is not FactState.KNOWN:
         raise Permanent(
             Code.CONFLICT, "This fact was replaced by a later one.", "Read the memory again and correct that one."
@@ -115,8 +119,8 @@ async def correct_fact(parts: Parts, who: AnyCaller, person: HeldPerson, fact_id
         passage_id="",
         note="",
     )
-    await FactStore(parts.database).add(new)
-    audit(parts, who, "memory.correct", old.fact_id)
+    await FactStore(services.database).add(new)
+    audit(services, who, "memory.correct", old.fact_id)
     return fact_item(new)
 
 
@@ -125,20 +129,20 @@ def _may_administer(who: Caller) -> bool:
     return who.is_admin and (bool(who.secret) or is_loopback(who.address))
 
 
-async def _person_of_bearer(parts: Services, secret: str) -> str | None:
+async def _person_of_bearer(services: Services, secret: str) -> str | None:
     """By a browser key or the secret of a session, which opens nothing any more once it is over."""
-    if (person := await parts.people.resolve(secret)) is not None:
+    if (person := await services.people.resolve(secret)) is not None:
         return person
-    session = await parts.sessions.by_secret(secret)
+    session = await services.sessions.by_secret(secret)
     if session is None:
         return None
-    parts.sessions.require_alive(session)
+    services.sessions.require_alive(session)
     return person_item(session).id
 
 
-async def _fact_of(parts: Services, person: str, fact_id: str) -> Fact:
+async def _fact_of(services: Services, person: str, fact_id: str) -> Fact:
     """One of somebody else is answered like one that there never was."""
-    fact = await FactStore(parts.database).get(fact_id)
+    fact = await FactStore(services.database).get(fact_id)
     if fact is None or fact.person_id != person or fact.state is FactState.FORGOTTEN:
         raise Permanent(Code.NOT_FOUND, "Nothing of this id is remembered.", "Read the memory again.")
     return fact

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from voice_agent.errors import Code, Permanent, Temporary
-from voice_agent.web.access import Parts
+from voice_agent.web.auth import ServicesDep
 
 STATIC: Final = Path(__file__).parents[2] / "static"
 PAGE: Final = "voice-agent-selector.html"
@@ -57,8 +57,8 @@ def static(path: str) -> Response:
 
 
 @router.get("/vendor/livekit-client.esm.mjs")
-def livekit_client(parts: Parts) -> Response:
-    file = parts.settings.livekit_client
+def livekit_client(services: ServicesDep) -> Response:
+    file = services.settings.livekit_client
     if not file.is_file():
         raise Temporary(Code.NOT_READY, "livekit-client is not downloaded yet.", "Run 'voice-agent up' once.")
     return FileResponse(file, media_type="text/javascript", headers={"Cache-Control": _ASK_AGAIN})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from voice_agent.web.access import AnyCaller, Parts, audit, limited
+from voice_agent.web.auth import AnyCaller, ServicesDep, audit, limited
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import NewPerson
 from voice_agent.web.sessions import not_cached
@@ -18,8 +18,8 @@ router = APIRouter(tags=["people"])
     dependencies=[Depends(not_cached), Depends(limited)],
     responses=documented(429),
 )
-async def create_person(parts: Parts, who: AnyCaller) -> NewPerson:
+async def create_person(services: ServicesDep, who: AnyCaller) -> NewPerson:
     """A new person and their key, for clients that want one before the first session."""
-    issued = await parts.people.issue()
-    audit(parts, who, "person.create", issued.person_id)
+    issued = await services.people.issue()
+    audit(services, who, "person.create", issued.person_id)
     return NewPerson(person_id=issued.person_id, key=issued.key)

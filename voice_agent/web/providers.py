@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from voice_agent.models.checks import Check, check_all
+from voice_agent.providers.checks import Check, check_all
 from voice_agent.settings import Settings
 
 _SOON: Final = 10.0

@@ -73,18 +73,18 @@ class LettaStanding(BaseModel):
     error: ErrorBody | None = None
 
 
-class Brain(BaseModel):
+class LanguageModel(BaseModel):
     model: str
     small_and_local: bool
-    """It runs on this machine, and is as clever as that allows."""
+    """It runs on this machine: small, with short and often inexact answers."""
 
 
 class AgentList(BaseModel):
     agents: list[AgentItem]
     letta: LettaStanding
-    brain: Brain
+    llm: LanguageModel
     providers: list[ErrorBody]
-    """What is wrong with ears, brain and voice: empty when they work."""
+    """What is wrong with STT, LLM, TTS or embeddings; empty when they work."""
 
 
 def agent_item(agent: Agent, default_id: str, *, confidential: bool) -> AgentItem:

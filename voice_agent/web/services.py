@@ -13,32 +13,32 @@ from fastapi import Request
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.facts.propose import ChatProposer, Proposer
 from voice_agent.memory.letta import LettaClient
-from voice_agent.memory.upkeep import Upkeep
-from voice_agent.models import endpoints
-from voice_agent.models.catalog import FACTS_HEADERS
+from voice_agent.memory.worker import MemoryWorker
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.observe.process_tasks import ProcessTasks
 from voice_agent.observe.rotation import keep_small
+from voice_agent.providers import endpoints
+from voice_agent.providers.local_server import FACTS_HEADERS
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.registry.shared import Shared
 from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
-from voice_agent.rooms.acts import Acts
-from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.actions import Actions
 from voice_agent.rooms.leases import Leases
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.monitor import Monitor
 from voice_agent.rooms.observation import Observer
+from voice_agent.rooms.repository import RoomRepository
 from voice_agent.rooms.retention import Retention
-from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.rooms.workers import WorkerRegistry
 from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
-from voice_agent.web.desk import SessionDesk
-from voice_agent.web.first_meetings import FirstMeetings
+from voice_agent.web.agent_prewarmer import AgentPrewarmer
 from voice_agent.web.providers import ProviderWatch
-from voice_agent.web.rate import BearerLimit, RateLimit, StreamLimit
+from voice_agent.web.rate_limits import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
+from voice_agent.web.session_service import SessionService
 
 if TYPE_CHECKING:
     from voice_agent.web.health import Readiness
@@ -54,11 +54,11 @@ class Services:
     agents: AgentRegistry
     sessions: SessionRegistry
     people: People
-    book: RoomBook
+    repository: RoomRepository
     leases: Leases
-    roll: WorkerRoll
+    worker_registry: WorkerRegistry
     monitor: Monitor
-    desk: SessionDesk
+    session_service: SessionService
     resets: Resets
     providers: ProviderWatch
     rate: RateLimit
@@ -80,16 +80,16 @@ async def running(
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
     try:
         await upgrade(database)
-        parts = wire(settings, database, livekit, letta, clock)
-        tasks = ProcessTasks(parts.log, stop)
-        tasks.start("room-health-monitor", parts.monitor.run)
-        tasks.start("monitor-watch", parts.monitor.watch)
+        services = wire(settings, database, livekit, letta, clock)
+        tasks = ProcessTasks(services.log, stop)
+        tasks.start("room-health-monitor", services.monitor.run)
+        tasks.start("monitor-watch", services.monitor.watch)
         tasks.start("log-rotation", lambda: keep_small(settings.reconnect_log))
-        tasks.start("provider-checks", parts.providers.run)
-        tasks.start("memory-upkeep", _upkeep(parts, proposer).run)
-        tasks.start("first-meetings", _first_meetings(parts, looking).run)
+        tasks.start("provider-checks", services.providers.run)
+        tasks.start("memory-worker", _memory_worker(services, proposer).run)
+        tasks.start("prompt-prewarmer", _agent_prewarmer(services, looking).run)
         try:
-            yield parts
+            yield services
         finally:
             await tasks.stop()
     finally:
@@ -100,21 +100,21 @@ async def running(
         await database.close()
 
 
-def _first_meetings(parts: Services, looking: LettaClient) -> FirstMeetings:
-    agents = AgentRegistry(SqlAgentStore(parts.database), looking, time.time, default_id="")
-    return FirstMeetings(parts.settings, agents, looking)
+def _agent_prewarmer(services: Services, looking: LettaClient) -> AgentPrewarmer:
+    agents = AgentRegistry(SqlAgentStore(services.database), looking, time.time, default_id="")
+    return AgentPrewarmer(services.settings, agents, looking)
 
 
-def _upkeep(parts: Services, proposer: Proposer) -> Upkeep:
-    return Upkeep(
-        parts.settings,
-        parts.database,
-        parts.letta,
-        parts.log,
-        parts.leases.sessions_alive,
+def _memory_worker(services: Services, proposer: Proposer) -> MemoryWorker:
+    return MemoryWorker(
+        services.settings,
+        services.database,
+        services.letta,
+        services.log,
+        services.leases.sessions_alive,
         proposer,
-        Retention(parts.settings, parts.database).run_due,
-        letta_tools=not endpoints.llm(parts.settings).local,
+        Retention(services.settings, services.database).run_due,
+        letta_tools=not endpoints.llm(services.settings).local,
     )
 
 
@@ -123,16 +123,16 @@ def wire(
 ) -> Services:
     log = ReconnectLog(settings.reconnect_log, "serve", spoken_text=settings.log_spoken_text)
     store = SqlSessionStore(database)
-    book = RoomBook(database, clock)
+    repository = RoomRepository(database, clock)
     leases = Leases(database)
     agents = AgentRegistry(SqlAgentStore(database), letta, clock, settings.default_agent)
     sessions = SessionRegistry(store, clock, settings.session_validity)
     people = People(SqlPeopleStore(database), clock)
-    roll = WorkerRoll(database)
-    observer = Observer(livekit, book, leases, roll, store, clock, settings.session_validity)
-    acts = Acts(livekit, book, leases, log, settings.session_validity)
-    monitor = Monitor(observer, acts, book, store, log, clock)
-    desk = SessionDesk(agents, sessions, people, book, livekit, monitor.wake)
+    worker_registry = WorkerRegistry(database)
+    observer = Observer(livekit, repository, leases, worker_registry, store, clock, settings.session_validity)
+    actions = Actions(livekit, repository, leases, log, settings.session_validity)
+    monitor = Monitor(observer, actions, repository, store, log, clock)
+    session_service = SessionService(agents, sessions, people, repository, livekit, monitor.wake)
     return Services(
         settings,
         database,
@@ -142,11 +142,11 @@ def wire(
         agents,
         sessions,
         people,
-        book,
+        repository,
         leases,
-        roll,
+        worker_registry,
         monitor,
-        desk,
+        session_service,
         Resets(livekit),
         ProviderWatch(settings),
         RateLimit(settings.sessions_per_minute),
@@ -156,6 +156,6 @@ def wire(
     )
 
 
-def services(request: Request) -> Services:
-    parts: Services = request.app.state.services
-    return parts
+def get_services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services

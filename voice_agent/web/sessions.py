@@ -11,11 +11,10 @@ from voice_agent.contracts import Role
 from voice_agent.registry.model import Person, Session
 from voice_agent.registry.people import Credentials
 from voice_agent.registry.roles import WORDS
-from voice_agent.web.access import AnyCaller, Caller, LiveKitUrl, Parts, audit, is_local_owner, limited
 from voice_agent.web.assertion import HEADER, verified
-from voice_agent.web.desk import Wish
+from voice_agent.web.auth import AnyCaller, Caller, LiveKitUrl, ServicesDep, audit, is_local_owner, limited
 from voice_agent.web.errors import ErrorBody, documented, forbidden
-from voice_agent.web.live import presences
+from voice_agent.web.rooms_api import presences
 from voice_agent.web.schemas import (
     BoundAgent,
     Id,
@@ -30,6 +29,7 @@ from voice_agent.web.schemas import (
     iso,
     person_item,
 )
+from voice_agent.web.session_service import SessionRequest
 
 router = APIRouter(tags=["sessions"])
 
@@ -46,10 +46,10 @@ def not_cached(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-async def held_session(parts: Parts, who: AnyCaller, session_id: Id) -> Session:
+async def held_session(services: ServicesDep, who: AnyCaller, session_id: Id) -> Session:
     if who.is_admin:
-        return await parts.sessions.get(session_id)
-    return await parts.sessions.authorised(session_id, who.secret)
+        return await services.sessions.get(session_id)
+    return await services.sessions.authorised(session_id, who.secret)
 
 
 Held = Annotated[Session, Depends(held_session)]
@@ -62,40 +62,40 @@ Held = Annotated[Session, Depends(held_session)]
     responses=documented(401, 404, 429),
 )
 async def open_session(
-    parts: Parts, who: AnyCaller, body: SessionBody, livekit_url: LiveKitUrl, assertion: Assertion = None
+    services: ServicesDep, who: AnyCaller, body: SessionBody, livekit_url: LiveKitUrl, assertion: Assertion = None
 ) -> SessionAnswer:
-    vouched = verified(assertion, parts.settings.assertion_secret) if assertion else None
-    wish = wish_of(who, body, vouched, local_owner=is_local_owner(who, parts.settings), takes_key=True)
-    admission = await parts.desk.admit(wish)
-    audit(parts, who, "session.resume" if admission.resumed else "session.open", admission.session.id)
-    session, notice = admission.session, admission.notice
+    vouched = verified(assertion, services.settings.assertion_secret) if assertion else None
+    asked = session_request_of(who, body, vouched, local_owner=is_local_owner(who, services.settings), takes_key=True)
+    grant = await services.session_service.open(asked)
+    audit(services, who, "session.resume" if grant.resumed else "session.open", grant.session.id)
+    session, notice = grant.session, grant.notice
     return SessionAnswer(
         session_id=session.id,
-        resume_secret=admission.secret,
+        resume_secret=grant.secret,
         room_name=session.room_name,
         server_url=livekit_url,
-        participant_token=admission.token.jwt,
+        participant_token=grant.token.jwt,
         participant_identity=session.identity,
-        token_ttl=admission.token.ttl,
-        expires_at=iso(parts.sessions.expires_at(session)),
-        call_id=admission.token.call_id,
-        resumed=admission.resumed,
+        token_ttl=grant.token.ttl,
+        expires_at=iso(services.sessions.expires_at(session)),
+        call_id=grant.token.call_id,
+        resumed=grant.resumed,
         agent=bound_agent(session),
         config=session.config,
         person=person_item(session),
-        browser_key=admission.browser_key or None,
+        browser_key=grant.browser_key or None,
         notice=ErrorBody(**notice.as_dict()) if notice else None,
     )
 
 
 @router.get("/session/{session_id}", dependencies=[Depends(not_cached)], responses=documented(404))
-async def read_session(parts: Parts, session: Held) -> SessionStanding:
-    present = await parts.livekit.participants(session.room_name)
-    room = await parts.book.get(session.room_name)
+async def read_session(services: ServicesDep, session: Held) -> SessionStanding:
+    present = await services.livekit.participants(session.room_name)
+    room = await services.repository.get(session.room_name)
     return SessionStanding(
         session_id=session.id,
         room_name=session.room_name,
-        expires_at=iso(parts.sessions.expires_at(session)),
+        expires_at=iso(services.sessions.expires_at(session)),
         ended=session.ended_at is not None,
         agent=bound_agent(session),
         person=person_item(session),
@@ -112,45 +112,49 @@ async def read_session(parts: Parts, session: Held) -> SessionStanding:
     responses=documented(404, 410, 429),
 )
 async def renew_token(
-    parts: Parts, session: Held, livekit_url: LiveKitUrl, body: TokenBody | None = None
+    services: ServicesDep, session: Held, livekit_url: LiveKitUrl, body: TokenBody | None = None
 ) -> TokenAnswer:
     asked = body or TokenBody()
-    token = await parts.desk.renew(session, asked.token_ttl, asked.call_id or "")
+    token = await services.session_service.renew(session, asked.token_ttl, asked.call_id or "")
     return TokenAnswer(
         server_url=livekit_url,
         participant_token=token.jwt,
         participant_identity=session.identity,
         token_ttl=token.ttl,
-        expires_at=iso(parts.sessions.expires_at(session)),
+        expires_at=iso(services.sessions.expires_at(session)),
         call_id=token.call_id,
     )
 
 
 @router.post("/session/{session_id}/leave", dependencies=[Depends(not_cached)], responses=documented(404))
-async def leave_session(parts: Parts, session: Held) -> ResetAnswer:
-    reset, episode = await parts.resets.leave(session.room_name, session.identity)
-    await parts.sessions.touch(session.id)
+async def leave_session(services: ServicesDep, session: Held) -> ResetAnswer:
+    reset, episode = await services.resets.leave(session.room_name, session.identity)
+    await services.sessions.touch(session.id)
     return ResetAnswer(reset=reset.value, episode=episode)
 
 
 @router.put("/session/{session_id}/agent", responses=documented(403, 404, 410))
-async def switch_agent(parts: Parts, who: AnyCaller, session: Held, body: SwitchBody) -> BoundAgent:
+async def switch_agent(services: ServicesDep, who: AnyCaller, session: Held, body: SwitchBody) -> BoundAgent:
     """Another assistant answers in this session, in the same room. It shows its id when it is about to answer."""
     person = session.person
     # `general` is also what a person is who gave no role, and then the assistant speaks for itself.
     words = None if person.role is Role.GENERAL else WORDS[person.role]
-    switched = await parts.desk.switch(session, body.agent_id, words, proved=who.is_admin or bool(person.user_id))
-    audit(parts, who, "session.switch_agent", session.id)
+    switched = await services.session_service.switch(
+        session, body.agent_id, words, proved=who.is_admin or bool(person.user_id)
+    )
+    audit(services, who, "session.switch_agent", session.id)
     return bound_agent(switched)
 
 
 @router.delete("/session/{session_id}", status_code=204, responses=documented(404))
-async def end_session(parts: Parts, who: AnyCaller, session: Held) -> None:
-    await parts.desk.end(session)
-    audit(parts, who, "session.end", session.id)
+async def end_session(services: ServicesDep, who: AnyCaller, session: Held) -> None:
+    await services.session_service.end(session)
+    audit(services, who, "session.end", session.id)
 
 
-def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None, *, local_owner: bool, takes_key: bool) -> Wish:
+def session_request_of(
+    who: Caller, body: SessionBody, vouched: Vouched | None, *, local_owner: bool, takes_key: bool
+) -> SessionRequest:
     """Rights are decided here; behind this line what is asked for is granted."""
     if body.role is Role.OWNER and not (who.is_admin or vouched):
         raise forbidden("The role owner has to be proved.", "Send the admin secret or a signed assertion.")
@@ -160,7 +164,7 @@ def wish_of(who: Caller, body: SessionBody, vouched: Vouched | None, *, local_ow
         raise forbidden(f"These parts of agent_config need administration rights: {', '.join(refused)[:200]}.")
     role = vouched.role if vouched else body.role
     person = _vouched_person(vouched) if vouched else _person(who, body)
-    return Wish(
+    return SessionRequest(
         person=person,
         credentials=Credentials(
             business_id=person.business_id,

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from fastapi import APIRouter, Depends
 
-from voice_agent.web.access import AnyCaller, LiveKitUrl, Parts, audit, is_local_owner, limited
+from voice_agent.web.auth import AnyCaller, LiveKitUrl, ServicesDep, audit, is_local_owner, limited
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import SessionBody, TokenSourceAnswer, TokenSourceAttributes, TokenSourceBody
-from voice_agent.web.sessions import not_cached, wish_of
+from voice_agent.web.sessions import not_cached, session_request_of
 
 router = APIRouter(tags=["sessions"])
 
@@ -21,10 +21,10 @@ router = APIRouter(tags=["sessions"])
     responses=documented(404, 429),
 )
 async def token_source(
-    parts: Parts, who: AnyCaller, body: TokenSourceBody, livekit_url: LiveKitUrl
+    services: ServicesDep, who: AnyCaller, body: TokenSourceBody, livekit_url: LiveKitUrl
 ) -> TokenSourceAnswer:
     about = body.participant_attributes or TokenSourceAttributes()
-    asked = SessionBody(
+    body_of_session = SessionBody(
         user_name=body.participant_name,
         agent_id=about.agent_id,
         session_id=about.session_id,
@@ -32,14 +32,16 @@ async def token_source(
         browser_key=about.browser_key,
     )
     # LiveKit's answer has no place for a new key: without one of its own a caller is known for this session.
-    wish = wish_of(who, asked, None, local_owner=is_local_owner(who, parts.settings), takes_key=False)
+    asked = session_request_of(
+        who, body_of_session, None, local_owner=is_local_owner(who, services.settings), takes_key=False
+    )
     # LiveKit's token sources keep a token for as long as it is valid, over many presses of "connect".
-    admission = await parts.desk.admit(replace(wish, own_calls=False))
-    session = admission.session
-    audit(parts, who, "session.resume" if admission.resumed else "session.open", session.id)
+    grant = await services.session_service.open(replace(asked, own_calls=False))
+    session = grant.session
+    audit(services, who, "session.resume" if grant.resumed else "session.open", session.id)
     return TokenSourceAnswer(
         server_url=livekit_url,
-        participant_token=admission.token.jwt,
+        participant_token=grant.token.jwt,
         room_name=session.room_name,
         participant_name=session.person.user_name,
     )

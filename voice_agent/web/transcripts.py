@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
-from voice_agent.web.access import Admin, AnyCaller, Parts
+from voice_agent.web.auth import Admin, AnyCaller, ServicesDep
 from voice_agent.web.errors import documented
 from voice_agent.web.schemas import Message, SessionItem, SessionList, Transcript, iso, person_item
 from voice_agent.web.sessions import Held, bound_agent, not_cached
@@ -20,13 +20,13 @@ router = APIRouter(tags=["transcripts"])
 
 @router.get("/sessions", responses=documented(401))
 async def list_sessions(
-    parts: Parts,
+    services: ServicesDep,
     _who: Admin,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     before: Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)] = None,
 ) -> SessionList:
     """Newest first; `before`: only those created before this time (seconds since the epoch)."""
-    sessions = await parts.sessions.list(limit, before)
+    sessions = await services.sessions.list(limit, before)
     return SessionList(
         sessions=[
             SessionItem(
@@ -39,7 +39,7 @@ async def list_sessions(
                 user_name=session.person.user_name,
                 person=person_item(session),
                 created_at=iso(session.created_at),
-                expires_at=iso(parts.sessions.expires_at(session)),
+                expires_at=iso(services.sessions.expires_at(session)),
                 ended=session.ended_at is not None,
             )
             for session in sessions
@@ -54,13 +54,13 @@ async def list_sessions(
     responses=documented(404) | {200: {"content": {"text/plain": {}}}},
 )
 async def read_transcript(
-    parts: Parts,
+    services: ServicesDep,
     who: AnyCaller,
     session: Held,
     style: Annotated[Literal["json", "text"], Query(alias="format")] = "json",
 ) -> Transcript | Response:
     """In a room that several people share, what others said is shown to administrators only."""
-    turns = await Outbox(parts.database).of_session(session.id)
+    turns = await Outbox(services.database).of_session(session.id)
     if not who.is_admin:
         # Turns of a version that did not know people are nobody's; the session was then one person's.
         turns = [turn for turn in turns if turn.person_id in ("", session.person_id)]

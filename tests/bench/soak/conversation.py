@@ -42,7 +42,7 @@ async def cycles(_seed: int) -> AsyncIterator[Once]:
             await (aloud(home, caller, question) if spoken else home.answers(caller))
             await caller.leave()
             began = time.monotonic()
-            caller = await home.door.come_back(caller)
+            caller = await home.api.come_back(caller)
             await caller.greeting()
             seconds = time.monotonic() - began
             assert [agent.identity for agent in caller.agents] == [who], "another agent"
@@ -89,7 +89,7 @@ async def rejoins(seed: int) -> AsyncIterator[Once]:
             await caller.hang_up()
             await asyncio.sleep(draw.uniform(0.0, 0.4))  # a moment of the reset, at random
             began = time.monotonic()
-            caller = await home.door.come_back(caller)
+            caller = await home.api.come_back(caller)
             await caller.greeting()
             seconds = time.monotonic() - began
             await home.answers(caller)
@@ -105,7 +105,7 @@ async def crowds(_seed: int) -> AsyncIterator[Once]:
 
         async def once(_number: int) -> dict[str, Any]:
             began = time.monotonic()
-            await crowd(home.stack, home.door, home.agent, WORDS)
+            await crowd(home.stack, home.api, home.agent, WORDS)
             return {"seconds": round(time.monotonic() - began, 1)}
 
         yield once

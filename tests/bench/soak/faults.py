@@ -21,7 +21,7 @@ from tests.support.caller import Caller
 from tests.support.eventually import eventually
 from voice_agent.contracts import AgentAttribute, AgentBinding, JobMetadata
 from voice_agent.rooms.livekit import LiveKit
-from voice_agent.stack.keeper import STABLE_AFTER
+from voice_agent.stack.service_runner import STABLE_AFTER
 
 Break = Callable[[House, Caller], Awaitable[float]]
 """Does the harm and waits until somebody ready is there; returns how long that took."""
@@ -75,7 +75,7 @@ async def _job_frozen(_home: House, caller: Caller) -> float:
 
 async def _serve_killed(home: House, caller: Caller) -> float:
     who = caller.agents[0].identity
-    os.kill(home.part("serve"), signal.SIGKILL)
+    os.kill(home.service("serve"), signal.SIGKILL)
     began = time.monotonic()
     await home.answers(caller)  # the call does not even notice
     await _server_says(home, "/health", bool, within=60)
@@ -87,7 +87,7 @@ async def _serve_killed(home: House, caller: Caller) -> float:
 async def _serve_and_worker_killed(home: House, caller: Caller) -> float:
     await asyncio.to_thread(eventually, home.workers_ready, all, within=60)
     before = caller.agents[0].identity
-    for process in (home.part("serve"), home.worker_of(job_of(caller))):
+    for process in (home.service("serve"), home.worker_of(job_of(caller))):
         os.kill(process, signal.SIGKILL)
     return await replaced(caller, before, 90)
 
@@ -96,19 +96,19 @@ async def _server_says(home: House, path: str, good: Callable[[Any], bool], with
     async with asyncio.timeout(within):
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                if good((await home.door.http.get(path)).json()):
+                if good((await home.api.http.get(path)).json()):
                     return
             await asyncio.sleep(0.1)
 
 
 async def _livekit_killed(home: House, caller: Caller) -> float:
-    os.kill(home.part("livekit"), signal.SIGKILL)
+    os.kill(home.service("livekit"), signal.SIGKILL)
     began = time.monotonic()
     await caller.hang_up()
     async with asyncio.timeout(90):
         while True:
             try:
-                back = await home.door.come_back(caller)
+                back = await home.api.come_back(caller)
                 break
             except (AssertionError, rtc.ConnectError, httpx.HTTPError):
                 await asyncio.sleep(0.25)
@@ -122,7 +122,7 @@ async def _livekit_killed(home: House, caller: Caller) -> float:
 
 async def _letta_killed(home: House, caller: Caller) -> float:
     who = caller.agents[0].identity
-    os.kill(home.part("letta"), signal.SIGKILL)  # it may be storing the answer just heard
+    os.kill(home.service("letta"), signal.SIGKILL)  # it may be storing the answer just heard
     began = time.monotonic()
     await home.answers(caller)  # from what is known, without it
     await _server_says(home, "/ready", lambda told: told["checks"]["letta"]["ok"], within=120)
@@ -149,7 +149,7 @@ async def _outsider_dispatches(home: House, caller: Caller) -> float:
     who, room = caller.agents[0].identity, caller.session["room_name"]
     livekit = LiveKit(home.stack.settings)
     try:
-        rooms = (await home.door.http.get("/rooms")).raise_for_status().json()["rooms"]
+        rooms = (await home.api.http.get("/rooms")).raise_for_status().json()["rooms"]
         assert room in {one["name"] for one in rooms}
         binding = AgentBinding(agent_id=home.agent, letta_agent_id=caller.session["agent"]["letta_agent_id"], name="X")
         job = JobMetadata(room_name=room, session_id=caller.session["session_id"], agent=binding)

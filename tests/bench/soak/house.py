@@ -12,7 +12,7 @@ from typing import Any, Final
 import psutil
 
 from tests.support.aside import aside
-from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.caller import Caller, ControlApi, control_api
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_conversations
 from tests.support.scripted_llm import Rule
@@ -32,7 +32,7 @@ BOAT: Final = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is ca
 @dataclass
 class House:
     stack: Stack
-    door: FrontDoor
+    api: ControlApi
     agent: str
     letta_agent: str
     asked: int = 0
@@ -40,7 +40,7 @@ class House:
     """Every question whose answer somebody has heard to its end."""
 
     async def visitor(self) -> Caller:
-        caller = await self.door.come_in(agent_id=self.agent)
+        caller = await self.api.come_in(agent_id=self.agent)
         await caller.greeting()
         return caller
 
@@ -50,23 +50,25 @@ class House:
         assert "Marigold" in await caller.ask(question), caller.seen
         self.heard.append(question)
 
-    def part(self, name: str) -> int:
-        process = next(part.process for part in self._parts() if part.name == name)
+    def service(self, name: str) -> int:
+        process = next(service.process for service in self._services() if service.name == name)
         assert process is not None
         return process.pid
 
     def workers_ready(self) -> list[bool]:
-        return [part.phase is state.Phase.READY for part in self._parts() if part.name.startswith("worker")]
+        return [service.phase is state.Phase.READY for service in self._services() if service.name.startswith("worker")]
 
     def worker_of(self, job: int) -> int:
         """The worker whose job this process is."""
         ancestors = {process.pid for process in psutil.Process(job).parents()}
-        return next(part.process.pid for part in self._parts() if part.process and part.process.pid in ancestors)
+        return next(
+            service.process.pid for service in self._services() if service.process and service.process.pid in ancestors
+        )
 
-    def _parts(self) -> list[state.PartState]:
+    def _services(self) -> list[state.ServiceState]:
         running = state.load(self.stack.home)
         assert running is not None
-        return running.parts
+        return running.services
 
     def assert_letta_holds_it_all(self) -> None:
         """Read from Letta: every question that was heard answered is there once, and none out of order."""
@@ -95,10 +97,10 @@ async def house(**settings: str) -> AsyncIterator[House]:
     async with aside(running_stack(VOICE_TTS_MODEL=VOICE, **settings)) as stack:
         stack.llm.script(BOAT)
         letta_agent = await asyncio.to_thread(make_agent, stack, "Soak", FACT)
-        async with front_door(stack) as door:
+        async with control_api(stack) as api:
             saved = {"name": "Soak", "letta_agent_id": letta_agent, "config": {"greeting": "Hi."}}
-            agent = (await door.http.post("/agents", json=saved)).raise_for_status().json()["id"]
-            home = House(stack, door, agent, letta_agent)
+            agent = (await api.http.post("/agents", json=saved)).raise_for_status().json()["id"]
+            home = House(stack, api, agent, letta_agent)
             yield home
         await asyncio.to_thread(home.assert_letta_holds_it_all)
         replayed = await asyncio.to_thread(stack.command, "replay", str(stack.settings.reconnect_log))

@@ -24,20 +24,20 @@ from tests.support.fake_letta import FakeLetta
 from tests.support.models import LLM, RunningModels, read_anew
 from tests.support.speech import recognise, samples_of, say, words
 from voice_agent.contracts import AS_INSTALLED, AgentBinding
+from voice_agent.conversation.prompt_prewarmer import prewarm_prompt
 from voice_agent.conversation.providers import build_providers, load_vad
-from voice_agent.conversation.read_ahead import read_ahead
 from voice_agent.memory.model import Block
 from voice_agent.memory.prompt import build_prompt
-from voice_agent.models import endpoints
-from voice_agent.models.brains import CONVERSATIONS
-from voice_agent.models.catalog import FOR_MANY, PRIORITY_HEADER
-from voice_agent.models.endpoints import Endpoint
-from voice_agent.models.prewarm import prewarm
+from voice_agent.models.chat_backends import CONVERSATIONS
+from voice_agent.providers import endpoints
+from voice_agent.providers.endpoints import Endpoint
+from voice_agent.providers.local_server import PRIORITY_HEADER, SHARED_PROMPT
+from voice_agent.providers.prewarm import prewarm
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.store import SqlAgentStore
 from voice_agent.settings import Settings, load
 from voice_agent.storage import Database, upgrade
-from voice_agent.web.first_meetings import FirstMeetings
+from voice_agent.web.agent_prewarmer import AgentPrewarmer
 
 ENDLESS: Final = {"ignore_eos": True}
 TOOL: Any = {
@@ -205,7 +205,7 @@ async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> 
         await session.start(agent, record=False)
         await agent.update_instructions("You are Nova. " + "The user likes tea and has two cats. " * 30)
         await agent.update_tools([search])
-        await read_ahead(providers.brain, agent)
+        await prewarm_prompt(providers.llm_endpoint, agent)
         turn = agent.chat_ctx.copy()
         turn.add_message(role="user", content="Hi")
         tools = [tool for tool in agent.tools if isinstance(tool, llm.Tool)]
@@ -239,8 +239,8 @@ def test_what_was_read_for_many_no_conversation_needs_to_read(client: openai.Ope
     background = f"{LLM}-background"
     assert asked(background)
     assert asked(background), "who did not ask for that gets an answer each time"
-    assert asked(LLM, **{PRIORITY_HEADER: FOR_MANY})
-    assert asked(LLM, **{PRIORITY_HEADER: FOR_MANY}) == "", "nothing is computed a second time"
+    assert asked(LLM, **{PRIORITY_HEADER: SHARED_PROMPT})
+    assert asked(LLM, **{PRIORITY_HEADER: SHARED_PROMPT}) == "", "nothing is computed a second time"
     # Other background work takes the place where it was read; more conversations come than there are places.
     client.chat.completions.create(model=background, messages=[{"role": "user", "content": "Tidy up."}], max_tokens=1)
     for number in range(CONVERSATIONS):
@@ -259,7 +259,7 @@ async def test_whoever_can_be_picked_is_read_before_anybody_comes(settings: Sett
     try:
         await upgrade(database)
         registry = AgentRegistry(SqlAgentStore(database), letta, time.time, "")
-        assert await FirstMeetings(settings, registry, letta).prepare()
+        assert await AgentPrewarmer(settings, registry, letta).prepare()
     finally:
         await database.close()
     rosa = AgentBinding(agent_id=agent_id, letta_agent_id=agent_id, name="Rosa")

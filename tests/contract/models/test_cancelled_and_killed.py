@@ -22,7 +22,8 @@ from tests.support.models import LLM, RunningModels, read_anew, running_models
 from tests.support.speech import say, wav
 from voice_agent.errors import Temporary
 from voice_agent.memory.recall.embedder import HttpEmbedder
-from voice_agent.models.catalog import FOR_MANY, MINILM, PRIORITY_HEADER
+from voice_agent.models.catalog import MINILM
+from voice_agent.providers.local_server import PRIORITY_HEADER, SHARED_PROMPT
 
 STORY = "And then, as far as I remember, we walked along the river for a very long time. " * 60
 
@@ -129,7 +130,7 @@ def test_a_killed_brain_comes_back(mortal: RunningModels) -> None:
             model=LLM,
             messages=[{"role": "system", "content": known}],
             prompt_cache_key="nova",
-            extra_headers={PRIORITY_HEADER: FOR_MANY},
+            extra_headers={PRIORITY_HEADER: SHARED_PROMPT},
         )
         assert read_anew(client, known, "somebody", "Hi") < 30
         pieces = client.chat.completions.create(
@@ -180,10 +181,10 @@ def test_killed_speech_comes_back(mortal: RunningModels) -> None:
 
 
 def test_children_do_not_outlive_the_front(mortal: RunningModels) -> None:
-    front = psutil.Process(mortal.pid)
-    children = front.children(recursive=True)
+    server = psutil.Process(mortal.pid)
+    children = server.children(recursive=True)
     assert len(children) == 3
-    front.kill()
+    server.kill()
     gone, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not alive
     assert len(gone) == 3

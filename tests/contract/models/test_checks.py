@@ -12,7 +12,7 @@ import pytest
 from tests.support.models import LLM, RunningModels, free_port
 from tests.support.scripted_llm import Failure, ScriptedLLM
 from voice_agent.errors import Code
-from voice_agent.models.checks import check_all
+from voice_agent.providers.checks import check_all
 from voice_agent.settings import Settings
 
 

@@ -101,8 +101,8 @@ def test_the_front_forwards_to_it(llm: ScriptedLLM, tmp_path: Path) -> None:
         "VOICE_TTS_BASE_URL": llm.base_url,
     }
     with (
-        running_models(tmp_path, settings) as front,
-        openai.OpenAI(base_url=front.base_url, api_key="k", max_retries=0) as client,
+        running_models(tmp_path, settings) as server,
+        openai.OpenAI(base_url=server.base_url, api_key="k", max_retries=0) as client,
     ):
         assert "fourth of May" in ask(client, "When is my sister's birthday?", stream=True)
         assert llm.requests()[0]["key"] == "Bearer secret"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tests.support.models import LLM, RunningModels
 from voice_agent.memory.recall.second_look import ChatSecondLook
-from voice_agent.models.catalog import CHECK_HEADERS
-from voice_agent.models.endpoints import NO_KEY
+from voice_agent.providers.endpoints import NO_KEY
+from voice_agent.providers.local_server import CHECK_HEADERS
 
 
 @dataclass(frozen=True)

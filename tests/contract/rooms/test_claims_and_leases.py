@@ -13,34 +13,34 @@ from sqlalchemy import insert
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.registry.model import Person, Session
 from voice_agent.registry.store import SqlSessionStore
-from voice_agent.rooms.book import EXPECTED_FOR, RoomBook
 from voice_agent.rooms.leases import Health, Lease, Leases
 from voice_agent.rooms.policy import RoomKeyParts
+from voice_agent.rooms.repository import EXPECTED_FOR, RoomRepository
 from voice_agent.rooms.tables import workers
-from voice_agent.rooms.workers import EVERYBODY, Dedication, WorkerRoll
+from voice_agent.rooms.workers import EVERYBODY, WorkerRegistry, WorkerScope
 from voice_agent.storage import Database
 
 PARTS = RoomKeyParts("s1", "agent-1", "business-1", "user-1")
 
 RACE = """
 import asyncio, json, sys
-from voice_agent.rooms.book import RoomBook
+from voice_agent.rooms.repository import RoomRepository
 from voice_agent.rooms.leases import Leases
-from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.rooms.workers import WorkerRegistry
 from voice_agent.storage import Database
 async def main(url, name, racers, rounds):
     database = Database(url)
-    roll = WorkerRoll(database)
-    await roll.announce(name, 1, 0)
-    while len(await roll.all()) < racers:
+    registry = WorkerRegistry(database)
+    await registry.announce(name, 1, 0)
+    while len(await registry.all()) < racers:
         await asyncio.sleep(0.01)
-    book, leases = RoomBook(database, lambda: 0.0), Leases(database)
+    repository, leases = RoomRepository(database, lambda: 0.0), Leases(database)
     claims, taken = 0, []
     while True:
-        record = (await book.open_records(["room-1"]))["room-1"]
+        record = (await repository.open_records(["room-1"]))["room-1"]
         if record.claims >= rounds:
             break
-        claims += await book.claim_dispatch(record)
+        claims += await repository.claim_dispatch(record)
         row = (await leases.of(["room-1"]))["room-1"]
         if row.job is None:
             lease = await leases.take("room-1", f"{name}-{row.epoch}", name, row.epoch)
@@ -70,14 +70,14 @@ def session(number: str, room: str) -> Session:
 
 
 async def test_of_concurrent_requests_for_one_purpose_all_get_one_room(database: Database) -> None:
-    book = RoomBook(database, Clock())
-    opened = await asyncio.gather(*(book.open(RoomPolicy.SHARED, PARTS, job(f"room-{n}")) for n in range(20)))
+    repository = RoomRepository(database, Clock())
+    opened = await asyncio.gather(*(repository.open(RoomPolicy.SHARED, PARTS, job(f"room-{n}")) for n in range(20)))
     assert len({record.name for record in opened}) == 1
-    assert len(await book.open_names()) == 1
+    assert len(await repository.open_names()) == 1
 
 
 async def test_the_key_of_each_policy_tells_rooms_apart(database: Database) -> None:
-    book = RoomBook(database, Clock())
+    repository = RoomRepository(database, Clock())
     names = set()
     for number, (policy, parts) in enumerate(
         [
@@ -91,30 +91,30 @@ async def test_the_key_of_each_policy_tells_rooms_apart(database: Database) -> N
             (RoomPolicy.RESIDENT, RoomKeyParts("s2", "agent-1", "", "user-1")),
         ]
     ):
-        names.add((await book.open(policy, parts, job(f"room-{number}"))).name)
+        names.add((await repository.open(policy, parts, job(f"room-{number}"))).name)
     assert len(names) == 8
 
 
 async def test_a_resident_room_of_before_goes_on_for_the_business_it_was_opened_for(database: Database) -> None:
-    book = RoomBook(database, Clock())
+    repository = RoomRepository(database, Clock())
     before = replace(PARTS, business_id="")
-    opened = await book.open(RoomPolicy.RESIDENT, before, job().model_copy(update={"business_id": "business-1"}))
-    other = await book.open(RoomPolicy.RESIDENT, replace(PARTS, business_id="business-2"), job("room-2"))
+    opened = await repository.open(RoomPolicy.RESIDENT, before, job().model_copy(update={"business_id": "business-1"}))
+    other = await repository.open(RoomPolicy.RESIDENT, replace(PARTS, business_id="business-2"), job("room-2"))
     assert other.name == "room-2"
     for number in (3, 4):
-        assert (await book.open(RoomPolicy.RESIDENT, PARTS, job(f"room-{number}"))).name == opened.name
-    assert (await book.open(RoomPolicy.RESIDENT, before, job("room-5"))).name == "room-5"
+        assert (await repository.open(RoomPolicy.RESIDENT, PARTS, job(f"room-{number}"))).name == opened.name
+    assert (await repository.open(RoomPolicy.RESIDENT, before, job("room-5"))).name == "room-5"
 
 
 async def test_the_longest_ids_fit_into_a_key(database: Database) -> None:
-    book = RoomBook(database, Clock())
+    repository = RoomRepository(database, Clock())
     for policy in RoomPolicy:
-        await book.open(policy, RoomKeyParts("s" * 64, "a" * 128, "b" * 128, "u" * 128), job(f"long-{policy}"))
+        await repository.open(policy, RoomKeyParts("s" * 64, "a" * 128, "b" * 128, "u" * 128), job(f"long-{policy}"))
 
 
 async def test_alive_are_all_sessions_of_a_room_that_a_job_holds(database: Database) -> None:
-    book, leases, store = RoomBook(database, Clock()), Leases(database), SqlSessionStore(database)
-    record = await book.open(RoomPolicy.SHARED, PARTS, job())
+    repository, leases, store = RoomRepository(database, Clock()), Leases(database), SqlSessionStore(database)
+    record = await repository.open(RoomPolicy.SHARED, PARTS, job())
     for number in ("s1", "s2"):
         await store.add(session(number, record.name))
     await store.add(session("s3", "another-room"))
@@ -125,51 +125,51 @@ async def test_alive_are_all_sessions_of_a_room_that_a_job_holds(database: Datab
 
 
 async def test_one_observation_gives_one_dispatch(database: Database) -> None:
-    book = RoomBook(database, Clock())
-    seen = await book.open(RoomPolicy.SESSION, PARTS, job())
-    claims = await asyncio.gather(*(book.claim_dispatch(seen) for _ in range(10)))
+    repository = RoomRepository(database, Clock())
+    seen = await repository.open(RoomPolicy.SESSION, PARTS, job())
+    claims = await asyncio.gather(*(repository.claim_dispatch(seen) for _ in range(10)))
     assert sum(claims) == 1
-    again = (await book.open_records(["room-1"]))["room-1"]
+    again = (await repository.open_records(["room-1"]))["room-1"]
     assert (again.claims, again.attempts) == (1, 1)
-    await book.agent_is_ready("room-1")
-    assert not await book.claim_dispatch(seen), "a stale observation may not dispatch after the count was cleared"
+    await repository.agent_is_ready("room-1")
+    assert not await repository.claim_dispatch(seen), "a stale observation may not dispatch after the count was cleared"
 
 
 async def test_a_room_closes_only_when_nobody_is_or_will_be_there(database: Database) -> None:
     clock = Clock()
-    book = RoomBook(database, clock)
-    await book.open(RoomPolicy.SESSION, PARTS, job())
+    repository = RoomRepository(database, clock)
+    await repository.open(RoomPolicy.SESSION, PARTS, job())
     clock.now += 1
-    assert not await book.close_if_unused("room-1", 0.5), "somebody is expected"
+    assert not await repository.close_if_unused("room-1", 0.5), "somebody is expected"
     clock.now += EXPECTED_FOR + 1
-    assert await book.expect("room-1") is not None
-    assert not await book.close_if_unused("room-1", 0.5), "somebody is coming back"
-    await book.expect_nobody("room-1")
+    assert await repository.expect("room-1") is not None
+    assert not await repository.close_if_unused("room-1", 0.5), "somebody is coming back"
+    await repository.expect_nobody("room-1")
     clock.now += 1
-    assert not await book.close_if_unused("room-1", 1e6), "it was never too long empty"
+    assert not await repository.close_if_unused("room-1", 1e6), "it was never too long empty"
     clock.now += 10
-    await book.human_seen("room-1")
+    await repository.human_seen("room-1")
     clock.now += EXPECTED_FOR - 9
-    assert not await book.close_if_unused("room-1", 60.0), "somebody was here a moment ago"
+    assert not await repository.close_if_unused("room-1", 60.0), "somebody was here a moment ago"
     clock.now += 30
-    assert await book.close_if_unused("room-1", 60.0)
-    assert await book.expect("room-1") is None, "closed is closed"
-    assert (await book.open(RoomPolicy.SESSION, PARTS, job("room-2"))).name == "room-2"
+    assert await repository.close_if_unused("room-1", 60.0)
+    assert await repository.expect("room-1") is None, "closed is closed"
+    assert (await repository.open(RoomPolicy.SESSION, PARTS, job("room-2"))).name == "room-2"
 
 
 async def test_failures_are_counted_and_old_ones_forgotten(database: Database) -> None:
     clock = Clock()
-    book = RoomBook(database, clock)
-    await book.open(RoomPolicy.SESSION, PARTS, job())
-    await asyncio.gather(*(book.agent_failed("room-1") for _ in range(3)))
-    assert len((await book.open_records(["room-1"]))["room-1"].recycles) == 3
+    repository = RoomRepository(database, clock)
+    await repository.open(RoomPolicy.SESSION, PARTS, job())
+    await asyncio.gather(*(repository.agent_failed("room-1") for _ in range(3)))
+    assert len((await repository.open_records(["room-1"]))["room-1"].recycles) == 3
     clock.now += 601
-    await book.agent_failed("room-1")
-    assert (await book.open_records(["room-1"]))["room-1"].recycles == (clock.now,)
+    await repository.agent_failed("room-1")
+    assert (await repository.open_records(["room-1"]))["room-1"].recycles == (clock.now,)
 
 
 async def test_a_lease_is_taken_once_renewed_and_released(database: Database) -> None:
-    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    await RoomRepository(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
     leases = Leases(database)
     taken = await asyncio.gather(*(leases.take("room-1", f"job-{n}", "worker", 0) for n in range(10)))
     (lease,) = [lease for lease in taken if lease]
@@ -184,7 +184,7 @@ async def test_a_lease_is_taken_once_renewed_and_released(database: Database) ->
 
 
 async def test_a_worker_renews_for_a_job_that_starts_and_never_for_one_that_renewed_itself(database: Database) -> None:
-    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    await RoomRepository(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
     leases = Leases(database)
     lease = await leases.take("room-1", "job-1", "worker", 0)
     assert lease is not None
@@ -197,7 +197,7 @@ async def test_a_worker_renews_for_a_job_that_starts_and_never_for_one_that_rene
 
 
 async def test_whoever_is_fenced_can_neither_renew_nor_release(database: Database) -> None:
-    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    await RoomRepository(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
     leases = Leases(database)
     old = await leases.take("room-1", "old", "worker", 0)
     assert old is not None
@@ -211,21 +211,21 @@ async def test_whoever_is_fenced_can_neither_renew_nor_release(database: Databas
 
 
 async def test_a_worker_says_which_jobs_it_takes_and_one_of_an_older_version_takes_all(database: Database) -> None:
-    roll = WorkerRoll(database)
-    owners = Dedication(frozenset({"owner"}), frozenset({"b1", "b2"}), "voice-agent")
+    worker_registry = WorkerRegistry(database)
+    owners = WorkerScope(frozenset({"owner"}), frozenset({"b1", "b2"}), "voice-agent")
     for active in (0, 1):
-        await roll.announce("owners", 4, active, owners)
+        await worker_registry.announce("owners", 4, active, owners)
     async with database.begin() as connection:
         await connection.execute(insert(workers).values(name="older", capacity=4, active=0, beat=0))
-    found = {row.name: (row.active, row.beat, row.dedication) for row in await roll.all()}
+    found = {row.name: (row.active, row.beat, row.worker_scope) for row in await worker_registry.all()}
     assert found == {"owners": (1, 2, owners), "older": (0, 0, EVERYBODY)}
 
 
 async def test_death_certificates_free_at_once(database: Database) -> None:
-    book, leases = RoomBook(database, Clock()), Leases(database)
+    repository, leases = RoomRepository(database, Clock()), Leases(database)
     for number in range(3):
         parts = RoomKeyParts(f"s{number}", "agent-1", "", "")
-        await book.open(RoomPolicy.SESSION, parts, job(f"room-{number}"))
+        await repository.open(RoomPolicy.SESSION, parts, job(f"room-{number}"))
         assert await leases.take(f"room-{number}", f"job-{number}", f"worker-{number % 2}", 0)
     assert await leases.worker_died("worker-0")
     assert await leases.job_died("job-1")
@@ -235,7 +235,7 @@ async def test_death_certificates_free_at_once(database: Database) -> None:
 
 
 async def test_a_failure_reported_at_the_end_is_counted_by_one(database: Database) -> None:
-    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    await RoomRepository(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
     leases = Leases(database)
     lease = await leases.take("room-1", "job", "worker", 0)
     assert lease is not None
@@ -250,7 +250,7 @@ async def test_a_failure_reported_at_the_end_is_counted_by_one(database: Databas
 async def test_among_real_processes_every_claim_and_every_epoch_has_one_owner(
     database: Database, database_url: str
 ) -> None:
-    await RoomBook(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
+    await RoomRepository(database, Clock()).open(RoomPolicy.SESSION, PARTS, job())
     racers, rounds = 4, 40
 
     def race(number: int) -> tuple[int, list[int]]:

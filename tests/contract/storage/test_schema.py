@@ -16,8 +16,8 @@ import voice_agent.memory.tables
 import voice_agent.registry.tables
 import voice_agent.rooms.tables  # noqa: F401 - all of them fill the metadata
 from voice_agent.contracts import AgentBinding, JobMetadata, ProviderChoices, RoomPolicy
-from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.policy import RoomKeyParts
+from voice_agent.rooms.repository import RoomRepository
 from voice_agent.rooms.tables import rooms
 from voice_agent.storage import Database, metadata, upgrade
 from voice_agent.storage.schema import migrations
@@ -60,12 +60,12 @@ async def test_a_room_of_an_older_version_is_taken_along(database: Database) -> 
     voice = ProviderChoices.model_validate({"tts": {"voice": "nova"}})
     binding = AgentBinding(agent_id="a", letta_agent_id="a", name="Ada", providers=voice)
     job = JobMetadata(room_name="room", session_id="session", agent=binding)
-    book = RoomBook(database, clock=lambda: 0.0)
-    await book.open(RoomPolicy.SESSION, RoomKeyParts("session", "agent", "", ""), job)
+    repository = RoomRepository(database, clock=lambda: 0.0)
+    await repository.open(RoomPolicy.SESSION, RoomKeyParts("session", "agent", "", ""), job)
     async with database.begin() as connection:
         await connection.run_sync(lambda sync: command.downgrade(migrations(sync), "0003"))
         assert (await connection.scalars(select(rooms.c.job))).one()["agent"]["voice"] == "nova"
     await upgrade(database)
-    record = await book.get("room")
+    record = await repository.get("room")
     assert record is not None
     assert record.job.agent.providers.tts.voice == "nova"

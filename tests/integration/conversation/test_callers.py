@@ -6,13 +6,13 @@ import asyncio
 import sys
 
 from tests.integration.conversation.people import QUESTION, somebody_curt
-from tests.support.caller import front_door
+from tests.support.caller import control_api
 from tests.support.stack import Stack
 
 
 async def test_who_was_killed_comes_back_into_a_clean_room(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        session = await door.session(agent_id=await somebody_curt(stack, door, "Abrupt"))
+    async with control_api(stack) as api:
+        session = await api.session(agent_id=await somebody_curt(stack, api, "Abrupt"))
         client = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.silent_client"),
             *(session["server_url"], session["participant_token"]),
@@ -23,7 +23,7 @@ async def test_who_was_killed_comes_back_into_a_clean_room(stack: Stack) -> None
             assert await client.stdout.readline() == b"engaged\n"
         client.kill()
         await client.wait()
-        back = await door.come_in(session_id=session["session_id"], resume_secret=session["resume_secret"])
+        back = await api.come_in(session_id=session["session_id"], resume_secret=session["resume_secret"])
         assert back.session["resumed"]
         assert back.session["participant_identity"] == session["participant_identity"]
         await back.until(lambda: back.episode == 2, "the next episode")
@@ -34,10 +34,10 @@ async def test_who_was_killed_comes_back_into_a_clean_room(stack: Stack) -> None
 
 
 async def test_a_call_outlives_its_token(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=await somebody_curt(stack, door, "Patient"))
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=await somebody_curt(stack, api, "Patient"))
         await caller.greeting()
-        brief = await door.join_as(caller, "brief", valid_for=4)
+        brief = await api.join_as(caller, "brief", valid_for=4)
         expired = asyncio.get_running_loop().time() + 5
         await caller.leave()
         await brief.answered()

@@ -7,18 +7,18 @@ import json
 from typing import Any
 
 from tests.integration.conversation.people import BOAT
-from tests.support.caller import Caller, front_door
+from tests.support.caller import Caller, control_api
 from tests.support.letta_agents import make_agent
 from tests.support.stack import Stack
 from voice_agent.contracts import RECYCLE_LIMIT, LogEvent
 
 
 async def test_an_agent_that_is_gone_from_letta_is_named_on_the_page(stack: Stack) -> None:
-    async with front_door(stack) as door:
+    async with control_api(stack) as api:
         in_letta = make_agent(stack, "Fleeting", BOAT)
         saved = {"name": "Fleeting", "letta_agent_id": in_letta, "config": {"greeting": "Hi."}}
-        answer = await door.http.post("/agents", json=saved)
-        caller = await door.come_in(agent_id=answer.json()["id"])
+        answer = await api.http.post("/agents", json=saved)
+        caller = await api.come_in(agent_id=answer.json()["id"])
         await caller.greeting()
         await asyncio.to_thread(stack.letta, "DELETE", f"/v1/agents/{in_letta}")
         await caller.leave()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.caller import front_door
+from tests.support.caller import control_api
 from tests.support.crowd import WORDS, crowd
 from tests.support.letta_agents import make_agent
 from tests.support.stack import Stack
@@ -10,7 +10,7 @@ from tests.support.stack import Stack
 
 async def test_nobody_hears_or_reads_what_is_anothers(stack: Stack) -> None:
     """Three here; the soak has ten."""
-    async with front_door(stack) as door:
+    async with control_api(stack) as api:
         saved = {"name": "Crowd", "letta_agent_id": make_agent(stack, "Crowd"), "config": {"greeting": "Hi."}}
-        agent = (await door.http.post("/agents", json=saved)).raise_for_status().json()["id"]
-        await crowd(stack, door, agent, WORDS[:3])
+        agent = (await api.http.post("/agents", json=saved)).raise_for_status().json()["id"]
+        await crowd(stack, api, agent, WORDS[:3])

@@ -6,16 +6,16 @@ import asyncio
 from typing import Any
 
 from tests.integration.conversation.people import QUESTION, somebody_curt
-from tests.support.caller import front_door
+from tests.support.caller import control_api
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute
 
 
 async def test_each_assistant_thinks_with_the_model_it_chose_also_after_a_switch(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        choosy = await somebody_curt(stack, door, "Choosy", providers={"llm": {"model": "a-larger-one"}})
-        plain = await somebody_curt(stack, door, "Plain")
-        caller = await door.come_in(agent_id=choosy)
+    async with control_api(stack) as api:
+        choosy = await somebody_curt(stack, api, "Choosy", providers={"llm": {"model": "a-larger-one"}})
+        plain = await somebody_curt(stack, api, "Plain")
+        caller = await api.come_in(agent_id=choosy)
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         assert models_asked(stack)[-1] == "a-larger-one"
@@ -31,9 +31,9 @@ def models_asked(stack: Stack) -> list[str]:
 
 
 async def test_an_assistant_whose_voice_is_not_installed_says_what_to_install(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        mute = await somebody_curt(stack, door, "Mute", providers={"tts": {"provider": "cartesia"}})
-        caller = await door.come_in(agent_id=mute)
+    async with control_api(stack) as api:
+        mute = await somebody_curt(stack, api, "Mute", providers={"tts": {"provider": "cartesia"}})
+        caller = await api.come_in(agent_id=mute)
         told = asyncio.Event()
         caller.room.on("room_metadata_changed", lambda *_: told.set())
 

@@ -14,7 +14,7 @@ import pytest
 from livekit import rtc
 
 from tests.integration.conversation.people import BOAT, QUESTION, somebody_curt
-from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.caller import Caller, ControlApi, control_api
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.observer import observing
@@ -28,14 +28,14 @@ LEFT = {"done", "pending"}
 
 async def test_basic_reconnection(stack: Stack) -> None:
     agent = make_agent(stack, "Basic", BOAT)
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=agent)
         assert "Basic" in await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         first = caller.episode
         assert (await caller.leave())["reset"] in LEFT
 
-        back = await door.come_back(caller)
+        back = await api.come_back(caller)
         assert (await back.greeting()).startswith("Welcome back")
         assert "Marigold" in await back.ask(QUESTION)
         assert back.episode == first + 1
@@ -43,10 +43,10 @@ async def test_basic_reconnection(stack: Stack) -> None:
 
 async def test_rapid_reconnection_before_the_agent_has_joined(stack: Stack) -> None:
     agent = make_agent(stack, "Rapid", BOAT)
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=agent)
         await caller.hang_up()
-        back = await door.come_back(caller)
+        back = await api.come_back(caller)
         await back.greeting()
         assert "Marigold" in await back.ask(QUESTION)
         assert len(back.agents) == 1
@@ -69,14 +69,14 @@ async def witness(stack: Stack, tmp_path: Path) -> AsyncIterator[Witness]:
 
 
 async def test_many_cycles_in_one_room_with_the_same_agent(stack: Stack, witness: Witness) -> None:
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Cycles")
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Cycles")
+        caller = await api.come_in(agent_id=agent)
         async with witness(caller):
-            await some_cycles(door, caller)
+            await some_cycles(api, caller)
 
 
-async def some_cycles(door: FrontDoor, caller: Caller) -> None:
+async def some_cycles(api: ControlApi, caller: Caller) -> None:
     await caller.answered()
     who = (caller.agents[0].identity, caller.attribute(AgentAttribute.PID))
     for cycle in range(1, 4):
@@ -84,22 +84,22 @@ async def some_cycles(door: FrontDoor, caller: Caller) -> None:
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         assert (await caller.leave())["reset"] in LEFT
-        caller = await door.come_back(caller)
+        caller = await api.come_back(caller)
         await caller.answered()
         assert (caller.agents[0].identity, caller.attribute(AgentAttribute.PID)) == who
         assert len(caller.agents[0].track_publications) == 1
 
 
 async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Sync")
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Sync")
+        caller = await api.come_in(agent_id=agent)
         await caller.greeting()
         asked = [f"{QUESTION} Number {number}." for number in range(3)]
         for text in asked:
             await caller.ask(text)
         await caller.hang_up()
-        back = await door.come_back(caller)
+        back = await api.come_back(caller)
         await back.greeting()
         await back.ask(QUESTION)
         await back.leave()
@@ -115,19 +115,19 @@ async def test_leaving_while_turns_are_on_their_way_to_letta(stack: Stack) -> No
 
 
 async def test_ten_rejoins_during_the_reset_lose_nobody_and_greet_each_once(stack: Stack, witness: Witness) -> None:
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Rejoin")
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Rejoin")
+        caller = await api.come_in(agent_id=agent)
         async with witness(caller):
-            await ten_rejoins(door, caller)
+            await ten_rejoins(api, caller)
 
 
-async def ten_rejoins(door: FrontDoor, caller: Caller) -> None:
+async def ten_rejoins(api: ControlApi, caller: Caller) -> None:
     await caller.greeting()
     for pause in range(10):
         await caller.hang_up()
         await asyncio.sleep(pause * 0.02)  # another moment of the reset each time
-        caller = await door.come_back(caller)
+        caller = await api.come_back(caller)
         await caller.answered()
         await caller.greeting()
     assert "Marigold" in await caller.ask(QUESTION)
@@ -135,26 +135,26 @@ async def ten_rejoins(door: FrontDoor, caller: Caller) -> None:
 
 
 async def test_whoever_joins_next_is_answered(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Next")
-        first = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Next")
+        first = await api.come_in(agent_id=agent)
         await first.greeting()
-        second = await door.join_as(first, "somebody-else")
+        second = await api.join_as(first, "somebody-else")
         await second.until(lambda: any(n.code == "arrival" for n in second.seen.notices), "being noticed")
         await first.leave()
         assert "Marigold" in await second.ask(QUESTION)
         assert second.episode == 1, "one human stayed: no reset"
         await second.hang_up()
-        third = await door.join_as(first, "a-third")
+        third = await api.join_as(first, "a-third")
         await third.greeting()
         assert "Marigold" in await third.ask(QUESTION)
         assert third.episode == 2
 
 
 async def test_a_reset_asked_for_in_mid_call_does_not_greet_again(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Manual")
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Manual")
+        caller = await api.come_in(agent_id=agent)
         await caller.greeting()
         await call(caller, Rpc.RESET)
         await caller.until(lambda: caller.episode == 2, "the next episode")
@@ -169,8 +169,8 @@ async def test_a_reset_asked_for_in_mid_call_does_not_greet_again(stack: Stack) 
 async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> None:
     before = make_agent(stack, "Before", BOAT)
     after = make_agent(stack, "After", "The person's new sailing boat is called Pelican.")
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=before)
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=before)
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         stack.llm.forget()
@@ -185,7 +185,7 @@ async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> No
         await caller.until(lambda: any("Pelican" in said for said in caller.seen.captions), "an answer of the new one")
         prompts = stack.llm.prompts()
         await caller.leave()
-        back = await door.come_back(caller)
+        back = await api.come_back(caller)
         assert back.session["agent"]["id"] == after
         assert "Welcome back" in await back.greeting()
         assert back.attribute(AgentAttribute.AGENT_NAME) == "After"
@@ -195,9 +195,9 @@ async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> No
 
 async def test_a_connection_that_breaks_on_the_callers_side_comes_back(stack: Stack) -> None:
     """Resumed, the visit goes on. Made anew, LiveKit sees a leave and a return, but of the same call: no greeting."""
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Broken")
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Broken")
+        caller = await api.come_in(agent_id=agent)
         await caller.greeting()
         await broken(caller, rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
         assert "Marigold" in await caller.ask(QUESTION)
@@ -220,9 +220,9 @@ async def broken(caller: Caller, scenario: rtc.SimulateScenarioKind.ValueType) -
 async def test_who_is_told_to_make_room_leaves_the_empty_room_and_says_so(stack: Stack) -> None:
     livekit = LiveKit(stack.settings)
     try:
-        async with front_door(stack) as door:
-            agent = await somebody_curt(stack, door, "Polite")
-            caller = await door.come_in(agent_id=agent)
+        async with control_api(stack) as api:
+            agent = await somebody_curt(stack, api, "Polite")
+            caller = await api.come_in(agent_id=agent)
             await caller.greeting()
             job = psutil.Process(int(caller.attribute(AgentAttribute.PID)))
             assert (await caller.leave())["reset"] in LEFT
@@ -237,9 +237,9 @@ async def test_who_is_told_to_make_room_leaves_the_empty_room_and_says_so(stack:
 
 
 async def test_nothing_a_client_sends_ends_the_agent(stack: Stack) -> None:
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Tough")
-        caller = await door.come_in(agent_id=agent)
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Tough")
+        caller = await api.come_in(agent_id=agent)
         await caller.greeting()
         me = caller.room.local_participant
         await me.publish_data(b'{"type": "room_cleanup"}', reliable=True)

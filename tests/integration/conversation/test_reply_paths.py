@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 
 from tests.integration.conversation.people import BOAT, QUESTION
-from tests.support.caller import FrontDoor, front_door
+from tests.support.caller import ControlApi, control_api
 from tests.support.eventually import eventually
 from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.stack import Stack
 from voice_agent.contracts import ReplyPath
 
 
-async def saved(door: FrontDoor, name: str, letta_agent: str) -> str:
+async def saved(api: ControlApi, name: str, letta_agent: str) -> str:
     config = {"greeting": "Hi.", "reply_path": ReplyPath.LETTA}
-    answer = await door.http.post("/agents", json={"name": name, "letta_agent_id": letta_agent, "config": config})
+    answer = await api.http.post("/agents", json={"name": name, "letta_agent_id": letta_agent, "config": config})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
 async def test_what_only_letta_knows_is_answered_and_every_turn_is_held_once(stack: Stack) -> None:
     letta_agent = make_agent(stack, "By Letta", BOAT)
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=await saved(door, "By Letta", letta_agent))
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=await saved(api, "By Letta", letta_agent))
         await caller.greeting()
         assert "Marigold" in await caller.ask(QUESTION)
         await caller.leave()
-        back = await door.come_back(caller)
+        back = await api.come_back(caller)
         await back.greeting()
         assert "Marigold" in await back.ask(f"Once more: {QUESTION}")
         await back.leave()

@@ -11,7 +11,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
 from tests.integration.conversation.people import QUESTION, somebody_curt
-from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.caller import Caller, ControlApi, control_api
 from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute
@@ -25,8 +25,8 @@ ASKED_LATE: Final = "Which boat lies in the harbour?"
 class Late(Caller):
     """Somebody who comes when their session is over."""
 
-    def __init__(self, door: FrontDoor, session: dict[str, Any]) -> None:
-        super().__init__(rtc.Room(), session, door.http)
+    def __init__(self, api: ControlApi, session: dict[str, Any]) -> None:
+        super().__init__(rtc.Room(), session, api.http)
         self.subscribed = False
         self._gone = asyncio.Event()
         self.room.on("disconnected", lambda *_: self._gone.set())
@@ -53,24 +53,24 @@ class Late(Caller):
         assert (self.seen.captions, self.seen.notices) == ([], [])
 
 
-async def owner(door: FrontDoor, agent: str, name: str) -> Caller:
+async def owner(api: ControlApi, agent: str, name: str) -> Caller:
     about = {"role": "owner", "business_id": "harbour", "user_identity": name.lower(), "user_name": name}
-    return await door.come_in(agent_id=agent, **about)
+    return await api.come_in(agent_id=agent, **about)
 
 
 async def test_in_a_shared_room_the_others_notice_nothing(stack: Stack) -> None:
     stack.llm.script(Rule(user="sailing boat", reply="It is called Marigold."))
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, "Harbour")
-        ben = await owner(door, agent, "Ben")
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, "Harbour")
+        ben = await owner(api, agent, "Ben")
         await ben.greeting()
-        anna = await owner(door, agent, "Anna")
+        anna = await owner(api, agent, "Anna")
         assert anna.session["room_name"] == ben.session["room_name"]
         await ben.until(lambda: any(n.code == "arrival" for n in ben.seen.notices), "Anna's arrival")
         assert (await anna.ask_the_server("DELETE", "")).status_code == 204
         await anna.hang_up()
         captions, notices = len(ben.seen.captions), len(ben.seen.notices)
-        await Late(door, anna.session).tries()
+        await Late(api, anna.session).tries()
         assert (ben.seen.captions[captions:], ben.seen.notices[notices:]) == ([], [])
         assert not any(ASKED_LATE in prompt.user for prompt in await asyncio.to_thread(stack.llm.prompts))
         assert "Marigold" in await ben.ask(QUESTION)
@@ -78,17 +78,17 @@ async def test_in_a_shared_room_the_others_notice_nothing(stack: Stack) -> None:
 
 @pytest.mark.parametrize("policy", ["shared", "resident"])
 async def test_an_empty_room_stays_as_it_is(stack: Stack, policy: str) -> None:
-    async with front_door(stack) as door:
-        agent = await somebody_curt(stack, door, f"Empty {policy}", room_policy=policy)
-        anna = await owner(door, agent, "Anna")
+    async with control_api(stack) as api:
+        agent = await somebody_curt(stack, api, f"Empty {policy}", room_policy=policy)
+        anna = await owner(api, agent, "Anna")
         await anna.greeting()
         # Another session of hers, with which she looks on: nobody else is there.
-        again = await owner(door, agent, "Anna")
+        again = await owner(api, agent, "Anna")
         await anna.leave()
         assert (await anna.ask_the_server("DELETE", "")).status_code == 204
         before = (await again.leave())["episode"]
-        await Late(door, anna.session).tries()
-        back = await door.come_back(again)
+        await Late(api, anna.session).tries()
+        back = await api.come_back(again)
         await back.answered()
         assert back.episode == before, "nobody was there in between"
         assert back.attribute(AgentAttribute.STATE) == State.ENGAGED
@@ -96,11 +96,11 @@ async def test_an_empty_room_stays_as_it_is(stack: Stack, policy: str) -> None:
 
 async def test_a_room_of_ones_own_is_gone_with_its_session(stack: Stack) -> None:
     """LiveKit itself says whether a token would be let in."""
-    async with front_door(stack) as door:
-        caller = await door.come_in(agent_id=await somebody_curt(stack, door, "Alone"))
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=await somebody_curt(stack, api, "Alone"))
         await caller.greeting()
         url = caller.session["server_url"].replace("ws", "http", 1) + "/rtc/validate"
         token = {"access_token": caller.session["participant_token"]}
-        assert (await door.http.get(url, params=token)).status_code == 200
+        assert (await api.http.get(url, params=token)).status_code == 200
         assert (await caller.ask_the_server("DELETE", "")).status_code == 204
-        assert (await door.http.get(url, params=token)).status_code == 404
+        assert (await api.http.get(url, params=token)).status_code == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.support.caller import Caller, FrontDoor, front_door
+from tests.support.caller import Caller, ControlApi, control_api
 from tests.support.letta_agents import make_agent
 from tests.support.scripted_llm import Rule
 from tests.support.stack import Stack
@@ -15,9 +15,9 @@ CURIOUS = "What is Anna planning?"
 AGAIN = "What am I planning in May?"
 
 
-async def owner(door: FrontDoor, agent: str, name: str) -> Caller:
+async def owner(api: ControlApi, agent: str, name: str) -> Caller:
     about = {"role": "owner", "business_id": "harbour", "user_identity": name.lower(), "user_name": name}
-    return await door.come_in(agent_id=agent, **about)
+    return await api.come_in(agent_id=agent, **about)
 
 
 async def transcript(caller: Caller) -> list[str]:
@@ -35,14 +35,14 @@ async def prompt_of(stack: Stack, question: str) -> str:
 
 async def test_a_room_of_two_owners_mixes_nothing_up(stack: Stack) -> None:
     stack.llm.script(Rule(user="planning", reply="I see."))
-    async with front_door(stack) as door:
+    async with control_api(stack) as api:
         saved = {"name": "Pearl", "letta_agent_id": make_agent(stack, "Pearl", "The owner plays the cello.")}
-        agent = (await door.http.post("/agents", json=saved)).raise_for_status().json()["id"]
-        anna = await owner(door, agent, "Anna")
+        agent = (await api.http.post("/agents", json=saved)).raise_for_status().json()["id"]
+        anna = await owner(api, agent, "Anna")
         assert "Anna" in await anna.greeting()
         await anna.ask(SECRET)
         await anna.leave()
-        ben = await owner(door, agent, "Ben")
+        ben = await owner(api, agent, "Ben")
         assert ben.session["room_name"] == anna.session["room_name"]
         greeting = await ben.greeting()
         assert "Ben" in greeting
@@ -55,7 +55,7 @@ async def test_a_room_of_two_owners_mixes_nothing_up(stack: Stack) -> None:
         assert await transcript(anna) == [SECRET]
         assert await transcript(ben) == [CURIOUS]
         # Both are there now: what is recalled is of the one who asks.
-        back = await door.come_back(anna)
+        back = await api.come_back(anna)
         await back.answered()
         await back.ask(AGAIN)
         seen = await prompt_of(stack, AGAIN)

@@ -7,7 +7,7 @@ import asyncio
 from tests.support.control_plane import ControlPlane, eventually, visitor
 from tests.support.eventually import PATIENCE
 from tests.support.light_worker import LightWorker
-from voice_agent.rooms.workers import Dedication
+from voice_agent.rooms.workers import WorkerScope
 
 
 async def test_the_agent_is_there_before_the_visitor(plane: ControlPlane) -> None:
@@ -82,11 +82,11 @@ async def test_who_waits_in_an_empty_room_gives_up_the_seat_that_somebody_needs(
 
 
 async def test_only_a_seat_of_a_worker_that_serves_the_room_is_asked_for(plane: ControlPlane) -> None:
-    general = Dedication(roles=frozenset({"general"}))
-    owners = Dedication(roles=frozenset({"owner"}))
+    general = WorkerScope(roles=frozenset({"general"}))
+    owners = WorkerScope(roles=frozenset({"owner"}))
     async with (
-        LightWorker(plane.settings, name="general", capacity=1, dedication=general),
-        LightWorker(plane.settings, name="owners", capacity=1, dedication=owners),
+        LightWorker(plane.settings, name="general", capacity=1, worker_scope=general),
+        LightWorker(plane.settings, name="owners", capacity=1, worker_scope=owners),
     ):
         # Who has waited longest would be the first to go.
         owner = await plane.open_session(role="owner", business_id="b1")

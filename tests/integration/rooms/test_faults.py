@@ -25,7 +25,7 @@ from tests.support.livekit_server import LiveKitServer, running_livekit
 from voice_agent.contracts import DEAD_LOOP_AFTER, LEASE_DEAD_AFTER, RECYCLE_LIMIT, LogEvent
 from voice_agent.observe.reading import read_file
 from voice_agent.rooms.leases import Health
-from voice_agent.rooms.workers import Dedication
+from voice_agent.rooms.workers import WorkerScope
 from voice_agent.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -206,12 +206,12 @@ async def test_without_a_worker_the_page_is_told_and_the_notice_goes_when_one_co
 
 
 async def test_where_no_worker_serves_a_room_the_page_is_told_and_nobody_is_sent_for(plane: ControlPlane) -> None:
-    owners = Dedication(roles=frozenset({"owner"}), agent_name=plane.settings.livekit_agent_name)
-    elsewhere = Dedication(agent_name="another-name")
+    owners = WorkerScope(roles=frozenset({"owner"}), agent_name=plane.settings.livekit_agent_name)
+    elsewhere = WorkerScope(agent_name="another-name")
 
     async with (
-        LightWorker(plane.settings, name="owners", dedication=owners),
-        LightWorker(plane.settings, name="elsewhere", dedication=elsewhere),
+        LightWorker(plane.settings, name="owners", worker_scope=owners),
+        LightWorker(plane.settings, name="elsewhere", worker_scope=elsewhere),
     ):
         session = await plane.open_session()
         headers = {"Authorization": f"Bearer {session['resume_secret']}"}

@@ -47,7 +47,7 @@ async def test_a_card_has_what_it_shows_and_strangers_see_no_memory(
     assert [agent["resident"] for agent in seen["agents"]] == [True, False, False]
     assert {agent["remembers"] for agent in seen["agents"]} == {""}
     assert [agent["remembers"] for agent in known["agents"]][:2] == ["Ada knows a harbour."] * 2
-    assert seen["brain"] == {"model": "qwen2.5-coder-1.5b-instruct", "small_and_local": True}
+    assert seen["llm"] == {"model": "qwen2.5-coder-1.5b-instruct", "small_and_local": True}
 
 
 async def test_all_pages_of_letta_are_read_and_searched(plane: ControlPlane, letta: LettaDirectoryServer) -> None:

@@ -21,7 +21,7 @@ from voice_agent.memory.outbox import Outbox
 from voice_agent.registry.model import AgentDraft
 from voice_agent.registry.store import SqlAgentStore
 from voice_agent.settings import Settings
-from voice_agent.stack.memory_desk import MemoryDesk, opened
+from voice_agent.stack.memory_service import MemoryService, opened
 from voice_agent.storage import Database, upgrade
 
 OWNER = Owner("agent-1", "owner")
@@ -37,7 +37,7 @@ async def database(control_settings: Settings, letta: LettaDirectoryServer) -> A
 
 
 @pytest.fixture
-async def desk(control_settings: Settings, database: Database) -> AsyncIterator[MemoryDesk]:
+async def memory_service(control_settings: Settings, database: Database) -> AsyncIterator[MemoryService]:
     async with opened(control_settings) as made:
         yield made
 
@@ -55,48 +55,52 @@ async def parked_turn(database: Database) -> None:
     await FactStore(database).not_learned("t9", "the model gave no JSON", park=True)
 
 
-async def test_an_assistant_is_found_by_its_name_and_by_every_id(desk: MemoryDesk, database: Database) -> None:
+async def test_an_assistant_is_found_by_its_name_and_by_every_id(
+    memory_service: MemoryService, database: Database
+) -> None:
     saved = await SqlAgentStore(database).add("va-1", AgentDraft("Marlow", "agent-1", "", Role.GENERAL, {}), 1.0)
     for word in ("Ada", "ada", " Ada ", "agent-1", "Marlow", saved.id):
-        assert await desk.letta_agent_id(word) == "agent-1", word
+        assert await memory_service.letta_agent_id(word) == "agent-1", word
 
 
 async def test_a_name_of_several_memories_is_refused_with_their_ids(
-    desk: MemoryDesk, database: Database, letta: LettaDirectoryServer
+    memory_service: MemoryService, database: Database, letta: LettaDirectoryServer
 ) -> None:
     # The same name over the same memory is no question.
     await SqlAgentStore(database).add("va-1", AgentDraft("Ada", "agent-1", "", Role.GENERAL, {}), 1.0)
-    assert await desk.letta_agent_id("Ada") == "agent-1"
+    assert await memory_service.letta_agent_id("Ada") == "agent-1"
     letta.add("agent-3", "Ada")
     with pytest.raises(VoiceAgentError, match="agent-1, agent-3, va-1") as refused:
-        await desk.letta_agent_id("Ada")
+        await memory_service.letta_agent_id("Ada")
     assert refused.value.code is Code.AGENT_AMBIGUOUS
 
 
 @pytest.mark.parametrize("word", ["Nobody", "not an id", "agent-unknown", "../../etc", ""])
-async def test_an_unknown_one_is_said_in_our_words(desk: MemoryDesk, word: str) -> None:
+async def test_an_unknown_one_is_said_in_our_words(memory_service: MemoryService, word: str) -> None:
     with pytest.raises(VoiceAgentError, match="There is no assistant") as refused:
-        await desk.letta_agent_id(word)
+        await memory_service.letta_agent_id(word)
     assert refused.value.code is Code.AGENT_NOT_FOUND
     assert "malformed" not in str(refused.value)
     assert "Ada, Bert" in refused.value.remedy
 
 
 async def test_show_works_by_id_while_letta_is_away(
-    desk: MemoryDesk, database: Database, letta: LettaDirectoryServer
+    memory_service: MemoryService, database: Database, letta: LettaDirectoryServer
 ) -> None:
     await knows(database, "The user has a cat.")
     letta.away = True
-    shown = "\n".join(await desk.show("agent-1", "owner"))
+    shown = "\n".join(await memory_service.show("agent-1", "owner"))
     assert "could not be read" in shown
     assert "The user has a cat." in shown
 
 
-async def test_show_has_blocks_facts_and_what_is_not_remembered_yet(desk: MemoryDesk, database: Database) -> None:
+async def test_show_has_blocks_facts_and_what_is_not_remembered_yet(
+    memory_service: MemoryService, database: Database
+) -> None:
     await knows(database, "The user has a cat.")
     await knows(database, "The user sings.", number=2, person="browser:x")
     await parked_turn(database)
-    shown = "\n".join(await desk.show("Ada", "owner"))
+    shown = "\n".join(await memory_service.show("Ada", "owner"))
     for expected in (
         "[human]",
         "2026-11-02  The user has a cat.  (said, t1-0)",
@@ -105,41 +109,45 @@ async def test_show_has_blocks_facts_and_what_is_not_remembered_yet(desk: Memory
     ):
         assert expected in shown, shown
     assert "sings" not in shown
-    assert "The user sings." in "\n".join(await desk.show("Ada", "browser:x"))
+    assert "The user sings." in "\n".join(await memory_service.show("Ada", "browser:x"))
 
 
-async def test_search_says_what_would_be_brought_up_by_words_alone(desk: MemoryDesk, database: Database) -> None:
+async def test_search_says_what_would_be_brought_up_by_words_alone(
+    memory_service: MemoryService, database: Database
+) -> None:
     await knows(database, "The user's cat is named Pepper.")
-    found = await desk.search("Ada", "owner", "What is my cat named?")
+    found = await memory_service.search("Ada", "owner", "What is my cat named?")
     assert "Pepper" in "\n".join(found), found
 
 
-async def test_forget_by_id_by_words_and_only_of_this_person(desk: MemoryDesk, database: Database) -> None:
+async def test_forget_by_id_by_words_and_only_of_this_person(memory_service: MemoryService, database: Database) -> None:
     store = FactStore(database)
     await knows(database, "The user has a cat.")
     await knows(database, "The user rides a bicycle.", number=2)
     await knows(database, "The user has a cat, too.", number=3, person="browser:x")
-    assert [fact.fact_id for fact in await desk.find("Ada", "owner", "t2-0")] == ["t2-0"]
-    assert await desk.find("Ada", "owner", "t3-0") == []
-    found = await desk.find("Ada", "owner", "A CAT")
+    assert [fact.fact_id for fact in await memory_service.find("Ada", "owner", "t2-0")] == ["t2-0"]
+    assert await memory_service.find("Ada", "owner", "t3-0") == []
+    found = await memory_service.find("Ada", "owner", "A CAT")
     assert [fact.fact_id for fact in found] == ["t1-0"]
-    assert await desk.forget("Ada", "owner", ["t1-0"]) == 1
+    assert await memory_service.forget("Ada", "owner", ["t1-0"]) == 1
     assert [fact.text for fact in await store.known(OWNER)] == ["The user rides a bicycle."]
     others = await store.get("t3-0")
     assert others is not None
     assert others.state is FactState.KNOWN
 
 
-async def test_rebuild_learns_again_but_not_what_was_forgotten(desk: MemoryDesk, database: Database) -> None:
+async def test_rebuild_learns_again_but_not_what_was_forgotten(
+    memory_service: MemoryService, database: Database
+) -> None:
     await parked_turn(database)
     async with database.begin() as connection:
         await connection.execute(vectors.insert().values(model="m", text_hash="h", vector=b"x"))
-    assert await desk.rebuild("Ada", "owner") == 1
+    assert await memory_service.rebuild("Ada", "owner") == 1
     assert (await FactStore(database).standing(OWNER)).pending == 1
     async with database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(vectors)) == 0
     await FactStore(database).forget(OWNER, [], ["t9"])
-    assert await desk.rebuild("Ada", "owner") == 0
+    assert await memory_service.rebuild("Ada", "owner") == 0
 
 
 def test_the_commands_are_there() -> None:

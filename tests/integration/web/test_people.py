@@ -20,7 +20,7 @@ from voice_agent.memory.outbox import Outbox
 from voice_agent.registry.people import People
 from voice_agent.registry.store import SqlPeopleStore
 from voice_agent.registry.tables import sessions
-from voice_agent.rooms.book import RoomBook, RoomRecord
+from voice_agent.rooms.repository import RoomRecord, RoomRepository
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
 
@@ -75,7 +75,7 @@ def in_token(plane: ControlPlane, token: str) -> str:
 
 
 async def room_of(database: Database, session: dict[str, Any]) -> RoomRecord:
-    record = await RoomBook(database, time.time).get(session["room_name"])
+    record = await RoomRepository(database, time.time).get(session["room_name"])
     assert record is not None
     return record
 
@@ -228,7 +228,7 @@ async def test_a_session_of_an_earlier_version_gets_a_person_when_it_is_resumed(
     async with database.begin() as connection:
         await connection.execute(update(sessions).values(person_id=""))
     record = await room_of(database, first)
-    await RoomBook(database, time.time).rebind(record.name, record.job.model_copy(update={"person_id": ""}))
+    await RoomRepository(database, time.time).rebind(record.name, record.job.model_copy(update={"person_id": ""}))
     url, who = f"/session/{first['session_id']}", bearer(first["resume_secret"])
     assert (await public.http.get(url, headers=who)).json()["person"]["kind"] == "session"
     known = {"session_id": first["session_id"], "resume_secret": first["resume_secret"]}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.bench.attack_cases import Case, Seen, Way, cases, read_out, verdict
-from voice_agent.conversation.trouble import NO_ANSWER
+from voice_agent.conversation.provider_errors import NO_ANSWER
 from voice_agent.registry.texts import NAME_CHARS, name_of_person
 
 RULES = "Answer in one to three short spoken sentences, without lists, markup, emoji or stage directions."

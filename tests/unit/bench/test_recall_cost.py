@@ -13,7 +13,15 @@ import pytest
 
 from tests.bench import recall_first_word
 from tests.bench.recall_cost import Metered, asked_of, known_texts, one_size, questions, remembered
-from tests.bench.recall_first_word import ANSWER_TOKENS, SERIES, Brain, figures, interval_of_median, measured, prompt_of
+from tests.bench.recall_first_word import (
+    ANSWER_TOKENS,
+    SERIES,
+    LanguageModel,
+    figures,
+    interval_of_median,
+    measured,
+    prompt_of,
+)
 from tests.support.facts_world import WordEmbedder
 from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.recall.recall import Recalled
@@ -96,23 +104,23 @@ def test_facts_stand_before_the_question_and_that_nothing_was_told_behind_it() -
 async def test_pairs_differ_in_the_facts_only(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     ahead: list[str] = []
 
-    async def read_ahead(endpoint: Any, _messages: Any) -> None:
+    async def prewarm_prompt(endpoint: Any, _messages: Any) -> None:
         ahead.append(endpoint.conversation)
 
-    monkeypatch.setattr(recall_first_word, "prewarm", read_ahead)
+    monkeypatch.setattr(recall_first_word, "prewarm", prewarm_prompt)
     asked = await asked_of(database, Metered(WordEmbedder()), SEED)
     server = BrainServer()
     async with httpx.AsyncClient(transport=httpx.MockTransport(server.handle)) as http:
-        brain = Brain(http, "http://server/v1", "some-model")
-        found = await measured(brain, asked, 3, SEED)
+        llm = LanguageModel(http, "http://server/v1", "some-model")
+        found = await measured(llm, asked, 3, SEED)
     assert {len(some) for some in found.values()} == {3}
     pairs = 1 + 3 * len(SERIES)
-    assert ahead == [brain.alone.conversation, brain.with_facts.conversation] * pairs
+    assert ahead == [llm.alone.conversation, llm.with_facts.conversation] * pairs
     assert len(server.asked) == 2 * pairs
     assert {body["max_tokens"] for body in server.asked} == {ANSWER_TOKENS}
     for one, other in zip(server.asked[::2], server.asked[1::2], strict=True):
         assert {one["prompt_cache_key"], other["prompt_cache_key"]} == set(ahead)
-        alone, with_facts = (one, other) if one["prompt_cache_key"] == brain.alone.conversation else (other, one)
+        alone, with_facts = (one, other) if one["prompt_cache_key"] == llm.alone.conversation else (other, one)
         assert alone["messages"][-1]["role"] == "user"
         assert [message for message in with_facts["messages"] if message in alone["messages"]] == alone["messages"]
     more = {name: figures(some, SEED)["tokens read more"] for name, some in found.items()}

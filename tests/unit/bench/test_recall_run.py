@@ -14,7 +14,7 @@ from tests.bench.recall import counts, stored
 from tests.bench.recall_people import made_up
 from tests.bench.recall_report import misses, summary
 from tests.bench.recall_talk import Assistant, given, interview
-from tests.support.visitor import Answer, PersonKey, Reception, Visitor
+from tests.support.visitor import Answer, PersonKey, Visitor, VisitorApi
 from tests.support.whole_system import WholeSystem
 
 SEED = 3
@@ -52,7 +52,7 @@ class FakeVisitor:
         return None
 
 
-class FakeDoor(Reception):
+class FakeApi(VisitorApi):
     def __init__(self, mind: Mind) -> None:
         super().__init__(httpx.AsyncClient())
         self.mind, self.people = mind, 0
@@ -72,8 +72,8 @@ class FakeDoor(Reception):
 
 
 async def run(*, keeps_apart: bool) -> dict[str, Any]:
-    door = FakeDoor(Mind(keeps_apart=keeps_apart))
-    return await interview(WholeSystem("", None), door, ASSISTANT, SEED, 12, QUESTIONS)
+    api = FakeApi(Mind(keeps_apart=keeps_apart))
+    return await interview(WholeSystem("", None), api, ASSISTANT, SEED, 12, QUESTIONS)
 
 
 async def test_whoever_remembers_everything_has_full_marks() -> None:
@@ -98,8 +98,8 @@ async def test_whoever_mixes_people_up_is_found_out() -> None:
 
 
 async def test_a_condition_that_breaks_is_written_down() -> None:
-    door = FakeDoor(Mind(keeps_apart=True))
-    person = await interview(WholeSystem("", None), door, ASSISTANT, SEED, 12, {"letta away": 1, "new session": 1})
+    api = FakeApi(Mind(keeps_apart=True))
+    person = await interview(WholeSystem("", None), api, ASSISTANT, SEED, 12, {"letta away": 1, "new session": 1})
     assert [line["condition"] for line in person["lines"]] == ["letta away", "new session"]
     assert len(summary([person])["failed"]) == 1
     assert "letta away" in misses([person])

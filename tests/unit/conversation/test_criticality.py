@@ -11,7 +11,7 @@ import pytest
 from voice_agent import conversation
 from voice_agent.contracts import ANSWER_DEADLINE, DEAD_LOOP_AFTER, LEASE_RENEWAL, Weight
 from voice_agent.conversation.criticality import RULES, as_ours, rule_of
-from voice_agent.conversation.voice import _PATIENCE, _TIME_TO_THINK
+from voice_agent.conversation.speech_session import _PATIENCE, _TIME_TO_THINK
 from voice_agent.errors import Code, Permanent
 from voice_agent.lifecycle import effects
 from voice_agent.lifecycle.room_health import Limits

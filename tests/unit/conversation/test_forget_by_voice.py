@@ -12,7 +12,7 @@ from livekit.agents import ChatContext, llm
 from tests.support.memory_world import MemoryWorld
 from voice_agent.contracts import MemoryScope, Notice
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
-from voice_agent.conversation.recollection import Recollection
+from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.errors import Code, Temporary
@@ -45,8 +45,8 @@ class Call:
         self.notices: list[Notice] = []
         self.history = History()
         log = world.log.bind()
-        recollection = cast(Recollection, self.history)
-        self.forgets = ForgetByVoice(world.memory, recollection, self.tasks, log, self.notices.append)
+        prompt_context = cast(PromptContext, self.history)
+        self.forgets = ForgetByVoice(world.memory, prompt_context, self.tasks, log, self.notices.append)
         self.recall = TurnRecall(world.memory, self.forgets, self.tasks, cast(Any, self), lambda *_: None)
         self.number = 0
 

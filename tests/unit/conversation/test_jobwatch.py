@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from voice_agent.conversation.jobwatch import JobWatch
+from voice_agent.conversation.job_watch import JobWatch
 from voice_agent.rooms.leases import Lease, Leases
 from voice_agent.storage import Database, upgrade
 

@@ -22,9 +22,9 @@ from tests.support.memory_world import MemoryWorld
 from tests.support.questions import QUESTIONS
 from voice_agent.contracts import AgentBinding, Audience, JobMetadata, ReplyPath, RoomPolicy
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
-from voice_agent.conversation.persona import Persona
-from voice_agent.conversation.recollection import Recollection
-from voice_agent.conversation.replies import letta_answer
+from voice_agent.conversation.livekit_agent import LiveKitAgent
+from voice_agent.conversation.prompt_context import PromptContext
+from voice_agent.conversation.reply_source import letta_answer
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.turn_recall import TurnRecall
@@ -123,15 +123,15 @@ class Visit:
     memory: Memory
 
     def __post_init__(self) -> None:
-        self.persona = Persona(*cast(Any, (None,) * 4))
-        self.recollection = Recollection(self.memory, self.persona, self.job)
+        self.livekit_agent = LiveKitAgent(*cast(Any, (None,) * 4))
+        self.prompt_context = PromptContext(self.memory, self.livekit_agent, self.job)
         log, tasks = self.house.world.log.bind(), self.house.tasks
-        forgets = ForgetByVoice(self.memory, self.recollection, tasks, log, lambda _: None)
+        forgets = ForgetByVoice(self.memory, self.prompt_context, tasks, log, lambda _: None)
         journal = cast(Any, SimpleNamespace(write=lambda *_, **__: None))
         self.shown: list[str] = []
         self.recall = TurnRecall(self.memory, forgets, tasks, journal, lambda note, _: self.shown.append(repr(note)))
         voice = cast(Any, SimpleNamespace(session=None, tts=None))
-        self.welcome = Welcome(voice, self.memory, self.recollection, tasks, enabled=True)
+        self.welcome = Welcome(voice, self.memory, self.prompt_context, tasks, enabled=True)
         nobody_there = cast(rtc.Room, SimpleNamespace(remote_participants={}))
         self.speakers = Speakers(nobody_there, self.job)
 
@@ -139,16 +139,16 @@ class Visit:
         """The greeting, as it is with what was known before it."""
         await self.memory.open(self.job)
         self.welcome.look_back()
-        result = await self.recollection.load(2, deadline)
-        await self.recollection.take(result.snapshot)
+        result = await self.prompt_context.load(2, deadline)
+        await self.prompt_context.take(result.snapshot)
         await self.house.tasks.finish()
         return self.welcome.text("")
 
     async def ask(self, question: str, speaker: str | None = None) -> str:
         """All that the model is given with it."""
         person = self.job.person_id if speaker is None else speaker
-        agent = self.speakers.narrowed(self.recollection.agent, person)
-        context = TurnContext.of(agent, self.recollection.thread, self.job.session_id, person)
+        agent = self.speakers.narrowed(self.prompt_context.agent, person)
+        context = TurnContext.of(agent, self.prompt_context.thread, self.job.session_id, person)
         turn = Turn(
             uuid.uuid4().hex, context.thread, "s", context.letta_agent_id, 2, question,
             person_id=person, scope=context.scope, path=context.path,
@@ -166,10 +166,10 @@ class Visit:
         self.recall.begin(turn)
         await self.recall.put_into(prompt)
         messages = [item.text_content for item in prompt.items if isinstance(item, llm.ChatMessage)]
-        return repr((self.persona.instructions, messages))
+        return repr((self.livekit_agent.instructions, messages))
 
     async def _letta(self, turn: Turn) -> str:
-        async for _ in letta_answer(self.memory, turn, self.recollection.agent, str):
+        async for _ in letta_answer(self.memory, turn, self.prompt_context.agent, str):
             pass
         return self.house.world.letta.seen[-1]
 

@@ -68,7 +68,7 @@ async def test_what_somebody_else_cancels_has_failed_and_what_is_dropped_has_not
 
     tasks = OwnedTasks("job", lambda name, error: seen.append((name, type(error).__name__)))
     tasks.start("lease", lasts()).cancel()
-    tasks.drop(tasks.start("read-ahead", lasts()))
+    tasks.drop(tasks.start("prewarm-prompt", lasts()))
     await tasks.finish()
     tasks.start("announce", lasts())
     await tasks.stop()

@@ -18,7 +18,7 @@ from tests.support.memory_world import MemoryWorld
 from voice_agent.contracts import AS_INSTALLED, AgentBinding, JobMetadata, LogEvent
 from voice_agent.conversation.assistant import VoiceAssistant
 from voice_agent.conversation.providers import build_providers, load_vad
-from voice_agent.conversation.voice import Voice
+from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.states import Human, State
 from voice_agent.lifecycle.timing import Timing
@@ -57,7 +57,7 @@ async def engaged(world: MemoryWorld, directory: Path) -> AsyncIterator[VoiceAss
     assistant = VoiceAssistant(
         live,
         JobMetadata(room_name="r", session_id="s", agent=agent),
-        Voice(live, build, AS_INSTALLED, lambda: True),
+        SpeechSession(live, build, AS_INSTALLED, lambda: True),
         world.memory,
         world.log.bind(room="r", session="s"),
         cast(Any, room),

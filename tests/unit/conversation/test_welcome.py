@@ -24,10 +24,10 @@ class Parts:
     def __init__(self, tasks: OwnedTasks, policy: RoomPolicy = RoomPolicy.SESSION) -> None:
         self.read = asyncio.Event()
         agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
-        self.recollection = SimpleNamespace(agent=agent, policy=policy, whose=("a", "b", "c"), of_earlier_visits=True)
+        self.prompt_context = SimpleNamespace(agent=agent, policy=policy, whose=("a", "b", "c"), of_earlier_visits=True)
         self.made: list[str] = []
         voice = SimpleNamespace(session=None)
-        self.welcome = Welcome(*cast(Any, (voice, self, self.recollection, tasks)), enabled=True)
+        self.welcome = Welcome(*cast(Any, (voice, self, self.prompt_context, tasks)), enabled=True)
         self.welcome._greeter = cast(Any, self)
         self.known: tuple[Fact, ...] = (CAT,)
 
@@ -75,7 +75,7 @@ async def test_who_told_their_name_is_greeted_by_it() -> None:
 
 async def test_who_has_facts_returns_also_without_earlier_turns() -> None:
     async with parts() as one:
-        one.recollection.of_earlier_visits = False
+        one.prompt_context.of_earlier_visits = False
         one.read.set()
         one.welcome.look_back()
         await one.welcome.prepare("Robin")

@@ -112,7 +112,7 @@ MUTANTS = {
         "a lease that is renewed is not fenced",
     ),
     "a locked database counts as silence": (
-        "watch",
+        "liveness",
         "return max(0.0, now - max(moved_at, self._writing_since))",
         "return max(0.0, 3 * (now - moved_at))",
         "a lease that is renewed is not fenced",

@@ -77,13 +77,13 @@ def of(kind: type[Any], effects: list[ef.Effect]) -> Any:
 
 
 def test_ready_needs_connection_track_and_memory_in_any_order() -> None:
-    facts = [ev.RoomConnected(), ev.AudioPublished(), ev.MemoryLoaded(4)]
+    data = [ev.RoomConnected(), ev.AudioPublished(), ev.MemoryLoaded(4)]
     for order in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]):
         life = Life()
         life.tell(ev.JobStarted(3, "a1"))
         for position, which in enumerate(order):
             assert not life.machine.ready
-            effects = life.tell(facts[which])
+            effects = life.tell(data[which])
             assert (life.machine.state is State.READY) == (position == 2)
         announced = of(ef.AnnounceState, effects)
         assert (announced.ready, announced.episode, announced.memory) == (True, 4, Memory.FRESH)
@@ -123,7 +123,7 @@ def test_without_letta_it_goes_on_and_tries_again(has_snapshot: bool, memory: Me
     life.fire(Timer.MEMORY_RETRY)
     effects = life.tell(ev.MemoryLoaded(1))
     assert of(ef.AnnounceState, effects).memory is Memory.FRESH
-    assert Timer.MEMORY_RETRY not in life.machine.facts.timers
+    assert Timer.MEMORY_RETRY not in life.machine.data.timers
 
 
 def test_a_retry_while_a_load_is_under_way_starts_no_second() -> None:
@@ -216,12 +216,11 @@ def test_a_quiet_moment_comes_once_after_the_last_turn() -> None:
     assert life.tell(ev.TurnStarted(1, "t2"), ev.TurnFinished(1, "t1")) == []
     assert names(life.tell(ev.TurnFinished(1, "t2"))) == ["StartTimer"]
     assert names(life.fire(Timer.QUIET)) == ["Maintain"]
-    assert Timer.QUIET not in life.machine.facts.timers
+    assert Timer.QUIET not in life.machine.data.timers
 
 
 def test_memory_that_changed_is_loaded_again_when_nobody_is_here() -> None:
     life = ready()
-    life.tell(ev.SyncStarted())
     assert names(life.tell(ev.SyncFinished())) == ["LoadMemory"]
     assert life.tell(ev.SyncFinished()) == []
     assert names(life.tell(ev.MemoryLoaded(1))) == ["LoadMemory"]
@@ -259,7 +258,7 @@ def test_a_hundred_visits() -> None:
         life.tell(ev.GreetingFinished(life.episode), ev.HumanLeft(human.sid))
         life.renewed()
     assert (greeted, life.episode, life.machine.state) == (100, 101, State.READY)
-    assert set(life.machine.facts.timers) == {Timer.DEPARTURE}
+    assert set(life.machine.data.timers) == {Timer.DEPARTURE}
 
 
 def test_whoever_arrives_in_the_middle_of_a_reset_is_served_after_it() -> None:
@@ -326,11 +325,11 @@ def test_what_an_older_episode_still_says_changes_nothing() -> None:
     life = engaged()
     life.tell(ev.HumanLeft("PA_ann"))
     life.renewed()
-    before = life.machine.facts
+    before = life.machine.data
     for event in (ev.MemoryLoaded(1), ev.TurnStarted(1, "t9"), ev.GreetingFinished(1), ev.TasksEnded(1)):
         (dropped,) = life.tell(event)
         assert dropped == ef.Dropped(2, type(event).__name__, 1, "older episode")
-    assert life.machine.facts == before
+    assert life.machine.data == before
 
 
 def test_a_timer_that_was_cancelled_changes_nothing() -> None:
@@ -381,7 +380,7 @@ def test_nobody_came_back() -> None:
 
 
 def test_a_resident_never_leaves_by_itself() -> None:
-    assert ready(Timing(departure=None)).machine.facts.timers == {}
+    assert ready(Timing(departure=None)).machine.data.timers == {}
 
 
 @pytest.mark.parametrize("begin", [ready, started, Life])
@@ -425,7 +424,7 @@ def test_leaving_is_always_possible(begin: Any, event: ev.Event, state: State, r
     life = begin()
     assert of(ef.LeaveRoom, life.tell(event)).reason == reason
     assert life.machine.state is state
-    assert life.machine.facts.timers == {}
+    assert life.machine.data.timers == {}
     assert "LeaveRoom" not in names(life.tell(ev.RoomDisconnected(reason)))
 
 
@@ -434,7 +433,7 @@ def test_a_job_told_to_go_before_it_was_up_just_goes() -> None:
     assert of(ef.LeaveRoom, life.tell(ev.ShutdownRequested("deploy"))).reason == "deploy"
     assert names(life.tell(ev.JobStarted(0, "a1"), ev.RoomConnected((ANN,)))) == ["AnnounceState"]
     assert life.machine.state is State.DRAINING
-    assert life.machine.facts.timers == {}
+    assert life.machine.data.timers == {}
 
 
 def test_whoever_waits_for_a_reset_is_told_when_the_agent_leaves_instead() -> None:
@@ -468,17 +467,16 @@ def test_an_error_is_shown_and_the_first_one_stays() -> None:
 )
 def test_what_cannot_be_is_refused_by_name_and_changes_nothing(begin: Any, event: ev.Event) -> None:
     life = begin()
-    before = life.machine.facts
+    before = life.machine.data
     with pytest.raises(IllegalTransition) as caught:
         life.tell(event)
     assert type(event).__name__ in str(caught.value)
     assert f"state {before.state}" in str(caught.value)
-    assert life.machine.facts == before
+    assert life.machine.data == before
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_what_can_be_read() -> None:
     life = engaged()
-    life.tell(ev.LeaseGranted(8))
     machine = life.machine
-    assert (machine.lease_epoch, machine.serving, machine.error, machine.agent_id) == (8, True, "", "a1")
+    assert (machine.lease_epoch, machine.serving, machine.error, machine.agent_id) == (7, True, "", "a1")

@@ -14,9 +14,9 @@ from voice_agent.lifecycle.room_health import (
     CloseRoom,
     Dispatch,
     Fence,
+    FreeSeat,
     Limits,
     Look,
-    MakeRoom,
     OpenRoom,
     Recycle,
     RemoveAgent,
@@ -180,7 +180,7 @@ def test_three_failures_in_ten_minutes_end_the_attempts_and_time_begins_them_aga
 
 def test_no_worker_and_full_workers_have_names_and_cost_no_attempt() -> None:
     assert acts(seen(), workers=0, free_slots=0) == [Report("r", "no_worker")]
-    assert acts(seen(), workers=2, free_slots=0) == [Report("r", "worker_full"), MakeRoom("r")]
+    assert acts(seen(), workers=2, free_slots=0) == [Report("r", "worker_full"), FreeSeat("r")]
     assert acts(seen(), workers=2, free_slots=1, reported="no_worker") == [Dispatch("r", 0, 1), Report("r", "")]
     assert acts(seen(), workers=None) == [Dispatch("r", 0, 1)]
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from voice_agent.lifecycle import codec, facts, reactions
+from voice_agent.lifecycle import codec, reactions, state_data
 from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.states import Human, State, Timer
 from voice_agent.lifecycle.table import TRANSITIONS, Trigger
@@ -35,8 +35,8 @@ def test_every_trigger_has_a_cell_but_the_impossible_one() -> None:
 
 
 def test_every_event_and_timer_means_something() -> None:
-    assert set(codec.EVENTS.values()) == set(facts._NOTES)
-    assert facts._OVERDUE.keys() | facts._DUE.keys() == set(Timer)
+    assert set(codec.EVENTS.values()) == set(state_data._NOTES)
+    assert state_data._OVERDUE.keys() | state_data._DUE.keys() == set(Timer)
 
 
 SAMPLES = {
@@ -66,7 +66,7 @@ def test_names_of_people_are_not_written_down() -> None:
     assert "Ann" not in json.dumps(codec.dump(ev.HumanJoined(Human("PA_1", "u1", "standard", "Ann"))))
 
 
-@pytest.mark.parametrize("data", [{}, {"name": "Nonsense"}, {"name": "HumanJoined"}, {"name": "SyncStarted", "x": 1}])
+@pytest.mark.parametrize("data", [{}, {"name": "Nonsense"}, {"name": "HumanJoined"}, {"name": "LeaseLost", "x": 1}])
 def test_what_is_no_event_is_refused(data: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError)):
         codec.load(data)

@@ -99,7 +99,7 @@ async def test_a_read_only_turn_makes_no_home(tmp_path: Path) -> None:
         await world.speak(0, person=ROBIN, scope=MemoryScope.READ_ONLY)
         await world.memory.settle(THREAD)
         await world.drain_until_quiet()
-        await world.maintenance.run_due()
+        await world.reflection.run_due()
         binding = AgentBinding(
             agent_id="a",
             letta_agent_id=world.agent,
@@ -137,7 +137,7 @@ async def test_letta_works_on_the_memory_of_each_person_apart(tmp_path: Path) ->
         for number, person in enumerate((ROBIN, OWNER, ROBIN)):
             await world.speak(number, person=person)
         await world.memory.settle(THREAD)
-        await world.maintenance.run_due()
+        await world.reflection.run_due()
         tended = dict(world.letta.reflections)
         assert set(tended) == {world.agent, await world.homes.home(world.agent, ROBIN)}
         assert "question 1" in tended[world.agent]

@@ -27,7 +27,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 def test_a_line_says_who_where_and_what(tmp_path: Path) -> None:
     log = ReconnectLog(tmp_path / "logs" / "log", "job")
     log.bind(room="r", session="s", agent="a", episode=3).bind(episode=4).write(LogEvent.TURN_STARTED, turn_id="t1")
-    log.write(LogEvent.PROCESS_STARTED)
+    log.write(LogEvent.ROOM_OPENED)
     first, second = lines(log.path)
     assert first.keys() == {
         *("time", "mono", "pid", "process", "event", "room", "session", "agent", "episode", "fields", "seq")

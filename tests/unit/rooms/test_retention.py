@@ -28,11 +28,11 @@ from voice_agent.memory.threads import Threads, conversation_key
 from voice_agent.registry.model import Person, Session
 from voice_agent.registry.store import SqlSessionStore
 from voice_agent.registry.tables import sessions
-from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.policy import RoomKeyParts
+from voice_agent.rooms.repository import RoomRepository
 from voice_agent.rooms.retention import Retention
 from voice_agent.rooms.tables import leases, rooms, workers
-from voice_agent.rooms.workers import WorkerRoll
+from voice_agent.rooms.workers import WorkerRegistry
 from voice_agent.settings import Settings
 from voice_agent.stack.doctor import CHECKS
 from voice_agent.storage import Database, upgrade
@@ -53,8 +53,8 @@ class World:
         at = time.time() - days_ago * DAY
         ada = AgentBinding(agent_id="agent-1", letta_agent_id="agent-1", name="Ada")
         job = JobMetadata(room_name=f"va-{number}", session_id=f"s{number}", agent=ada, user_id=user, person_id=ROBIN)
-        book = RoomBook(self.database, lambda: at)
-        await book.open(RoomPolicy.SESSION, RoomKeyParts(job.session_id, "agent-1", "", user), job)
+        repository = RoomRepository(self.database, lambda: at)
+        await repository.open(RoomPolicy.SESSION, RoomKeyParts(job.session_id, "agent-1", "", user), job)
         robin = Person(user_id=user, user_name="Robin", user_email="robin@example.org")
         await SqlSessionStore(self.database).add(
             Session(
@@ -63,7 +63,7 @@ class World:
             )
         )
         if ended:
-            await book.end(job.room_name)
+            await repository.end(job.room_name)
         thread = continuity_key(job)
         await Threads(self.database).ensure(thread, "agent-1")
         await Threads(self.database).ensure(conversation_key(thread, ROBIN), "agent-home")
@@ -166,13 +166,13 @@ async def test_facts_stay(world: World) -> None:
 
 
 async def test_workers_whose_beat_stands_still_for_an_hour_are_gone(world: World) -> None:
-    roll = WorkerRoll(world.database)
+    worker_registry = WorkerRegistry(world.database)
     for name in ("dead", "alive"):
-        await roll.announce(name, 4, 0)
+        await worker_registry.announce(name, 4, 0)
     await world.retention.run_due()
     world.now += 3599.0
     await world.retention.run_due()
-    await roll.announce("alive", 4, 0)
+    await worker_registry.announce("alive", 4, 0)
     world.now += 1.0
     await world.retention.run_due()
     assert await world.all(workers.c.name) == {"alive"}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.prepared import Prepared
 
-IMPORTED = ("voice_agent.cli", "voice_agent.web.server", "voice_agent.conversation.worker", "voice_agent.models.front")
+IMPORTED = ("voice_agent.cli", "voice_agent.web.server", "voice_agent.conversation.worker", "voice_agent.models.app")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.settings import Settings
 from voice_agent.stack import home, livekit, secret_store, state
 from voice_agent.stack.processes import Identity
-from voice_agent.stack.shell import Account
+from voice_agent.stack.subprocess_utils import Account
 from voice_agent.storage.database import Database
 
 
@@ -33,12 +33,12 @@ async def lived_in(place: Path) -> Settings:
     settings = secret_store.ensure(Settings(home=place))
     await livekit.write_configuration(settings)
     log = ReconnectLog(settings.reconnect_log, "serve")
-    log.write(LogEvent.PROCESS_STARTED)
+    log.write(LogEvent.ROOM_OPENED)
     database = Database(settings.effective_database_url)
     async with database.begin() as connection:
         await connection.execute(text("CREATE TABLE said (words TEXT)"))
     lock = state.lock(place)
-    state.save(place, state.RunState(run="r", supervisor=Identity(pid=1, started=0), url="", settings={}, parts=[]))
+    state.save(place, state.RunState(run="r", supervisor=Identity(pid=1, started=0), url="", settings={}, services=[]))
     assert (place / "voice.db-wal").exists()
     assert open_to_others(place) == []
     os.close(lock)

@@ -10,8 +10,8 @@ import pytest
 from tests.support.stack import PORTS, free_ports
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
-from voice_agent.stack.parts import table
 from voice_agent.stack.ports import require_free
+from voice_agent.stack.services import table
 
 
 def settings(**change: str) -> Settings:
@@ -44,21 +44,21 @@ def test_two_settings_with_one_port_are_refused() -> None:
 
 
 def test_workers_side_by_side_have_names_and_ports_of_their_own() -> None:
-    parts = table(settings(VOICE_WORKERS="3", VOICE_WORKER_PORT="9000"))
-    workers = {part.name: part.ports[0].number for part in parts if part.holds_leases}
+    services = table(settings(VOICE_WORKERS="3", VOICE_WORKER_PORT="9000"))
+    workers = {service.name: service.ports[0].number for service in services if service.holds_leases}
     assert workers == {"worker": 9000, "worker-2": 9001, "worker-3": 9002}
-    told = {part.name: part.environment()["VOICE_WORKER_PORT"] for part in parts if part.holds_leases}
+    told = {service.name: service.environment()["VOICE_WORKER_PORT"] for service in services if service.holds_leases}
     assert told == {name: str(port) for name, port in workers.items()}
-    serving = next(part for part in parts if part.name == "serve")
+    serving = next(service for service in services if service.name == "serve")
     assert serving.environment()["VOICE_WORKER_PORT"] == "9000"
 
 
 def test_what_is_given_by_url_is_not_started() -> None:
-    names = [part.name for part in table(settings()) if part.ours]
+    names = [service.name for service in table(settings()) if service.ours]
     assert names == ["postgres", "models", "letta", "livekit", "serve", "worker"]
     theirs = Settings(letta_base_url="https://letta.example", livekit_url="wss://livekit.example")
-    assert [part.name for part in table(theirs) if part.ours] == ["models", "serve", "worker"]
-    assert {part.name: part.where for part in table(theirs) if not part.ours} == {
+    assert [service.name for service in table(theirs) if service.ours] == ["models", "serve", "worker"]
+    assert {service.name: service.where for service in table(theirs) if not service.ours} == {
         "letta": "https://letta.example",
         "livekit": "wss://livekit.example",
     }

@@ -19,7 +19,7 @@ from voice_agent.cli import app
 from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.settings import Settings
 from voice_agent.stack import livekit, secret_store
-from voice_agent.stack.shell import appear, run
+from voice_agent.stack.subprocess_utils import appear, run
 
 SERVER = f"#!/bin/sh\necho livekit-server version {livekit.VERSION}\n"
 

@@ -10,7 +10,7 @@ import pytest
 from voice_agent import settings
 from voice_agent.contracts import Role
 from voice_agent.errors import Code, Permanent
-from voice_agent.rooms.workers import Dedication
+from voice_agent.rooms.workers import WorkerScope
 from voice_agent.stack import settings_view
 
 REPOSITORY = Path(__file__).parents[3]
@@ -230,4 +230,4 @@ def test_a_mistyped_role_of_a_worker_is_named(tmp_path: Path) -> None:
     assert refused.value.code is Code.SETTING_INVALID
     assert "'custmer'" in refused.value.message
     every = ", ".join(Role)
-    assert Dedication.of(load(tmp_path, VOICE_WORKER_ROLES=every).settings).roles == frozenset(Role)
+    assert WorkerScope.of(load(tmp_path, VOICE_WORKER_ROLES=every).settings).roles == frozenset(Role)

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support import service
+from tests.support import service as dummy
 from tests.support.eventually import PATIENCE
 from tests.support.stack import free_ports
 from voice_agent.addresses import bind_error
@@ -27,19 +27,19 @@ from voice_agent.observe.rotation import empty
 from voice_agent.settings import Settings
 from voice_agent.stack import readiness, state
 from voice_agent.stack import supervisor as supervisor_module
-from voice_agent.stack.parts import Part, Port, table
 from voice_agent.stack.processes import marked
-from voice_agent.stack.state import PartState, Phase, RunState
+from voice_agent.stack.services import Port, Service, table
+from voice_agent.stack.state import Phase, RunState, ServiceState
 from voice_agent.stack.supervisor import Supervisor
 
 PORTS = free_ports(4)
 
 
-def part(name: str, port: int, *options: str, **more: Any) -> Part:
-    return Part(
+def service(name: str, port: int, *options: str, **more: Any) -> Service:
+    return Service(
         name=name,
         version="1",
-        command=(sys.executable, service.__file__, str(port), *options),
+        command=(sys.executable, dummy.__file__, str(port), *options),
         environment=lambda: dict(os.environ),
         ports=(Port(port, f"PORT_OF_{name}"),),
         probe=partial(readiness.http, f"http://127.0.0.1:{port}/"),
@@ -62,11 +62,11 @@ class Stage:
         assert found
         return found
 
-    def part(self, name: str) -> PartState:
-        return next(part for part in self.written.parts if part.name == name)
+    def service(self, name: str) -> ServiceState:
+        return next(service for service in self.written.services if service.name == name)
 
     def pid(self, name: str) -> int:
-        process = self.part(name).process
+        process = self.service(name).process
         assert process
         return process.pid
 
@@ -76,20 +76,20 @@ class Stage:
                 await asyncio.sleep(0.02)
 
 
-def supervise(home: Path, parts: tuple[Part, ...], said: list[str], **settings: Any) -> Supervisor:
+def supervise(home: Path, services: tuple[Service, ...], said: list[str], **settings: Any) -> Supervisor:
     (home / "run").mkdir()
 
     async def settle() -> None:
         said.append("settled")
 
-    return Supervisor(Settings(home=home, **settings), parts, said.append, settle, back_off=(0.05, 0.05, 0.05))
+    return Supervisor(Settings(home=home, **settings), services, said.append, settle, back_off=(0.05, 0.05, 0.05))
 
 
 @asynccontextmanager
-async def on_stage(home: Path, *parts: Part, **settings: Any) -> AsyncIterator[Stage]:
+async def on_stage(home: Path, *services: Service, **settings: Any) -> AsyncIterator[Stage]:
     said: list[str] = []
     stop = asyncio.Event()
-    supervisor = supervise(home, parts, said, **settings)
+    supervisor = supervise(home, services, said, **settings)
     running = asyncio.create_task(supervisor.run(stop), name="supervisor")
     stage = Stage(home, supervisor, said, stop)
     try:
@@ -100,12 +100,12 @@ async def on_stage(home: Path, *parts: Part, **settings: Any) -> AsyncIterator[S
         await running
 
 
-async def failed_start(home: Path, *parts: Part) -> VoiceAgentError:
+async def failed_start(home: Path, *services: Service) -> VoiceAgentError:
     with pytest.raises(VoiceAgentError) as failed:
-        await supervise(home, parts, []).run(asyncio.Event())
+        await supervise(home, services, []).run(asyncio.Event())
     assert failed.value.code is Code.NOT_READY
     assert state.load(home) is None
-    assert all(bind_error("127.0.0.1", port.number) is None for part in parts for port in part.ports)
+    assert all(bind_error("127.0.0.1", port.number) is None for service in services for port in service.ports)
     return failed.value
 
 
@@ -115,22 +115,22 @@ async def up(stage: Stage) -> None:
 
 
 async def test_a_part_starts_only_when_what_it_needs_is_ready(tmp_path: Path) -> None:
-    first = part("first", PORTS[0], "--delay", "0.5")
-    second = part("second", PORTS[1], needs=("first",))
+    first = service("first", PORTS[0], "--delay", "0.5")
+    second = service("second", PORTS[1], needs=("first",))
     async with on_stage(tmp_path, first, second) as stage:
-        await stage.until(lambda: stage.part("first").process is not None)
-        assert stage.part("second").phase is Phase.WAITING
+        await stage.until(lambda: stage.service("first").process is not None)
+        assert stage.service("second").phase is Phase.WAITING
         await up(stage)
         started = [psutil.Process(stage.pid(name)).create_time() for name in ("first", "second")]
         assert started[1] - started[0] > 0.5
         assert [line.split()[0] for line in stage.said] == ["first", "second", "settled"]
-        assert (stage.part("first").ready_after_s or 0) >= 0.5
+        assert (stage.service("first").ready_after_s or 0) >= 0.5
     assert state.load(tmp_path) is None
 
 
 async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: Path) -> None:
-    first = part("first", PORTS[0])
-    second = part("second", PORTS[1], "--stubborn", needs=("first",), stop_within=0.3)
+    first = service("first", PORTS[0])
+    second = service("second", PORTS[1], "--stubborn", needs=("first",), stop_within=0.3)
     async with on_stage(tmp_path, first, second) as stage:
         await up(stage)
         run = stage.written.run
@@ -143,8 +143,8 @@ async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: P
 
 
 async def test_never_ready_names_the_part_and_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:
-    late = part("late", PORTS[1], "--delay", "60", ready_within=3.0)
-    error = await failed_start(tmp_path, part("good", PORTS[0]), late)
+    late = service("late", PORTS[1], "--delay", "60", ready_within=3.0)
+    error = await failed_start(tmp_path, service("good", PORTS[0]), late)
     assert "late did not get ready: not ready within" in error.message
     assert "service starts" in error.message
     assert "late.log" in error.remedy
@@ -152,23 +152,25 @@ async def test_never_ready_names_the_part_and_its_last_words_and_leaves_nothing(
 
 async def test_one_that_ends_at_its_first_start_fails_the_start(tmp_path: Path) -> None:
     (tmp_path / "no").touch()
-    error = await failed_start(tmp_path, part("sick", PORTS[0], "--fail-once-there-is", str(tmp_path / "no")))
+    error = await failed_start(tmp_path, service("sick", PORTS[0], "--fail-once-there-is", str(tmp_path / "no")))
     assert "exit code 3" in error.message
     assert "service refuses" in error.message
 
 
 async def test_a_program_that_is_not_there_fails_the_start(tmp_path: Path) -> None:
-    error = await failed_start(tmp_path, replace(part("gone", PORTS[0]), command=("/does/not/exist",)))
+    error = await failed_start(tmp_path, replace(service("gone", PORTS[0]), command=("/does/not/exist",)))
     assert "it cannot be started" in error.message
 
 
 async def test_a_killed_part_comes_back_with_everything_it_had_started_gone(tmp_path: Path) -> None:
     child = tmp_path / "child"
-    async with on_stage(tmp_path, part("some", PORTS[0], "--child", str(child)), part("other", PORTS[1])) as stage:
+    async with on_stage(
+        tmp_path, service("some", PORTS[0], "--child", str(child)), service("other", PORTS[1])
+    ) as stage:
         await up(stage)
         old, other, grandchild = stage.pid("some"), stage.pid("other"), psutil.Process(int(child.read_text()))
         os.kill(old, signal.SIGKILL)
-        await stage.until(lambda: stage.part("some").restarts == 1 and stage.part("some").phase is Phase.READY)
+        await stage.until(lambda: stage.service("some").restarts == 1 and stage.service("some").phase is Phase.READY)
         assert stage.pid("some") != old
         assert stage.pid("other") == other
         assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
@@ -177,23 +179,23 @@ async def test_a_killed_part_comes_back_with_everything_it_had_started_gone(tmp_
 
 async def test_one_that_crashes_again_and_again_is_given_up_and_the_rest_stays(tmp_path: Path) -> None:
     poison = tmp_path / "poison"
-    sick, fine = part("sick", PORTS[0], "--fail-once-there-is", str(poison)), part("fine", PORTS[1])
+    sick, fine = service("sick", PORTS[0], "--fail-once-there-is", str(poison)), service("fine", PORTS[1])
     async with on_stage(tmp_path, sick, fine) as stage:
         await up(stage)
         poison.touch()
         os.kill(stage.pid("sick"), signal.SIGKILL)
-        await stage.until(lambda: stage.part("sick").phase is Phase.GIVEN_UP)
-        assert stage.part("sick").process is None
-        assert "given up after 4 failures" in stage.part("sick").detail
-        assert stage.part("fine").phase is Phase.READY
+        await stage.until(lambda: stage.service("sick").phase is Phase.GIVEN_UP)
+        assert stage.service("sick").process is None
+        assert "given up after 4 failures" in stage.service("sick").detail
+        assert stage.service("fine").phase is Phase.READY
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
 async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path, host: str) -> None:
     received = tmp_path / "received"
-    serve = part("serve", PORTS[0], "--received", str(received), "--host", host)
+    serve = service("serve", PORTS[0], "--received", str(received), "--host", host)
     serve = replace(serve, probe=partial(readiness.http, f"http://{host}:{PORTS[0]}/"))
-    worker = part("worker", PORTS[1], holds_leases=True)
+    worker = service("worker", PORTS[1], holds_leases=True)
     async with on_stage(tmp_path, serve, worker, host=host, port=PORTS[0], internal_secret="knows") as stage:
         await up(stage)
         pid = stage.pid("worker")
@@ -210,29 +212,33 @@ async def test_two_that_die_together_start_side_by_side_and_the_death_is_told_wh
     tmp_path: Path,
 ) -> None:
     received = tmp_path / "received"
-    serve = part("serve", PORTS[0], "--received", str(received), "--delay", "2")
-    worker = part("worker", PORTS[1], holds_leases=True, needs=worker_of_the_table().needs)
+    serve = service("serve", PORTS[0], "--received", str(received), "--delay", "2")
+    worker = service("worker", PORTS[1], holds_leases=True, needs=worker_of_the_table().needs)
     async with on_stage(
-        tmp_path, part("livekit", PORTS[2]), serve, worker, port=PORTS[0], internal_secret="knows"
+        tmp_path, service("livekit", PORTS[2]), serve, worker, port=PORTS[0], internal_secret="knows"
     ) as stage:
         await up(stage)
         pid = stage.pid("worker")
         for name in ("serve", "worker"):
             os.kill(stage.pid(name), signal.SIGKILL)
-        await stage.until(lambda: stage.part("worker").restarts == 1 and stage.part("worker").phase is Phase.READY)
-        assert stage.part("serve").phase is not Phase.READY, "the worker waited for serve"
+        await stage.until(
+            lambda: stage.service("worker").restarts == 1 and stage.service("worker").phase is Phase.READY
+        )
+        assert stage.service("serve").phase is not Phase.READY, "the worker waited for serve"
         await stage.until(lambda: received.exists() and received.read_text().endswith("\n"))
     assert ProcessExit.model_validate(json.loads(received.read_text().split(maxsplit=3)[3])).pid == pid
 
 
-def worker_of_the_table() -> Part:
-    return next(part for part in table(Settings(livekit_api_key="k", livekit_api_secret="s")) if part.name == "worker")
+def worker_of_the_table() -> Service:
+    return next(
+        service for service in table(Settings(livekit_api_key="k", livekit_api_secret="s")) if service.name == "worker"
+    )
 
 
 async def test_what_a_part_prints_is_bounded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor_module, "LOOK_EVERY", 0.05)
     monkeypatch.setattr(supervisor_module, "empty", partial(empty, most_bytes=10))
-    async with on_stage(tmp_path, part("some", PORTS[0])) as stage:
+    async with on_stage(tmp_path, service("some", PORTS[0])) as stage:
         await up(stage)
         pid = stage.pid("some")
         await stage.until((tmp_path / "logs" / "some.log.1").exists)
@@ -242,7 +248,7 @@ async def test_what_a_part_prints_is_bounded_while_it_runs(tmp_path: Path, monke
 
 
 async def test_secrets_are_not_written_down(tmp_path: Path) -> None:
-    async with on_stage(tmp_path, part("some", PORTS[0]), internal_secret="hidden", letta_api_key="hidden") as stage:
+    async with on_stage(tmp_path, service("some", PORTS[0]), internal_secret="hidden", letta_api_key="hidden") as stage:
         await up(stage)
         text = (tmp_path / "run" / "state.json").read_text()
         assert "hidden" not in text

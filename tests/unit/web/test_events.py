@@ -20,7 +20,7 @@ from tests.support.control_plane import eventually
 from voice_agent.errors import Code, Temporary
 from voice_agent.observe.rotation import rotate
 from voice_agent.web.events import BACKLOG, LOOK_BACK, Line, LogTail, _stream
-from voice_agent.web.rate import StreamLimit
+from voice_agent.web.rate_limits import StreamLimit
 
 
 def line(number: int, session: str = "s") -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from voice_agent.contracts import MemoryScope, RoomPolicy
-from voice_agent.web.desk import memory_scope_for
+from voice_agent.web.session_service import memory_scope_for
 
 PERSONAL, READ_ONLY = MemoryScope.PERSONAL, MemoryScope.READ_ONLY
 

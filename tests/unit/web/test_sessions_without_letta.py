@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hanging_letta import HangingLetta
-from voice_agent.contracts import RoomMark
+from voice_agent.contracts import RoomMetadata
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.access import Memory
 from voice_agent.memory.audience import Listener
@@ -19,12 +19,12 @@ from voice_agent.registry.model import AgentDraft, Person
 from voice_agent.registry.people import Credentials, People
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
-from voice_agent.rooms.book import RoomBook
 from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.repository import RoomRepository
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
 from voice_agent.storage.database import metadata
-from voice_agent.web.desk import Admission, SessionDesk, Wish
+from voice_agent.web.session_service import SessionGrant, SessionRequest, SessionService
 
 TASK = Block("persona", "I am Ada of the harbour.")
 OWNERS = Block("human", "Robin plays the cello.")
@@ -34,7 +34,7 @@ SOON = 0.05
 class RoomsAlone(LiveKit):
     """LiveKit without its server: rooms need not be there to open a session."""
 
-    async def create_room(self, name: str, mark: RoomMark) -> None:
+    async def create_room(self, name: str, mark: RoomMetadata) -> None:
         """There it is."""
 
 
@@ -47,18 +47,18 @@ class House:
         self.livekit = RoomsAlone(settings)
         self.saved = SqlAgentStore(self.database)
         self.agents = AgentRegistry(self.saved, self.letta, time.time, "", patience=SOON)
-        self.desk = SessionDesk(
+        self.session_service = SessionService(
             self.agents,
             SessionRegistry(SqlSessionStore(self.database), time.time, 3600.0),
             People(SqlPeopleStore(self.database), time.time),
-            RoomBook(self.database, time.time),
+            RoomRepository(self.database, time.time),
             self.livekit,
             lambda _room: None,
         )
 
-    async def visit(self, agent_id: str | None) -> Admission:
+    async def visit(self, agent_id: str | None) -> SessionGrant:
         """Somebody new each time."""
-        return await self.desk.admit(Wish(Person(), Credentials(takes_key=True), agent_id=agent_id))
+        return await self.session_service.open(SessionRequest(Person(), Credentials(takes_key=True), agent_id=agent_id))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voice_agent.web.rate import RateLimit
+from voice_agent.web.rate_limits import RateLimit
 
 
 def test_an_address_gets_its_share_and_then_one_at_a_time() -> None:

@@ -13,14 +13,14 @@ from fastapi.exceptions import RequestValidationError
 
 from tests.support.bare_web import bare_app, bare_web, client_of, web_settings
 from tests.support.eventually import PATIENCE
-from voice_agent.contracts import RoomMark
+from voice_agent.contracts import RoomMetadata
 from voice_agent.errors import Code, Permanent, VoiceAgentError
-from voice_agent.models.checks import check_all
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.providers.checks import check_all
 from voice_agent.registry.model import Agent, Kind
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.monitor import Monitor
-from voice_agent.web.desk import config_of
+from voice_agent.web.session_service import config_of
 
 
 def agent(**config: Any) -> Agent:
@@ -31,7 +31,7 @@ async def test_a_mistake_of_ours_is_not_called_the_clients(tmp_path: Path) -> No
     settings = web_settings(tmp_path)
 
     async def broken() -> None:
-        RoomMark.model_validate({})
+        RoomMetadata.model_validate({})
 
     async with bare_app(settings) as app, client_of(app, settings) as client:
         app.add_api_route("/broken", broken)

@@ -1,6 +1,6 @@
 """Takes facts from finished turns: the language model proposes, `decide` decides, the store keeps, once for each turn.
 
-One process at a time does it (see upkeep.py), at background rank. What fails is tried a bounded number of times, then
+One process at a time does it (see worker.py), at background rank. What fails is tried a bounded number of times, then
 parked and said.
 """
 

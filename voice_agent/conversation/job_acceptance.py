@@ -1,0 +1,101 @@
+"""Decides in the worker's own process which jobs to take: meant for it, making sense, and their room free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Final
+
+from livekit.agents import JobRequest
+from pydantic import ValidationError
+
+from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent
+from voice_agent.errors import Code
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.rooms.leases import Lease, Leases
+from voice_agent.rooms.workers import WorkerScope
+
+_TARGET_LOAD: Final = 0.7
+"""livekit-server's default `agents.target_load`."""
+
+
+class Seats:
+    """How many conversations this worker may still take. One that was accepted counts before it runs."""
+
+    def __init__(self, capacity: int, running: Callable[[], int]) -> None:
+        self._capacity = capacity
+        self._running = running
+        self._kept = 0
+
+    @property
+    def free(self) -> int:
+        return self._capacity - self._running() - self._kept
+
+    @property
+    def load(self) -> float:
+        """What livekit is told. It asks only workers below its `agents.target_load`: never one that froze full."""
+        return _TARGET_LOAD * (self._running() / self._capacity)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        self._kept += 1
+        try:
+            yield
+        finally:
+            self._kept -= 1
+
+
+class JobAcceptance:
+    def __init__(
+        self,
+        leases: Leases,
+        worker: str,
+        worker_scope: WorkerScope,
+        seats: Seats,
+        log: ReconnectLog,
+        accepted: Callable[[Lease], None],
+    ) -> None:
+        self._leases = leases
+        self._worker = worker
+        self._worker_scope = worker_scope
+        self._seats = seats
+        self._log = log
+        self._accepted = accepted
+
+    async def on_request(self, request: JobRequest) -> None:
+        try:
+            job = JobMetadata.model_validate_json(request.job.metadata)
+        except ValidationError as error:
+            mistakes = f"The job's metadata has {error.error_count()} mistakes."
+            await self._refuse(request, Code.BAD_JOB_METADATA, mistakes)
+            return
+        if not self._worker_scope.serves(job) or not self._seats.free:
+            await request.reject(terminate=False)  # another worker is there for them
+            return
+        with self._seats.kept():
+            await self._take(request, job)
+
+    async def _take(self, request: JobRequest, job: JobMetadata) -> None:
+        lease = await self._leases.take(job.room_name, request.id, self._worker, job.lease_epoch)
+        if lease is None:
+            await self._refuse(request, Code.LEASE_LOST, "The room belongs to another agent, or the dispatch is old.")
+            return
+        self._accepted(lease)
+        try:
+            await request.accept(
+                name=job.agent.name,
+                attributes={
+                    AgentAttribute.SESSION_ID: job.session_id,
+                    AgentAttribute.AGENT_ID: job.agent.agent_id,
+                    AgentAttribute.AGENT_NAME: job.agent.name,
+                    AgentAttribute.BUILD: version("voice-agent"),
+                },
+            )
+        except BaseException:
+            await self._leases.release(lease)  # LiveKit gave the job to nobody: the room must not wait for us
+            raise
+
+    async def _refuse(self, request: JobRequest, code: Code, message: str) -> None:
+        self._log.bind(room=request.room.name).write(LogEvent.DISPATCH_FAILED, code=code, message=message)
+        await request.reject()

@@ -1,0 +1,105 @@
+"""The livekit Agent of a binding: its instructions are the memory, its hooks make turns durable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Final, TypeGuard
+
+from livekit import rtc
+from livekit.agents import Agent, APIError, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
+
+from voice_agent.conversation.history import Said
+
+_TOOLS: Final = ("function_call", "function_call_output")
+_BREATH_RATE: Final = 24_000
+_A_BREATH: Final = rtc.AudioFrame(bytes(_BREATH_RATE // 5), _BREATH_RATE, 1, _BREATH_RATE // 10)
+
+
+class LiveKitAgent(Agent):
+    def __init__(
+        self,
+        on_words: Callable[[str], Awaitable[bool]],
+        own_answer: Callable[[], AsyncGenerator[str, None] | None],
+        on_answer: Callable[[str], Awaitable[None]],
+        recall: Callable[[ChatContext], Awaitable[None]],
+    ) -> None:
+        super().__init__(instructions="")
+        self._on_words = on_words
+        self._own_answer = own_answer
+        self._on_answer = on_answer
+        self._recall = recall
+
+    async def llm_node(
+        self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncGenerator[str | llm.ChatChunk | FlushSentinel, None]:
+        """Letta's own answer where it is the one that answers. Its end is passed on when the whole is written down."""
+        own = self._own_answer()
+        if own is None:
+            await self._recall(chat_ctx)
+        answer = Agent.default.llm_node(self, chat_ctx, tools, model_settings) if own is None else own
+        text = ""
+        async with aclosing(answer):
+            async for piece in answer:
+                text += _words(piece)
+                yield piece
+        if text:
+            await self._on_answer(text)
+
+    async def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """A voice that fails takes only the voice away: livekit would throw the words away, too."""
+        spoken = False
+        try:
+            async with aclosing(Agent.default.tts_node(self, text, model_settings)) as voice:
+                async for frame in voice:
+                    spoken = True
+                    yield frame
+        except APIError:
+            if not spoken:
+                yield _A_BREATH  # without any sound livekit shows no text either
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
+        """Before anything is generated: what was said is durable; a blank transcript is not a turn."""
+        words = (new_message.text_content or "").strip()
+        if not any(character.isalnum() for character in words):
+            raise StopResponse
+        if not await self._on_words(words):
+            raise StopResponse
+
+    def said(self) -> list[Said]:
+        return [Said(item.role, item.text_content or "") for item in self._messages()]
+
+    async def drop_oldest(self, count: int) -> None:
+        """With what stands between them: a tool's answer without its question confuses every LLM."""
+        kept = self._messages()[count:]
+        first = self.chat_ctx.items.index(kept[0]) if kept else len(self.chat_ctx.items)
+        await self.update_chat_ctx(ChatContext(self.chat_ctx.items[first:]))
+
+    def _messages(self) -> list[llm.ChatMessage]:
+        return [item for item in self.chat_ctx.items if _is_said(item)]
+
+    async def keep(self, kept: Callable[[Sequence[llm.ChatItem]], list[llm.ChatItem]]) -> None:
+        await self.update_chat_ctx(ChatContext(kept(self.chat_ctx.items)))
+
+    def exchange(self) -> list[llm.ChatItem]:
+        """What was said, and which tools were used; without instructions, which livekit keeps among the items."""
+        return [item for item in self.chat_ctx.items if _is_said(item) or item.type in _TOOLS]
+
+    async def go_on(self, earlier: Sequence[llm.ChatItem]) -> None:
+        """This was said before what was said so far."""
+        await self.update_chat_ctx(ChatContext([*earlier, *self.exchange()]))
+
+    async def forget(self) -> None:
+        await self.update_chat_ctx(ChatContext.empty())
+
+
+def _is_said(item: llm.ChatItem) -> TypeGuard[llm.ChatMessage]:
+    return isinstance(item, llm.ChatMessage) and item.role in ("user", "assistant")
+
+
+def _words(piece: str | llm.ChatChunk | FlushSentinel) -> str:
+    if isinstance(piece, llm.ChatChunk):
+        return (piece.delta.content or "") if piece.delta else ""
+    return piece if isinstance(piece, str) else ""

@@ -1,0 +1,176 @@
+"""What the assistant of a binding remembers, and the prompt that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from livekit.agents import llm
+
+from voice_agent import clock
+from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
+from voice_agent.conversation.history import compact
+from voice_agent.conversation.livekit_agent import LiveKitAgent
+from voice_agent.conversation.speakers import nobody
+from voice_agent.memory.access import Memory, continuity_key, room_thread
+from voice_agent.memory.audience import Listener
+from voice_agent.memory.loader import LoadResult
+from voice_agent.memory.model import Snapshot, Turn
+from voice_agent.memory.prompt import build_prompt, speaking_now
+from voice_agent.registry.people import PersonKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A conversation that may go on."""
+
+    history: tuple[llm.ChatItem, ...] = ()
+    left_history: str = ""
+    earlier: tuple[Turn, ...] = ()
+
+
+class PromptContext:
+    """Three things in one prompt: the agent's memory, what was said last time, and what had to leave the history.
+
+    In a room of several people the prompt holds nothing of anybody: what is known of who speaks comes with each turn.
+    """
+
+    def __init__(self, memory: Memory, livekit_agent: LiveKitAgent, job: JobMetadata) -> None:
+        self._memory = memory
+        self._livekit_agent = livekit_agent
+        self._job = job
+        self._several = job.policy is RoomPolicy.SHARED
+        self._speaker = nobody(job) if self._several else job
+        self._spoken: set[str] = set()
+        """Threads of those who spoke in this episode, in a room of several."""
+        self._memory_prompt = ""
+        self._left_history = ""
+        self._kept = _Kept()
+        self.bind(job.agent)
+
+    def bind(self, agent: AgentBinding) -> None:
+        """From here on another assistant remembers; nothing of the one before it is left."""
+        self.agent = agent
+        self.thread = room_thread(self._job, agent)
+        self.snapshot: Snapshot | None = None
+        self._earlier: list[Turn] = []
+        self._memory_prompt = ""
+        self._kept = _Kept()
+
+    @property
+    def of_earlier_visits(self) -> bool:
+        return bool(self._earlier)
+
+    @property
+    def quoted(self) -> list[str]:
+        """Turns of earlier visits that stand in the prompt."""
+        return [turn.turn_id for turn in self._earlier]
+
+    @property
+    def quoted_before(self) -> list[str]:
+        """The same of the conversation that may go on."""
+        return [turn.turn_id for turn in self._kept.earlier]
+
+    @property
+    def policy(self) -> RoomPolicy:
+        return self._job.policy
+
+    @property
+    def listener(self) -> Listener:
+        return Listener.in_room(self._job, self.agent)
+
+    @property
+    def whose(self) -> tuple[str, str, str]:
+        """Whose facts are known here: the assistant's Letta agent, the person who spoke last, their session."""
+        unknown = self._nobody if self._several else ""
+        return self.agent.letta_agent_id, self._speaker.person_id or unknown, self._speaker.session_id
+
+    @property
+    def who_speaks(self) -> str:
+        """For the prompt of a turn; empty where there is one person, of whom the prompt speaks anyway."""
+        return speaking_now(self._speaker.user_name) if self._several else ""
+
+    async def hear(self, speaker: JobMetadata, agent: AgentBinding, episode: int) -> str:
+        """Who speaks from now on (see Speakers.about). Returns the thread that takes what they say."""
+        self._speaker = speaker
+        if not self._several:
+            return self.thread
+        thread = continuity_key(speaker, agent)
+        if thread not in self._spoken:
+            await self._memory.meet(thread, agent, speaker.person_id, episode)
+            self._spoken.add(thread)
+        return thread
+
+    async def settle(self) -> None:
+        """A quiet moment: what was said so far may be worked into memory."""
+        for thread in (self.thread, *self._spoken):
+            await self._memory.settle(thread)
+
+    async def load(self, episode: int, deadline: float) -> LoadResult:
+        listener, agent = self.listener, self.agent.letta_agent_id
+        if self._several:
+            result = await self._memory.load(agent, deadline, listener)
+            await self.settle()
+            self._spoken.clear()
+        else:
+            person, name = self._job.person_id, self._job.user_name
+            result, _ = await asyncio.gather(
+                self._memory.load(agent, deadline, listener),
+                self._memory.prepare(self.thread, self.agent, person, name, deadline),
+            )
+        self._earlier = await self._memory.begin_episode(self.thread, agent, episode, listener)
+        return result
+
+    async def next_change(self, every: float) -> Snapshot:
+        """What somebody else changed in Letta."""
+        return await self._memory.next_change(self.agent.letta_agent_id, every, self.listener)
+
+    @property
+    def _nobody(self) -> str:
+        """Of whom nothing is known, unlike the owner, of whom the assistant's own agent tells."""
+        return f"{PersonKind.SESSION}:{self._job.room_name}"
+
+    async def take(self, snapshot: Snapshot | None) -> tuple[str, ...]:
+        """Answer by this memory from now on. Returns the labels of the blocks that had to be shortened."""
+        self.snapshot = snapshot
+        name = "" if self._several else self._job.user_name
+        prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=clock.today())
+        self._memory_prompt = prompt.text
+        await self._instruct()
+        return prompt.truncated
+
+    async def compact(self) -> bool:
+        """Keep the history within its budget, whatever the length of the episode. True: something left it."""
+        cut = compact(self._livekit_agent.said(), self._left_history)
+        if cut.drop:
+            self._left_history = cut.summary
+            await self._livekit_agent.drop_oldest(cut.drop)
+            await self._instruct()
+        return cut.drop > 0
+
+    async def forget_said(
+        self, turn_ids: Collection[str], kept: Callable[[Sequence[llm.ChatItem]], list[llm.ChatItem]]
+    ) -> None:
+        """These turns are told no more. What has left the history may repeat them: it goes as a whole."""
+        self._earlier = [turn for turn in self._earlier if turn.turn_id not in turn_ids]
+        self._left_history = ""
+        await self._livekit_agent.keep(kept)
+        await self.take(self.snapshot)
+
+    async def forget_episode(self, *, kept: bool = False) -> None:
+        """`kept`: whoever was lost may come back, and then `resume` puts it back; nobody else hears of it."""
+        history = tuple(self._livekit_agent.exchange())
+        self._kept = _Kept(history, self._left_history, tuple(self._earlier)) if kept else _Kept()
+        await self._livekit_agent.forget()
+        self._left_history = ""
+
+    async def resume(self) -> None:
+        kept, self._kept = self._kept, _Kept()
+        self._earlier, self._left_history = [*kept.earlier], kept.left_history
+        await self._livekit_agent.go_on(kept.history)
+        await self.take(self.snapshot)
+
+    async def _instruct(self) -> None:
+        earlier = f"\n\nWhat was said before in this conversation:\n{self._left_history}"
+        await self._livekit_agent.update_instructions(self._memory_prompt + (earlier if self._left_history else ""))

@@ -1,0 +1,52 @@
+"""The local brain reads all that stands before a question while nobody asks one, and not after the question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from livekit.agents import Agent, llm
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.errors import Temporary
+from voice_agent.providers.endpoints import Endpoint
+from voice_agent.providers.prewarm import prewarm
+
+_ATTEMPTS: Final = 5
+"""A greeting that is made meanwhile comes first."""
+_A_QUESTION: Final = {"role": "user", "content": ""}
+"""Its opening tokens are the same for every question."""
+
+
+class PromptPrewarmer:
+    """Of one conversation: what is to be read is always the newest."""
+
+    def __init__(self, tasks: OwnedTasks, llm_endpoint: Callable[[], Endpoint], agent: Agent) -> None:
+        self._tasks = tasks
+        self._llm = llm_endpoint
+        self._agent = agent
+        self._reading: asyncio.Task[Any] | None = None
+
+    def start(self) -> None:
+        if self._reading is not None:
+            self._tasks.drop(self._reading)
+        self._reading = self._tasks.start("prewarm-prompt", prewarm_prompt(self._llm(), self._agent))
+
+
+async def prewarm_prompt(llm_endpoint: Endpoint, agent: Agent) -> None:
+    """A failure costs only the head start."""
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(Temporary), wait=wait_fixed(1.0), stop=stop_after_attempt(_ATTEMPTS)
+    )
+    with suppress(RetryError):
+        await attempts(_read, llm_endpoint, agent)
+
+
+async def _read(llm_endpoint: Endpoint, agent: Agent) -> None:
+    """A turn that came between has changed the history: it is looked at anew each time."""
+    messages, _ = agent.chat_ctx.to_provider_format("openai")
+    tools = llm.ToolContext(agent.tools).parse_function_tools("openai")
+    await prewarm(llm_endpoint, [*messages, _A_QUESTION], tools)

@@ -1,0 +1,100 @@
+"""What to say and show when a provider fails in the middle of a turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from livekit.agents import ErrorEvent
+
+from voice_agent.contracts import Notice
+from voice_agent.errors import Code, VoiceAgentError
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderError:
+    code: Code
+    message: str
+    remedy: str
+    apology: str
+    """Spoken; empty where speaking is what failed."""
+
+    def notice(self, episode: int) -> Notice:
+        return Notice(level="error", code=self.code, message=self.message, remedy=self.remedy, episode=episode)
+
+
+NO_ANSWER: Final = "Sorry, I could not think of an answer just now. Please say that again."
+
+_PROVIDER_ERRORS: Final = {
+    "llm_error": ProviderError(
+        Code.LLM_FAILED,
+        "The language model did not answer.",
+        "Say it again in a moment; 'voice-agent doctor' shows whether the model can be reached.",
+        NO_ANSWER,
+    ),
+    "stt_error": ProviderError(
+        Code.STT_FAILED,
+        "What was said could not be recognised.",
+        "Say it again, or type it; 'voice-agent doctor' shows whether speech recognition can be reached.",
+        "Sorry, I could not make that out. Please say it again.",
+    ),
+    "tts_error": ProviderError(
+        Code.TTS_FAILED,
+        "The answer could not be spoken.",
+        "It is shown as text; 'voice-agent doctor' shows whether the voice can be reached.",
+        "",
+    ),
+}
+
+
+CANNOT_TAKE_NOTE: Final = "Sorry, I cannot write down what you say just now. Please try again soon."
+
+
+def provider_error_of(event: ErrorEvent) -> ProviderError | None:
+    """None while the provider is still trying."""
+    if getattr(event.error, "recoverable", False):
+        return None
+    return _PROVIDER_ERRORS.get(getattr(event.error, "type", ""))
+
+
+def truncated_block(label: str, episode: int) -> Notice:
+    return Notice(
+        level="warning",
+        code=Code.MEMORY_TRUNCATED,
+        message=f"The memory block '{label}' is too long for the prompt; its end was cut.",
+        remedy="Shorten the block in Letta.",
+        episode=episode,
+    )
+
+
+def notice_of(error: VoiceAgentError, episode: int) -> Notice:
+    return Notice(level="error", code=error.code, message=error.message, remedy=error.remedy, episode=episode)
+
+
+def forgotten_notice(count: int, episode: int) -> Notice:
+    """Without what it was."""
+    things = "1 fact was" if count == 1 else f"{count} facts were"
+    message = f"{things} forgotten." if count else "Nothing of that kind was known."
+    return Notice(level="info", code="forgotten", message=message, episode=episode)
+
+
+def not_forgotten_notice(error: BaseException, episode: int) -> Notice:
+    if isinstance(error, VoiceAgentError):
+        return notice_of(error, episode)
+    return Notice(
+        level="error",
+        code=Code.AGENT_FAILS,
+        message="What was to be forgotten is not forgotten yet.",
+        remedy="Say it again, or use 'voice-agent memory forget'.",
+        episode=episode,
+    )
+
+
+def slow_answer(episode: int) -> Notice:
+    return Notice(
+        level="info",
+        code=Code.MODEL_BUSY,
+        message="The answer takes longer than usual.",
+        remedy="It is still being worked on; a small machine needs time.",
+        episode=episode,
+    )

@@ -1,0 +1,152 @@
+"""Builds the livekit session: who listens, who thinks, who speaks, and a voice that is there before anybody is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, room_io, tts
+from livekit.agents.voice.agent_session import SessionConnectOptions
+
+# The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
+from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
+
+from voice_agent.contracts import ANSWER_DEADLINE, ProviderChoices
+from voice_agent.conversation.providers import Build, Providers
+from voice_agent.providers.endpoints import Endpoint
+
+_SAMPLE_RATE = 24_000
+_LISTENS_AT = 16_000
+"""What voice detection and speech recognition work with: nothing is resampled again, a seventh of a job's idle time."""
+_PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8.0)
+"""One quick second try; then the person hears an apology instead of silence."""
+_TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=ANSWER_DEADLINE)
+"""Small machines think slowly."""
+_NEVER_GIVE_UP = 1_000_000_000
+"""Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
+
+
+class _OwnersTrack(_ParticipantAudioOutput):
+    """Drops every frame that is not ours to speak: a job that was paused, or replaced, must be silent when it wakes."""
+
+    def __init__(self, room: rtc.Room, may_speak: Callable[[], bool]) -> None:
+        super().__init__(
+            room,
+            sample_rate=_SAMPLE_RATE,
+            num_channels=1,
+            track_publish_options=rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
+            track_name="assistant",
+        )
+        self._may_speak = may_speak
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        if self._may_speak():
+            await super().capture_frame(frame)
+
+
+class SpeechSession:
+    """An AgentSession in a room. `start` returns when it listens; the track may come up later (AudioPublished)."""
+
+    def __init__(self, room: rtc.Room, build: Build, choices: ProviderChoices, may_speak: Callable[[], bool]) -> None:
+        self._room = room
+        self._build = build
+        self._choices = choices
+        self._providers = providers = build(choices)
+        self._retired: list[Providers] = []
+        self._agent: Agent | None = None
+        self.listening = asyncio.Event()
+        """The session has begun and has not ended."""
+        self._linked = ""
+        self.may_speak = may_speak
+        self._track = _OwnersTrack(room, may_speak)
+        self.session: AgentSession[Any] = AgentSession(
+            vad=providers.vad,
+            stt=providers.stt,
+            llm=providers.llm,
+            tts=providers.tts,
+            turn_handling={
+                "turn_detection": "vad",
+                "endpointing": {"min_delay": 0.3, "max_delay": 3.0},
+                "interruption": {"mode": "vad"},
+                # A guess that is thrown away costs a small machine the answer to the next sentence.
+                "preemptive_generation": {"enabled": False},
+            },
+            user_away_timeout=None,
+            conn_options=SessionConnectOptions(
+                stt_conn_options=_PATIENCE,
+                llm_conn_options=_TIME_TO_THINK,
+                tts_conn_options=_PATIENCE,
+                max_unrecoverable_errors=_NEVER_GIVE_UP,
+            ),
+        )
+
+    async def publish(self) -> None:
+        """Publish the track and wait for a first listener. Runs as a task beside the session."""
+        await self._track.start()
+
+    @property
+    def tts(self) -> tts.TTS[Any]:
+        return self._providers.tts
+
+    def use(self, choices: ProviderChoices) -> None:
+        """Hear, think and speak with others from the next sentence on. Raises Permanent for what cannot be had."""
+        if choices == self._choices:
+            return
+        providers = self._build(choices)
+        self._retired.append(self._providers)  # somebody may still be speaking with them
+        self._providers, self._choices = providers, choices
+        if self._agent is not None:
+            self._agent.update_options(vad=providers.vad, stt=providers.stt, llm=providers.llm, tts=providers.tts)
+
+    async def start(self, agent: Agent) -> None:
+        self.session.output.audio = self._track
+        self._agent = agent
+        await self.session.start(
+            agent,
+            room=self._room,
+            room_options=room_io.RoomOptions(
+                audio_input=room_io.AudioInputOptions(sample_rate=_LISTENS_AT),
+                audio_output=False,
+                text_input=False,
+                close_on_disconnect=False,
+                delete_room_on_close=False,
+            ),
+            session_host=False,
+            record=False,
+        )
+        self.listening.set()
+        self.session.once("close", self._closed)  # livekit ends it before it tells us that the job shall end
+        if self._linked:
+            self.listen_to(self._linked)
+
+    def _closed(self, _: CloseEvent) -> None:
+        self.listening.clear()
+
+    @property
+    def llm_endpoint(self) -> Endpoint:
+        return self._providers.llm_endpoint
+
+    def listen_to(self, identity: str) -> None:
+        self._linked = identity
+        if self.listening.is_set():
+            self.session.room_io.set_participant(identity)
+
+    def forget(self) -> None:
+        """The session keeps a history and a list of events of its own, for reports nobody asks for."""
+        self.session.history.items.clear()
+        self.session._recorded_events.clear()
+
+    async def interrupt(self) -> None:
+        """Stop what is said or about to be said, and wait until it has stopped."""
+        if not self.listening.is_set():
+            return
+        await self.session.interrupt(force=True)
+        self.session.clear_user_turn()
+
+    async def close(self) -> None:
+        await self.session.aclose()
+        await self._track.aclose()
+        for providers in (*self._retired, self._providers):
+            await providers.aclose()

@@ -1,0 +1,143 @@
+"""What must be done about memory whoever is talking: drain, adopt, maintain, write anew, warn, tidy. One
+process does it at a time; every long-lived process of ours (`serve`, each worker) offers to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from voice_agent.contracts import LogEvent
+from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.memory.drainer import AgentLocks, Drainer
+from voice_agent.memory.facts.archive import Archive
+from voice_agent.memory.facts.learner import Learner
+from voice_agent.memory.facts.propose import Proposer
+from voice_agent.memory.facts.store import FactStore
+from voice_agent.memory.homes import Homes
+from voice_agent.memory.model import LettaPort
+from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.reflection import Reflection
+from voice_agent.memory.rewriting import Rewriter
+from voice_agent.memory.single_instance import StillMine, single_instance
+from voice_agent.memory.snapshots import Snapshots
+from voice_agent.memory.threads import Threads
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.settings import Settings
+from voice_agent.storage.database import Database
+
+_LOOK_AGAIN: Final = 0.5
+"""The outbox is filled by other processes, and SQLite tells nobody: look this often while somebody talks."""
+_LINGER: Final = 30.0
+"""Seconds for which that goes on after the last turn."""
+_LOOK_SELDOM: Final = 3.0
+"""Where nobody talks. A turn is open for as long as it is spoken, so it is seen before it is finished."""
+_AT_REST: Final = 12.0
+"""For what follows from turns, and for what somebody changed in the page meanwhile: nobody waits for it."""
+_ADOPT_EVERY: Final = 5.0
+_TIDY_EVERY: Final = 60.0
+_WARN_AT: Final = 0.8
+
+ForgetOld = Callable[[], Awaitable[None]]
+"""Deletes what is older than it may be (rooms/retention.py)."""
+AliveSessions = Callable[[], Awaitable[Collection[str]]]
+"""Sessions whose job lives. Asked after the open turns were read, so a job that began meanwhile loses nothing."""
+
+
+class MemoryWorker:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        letta: LettaPort,
+        log: ReconnectLog,
+        alive: AliveSessions,
+        proposer: Proposer,
+        forget_old: ForgetOld,
+        *,
+        letta_tools: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`letta_tools`: the language model is able to work on memory with Letta's own tools; a small one only fails at
+        it, for minutes, in the way of everything else (reflection.py)."""
+        self._settings = settings
+        self._database = database
+        self._outbox = Outbox(database, settings.outbox_limit)
+        threads, locks = Threads(database), AgentLocks()
+        homes = Homes(database, letta)
+        self._drainer = Drainer(self._outbox, threads, homes, letta, log, locks)
+        facts = FactStore(database)
+        self._learner = Learner(database, proposer, log)
+        self._archive = Archive(facts, homes, letta, log)
+        self._reflection = Reflection(self._outbox, threads, homes, letta, log, locks, facts=facts, enabled=letta_tools)
+        self._rewriter = Rewriter(threads, facts, homes, Snapshots(database), letta, log, locks)
+        self._log = log
+        self._alive = alive
+        self._forget_old = forget_old
+        self._clock = clock
+        self._sleep = sleep
+        self._busy_until = clock()
+        self._warned = False
+
+    async def run(self) -> None:
+        """Until cancelled. A database that goes away ends nothing: it is waited for."""
+        while True:
+            try:
+                path = self._settings.home / "drainer.lock"
+                async with single_instance(self._database, path, self._settings.effective_letta_url) as still_mine:
+                    await self._work(still_mine)
+            except* VoiceAgentError as errors:
+                self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(_first(errors)))
+                await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _work(self, still_mine: StillMine) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._drain(still_mine), name="memory-worker:drain")
+            group.create_task(self._every(_ADOPT_EVERY, self.adopt_orphans), name="memory-worker:adopt")
+            group.create_task(self._every(None, self._reflection.run_due), name="memory-worker:maintenance")
+            group.create_task(self._every(None, self._learner.run_due), name="memory-worker:learn")
+            group.create_task(self._every(None, self._archive.run_due), name="memory-worker:archive")
+            group.create_task(self._every(None, self._rewriter.run_due), name="memory-worker:rewriting")
+            group.create_task(self._every(_TIDY_EVERY, self.tidy), name="memory-worker:tidy")
+
+    async def _drain(self, still_mine: StillMine) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await still_mine()
+                if await self._drainer.start_due(group):
+                    self._busy_until = self._clock() + _LINGER
+                await self._sleep(self._pace(_LOOK_SELDOM))
+
+    async def _every(self, seconds: float | None, act: Callable[[], Awaitable[None]]) -> None:
+        """None: as often as there may be something to do."""
+        while True:
+            await act()
+            await self._sleep(self._pace(_AT_REST) if seconds is None else seconds)
+
+    def _pace(self, at_rest: float) -> float:
+        return _LOOK_AGAIN if self._clock() < self._busy_until else at_rest
+
+    async def adopt_orphans(self) -> None:
+        """Turns that were open when their job died, and whose session nobody has taken over."""
+        if open_turns := await self._outbox.open_turns():
+            alive = await self._alive()
+            await self._outbox.adopt([turn for turn, session in open_turns.items() if session not in alive])
+
+    async def tidy(self) -> None:
+        await self._forget_old()
+        fill = await self._outbox.fill()
+        if fill >= _WARN_AT and not self._warned:
+            self._log.write(
+                LogEvent.NOTICE,
+                severity="warning",
+                code=Code.OUTBOX_FULL,
+                message=f"{fill:.0%} of the turns that may wait for Letta are waiting.",
+                remedy="Bring Letta back, or look at 'voice-agent memory pending'.",
+            )
+        self._warned = fill >= _WARN_AT
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

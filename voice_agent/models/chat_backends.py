@@ -1,0 +1,180 @@
+"""Who answers a chat request: the model on this machine, or another server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import httpx
+
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models import llm_stream
+from voice_agent.models.child import Child
+from voice_agent.models.kv_cache import KvCache, Place
+from voice_agent.models.scheduler import StartLock
+from voice_agent.models.tool_answers import ToolAnswer
+from voice_agent.models.tools import as_schema, wanted
+from voice_agent.outbound import CONNECTIONS
+from voice_agent.providers.endpoints import Endpoint
+from voice_agent.providers.local_server import BACKGROUND, CHECK, CHECK_AHEAD, FACTS, SHARED_PROMPT
+
+LONGEST_ANSWER: Final = 1_024
+"""Tokens, where the request names no bound: a small model may ramble to the end of its context."""
+CONVERSATIONS: Final = 4
+BACKGROUND_SLOT: Final = CONVERSATIONS
+FACTS_SLOT: Final = CONVERSATIONS + 1
+CHECK_SLOT: Final = CONVERSATIONS + 2
+SLOTS: Final = CONVERSATIONS + 3
+"""Prompts whose beginning stays computed: conversations, and three for other work so that it evicts none of them."""
+SLOT_OF: Final[Mapping[str, int]] = {
+    BACKGROUND: BACKGROUND_SLOT,
+    SHARED_PROMPT: BACKGROUND_SLOT,
+    FACTS: FACTS_SLOT,
+    CHECK: CHECK_SLOT,
+    CHECK_AHEAD: CHECK_SLOT,
+}
+"""By the priority of a request; others have the slot of their conversation."""
+COPIED: Final = "copied.slot"
+EVENTS: Final = "text/event-stream"
+
+
+def is_shared_prompt(body: dict[str, Any]) -> bool:
+    """Background work that has a name is kept by it (SHARED_PROMPT)."""
+    return body.get("id_slot") == BACKGROUND_SLOT and isinstance(body.get("prompt_cache_key"), str)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    content: bytes | AsyncIterator[bytes]
+    """An iterator: server-sent events."""
+    status: int = 200
+    media_type: str | None = "application/json"
+
+
+class ChatBackend(Protocol):
+    """Something that answers a chat request."""
+
+    @property
+    def local(self) -> bool:
+        """Computed on this machine: it competes for the cores."""
+
+    def is_cached(self, body: dict[str, Any]) -> bool:
+        """There is nothing to read."""
+
+    def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[Answer]: ...
+
+
+class LocalBackend:
+    local = True
+
+    def __init__(self, child: Child, model: str) -> None:
+        self._child = child
+        self._model = model
+        self._kv_cache = KvCache(CONVERSATIONS)
+        self._start_lock = StartLock()
+        self._restarts = 0
+
+    @asynccontextmanager
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:
+        self._check(body)
+        if not any(body.get(bound) for bound in ("max_tokens", "max_completion_tokens")):
+            body = {**body, "max_tokens": LONGEST_ANSWER}
+        tools = wanted(body)
+        if tools:
+            body = as_schema(body, tools)
+        async with self._start_lock.one() as begun, self._read(body) as lines:
+            chunks = llm_stream.chunks(lines, ToolAnswer() if tools else None, begun)
+            if body.get("stream"):
+                yield Answer(llm_stream.streamed(chunks), media_type=EVENTS)
+            else:
+                yield Answer(await llm_stream.collected(chunks))
+        if is_shared_prompt(body):
+            await self._keep(body)
+
+    def _check(self, body: dict[str, Any]) -> None:
+        if body["model"] != self._model:
+            raise Permanent(
+                Code.MODEL_UNKNOWN,
+                f"The model {body['model']!r} does not exist here.",
+                f"Use {self._model!r}, or see GET /v1/models.",
+                param="model",
+            )
+
+    @asynccontextmanager
+    async def _read(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[str]]:
+        with self._place(body) as place:
+            if place.copy_of is not None:
+                await self._copy(place.copy_of, place.slot)
+            sent = llm_stream.reporting({**body, "id_slot": place.slot})
+            async with self._child.ask("/v1/chat/completions", Code.LLM_FAILED, json=sent) as response:
+                yield response.aiter_lines()
+
+    def is_cached(self, body: dict[str, Any]) -> bool:
+        """What was to be read for many is read already."""
+        return is_shared_prompt(body) and self._kv_cache.is_saved(
+            body["prompt_cache_key"], json.dumps(body["messages"])
+        )
+
+    def _place(self, body: dict[str, Any]) -> AbstractContextManager[Place]:
+        if body.get("id_slot") in SLOT_OF.values():
+            return nullcontext(Place(body["id_slot"]))
+        if self._child.restarts != self._restarts:
+            self._restarts = self._child.restarts
+            self._kv_cache.forget_slots()
+        prompt = json.dumps(body["messages"])
+        # Who does not say which conversation it is is known by its beginning.
+        return self._kv_cache.place(str(body.get("prompt_cache_key") or json.dumps(body["messages"][0])), prompt)
+
+    async def _copy(self, known: int | str, to: int) -> None:
+        """The prompt is read anew where this fails."""
+        with suppress(VoiceAgentError):
+            if isinstance(known, str):
+                await self._file(to, "restore", known)
+                return
+            await self._file(known, "save", COPIED)
+            await self._file(to, "restore", COPIED)
+
+    async def _keep(self, body: dict[str, Any]) -> None:
+        with self._kv_cache.saved(body["prompt_cache_key"], json.dumps(body["messages"])) as name:
+            await self._file(BACKGROUND_SLOT, "save", name)
+
+    async def _file(self, slot: int, action: str, name: str) -> None:
+        path = f"/slots/{slot}?action={action}"
+        async with self._child.ask(path, Code.LLM_FAILED, json={"filename": name}) as done:
+            await done.aread()
+
+
+class RemoteBackend:
+    """Another OpenAI-style server. Its refusals are passed on as they are; only its silence is ours to explain."""
+
+    local = False
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._url = endpoint.base_url
+        self.client = httpx.AsyncClient(
+            base_url=endpoint.base_url,
+            headers={"Authorization": f"Bearer {endpoint.api_key}"},
+            timeout=httpx.Timeout(120.0, connect=5.0),
+            limits=CONNECTIONS,
+        )
+
+    def is_cached(self, body: dict[str, Any]) -> bool:
+        return False
+
+    @asynccontextmanager
+    async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:
+        try:
+            async with self.client.stream("POST", "/chat/completions", json=body) as response:
+                media_type = response.headers.get("content-type")
+                streams = response.status_code < 400 and (media_type or "").startswith(EVENTS)
+                content = response.aiter_bytes() if streams else await response.aread()
+                yield Answer(content, response.status_code, media_type)
+        except httpx.TransportError as error:
+            raise Temporary(
+                Code.LLM_FAILED,
+                f"The language model at {self._url} gave no answer ({type(error).__name__}).",
+                "Check VOICE_LLM_BASE_URL or OPENAI_BASE_URL and that the server runs.",
+            ) from error

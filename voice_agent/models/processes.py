@@ -1,0 +1,132 @@
+"""What the model server runs on this machine, decided from the settings, and the life of each part."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from voice_agent.downloads import Progress, fetch_all
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.models.catalog import Model, find
+from voice_agent.models.chat_backends import SLOTS
+from voice_agent.models.child import Child, State
+from voice_agent.providers import endpoints
+from voice_agent.providers.local_server import ModelRole
+from voice_agent.settings import Settings
+
+log = structlog.get_logger()
+
+LLM_CONTEXT: Final = 8192
+RETRY_FETCH: Final = 15.0
+REQUIRED: Final[Mapping[ModelRole, str]] = {
+    "stt": "onnxruntime",
+    "tts": "kokoro_onnx",
+    "llm": "xllamacpp",
+    "embedding": "onnxruntime",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One child process and the models it holds."""
+
+    name: str
+    module: str
+    models: tuple[Model, ...]
+    order: Mapping[str, Any]
+
+
+def plans(settings: Settings) -> tuple[Plan, ...]:
+    threads = settings.models_threads
+    speech = [find(endpoint.model) for endpoint in (endpoints.stt(settings), endpoints.tts(settings)) if endpoint.local]
+    found = []
+    if speech:
+        order = {"threads": threads, "names": {model.role: model.name for model in speech}}
+        found.append(Plan("speech", "voice_agent.models.speech_child", tuple(speech), order))
+    llm = endpoints.llm(settings)
+    if llm.local:
+        shape = {"slots": SLOTS, "context": LLM_CONTEXT}
+        order = {"threads": threads, "name": llm.model, **shape}
+        found.append(Plan("llm", "voice_agent.models.llm_child", (find(llm.model),), order))
+    embedding = endpoints.embedding(settings)
+    if embedding.local:
+        model = find(embedding.model)
+        assert model.embedding is not None
+        # A process of its own: a question that is looked up in memory waits neither for speech nor for the llm.
+        order = {"shape": asdict(model.embedding)}
+        found.append(Plan("embedding", "voice_agent.models.embedding_child", (model,), order))
+    return tuple(found)
+
+
+class ModelProcess:
+    """A plan that is carried out: fetch, start, keep alive."""
+
+    def __init__(self, plan: Plan, cache: Path, run_directory: Path) -> None:
+        self.plan = plan
+        self.child = Child(plan.name, plan.module, run_directory / f"{plan.name}.sock")
+        self._cache = cache
+
+    @property
+    def models(self) -> dict[str, Model]:
+        return {model.role: model for model in self.plan.models}
+
+    async def run(self) -> None:
+        """Runs until cancelled, or until something is wrong that no retry changes."""
+        try:
+            self._require_packages()
+            files = await self._fetch()
+            await self.child.supervise({**self.plan.order, **files})
+        except Permanent as error:
+            self.child.state, self.child.detail = State.FAILED, str(error)
+            log.error("models.process_failed", process=self.plan.name, **error.as_dict())
+
+    def _require_packages(self) -> None:
+        missing = [
+            REQUIRED[model.role] for model in self.plan.models if not importlib.util.find_spec(REQUIRED[model.role])
+        ]
+        if missing:
+            raise Permanent(
+                Code.MODEL_UNREACHABLE,
+                f"The local {self.plan.name} model needs {', '.join(missing)}, which is not installed.",
+                "Run `uv sync --extra local`, or set OPENAI_API_KEY or OPENAI_BASE_URL.",
+            )
+
+    async def _fetch(self) -> dict[str, Any]:
+        while True:
+            try:
+                files = {model.role: await self._fetch_model(model) for model in self.plan.models}
+            except Temporary as error:
+                self.child.detail = str(error)
+                log.warning("models.fetch_failed", process=self.plan.name, **error.as_dict())
+                await asyncio.sleep(RETRY_FETCH)
+            else:
+                break
+        if "llm" in files:
+            return {"model": files["llm"]["model"]}
+        return {str(role): paths for role, paths in files.items()}
+
+    async def _fetch_model(self, model: Model) -> dict[str, str]:
+        stop = threading.Event()
+
+        def report(progress: Progress) -> None:
+            self.child.detail = str(progress)
+            if stop.is_set():
+                raise Temporary(Code.DOWNLOAD_FAILED, "The download was interrupted.")
+
+        fetching = asyncio.ensure_future(asyncio.to_thread(fetch_all, list(model.files.values()), self._cache, report))
+        try:
+            paths = await asyncio.shield(fetching)
+        except asyncio.CancelledError:
+            stop.set()  # the next report ends the download; its parts are kept
+            await asyncio.wait([fetching])
+            if fetching.exception() is not None and not isinstance(fetching.exception(), VoiceAgentError):
+                fetching.result()
+            raise
+        return {name: str(path) for name, path in zip(model.files, paths, strict=True)}

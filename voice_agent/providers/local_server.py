@@ -1,0 +1,76 @@
+"""Local model server: what its clients know of it. Names of its models, priorities of requests, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from voice_agent.errors import Code, Permanent
+
+ModelRole = Literal["stt", "tts", "llm", "embedding"]
+
+RECORDER: Final = "recorder"
+"""A chat model that answers nothing: lets a memory server store a turn that was answered elsewhere."""
+
+BACKGROUND: Final = "background"
+BACKGROUND_SUFFIX: Final = f"-{BACKGROUND}"
+"""`<chat model>-background` is the same model for work that nobody waits for: it yields to conversations."""
+AHEAD: Final = "ahead"
+"""Reads a conversation's prompt before its next question: yields to answers; background work yields to it."""
+SHARED_PROMPT: Final = "shared-prompt"
+"""Reads, as background work, a prompt that many conversations begin with; it is saved by its `prompt_cache_key`."""
+FACTS: Final = "facts"
+"""Background work that repeats one long instruction: it has a slot of its own."""
+CHECK: Final = "check"
+"""A one-word question that an answer waits for, behind one long instruction: it has a slot of its own."""
+CHECK_AHEAD: Final = "check-ahead"
+"""Reads that instruction as background work."""
+PRIORITY_HEADER: Final = "x-voice-agent-priority"
+"""The priority of one request, for callers that can set headers."""
+FACTS_HEADERS: Final = {PRIORITY_HEADER: FACTS}
+CHECK_HEADERS: Final = {PRIORITY_HEADER: CHECK}
+SAVED_PROMPTS: Final = 8
+"""So many shared prompts are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    name: str
+    role: ModelRole
+    default: bool = False
+    voice: str = ""
+    """Of a TTS model: the one that speaks when none was asked for."""
+    version: str = ""
+    """Of an embedding model: vectors of another version are not comparable."""
+
+
+LOCAL_MODELS: Final[Mapping[str, LocalModel]] = {
+    model.name: model
+    for model in (
+        LocalModel("moonshine-base", "stt", default=True),
+        LocalModel("kokoro-82m", "tts", default=True, voice="af_heart"),
+        LocalModel("piper-joe-medium", "tts", voice="joe"),
+        LocalModel("qwen2.5-coder-1.5b-instruct", "llm", default=True),
+        LocalModel("smollm2-135m-instruct", "llm"),
+        LocalModel("all-minilm-l6-v2-int8", "embedding", default=True, version="a58c5b882ec5"),
+    )
+}
+"""As `models/catalog.py` has them (a test compares the two)."""
+DEFAULTS: Final[Mapping[ModelRole, LocalModel]] = {
+    model.role: model for model in LOCAL_MODELS.values() if model.default
+}
+
+
+def local_model(name: str, role: ModelRole) -> LocalModel:
+    """The model that a setting names for a role; empty: the default."""
+    default = DEFAULTS[role]
+    if not name:
+        return default
+    if name not in LOCAL_MODELS:
+        raise Permanent(
+            Code.MODEL_UNKNOWN, f"There is no local model named {name!r}.", f"Known: {', '.join(sorted(LOCAL_MODELS))}."
+        )
+    if (model := LOCAL_MODELS[name]).role != role:
+        raise Permanent(Code.MODEL_UNKNOWN, f"{name} is no model for {role}.", f"Use {default.name}.")
+    return model

@@ -1,0 +1,43 @@
+"""Have the local model read a prompt before anybody speaks: the first turn then pays for its last words only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+
+from voice_agent.errors import Code, Temporary
+from voice_agent.outbound import tls
+from voice_agent.providers.endpoints import Endpoint
+from voice_agent.providers.local_server import AHEAD, PRIORITY_HEADER
+
+LONGEST: Final = 120.0
+
+
+async def prewarm(
+    endpoint: Endpoint,
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] = (),
+    *,
+    priority: str = AHEAD,
+) -> None:
+    """`messages` and `tools` as the first turn sends them, without its user message. Nothing for a remote model.
+
+    Yields to conversations: raises `Temporary` when one starts meanwhile.
+    """
+    if not endpoint.local:
+        return
+    body: dict[str, Any] = {"model": endpoint.model, "messages": list(messages), "max_tokens": 1}
+    if endpoint.conversation:
+        body["prompt_cache_key"] = endpoint.conversation
+    if tools:
+        body["tools"] = list(tools)
+    headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: priority}
+    try:
+        async with httpx.AsyncClient(timeout=httpx.Timeout(LONGEST, connect=5.0), verify=tls()) as client:
+            answer = await client.post(f"{endpoint.base_url}/chat/completions", json=body, headers=headers)
+    except httpx.TransportError as error:
+        raise Temporary(Code.MODEL_UNREACHABLE, f"The local model gave no answer ({type(error).__name__}).") from error
+    if answer.status_code >= 400:
+        raise Temporary(Code.MODEL_BUSY, f"The local model did not read the prompt ahead ({answer.status_code}).")

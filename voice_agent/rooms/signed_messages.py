@@ -1,0 +1,32 @@
+"""Orders of the control plane to an agent, sealed: a message in a room without a visible sender proves nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+
+from pydantic import ValidationError
+
+from voice_agent.contracts import ControlMessage
+
+
+def sign(order: ControlMessage, room: str, secret: str) -> bytes:
+    body = order.model_dump_json()
+    return json.dumps({"body": body, "seal": _mac(body, room, secret)}).encode()
+
+
+def verify(data: bytes, room: str, secret: str) -> ControlMessage | None:
+    """None: not from us, or not for this room."""
+    try:
+        envelope = json.loads(data)
+        body, found = str(envelope["body"]), str(envelope["seal"])
+        if not hmac.compare_digest(found.encode(), _mac(body, room, secret).encode()):
+            return None
+        return ControlMessage.model_validate_json(body)
+    except (ValueError, KeyError, TypeError, ValidationError):
+        return None
+
+
+def _mac(body: str, room: str, secret: str) -> str:
+    return hmac.new(secret.encode(), f"{room}\n{body}".encode(), hashlib.sha256).hexdigest()

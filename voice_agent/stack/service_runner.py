@@ -1,0 +1,205 @@
+"""One service's life: wait for what it needs, start, get ready, stay, come back after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from voice_agent.errors import Code, Permanent, VoiceAgentError
+from voice_agent.stack.processes import RUN_MARK, SERVICE_MARK, Identity, end, marked
+from voice_agent.stack.services import Service
+from voice_agent.stack.state import Phase, ServiceState
+from voice_agent.stack.subprocess_utils import Report
+
+PROBE_EVERY: Final = 0.25
+BACK_OFF: Final = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Pauses before restarts, none before the first: somebody may be waiting. A crash more and the service is given up."""
+STABLE_AFTER: Final = 10.0
+"""A service that was ready for this long starts counting anew: what breaks now is not why it broke before."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all keepers of one run share."""
+
+    mark: str
+    logs: Path
+    changed: Callable[[], None]
+    died: Callable[[Service, int, int | None], None]
+    report: Report
+    back_off: Sequence[float] = BACK_OFF
+
+
+class ServiceRunner:
+    """Owns the process of one service and its state. `keep()` is its task, `stop()` its end."""
+
+    def __init__(self, service: Service, run: Run, needs: Sequence[ServiceRunner]) -> None:
+        self.service = service
+        self.ready = asyncio.Event()
+        self.state = ServiceState(
+            name=service.name,
+            port=service.ports[0].number if service.ports else None,
+            version=service.version,
+            detail=service.where,
+        )
+        self._run = run
+        self._log = run.logs / f"{service.name}.log"
+        self._needs = needs
+        self._process: Process | None = None
+        self._ready_at = -math.inf
+
+    async def run(self) -> None:
+        """Returns when the service is given up. Raises when its very first start fails: then nothing should stay up."""
+        failures = 0
+        while True:
+            for need in self._needs:
+                await need.ready.wait()
+            began = asyncio.get_running_loop().time()
+            trouble = await self._live_once(began)
+            if self._ready_at < 0:
+                raise Permanent(
+                    Code.NOT_READY,
+                    f"{self.service.name} did not get ready: {trouble}{self._last_lines()}",
+                    f"The whole log: {self._log}" if self.service.ours else f"Check {self.service.where}.",
+                )
+            stable = self._ready_at >= began and asyncio.get_running_loop().time() - self._ready_at > STABLE_AFTER
+            failures = 1 if stable else failures + 1
+            if failures > len(self._run.back_off):
+                self._set(
+                    Phase.GIVEN_UP, detail=f"{trouble}; given up after {failures} failures in a row, see {self._log}"
+                )
+                return
+            self._set(Phase.RESTARTING, detail=trouble, restarts=self.state.restarts + 1)
+            await asyncio.sleep(self._run.back_off[failures - 1])
+
+    async def _live_once(self, began: float) -> str:
+        """One life, from start to death; returns what ended it."""
+        self._set(Phase.STARTING)
+        if not self.service.ours:
+            return await self._watch_theirs(began)
+        try:
+            if self.service.prepare:
+                await self.service.prepare()
+            process = await self._spawn()
+        except VoiceAgentError as error:
+            return error.message
+        except OSError as error:
+            return f"it cannot be started: {error}"
+        exited = asyncio.create_task(process.wait(), name=f"{self.service.name} exit")
+        probing = asyncio.create_task(self._until_ready(), name=f"{self.service.name} readiness")
+        try:
+            done, _ = await asyncio.wait(
+                {exited, probing}, timeout=self.service.ready_within, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return f"not ready within {self.service.ready_within:.0f} s ({self.state.detail or 'no answer'})"
+            if exited not in done:
+                probing.result()
+                self._became_ready(began)
+                await exited
+            return how_it_ended(process.returncode)
+        finally:
+            for task in (exited, probing):
+                task.cancel()
+            await asyncio.gather(exited, probing, return_exceptions=True)
+            if not _cancelling():
+                await self._clean_up(process)
+
+    async def _watch_theirs(self, began: float) -> str:
+        try:
+            async with asyncio.timeout(self.service.ready_within):
+                await self._until_ready()
+        except TimeoutError:
+            return self.state.detail
+        self._became_ready(began, detail=self.service.where)
+        forever: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        return await forever  # theirs to restart: nothing more to do
+
+    def _became_ready(self, began: float, detail: str = "") -> None:
+        self._ready_at = asyncio.get_running_loop().time()
+        took = round(self._ready_at - began, 1)
+        self._set(Phase.READY, ready_after_s=took, detail=detail)
+        self.ready.set()
+        who = f"pid {self._process.pid}" if self._process else self.service.where
+        self._run.report(f"{self.service.name} {self.service.version}: ready after {took} s ({who})")
+
+    async def _until_ready(self) -> None:
+        while trouble := await self.service.probe():
+            self.state.detail = trouble
+            await asyncio.sleep(PROBE_EVERY)
+
+    async def _spawn(self) -> Process:
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *self.service.command,
+                cwd=self.service.directory,
+                env={**self.service.environment(), RUN_MARK: self._run.mark, SERVICE_MARK: self.service.name},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **(self.service.account.as_arguments() if self.service.account else {}),
+            )
+        self._process = process
+        self._set(Phase.STARTING, process=Identity.of(process.pid))
+        return process
+
+    async def _clean_up(self, process: Process) -> None:
+        """After a life that ended by itself or was too slow: nothing of it may stay in the way of the next one."""
+        self.ready.clear()
+        await self._end(process)
+        self._process = None
+        self._run.died(self.service, process.pid, process.returncode)
+
+    async def stop(self) -> None:
+        if self._process:
+            began = asyncio.get_running_loop().time()
+            await self._end(self._process)
+            self._process = None
+            took = asyncio.get_running_loop().time() - began
+            self._run.report(f"{self.service.name}: stopped after {took:.1f} s")
+        self.ready.clear()
+        self._set(Phase.STOPPED)
+
+    async def _end(self, process: Process) -> None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(self.service.stop_signal)
+            try:
+                async with asyncio.timeout(self.service.stop_within):
+                    await process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        await asyncio.to_thread(end, marked(self._run.mark, self.service.name), 3.0)
+
+    def _set(self, phase: Phase, **changes: object) -> None:
+        process = changes.pop("process", self.state.process if phase in (Phase.READY, Phase.STARTING) else None)
+        self.state = self.state.model_copy(update={"phase": phase, "process": process, **changes})
+        self._run.changed()
+
+    def _last_lines(self, count: int = 15) -> str:
+        if not (self.service.ours and self._log.exists()):
+            return ""
+        lines = self._log.read_text(errors="replace").splitlines()[-count:]
+        return "\n  | ".join(["\nIts last log lines:", *lines]) + "\n"
+
+
+def how_it_ended(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"killed by {signal.Signals(-exit_code).name}"
+    return f"ended by itself with exit code {exit_code}"
+
+
+def _cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

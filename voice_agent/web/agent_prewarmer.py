@@ -1,0 +1,101 @@
+"""What every conversation with an assistant begins with is read before anybody comes: a first question waits for no
+prompt. Only where the brain is the local one, which reads some forty tokens a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from pydantic import ValidationError
+
+from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
+from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.audience import Listener
+from voice_agent.memory.model import LettaPort
+from voice_agent.memory.prompt import build_prompt
+from voice_agent.memory.recall.second_look import messages
+from voice_agent.providers import endpoints
+from voice_agent.providers.local_server import CHECK_AHEAD, SAVED_PROMPTS, SHARED_PROMPT
+from voice_agent.providers.prewarm import prewarm
+from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.config import AgentConfig
+from voice_agent.registry.model import Agent
+from voice_agent.registry.people import OWNER
+from voice_agent.settings import Settings
+from voice_agent.web.session_service import binding_of
+
+_SOON: Final = 5.0
+"""A conversation came first, or Letta or the model is still starting; whoever speaks with them says what is wrong."""
+_SELDOM: Final = 60.0
+"""Agents and their memory change; what is read already costs one request."""
+_AT_REST: Final = 960.0
+"""Letta takes tenths of a second to list its agents: the longer nothing changes, the more seldom it is asked."""
+
+
+class AgentPrewarmer:
+    def __init__(
+        self,
+        settings: Settings,
+        agents: AgentRegistry,
+        letta: LettaPort,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._agents = agents
+        self._letta = letta
+        self._sleep = sleep
+        self._prompts: dict[str, str] = {}
+        """What each agent's conversations begin with, when it was looked at last."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause = _SOON
+        while True:
+            before = dict(self._prompts)
+            everybody = await self.prepare()
+            soonest, latest = (_SELDOM, _AT_REST) if everybody else (_SOON, _SELDOM)
+            pause = min(max(2 * pause, soonest), latest) if self._prompts == before else soonest
+            await self._sleep(pause)
+
+    async def prepare(self) -> bool:
+        """False: there is nobody yet, or not everybody could be read, which is to be tried again."""
+        try:
+            agents = (await self._agents.list()).agents
+        except VoiceAgentError:
+            return False
+        self._prompts = {
+            agent.id: self._prompts.get(agent.id, "") for agent in agents[:SAVED_PROMPTS] if agent.available
+        }
+        read = [await self._is_read(agent) for agent in agents[:SAVED_PROMPTS] if agent.available]
+        return bool(read) and all(read) and await self._check_is_read()
+
+    async def _check_is_read(self) -> bool:
+        """What a second look at recalled facts begins with."""
+        try:
+            await prewarm(endpoints.llm(self._settings), messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)
+        except VoiceAgentError:
+            return False
+        return True
+
+    async def _is_read(self, agent: Agent) -> bool:
+        try:
+            await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), None, MemoryScope.READ_ONLY))
+        except VoiceAgentError:
+            return False
+        except ValidationError:
+            return True  # nothing can be read; whoever picks the assistant is told what is wrong
+        return True
+
+    async def _read(self, agent: AgentBinding) -> None:
+        llm_endpoint = endpoints.llm(self._settings, agent.providers.llm)
+        if not llm_endpoint.local or agent.reply_path is not ReplyPath.HYBRID:
+            return
+        # Who most likely comes: the owner where nobody else can call, else a stranger.
+        listener = Listener.of("" if self._settings.admin_secret else OWNER, agent.audience)
+        blocks = listener.of_assistant(await self._letta.load_blocks(agent.letta_agent_id))
+        prompt = build_prompt(agent, blocks).text
+        self._prompts[agent.agent_id] = prompt
+        many = replace(llm_endpoint, conversation=agent.agent_id)
+        await prewarm(many, [{"role": "system", "content": prompt}], priority=SHARED_PROMPT)

@@ -1,0 +1,293 @@
+"""Opens, resumes, renews, switches and ends sessions: the registry, the rooms and LiveKit brought together."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from voice_agent.contracts import (
+    AS_INSTALLED,
+    AgentBinding,
+    ControlMessage,
+    HumanAttribute,
+    JobMetadata,
+    MemoryScope,
+    ReplyPath,
+    RoomMetadata,
+    RoomPolicy,
+)
+from voice_agent.errors import Code, Permanent
+from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.config import AgentConfig, deep_merge, mistaken_address
+from voice_agent.registry.model import Agent, Person, Session
+from voice_agent.registry.people import Credentials, Identified, People, outlives_session
+from voice_agent.registry.roles import RoleWords
+from voice_agent.registry.sessions import SessionRegistry
+from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.policy import BY_ROLE, RoomKeyParts
+from voice_agent.rooms.repository import RoomRepository
+from voice_agent.web.errors import malformed_part
+
+_AT_ONCE: Final = 8
+"""So many sessions are being opened; a crowd waits in line at the door and not, each with a deadline, for Letta and the
+database."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What a caller asked for, after the caller's rights were checked."""
+
+    person: Person
+    credentials: Credentials
+    proved: bool = False
+    """The caller may enter rooms that several people share."""
+    role_words: RoleWords | None = None
+    agent_id: str | None = None
+    overrides: Mapping[str, Any] | None = None
+    session_id: str | None = None
+    secret: str = ""
+    token_ttl: float | None = None
+    """None: as long as tokens may live."""
+    call_id: str = ""
+    """Of the call that the caller goes on with by itself; empty: somebody pressed "connect"."""
+    own_calls: bool = True
+    """False: the caller may use one token for many calls, which then cannot be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    jwt: str
+    ttl: int
+    """Seconds it is valid."""
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGrant:
+    session: Session
+    secret: str
+    token: Token
+    resumed: bool
+    notice: Permanent | None
+    """Why the session that was asked for was not resumed, or why the browser key does not count."""
+    browser_key: str = ""
+    """New: the caller is to keep it and send it from now on."""
+
+
+class SessionService:
+    def __init__(
+        self,
+        agents: AgentRegistry,
+        sessions: SessionRegistry,
+        people: People,
+        repository: RoomRepository,
+        livekit: LiveKit,
+        wake: Callable[[str], None],
+    ) -> None:
+        self._agents = agents
+        self._sessions = sessions
+        self._people = people
+        self._repository = repository
+        self._livekit = livekit
+        self._wake = wake
+        self._doors = asyncio.Semaphore(_AT_ONCE)
+
+    async def open(self, asked: SessionRequest) -> SessionGrant:
+        refusal: Permanent | None = None
+        if asked.session_id is not None:
+            try:
+                return await self._resume(asked, asked.session_id)
+            except Permanent as error:
+                if error.code not in (Code.SESSION_NOT_FOUND, Code.SESSION_EXPIRED):
+                    raise
+                refusal = error
+        async with self._doors:
+            return await self._open(asked, refusal)
+
+    async def renew(self, session: Session, ttl: float | None = None, call_id: str = "") -> Token:
+        """A new token for a session whose old one ran out; its room is adopted or the session is over."""
+        await self._reenter(session)
+        return self._token(session, ttl, call_id or _new_call())
+
+    async def end(self, session: Session) -> None:
+        await self._sessions.end(session.id)
+        await self._livekit.remove_participant(session.room_name, session.identity)
+        record = await self._repository.get(session.room_name)
+        if record is not None and record.policy is RoomPolicy.SESSION:
+            await self._repository.end(session.room_name)
+            await self._livekit.delete_room(session.room_name)
+
+    async def switch(self, session: Session, agent_id: str, role_words: RoleWords | None, *, proved: bool) -> Session:
+        """Another assistant answers in this session from now on, in the same room. Who is there hears it take over."""
+        self._sessions.require_alive(session)
+        record = await self._repository.expect(session.room_name)
+        if record is None:
+            raise _room_closed()
+        if record.policy is not RoomPolicy.SESSION and not proved:
+            raise _shared()
+        agent = await self._agents.bind(agent_id)
+        config = config_of(agent)
+        scope = memory_scope_for(config.memory_scope, record.policy, session.person_id)
+        job = record.job.model_copy(update={"agent": binding_of(agent, config, role_words, scope)})
+        switched = replace(
+            session, agent_id=agent.id, agent_name=agent.name, letta_agent_id=agent.letta_agent_id,
+            config=config.document(),
+        )  # fmt: skip
+        # Written down first: an agent that has to be replaced meanwhile is then replaced by the right one.
+        await self._repository.rebind(record.name, job)
+        await self._sessions.rebind(switched)
+        await self._livekit.order(record.name, ControlMessage(act="switch_agent", agent=job.agent))
+        return switched
+
+    async def _resume(self, asked: SessionRequest, session_id: str) -> SessionGrant:
+        session = await self._sessions.authorised(session_id, asked.secret)
+        if asked.agent_id is not None and asked.agent_id != session.agent_id:
+            async with self._doors:
+                return await self._open(asked, None)
+        await self._reenter(session)
+        who = Identified(session.person_id)
+        if not session.person_id:  # opened by a version that did not know people
+            person = session.person
+            credentials = replace(asked.credentials, business_id=person.business_id, user_id=person.user_id)
+            who = await self._people.identify(credentials, session.id)
+            session = await self._sessions.assign(session, who.person_id)
+            await self._give_person(session)
+        token = self._token(session, asked.token_ttl, _call_of(asked))
+        return SessionGrant(session, asked.secret, token, True, who.notice, who.new_key)
+
+    async def _give_person(self, session: Session) -> None:
+        """The next agent of the room knows whose memory it is."""
+        record = await self._repository.get(session.room_name)
+        if record is not None and not record.job.person_id and record.job.session_id == session.id:
+            await self._repository.rebind(record.name, record.job.model_copy(update={"person_id": session.person_id}))
+
+    async def _reenter(self, session: Session) -> None:
+        self._sessions.require_alive(session)
+        record = await self._repository.expect(session.room_name)
+        if record is None:
+            raise _room_closed()
+        await self._livekit.create_room(session.room_name, await self._metadata(record.policy))
+        await self._sessions.touch(session.id)
+        self._wake(session.room_name)
+
+    async def _open(self, asked: SessionRequest, refusal: Permanent | None) -> SessionGrant:
+        agent = await (self._agents.bind(asked.agent_id) if asked.agent_id else self._agents.default())
+        config = config_of(agent, asked.overrides or {})
+        policy = config.room_policy or BY_ROLE[asked.person.role]
+        if policy is not RoomPolicy.SESSION and not asked.proved:
+            raise _shared()
+        if policy is RoomPolicy.SHARED and not asked.person.business_id:
+            raise Permanent(
+                Code.BUSINESS_REQUIRED,
+                "The room of this agent is shared by the people of a business, and no business was named.",
+                "Name it: business_id, or the claim of that name in the assertion.",
+            )
+        opened = self._sessions.draft(agent, asked.person, config.document(), f"va-{secrets.token_hex(10)}")
+        who = await self._people.identify(asked.credentials, opened.session.id)
+        opened = opened.of_person(who.person_id)
+        session = opened.session
+        scope = memory_scope_for(config.memory_scope, policy, session.person_id)
+        job = JobMetadata(
+            room_name=session.room_name,
+            session_id=session.id,
+            policy=policy,
+            agent=binding_of(agent, config, asked.role_words, scope),
+            role=asked.person.role,
+            business_id=asked.person.business_id,
+            user_id=asked.person.user_id,
+            user_name=asked.person.user_name,
+            person_id=session.person_id,
+        )
+        services = RoomKeyParts(session.id, agent.id, asked.person.business_id, asked.person.user_id)
+        record = await self._repository.open(policy, services, job)
+        session = opened.in_room(record.name)
+        await self._livekit.create_room(record.name, await self._metadata(policy))
+        await self._sessions.store(session)
+        self._wake(session.room_name)
+        token = self._token(session, asked.token_ttl, _call_of(asked))
+        return SessionGrant(session, opened.secret, token, False, who.notice or refusal, who.new_key)
+
+    async def _metadata(self, policy: RoomPolicy) -> RoomMetadata:
+        return RoomMetadata(installation=await self._repository.installation(), policy=policy)
+
+    def _token(self, session: Session, wanted: float | None, call_id: str) -> Token:
+        """Names its session: what is ended is not served, however long its token is valid. And its call: who says
+        goodbye and is back with the same only connected anew."""
+        person = session.person
+        ttl = min(wanted or self._livekit.longest_token, self._livekit.longest_token)
+        attributes = {
+            HumanAttribute.ROLE: person.role,
+            HumanAttribute.BUSINESS_ID: person.business_id,
+            HumanAttribute.USER_ID: person.user_id,
+            HumanAttribute.USER_NAME: person.user_name,
+            HumanAttribute.PERSON_ID: session.person_id,
+            HumanAttribute.SESSION_ID: session.id,
+            HumanAttribute.CALL_ID: call_id,
+        }
+        present = {str(key): str(value) for key, value in attributes.items() if value}
+        jwt = self._livekit.token(session.room_name, session.identity, person.user_name, present, ttl)
+        return Token(jwt, int(ttl), call_id)
+
+
+def config_of(agent: Agent, overrides: Mapping[str, Any] | None = None) -> AgentConfig:
+    config = AgentConfig.model_validate(agent.config)
+    if overrides:
+        try:
+            config = AgentConfig.model_validate(deep_merge(agent.config, overrides))
+        except ValidationError as error:
+            raise malformed_part(error, "body", "agent_config") from error
+    if mistake := mistaken_address(config):
+        if overrides and "providers" in overrides:
+            raise Permanent(Code.BAD_REQUEST, mistake, "Correct it in agent_config.")
+        raise Permanent(Code.PROVIDER_UNAVAILABLE, mistake, "Correct it in the configuration of the assistant.")
+    return config
+
+
+def binding_of(
+    agent: Agent, config: AgentConfig, role_words: RoleWords | None, memory_scope: MemoryScope
+) -> AgentBinding:
+    words = role_words or RoleWords("", "")
+    return AgentBinding(
+        agent_id=agent.id,
+        letta_agent_id=agent.letta_agent_id,
+        name=agent.name,
+        greeting=config.greeting if config.greeting is not None else words.greeting or None,
+        instructions="\n\n".join(text for text in (words.instructions, config.instructions) if text),
+        memory_scope=memory_scope,
+        reply_path=config.reply_path or ReplyPath.HYBRID,
+        providers=config.providers or AS_INSTALLED,
+        audience=config.audience or {},
+    )
+
+
+def _call_of(asked: SessionRequest) -> str:
+    return (asked.call_id or _new_call()) if asked.own_calls else ""
+
+
+def _new_call() -> str:
+    return secrets.token_hex(8)
+
+
+def _room_closed() -> Permanent:
+    return Permanent(Code.SESSION_EXPIRED, "The room of this session is closed.", "Open a new session.")
+
+
+def _shared() -> Permanent:
+    return Permanent(Code.FORBIDDEN, "This agent's room is shared.", "Prove who you are with a signed assertion.")
+
+
+def memory_scope_for(configured: MemoryScope | None, policy: RoomPolicy, person_id: str) -> MemoryScope:
+    """What is kept of what is said: for each person, unless the configuration or the end of the session forbids it.
+
+    In a room of several people this is the rule for all of them; each turn is then decided by its speaker.
+    """
+    if configured is MemoryScope.READ_ONLY:
+        return MemoryScope.READ_ONLY
+    if policy is RoomPolicy.SESSION and not outlives_session(person_id):
+        return MemoryScope.READ_ONLY
+    return MemoryScope.PERSONAL
