@@ -228,7 +228,7 @@ PERFORM: dict[str, Callable[[Job, Any], None]] = {
     "LinkTo": lambda _job, _effect: None,
     "AcknowledgeArrival": lambda _job, _effect: None,
     "Resume": lambda job, _: job.fleet.count("conversations that go on"),
-    "Maintain": lambda job, _: job.later(0.5, lambda: _events(job).SyncFinished()),
+    "AllowReflection": lambda job, _: job.later(0.5, lambda: _events(job).SyncFinished()),
     "RebindAgent": lambda _job, _effect: None,
     "Dropped": lambda job, _: job.fleet.count("late results dropped"),
 }

@@ -1,8 +1,8 @@
 """A fault put once in front of a named task or effect of a real job: it raises, hangs or is cancelled.
 
-Nothing of ours is replaced. Tasks are met where asyncio makes them (a task factory), effects where the driver performs
-them; whatever is not wounded, and every later start of what is, runs as it is. The wound of a job is in the context
-that its tasks inherit, so that jobs side by side do not meet each other's.
+Nothing of ours is replaced. Tasks are met where asyncio makes them (a task factory), effects where they are performed;
+whatever is not wounded, and every later start of what is, runs as it is. The wound of a job is in the context that its
+tasks inherit, so that jobs side by side do not meet each other's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from enum import StrEnum
 from typing import Any
 from unittest import mock
 
-from voice_agent.conversation.driver import Driver, Perform
+from voice_agent.conversation.effects import AT_ONCE, Effects
+from voice_agent.lifecycle import effects as fx
 
 
 class How(StrEnum):
@@ -67,7 +68,7 @@ def wounds_possible() -> Iterator[None]:
     loop = asyncio.get_running_loop()
     loop.set_task_factory(_task)  # type: ignore[arg-type]  # typeshed also wants generators taken
     try:
-        with mock.patch.object(Driver, "performs", _performs(Driver.performs)):
+        with mock.patch.object(Effects, "perform", _behind(Effects.perform)):
             yield
     finally:
         loop.set_task_factory(None)
@@ -124,21 +125,14 @@ async def _suffer(how: How, task: asyncio.Task[Any]) -> None:
     await asyncio.Event().wait()
 
 
-def _performs(original: Callable[[Driver, Perform], None]) -> Callable[[Driver, Perform], None]:
-    def performs(driver: Driver, table: Perform) -> None:
-        original(driver, table)
-        if (wounded := CURRENT.get()) is not None:
-            driver._perform = {kind: _behind(kind.__name__, act, wounded) for kind, act in driver._perform.items()}
-
-    return performs
-
-
-def _behind(entry: str, act: Callable[[Any], None], wounded: Wounded) -> Callable[[Any], None]:
-    def perform(effect: Any) -> None:
+def _behind(original: Callable[[Effects, fx.Effect], None]) -> Callable[[Effects, fx.Effect], None]:
+    def perform(effects: Effects, effect: fx.Effect) -> None:
         # What is performed as a task is met there. What is performed at once awaits nothing: it can only raise.
-        wounded.at_once.add(entry)
-        if wounded.wound.how is How.RAISE and wounded.meets(entry):
-            raise Injury("wounded")
-        act(effect)
+        wounded, entry = CURRENT.get(), type(effect).__name__
+        if wounded is not None and type(effect) in AT_ONCE:
+            wounded.at_once.add(entry)
+            if wounded.wound.how is How.RAISE and wounded.meets(entry):
+                raise Injury("wounded")
+        original(effects, effect)
 
     return perform

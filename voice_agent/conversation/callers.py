@@ -7,8 +7,8 @@ Who is no caller is not subscribed to, greeted or answered, and is removed. A to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from typing import Final, Protocol
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final, Protocol
 
 from livekit import rtc
 
@@ -17,6 +17,9 @@ from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import VoiceAgentError
 from voice_agent.lifecycle.states import Human
 from voice_agent.observe.log import BoundLog
+
+if TYPE_CHECKING:
+    from voice_agent.conversation.room_events import RoomEvents
 
 HUMAN_KINDS: Final = {
     rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD: "standard",
@@ -60,7 +63,11 @@ class Callers:
         self._live: set[str] = set()
         """Sessions that were live when they were looked up."""
         self._arrival = asyncio.Event()
-        self.on_admitted: Callable[[rtc.RemoteParticipant], None] = lambda _: None
+        self._events: RoomEvents | None = None
+
+    def attach(self, events: RoomEvents) -> None:
+        """It is told of each human who becomes a caller."""
+        self._events = events
 
     def present(self) -> tuple[Human, ...]:
         """In order of arrival."""
@@ -97,7 +104,7 @@ class Callers:
         return standing is not None and await asyncio.shield(standing)
 
     def joined(self, participant: rtc.RemoteParticipant) -> None:
-        """Told once or more; `on_admitted` follows once, or never."""
+        """Told once or more; `RoomEvents.admitted` follows once, or never."""
         if participant.sid in self._standing or as_human(participant) is None:
             return
         self._standing[participant.sid] = asyncio.get_running_loop().create_future()
@@ -151,5 +158,6 @@ class Callers:
         standing.set_result(live)
         if live:
             self._live.add(participant.attributes.get(HumanAttribute.SESSION_ID, ""))
-            self.on_admitted(participant)
+            assert self._events is not None
+            self._events.admitted(participant)
         return True

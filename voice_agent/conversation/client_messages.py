@@ -103,7 +103,7 @@ class ClientMessages:
         if not await self._assistant.callers.let_in(identity):
             return
         text = await self._whole(reader, identity)
-        if text and not await self._assistant.hear_text(text, identity):
+        if text and not await self._assistant.turns.typed(text, identity):
             self._refuse(identity, "The assistant does not listen yet.", "Send it again in a moment.")
 
     async def _whole(self, reader: rtc.TextStreamReader, identity: str) -> str:
@@ -129,7 +129,7 @@ class ClientMessages:
         """Said to the sender alone."""
         if self._assistant.callers.is_here(identity) and self._refusals.take(identity):
             notice = Notice(level="warning", code=Code.BAD_CLIENT_MESSAGE, message=message, remedy=remedy)
-            self._assistant.notify(notice, to=identity)
+            self._assistant.supervision.notices.notify(notice, to=identity)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
         """What people send on any topic is not for us, and orders are sealed."""

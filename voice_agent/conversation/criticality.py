@@ -60,7 +60,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "ClearHistory": _ESSENTIAL,  # whoever comes next must not hear of the last one
     "Greet": _OPTIONAL,
     "Resume": _OPTIONAL,  # the last turns stand in the prompt all the same
-    "Maintain": _SOON,
+    "AllowReflection": _SOON,
     # effects that are performed at once
     "AcknowledgeReset": _ESSENTIAL,
     "LinkTo": _ESSENTIAL,

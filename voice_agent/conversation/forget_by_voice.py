@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from livekit.agents import llm
 
-from voice_agent.contracts import MemoryScope, Notice
+from voice_agent.contracts import MemoryScope
 from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.provider_errors import forgotten_notice, not_forgotten_notice
+from voice_agent.conversation.supervision import Notices
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
 from voice_agent.memory.facts.store import Owner
@@ -32,13 +33,13 @@ class ForgetByVoice:
         prompt_context: PromptContext,
         tasks: OwnedTasks,
         log: BoundLog,
-        notify: Callable[[Notice], None],
+        notices: Notices,
     ) -> None:
         self._memory = memory
         self._prompt_context = prompt_context
         self._tasks = tasks
         self._log = log
-        self._notify = notify
+        self._notices = notices
         self._doing: asyncio.Task[str] | None = None
         self._said: dict[str, int] = {}
         """Turn → what was said in it."""
@@ -94,9 +95,9 @@ class ForgetByVoice:
         # Optional: whatever fails here must not end the call.
         done = (await asyncio.gather(self._carried_out(turn, wish), return_exceptions=True))[0]
         if isinstance(done, BaseException):
-            self._notify(not_forgotten_notice(done, turn.episode))
+            self._notices.notify(not_forgotten_notice(done, turn.episode))
             return FORGETTING_FAILED
-        self._notify(forgotten_notice(done.forgotten, turn.episode))
+        self._notices.notify(forgotten_notice(done.forgotten, turn.episode))
         return forgotten_text(done.forgotten)
 
     async def _carried_out(self, turn: Turn, wish: ForgetWish) -> Outcome:

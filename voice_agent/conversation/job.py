@@ -161,8 +161,8 @@ async def _converse(
         greet=settings.greeting,
         memory_refresh=settings.memory_refresh,
     )
-    beside = OwnedTasks("beside", assistant.task_failed)
-    typed = OwnedTasks("typed", assistant.task_failed)
+    beside = OwnedTasks("beside", assistant.supervision.failed)
+    typed = OwnedTasks("typed", assistant.supervision.failed)
     messages = ClientMessages(context.room, assistant, typed, settings.livekit_api_secret)
     context.add_shutdown_callback(assistant.shutdown)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
-from typing import Final, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from livekit import rtc
 from livekit.agents import Agent, APIError, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
 
 from voice_agent.conversation.history import Said
+
+if TYPE_CHECKING:
+    from voice_agent.conversation.turns import Turns
 
 _TOOLS: Final = ("function_call", "function_call_output")
 _BREATH_RATE: Final = 24_000
@@ -17,26 +20,26 @@ _A_BREATH: Final = rtc.AudioFrame(bytes(_BREATH_RATE // 5), _BREATH_RATE, 1, _BR
 
 
 class LiveKitAgent(Agent):
-    def __init__(
-        self,
-        on_words: Callable[[str], Awaitable[bool]],
-        own_answer: Callable[[], AsyncGenerator[str, None] | None],
-        on_answer: Callable[[str], Awaitable[None]],
-        recall: Callable[[ChatContext], Awaitable[None]],
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__(instructions="")
-        self._on_words = on_words
-        self._own_answer = own_answer
-        self._on_answer = on_answer
-        self._recall = recall
+        self._turns: Turns | None = None
+
+    def attach(self, turns: Turns) -> None:
+        """Before the session starts."""
+        self._turns = turns
+
+    @property
+    def turns(self) -> Turns:
+        assert self._turns is not None
+        return self._turns
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[str | llm.ChatChunk | FlushSentinel, None]:
         """Letta's own answer where it is the one that answers. Its end is passed on when the whole is written down."""
-        own = self._own_answer()
+        own = self.turns.letta_answer()
         if own is None:
-            await self._recall(chat_ctx)
+            await self.turns.recall_into(chat_ctx)
         answer = Agent.default.llm_node(self, chat_ctx, tools, model_settings) if own is None else own
         text = ""
         async with aclosing(answer):
@@ -44,7 +47,7 @@ class LiveKitAgent(Agent):
                 text += _words(piece)
                 yield piece
         if text:
-            await self._on_answer(text)
+            await self.turns.planned(text)
 
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
@@ -65,7 +68,7 @@ class LiveKitAgent(Agent):
         words = (new_message.text_content or "").strip()
         if not any(character.isalnum() for character in words):
             raise StopResponse
-        if not await self._on_words(words):
+        if not await self.turns.spoken(words):
             raise StopResponse
 
     def said(self) -> list[Said]:

@@ -102,16 +102,16 @@ class PromptContext:
             self._spoken.add(thread)
         return thread
 
-    async def settle(self) -> None:
-        """A quiet moment: what was said so far may be worked into memory."""
+    async def allow_reflection(self) -> None:
+        """Letta may work what was said so far into its memory."""
         for thread in (self.thread, *self._spoken):
-            await self._memory.settle(thread)
+            await self._memory.allow_reflection(thread)
 
     async def load(self, episode: int, deadline: float) -> LoadResult:
         listener, agent = self.listener, self.agent.letta_agent_id
         if self._several:
             result = await self._memory.load(agent, deadline, listener)
-            await self.settle()
+            await self.allow_reflection()
             self._spoken.clear()
         else:
             person, name = self._job.person_id, self._job.user_name

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from livekit.agents import Agent, llm
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from voice_agent.contracts import ReplyPath
+from voice_agent.conversation.prompt_context import PromptContext
+from voice_agent.conversation.reply_source import reply_path
+from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.errors import Temporary
 from voice_agent.providers.endpoints import Endpoint
@@ -24,16 +27,19 @@ _A_QUESTION: Final = {"role": "user", "content": ""}
 class PromptPrewarmer:
     """Of one conversation: what is to be read is always the newest."""
 
-    def __init__(self, tasks: OwnedTasks, llm_endpoint: Callable[[], Endpoint], agent: Agent) -> None:
+    def __init__(self, tasks: OwnedTasks, speech: SpeechSession, agent: Agent, prompt_context: PromptContext) -> None:
         self._tasks = tasks
-        self._llm = llm_endpoint
+        self._speech = speech
         self._agent = agent
+        self._prompt_context = prompt_context
         self._reading: asyncio.Task[Any] | None = None
 
     def start(self) -> None:
+        if reply_path(self._prompt_context.agent) is not ReplyPath.HYBRID:
+            return
         if self._reading is not None:
             self._tasks.drop(self._reading)
-        self._reading = self._tasks.start("prewarm-prompt", prewarm_prompt(self._llm(), self._agent))
+        self._reading = self._tasks.start("prewarm-prompt", prewarm_prompt(self._speech.llm_endpoint, self._agent))
 
 
 async def prewarm_prompt(llm_endpoint: Endpoint, agent: Agent) -> None:

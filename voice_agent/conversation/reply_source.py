@@ -3,7 +3,8 @@ history and tools of its own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
@@ -11,15 +12,16 @@ from voice_agent.memory.access import Memory
 from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import Turn
 
+if TYPE_CHECKING:
+    from voice_agent.conversation.turns import Turns
+
 
 def reply_path(agent: AgentBinding) -> ReplyPath:
     """Letta writes down whatever it answers: where nothing may be written, it must not be the one that answers."""
     return agent.reply_path if agent.memory_scope is MemoryScope.PERSONAL else ReplyPath.HYBRID
 
 
-async def letta_answer(
-    memory: Memory, turn: Turn, agent: AgentBinding, apologise: Callable[[VoiceAgentError], str]
-) -> AsyncGenerator[str, None]:
+async def letta_answer(memory: Memory, turn: Turn, agent: AgentBinding, turns: Turns) -> AsyncGenerator[str, None]:
     """Letta's words for a turn, or an apology: never silence."""
     listener = Listener.of(turn.person_id, agent.audience)
     answer = memory.reply(turn.thread, turn.letta_agent_id, turn.turn_id, turn.user_text, listener, turn.speaker)
@@ -27,6 +29,6 @@ async def letta_answer(
         async for words in answer:
             yield words
     except VoiceAgentError as error:
-        yield apologise(error)
+        yield turns.apology(error)
     finally:
         await answer.aclose()

@@ -8,6 +8,7 @@ from typing import Any, Final
 from livekit import rtc
 
 from voice_agent.conversation.callers import Callers, as_human
+from voice_agent.conversation.driver import Driver
 from voice_agent.lifecycle import events as ev
 
 _ACTIVE: Final = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
@@ -16,20 +17,20 @@ _ACTIVE: Final = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
 class RoomEvents:
     """While attached, every change in the room is told to the machine. Of humans it is told when they are callers."""
 
-    def __init__(self, room: rtc.Room, callers: Callers, tell: Callable[[ev.Event], None]) -> None:
+    def __init__(self, room: rtc.Room, callers: Callers, driver: Driver) -> None:
         self._room = room
         self._callers = callers
-        self._tell = tell
-        callers.on_admitted = self._admitted
+        self._driver = driver
+        callers.attach(self)
         self._handlers: dict[str, Callable[..., Any]] = {
             "participant_connected": callers.joined,
             "participant_disconnected": self._left,
             "participant_active": self._active,
             "track_published": self._published,
-            "local_track_published": lambda *_: tell(ev.AudioPublished()),
-            "local_track_subscribed": lambda *_: tell(ev.ListenerSubscribed()),
+            "local_track_published": self._own_track_published,
+            "local_track_subscribed": self._own_track_subscribed,
             "active_speakers_changed": self._speakers,
-            "reconnected": lambda: tell(ev.RoomReconnected()),
+            "reconnected": self._reconnected,
             "disconnected": self._disconnected,
         }
 
@@ -42,13 +43,13 @@ class RoomEvents:
         for name, handler in self._handlers.items():
             self._room.off(name, handler)  # type: ignore[arg-type]
 
-    def _admitted(self, participant: rtc.RemoteParticipant) -> None:
+    def admitted(self, participant: rtc.RemoteParticipant) -> None:
         for publication in participant.track_publications.values():
             _subscribe(publication)
         if human := as_human(participant):
-            self._tell(ev.HumanJoined(human))
+            self._driver.tell(ev.HumanJoined(human))
         if participant.state == _ACTIVE:
-            self._tell(ev.ListenerSubscribed(participant.sid))
+            self._driver.tell(ev.ListenerSubscribed(participant.sid))
 
     def _published(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
         if self._callers.has(participant):
@@ -57,21 +58,30 @@ class RoomEvents:
     def _left(self, participant: rtc.RemoteParticipant) -> None:
         if self._callers.left(participant):
             reason = rtc.DisconnectReason.Name(participant.disconnect_reason or rtc.DisconnectReason.UNKNOWN_REASON)
-            self._tell(ev.HumanLeft(participant.sid, reason.lower()))
+            self._driver.tell(ev.HumanLeft(participant.sid, reason.lower()))
 
     def _active(self, participant: rtc.RemoteParticipant) -> None:
         """The participant's transport is up: from here on it hears what it is subscribed to."""
         if self._callers.has(participant):
-            self._tell(ev.ListenerSubscribed(participant.sid))
+            self._driver.tell(ev.ListenerSubscribed(participant.sid))
 
     def _speakers(self, speakers: list[rtc.Participant]) -> None:
         for speaker in speakers:
             if isinstance(speaker, rtc.RemoteParticipant) and self._callers.has(speaker):
-                self._tell(ev.SpeakerChanged(speaker.sid))
+                self._driver.tell(ev.SpeakerChanged(speaker.sid))
                 return
 
+    def _own_track_published(self, *_: Any) -> None:
+        self._driver.tell(ev.AudioPublished())
+
+    def _own_track_subscribed(self, *_: Any) -> None:
+        self._driver.tell(ev.ListenerSubscribed())
+
+    def _reconnected(self) -> None:
+        self._driver.tell(ev.RoomReconnected())
+
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self._tell(ev.RoomDisconnected(rtc.DisconnectReason.Name(reason).lower()))
+        self._driver.tell(ev.RoomDisconnected(rtc.DisconnectReason.Name(reason).lower()))
 
 
 def _subscribe(publication: rtc.RemoteTrackPublication) -> None:

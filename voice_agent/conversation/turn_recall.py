@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Final, TypeGuard
 
 from livekit.agents import ChatContext, llm
@@ -12,6 +11,7 @@ from voice_agent.contracts import LogEvent, RecalledFact, RecallNote
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
 from voice_agent.conversation.one_person import as_one_person
 from voice_agent.conversation.others_orders import OthersOrders
+from voice_agent.conversation.supervision import Notices
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
@@ -32,14 +32,13 @@ class TurnRecall:
         forgets: ForgetByVoice,
         tasks: OwnedTasks,
         journal: Journal,
-        publish: Callable[[RecallNote, str], None],
+        notices: Notices,
     ) -> None:
-        """`publish`: to the person with this identity, whose facts they are."""
         self._memory = memory
         self._forgets = forgets
         self._tasks = tasks
         self._journal = journal
-        self._publish = publish
+        self._notices = notices
         self._looking: asyncio.Task[Recalled | None] | None = None
         self._orders = OthersOrders()
 
@@ -98,7 +97,7 @@ class TurnRecall:
             RecalledFact(fact_id=fact.fact_id, text=fact.text, said_at=fact.said_at.isoformat(timespec="seconds"))
             for fact in recalled.facts
         )
-        self._publish(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold), turn.speaker)
+        self._notices.show_recalled(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold), turn.speaker)
         self._journal.write(
             LogEvent.RECALLED,
             turn_id=turn.turn_id,

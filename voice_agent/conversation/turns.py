@@ -1,145 +1,231 @@
-"""Follows one exchange from the human's last word to the assistant's last word, durable at both ends."""
+"""Turns of one job: from what a person said to the answer they heard, whoever gives it. The one owner of a turn.
+
+A turn is durable before anything is generated (`TurnRecorder`), is answered by the language model with recalled facts
+or by Letta, and is stored when its speech has ended.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
-import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator
+from typing import Final
 
-from livekit.agents import SpeechCreatedEvent, llm
-from livekit.agents.voice import SpeechHandle
+from livekit.agents import AgentStateChangedEvent, ChatContext, ErrorEvent, SpeechCreatedEvent
 
-from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
-from voice_agent.conversation.reply_source import reply_path
-from voice_agent.conversation.retries import while_temporary
-from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.memory.model import Turn, TurnState
-from voice_agent.memory.outbox import Outbox
+from voice_agent.contracts import ReplyPath
+from voice_agent.conversation.driver import Driver
+from voice_agent.conversation.forget_by_voice import ForgetByVoice
+from voice_agent.conversation.left_open import LOST, LeftOpen
+from voice_agent.conversation.prompt_context import PromptContext
+from voice_agent.conversation.prompt_prewarmer import PromptPrewarmer
+from voice_agent.conversation.provider_errors import (
+    CANNOT_TAKE_NOTE,
+    NO_ANSWER,
+    notice_of,
+    provider_error_of,
+    slow_answer,
+)
+from voice_agent.conversation.reply_source import letta_answer
+from voice_agent.conversation.speakers import Speakers
+from voice_agent.conversation.speech_session import SpeechSession
+from voice_agent.conversation.supervision import Supervision
+from voice_agent.conversation.timings import Timings
+from voice_agent.conversation.turn_recall import TurnRecall
+from voice_agent.conversation.turn_recorder import TurnContext, TurnRecorder
+from voice_agent.errors import VoiceAgentError
+from voice_agent.lifecycle import events as ev
+from voice_agent.memory.access import Memory
+from voice_agent.memory.model import Turn
+from voice_agent.memory.threads import ThreadState
+from voice_agent.observe.log import BoundLog
+
+_LISTENING_WITHIN: Final = 10.0
+_SLOW_AFTER: Final = 8.0
+"""Seconds without a first sound after which a person is told that the answer takes longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnContext:
-    """Where a turn belongs, and what becomes of it."""
+class Turns:
+    def __init__(
+        self,
+        driver: Driver,
+        supervision: Supervision,
+        speech: SpeechSession,
+        memory: Memory,
+        prompt_context: PromptContext,
+        speakers: Speakers,
+        left_open: LeftOpen,
+        prewarmer: PromptPrewarmer,
+        log: BoundLog,
+    ) -> None:
+        self._driver = driver
+        self._machine = driver.machine
+        self._supervision = supervision
+        self._notices = supervision.notices
+        self._speech = speech
+        self._memory = memory
+        self._prompt_context = prompt_context
+        self._speakers = speakers
+        self._left_open = left_open
+        self._prewarmer = prewarmer
+        self._recorder = TurnRecorder(memory.outbox, supervision.turn_tasks, self)
+        self._forgets = ForgetByVoice(memory, prompt_context, supervision.turn_tasks, log, self._notices)
+        self._recall = TurnRecall(memory, self._forgets, supervision.episode_tasks, driver.journal, self._notices)
 
-    thread: str
-    session_id: str
-    letta_agent_id: str
-    scope: MemoryScope
-    path: ReplyPath
-    person_id: str = ""
-    """Who speaks."""
+    def open(self, known: ThreadState) -> None:
+        """Where the last job of this thread stopped."""
+        self._left_open.begin(known.asked, known.greeted)
+        if known.asked is not None:
+            self._recorder.inherit(known.asked)
 
-    @classmethod
-    def of(cls, agent: AgentBinding, thread: str, session_id: str, person_id: str) -> TurnContext:
-        return cls(thread, session_id, agent.letta_agent_id, agent.memory_scope, reply_path(agent), person_id)
-
-
-class TurnRecorder:
-    """Pairs what the human said with the speech that answers it.
-
-    The human's words are committed before any reply is generated; the spoken words when the speech has ended.
-    A new turn ends the one before it, answered or not.
-    """
-
-    def __init__(self, outbox: Outbox, tasks: OwnedTasks, on_ended: Callable[[Turn], None]) -> None:
-        self._outbox = outbox
-        self._tasks = tasks
-        self._on_ended = on_ended
-        self._waiting: Turn | None = None
-        self.answering: Turn | None = None
-        """The turn that the speech now being made belongs to."""
-        self._unanswered_since: dict[str, float] = {}
-        self._beginning = asyncio.Lock()
-
-    async def begin(self, context: TurnContext, episode: int, text: str, speaker: str) -> Turn:
-        async with self._beginning:
-            return await self._begin(context, episode, text, speaker)
-
-    async def _begin(self, context: TurnContext, episode: int, text: str, speaker: str) -> Turn:
-        await self.end_unanswered()
-        turn = Turn(
-            turn_id=uuid.uuid4().hex,
-            thread=context.thread,
-            session_id=context.session_id,
-            letta_agent_id=context.letta_agent_id,
-            episode=episode,
-            user_text=text,
-            speaker=speaker,
-            person_id=context.person_id,
-            scope=context.scope,
-            path=context.path,
-        )
-        await self._outbox.open_turn(turn)
-        self._waiting = turn
-        self._unanswered_since[turn.turn_id] = time.monotonic()
-        return turn
-
-    def inherit(self, turn: Turn) -> None:
-        """The job before this one left it open: it is ended here, or taken up."""
-        if turn.state is TurnState.OPEN:
-            self._waiting = turn
-
-    async def take_up(self, turn: Turn, episode: int) -> Turn | None:
-        """It is answered in this episode. None: it counts as it stands, or somebody has said something else."""
-        async with self._beginning:
-            waiting = self._waiting
-            if waiting not in (None, turn) or not await self._outbox.reopen(turn.turn_id, episode):
-                return None
-            taken = self._waiting = replace(turn, episode=episode)
-            self._unanswered_since[turn.turn_id] = time.monotonic()
-            return taken
+    def attach(self) -> None:
+        session = self._speech.session
+        session.on("speech_created", self._speech_created)
+        session.on("conversation_item_added", Timings(self._driver.journal).item_added)
+        session.on("error", self._provider_failed)
+        session.on("agent_state_changed", self._agent_state_changed)
 
     @property
     def silent_for(self) -> float:
-        """Seconds the oldest turn waits for a first sound or a notice: a loop that answers nobody is dead."""
-        oldest = min(self._unanswered_since.values(), default=None)
-        return 0.0 if oldest is None else time.monotonic() - oldest
+        """Seconds the oldest turn waits for a first sound or a notice."""
+        return self._recorder.silent_for
 
-    def reassured(self, turn: Turn) -> bool:
-        """The person was told to wait: the clock of this turn starts again, once. False: it was answered meanwhile."""
-        if turn.turn_id not in self._unanswered_since:
+    # --- what was said ---
+
+    async def typed(self, text: str, identity: str) -> bool:
+        """A typed message is a turn like any other. False: it came before the session listens."""
+        try:
+            await asyncio.wait_for(self._speech.listening.wait(), _LISTENING_WITHIN)
+        except TimeoutError:
             return False
-        self._unanswered_since[turn.turn_id] = time.monotonic()
+        await self._speech.session.interrupt()
+        if await self.begin(text, identity):
+            self._speech.session.generate_reply(user_input=text)
         return True
 
-    def answered(self) -> None:
-        self._unanswered_since.clear()
+    async def spoken(self, words: str) -> bool:
+        """False: do not answer."""
+        linked = self._speech.session.room_io.linked_participant
+        return await self.begin(words, linked.identity if linked else "")
 
-    def speech_created(self, event: SpeechCreatedEvent) -> None:
-        """The next generated speech answers the turn that waits. Greetings and apologies are `say`, not replies."""
-        if event.source != "generate_reply" or self._waiting is None:
-            return
-        turn, self._waiting = self._waiting, None
-        self.answering = turn
-
-        def ended(handle: SpeechHandle) -> None:
-            self._tasks.start("turn", self._finish(turn, handle), turn.turn_id)
-
-        event.speech_handle.add_done_callback(ended)
-
-    async def plan(self, text: str) -> None:
-        """The whole answer is known, and most of it not said yet: nobody hears its end before it is durable."""
-        if self.answering is not None:
-            await self._outbox.plan_answer(self.answering.turn_id, text)
-
-    async def end_unanswered(self) -> None:
-        if (turn := self._waiting) is not None:
-            self._waiting = None
-            await self._store(turn, "", interrupted=True)
-
-    async def _finish(self, turn: Turn, handle: SpeechHandle) -> None:
-        spoken = [item for item in handle.chat_items if isinstance(item, llm.ChatMessage) and item.role == "assistant"]
-        text = " ".join(message.text_content or "" for message in spoken).strip()
-        tools = [item.name for item in handle.chat_items if isinstance(item, llm.FunctionCall)]
-        await self._store(turn, text, interrupted=handle.interrupted or not text, tools=tools)
-
-    async def _store(self, turn: Turn, text: str, *, interrupted: bool, tools: Sequence[str] = ()) -> None:
+    async def begin(self, words: str, speaker: str) -> bool:
+        """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
+        if not self._machine.serving:
+            return False
+        self._left_open.drop()
+        about = self._speakers.about(speaker)
+        agent = self._speakers.narrowed(self._prompt_context.agent, about.person_id)
         try:
-            await while_temporary(
-                lambda: self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted, tools=tools)
-            )
-        finally:  # whether it could be stored or not, nobody waits for an answer any more
-            self._unanswered_since.pop(turn.turn_id, None)
-            self._on_ended(turn)
+            thread = await self._prompt_context.hear(about, agent, self._machine.episode)
+            context = TurnContext.of(agent, thread, about.session_id, about.person_id)
+            turn = await self._recorder.begin(context, self._machine.episode, words, speaker)
+        except VoiceAgentError as error:
+            # What could not be stored would be forgotten: say so instead of pretending.
+            self._notices.notify(notice_of(error, self._machine.episode))
+            self._speech.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
+            return False
+        return await self._begun(turn)
+
+    async def take_up(self) -> None:
+        """The agent before this one ended in mid-call: what it was asked is answered, or said to be lost."""
+        await self._speech.listening.wait()
+        if not self._left_open.concerns(self._machine.humans):
+            return  # something else was said meanwhile
+        asked = self._left_open.take(self._machine.humans)
+        turn = None if asked is None else await self._recorder.take_up(asked, self._machine.episode)
+        if turn is None:
+            self._speech.session.say(LOST, add_to_chat_ctx=False)
+        elif await self._begun(turn):
+            self._speech.session.generate_reply(user_input=turn.user_text)
+
+    async def _begun(self, turn: Turn) -> bool:
+        self._driver.tell(ev.TurnStarted(turn.episode, turn.turn_id, turn.session_id))
+        wishes = self._forgets.begin(turn)
+        if not self._machine.serving or turn.episode != self._machine.episode:
+            await self._recorder.end_unanswered()  # a reset came between
+            return False
+        if turn.path is ReplyPath.HYBRID and not wishes:  # Letta's own prompt holds the same facts
+            self._recall.begin(turn)
+        self._supervision.episode_tasks.start("reassure", self._reassure(turn))
+        return True
+
+    async def _reassure(self, turn: Turn) -> None:
+        await asyncio.sleep(_SLOW_AFTER)
+        if self._recorder.reassured(turn):
+            self._notices.notify(slow_answer(turn.episode))
+
+    # --- the answer ---
+
+    async def recall_into(self, chat_ctx: ChatContext) -> None:
+        await self._recall.put_into(chat_ctx, self._prompt_context.who_speaks)
+
+    def letta_answer(self) -> AsyncGenerator[str, None] | None:
+        """None: the language model answers."""
+        turn = self._recorder.answering
+        if turn is None or turn.path is not ReplyPath.LETTA:
+            return None
+        return letta_answer(self._memory, turn, self._prompt_context.agent, self)
+
+    def apology(self, error: VoiceAgentError) -> str:
+        """What is said instead of Letta's answer."""
+        self._notices.notify(notice_of(error, self._machine.episode))
+        return NO_ANSWER
+
+    async def planned(self, text: str) -> None:
+        """The whole answer is known, and most of it not said yet."""
+        await self._recorder.plan(text)
+
+    def _speech_created(self, event: SpeechCreatedEvent) -> None:
+        self._recorder.speech_created(event)
+
+    def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            self._recorder.answered()
+
+    def _provider_failed(self, event: ErrorEvent) -> None:
+        """STT, LLM or TTS gave up: say so, by voice and on the page."""
+        error = provider_error_of(event)
+        if error is None:
+            return
+        self._recorder.answered()
+        self._notices.notify(error.notice(self._machine.episode))
+        if error.apology and self._machine.humans:
+            self._speech.session.say(error.apology, add_to_chat_ctx=False)
+
+    # --- after it ---
+
+    def ended(self, turn: Turn) -> None:
+        """It is stored, or could not be."""
+        self._driver.tell(ev.TurnFinished(turn.episode, turn.turn_id, turn.session_id))
+        if self._machine.serving and turn.episode == self._machine.episode:
+            self._supervision.episode_tasks.start("between-turns", self._between_turns())
+
+    async def _between_turns(self) -> None:
+        forgotten = await self._forgets.clean()
+        if await self._prompt_context.compact() or forgotten:
+            self._speech.forget()
+        self.refresh_recall()
+        self._prewarmer.start()
+
+    def refresh_recall(self) -> None:
+        """Take over what was learned since, while nobody waits for it."""
+        self._recall.refresh(*self._prompt_context.whose)
+
+    async def end_episode(self, *, kept: bool) -> None:
+        """What was said is on its way into the outbox: that is finished, never cancelled. `kept`: see `resume`."""
+        self._left_open.drop()
+        await self._recorder.end_unanswered()
+        await self._supervision.turn_tasks.finish()
+        await self._prompt_context.forget_episode(kept=kept)
+        self._forgets.new_episode()
+        self._speech.forget()
+
+    async def resume(self) -> None:
+        """The conversation before the connection broke goes on, without what was forgotten meanwhile."""
+        await self._forgets.look_back()
+        await self._prompt_context.resume()
+        await self._forgets.clean()
+        self._speech.forget()
+        self._prewarmer.start()
+
+    async def close(self) -> None:
+        await self._recorder.end_unanswered()

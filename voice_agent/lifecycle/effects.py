@@ -96,8 +96,8 @@ class AcknowledgeArrival(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class Maintain(Effect):
-    """A quiet moment: memory may settle."""
+class AllowReflection(Effect):
+    """A quiet moment: Letta may work what was said so far into its memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,7 +254,7 @@ def _turn_finished(step: Step) -> None:
 
 
 def _quiet(step: Step) -> None:
-    step.out.append(ef.Maintain(step.data.episode))
+    step.out.append(ef.AllowReflection(step.data.episode))
 
 
 def _memory_retry(step: Step) -> None:

@@ -171,10 +171,10 @@ class Memory:
     async def begin_episode(
         self, thread: str, letta_agent_id: str, episode: int, listener: Listener = NOBODY
     ) -> list[Turn]:
-        """Remember the count; give back what the listener said last in earlier episodes, which may now settle."""
+        """Remember the count; give back what the listener said last in earlier episodes. Letta may reflect on it."""
         await self._threads.ensure(thread, letta_agent_id)
         await self._threads.set_episode(thread, episode)
-        await self._threads.request_settling(thread)
+        await self._threads.allow_reflection(thread)
         if listener.several:
             return []
         return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS, listener.person_id)
@@ -186,9 +186,9 @@ class Memory:
         if agent.memory_scope is MemoryScope.PERSONAL and person_id:
             await FactStore(self._database).met(Owner(agent.letta_agent_id, person_id))
 
-    async def settle(self, thread: str) -> None:
+    async def allow_reflection(self, thread: str) -> None:
         """A quiet moment: what was said so far may be worked into the agent's blocks."""
-        await self._threads.request_settling(thread)
+        await self._threads.allow_reflection(thread)
 
     async def remember_greeted(self, thread: str, sids: list[str]) -> None:
         """So that a job that replaces this one does not greet the same people again in mid-call."""

@@ -20,7 +20,7 @@ from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.model import FACTS, Block, LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import Outbox
-from voice_agent.memory.threads import Threads, Unsettled
+from voice_agent.memory.threads import DueReflection, Threads
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.prompt_text import quoted
 
@@ -72,20 +72,20 @@ class Reflection:
         """Work through all threads for which it was asked, once each."""
         if not self._enabled:
             return
-        for what in await self._threads.unsettled():
+        for what in await self._threads.due_reflections():
             if self._clock() < self._not_before.get(what.thread, 0.0):
                 continue
             try:
-                await self._settle(what)
+                await self._reflect(what)
                 self._not_before.pop(what.thread, None)
                 self._failed.pop((what.thread, what.after), None)
             except Temporary as error:
                 await self._try_again(what, error)
             except VoiceAgentError as error:
-                await self._threads.settled(what)  # asking again would not help; the transcript stays in Letta
+                await self._threads.reflected(what)  # asking again would not help; the transcript stays in Letta
                 self._report(what, error)
 
-    async def _try_again(self, what: Unsettled, error: Temporary) -> None:
+    async def _try_again(self, what: DueReflection, error: Temporary) -> None:
         if error.code is Code.DATABASE_UNAVAILABLE:
             raise error
         turns = what.thread, what.after
@@ -94,7 +94,7 @@ class Reflection:
             self._not_before[what.thread] = self._clock() + _TRY_AGAIN
             self._report(what, error)
             return
-        await self._threads.settled(what)
+        await self._threads.reflected(what)
         self._failed.pop(turns, None)
         self._not_before.pop(what.thread, None)
         self._notice(
@@ -104,11 +104,11 @@ class Reflection:
             "Facts are kept without it. Check the language model, or choose another one.",
         )
 
-    async def _settle(self, what: Unsettled) -> None:
+    async def _reflect(self, what: DueReflection) -> None:
         turns = await self._outbox.between(what.thread, what.after, what.upto)
         for person_id in dict.fromkeys(turn.person_id for turn in turns):
             await self._tend(what.letta_agent_id, [turn for turn in turns if turn.person_id == person_id])
-        await self._threads.settled(what)
+        await self._threads.reflected(what)
 
     async def _tend(self, letta_agent_id: str, turns: Sequence[Turn]) -> None:
         """In the home of the one person who said them, so that what is written down stays there."""
@@ -136,7 +136,7 @@ class Reflection:
         line = self._log.bind(agent=letta_agent_id)
         line.write(LogEvent.NOTICE, severity="warning", code=code, message=message, remedy=remedy)
 
-    def _report(self, what: Unsettled, error: VoiceAgentError) -> None:
+    def _report(self, what: DueReflection, error: VoiceAgentError) -> None:
         self._log.bind(agent=what.letta_agent_id).write(LogEvent.MEMORY_FAILED, what="maintenance", **error.as_dict())
 
 

@@ -44,7 +44,7 @@ class ThreadState:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsettled:
+class DueReflection:
     """What was said in a thread that its agent has not worked into its memory yet."""
 
     thread: str
@@ -129,7 +129,7 @@ class Threads:
         """Somebody removed it from Letta."""
         await self._set(thread, conversation_id=None, confirmed_turn=None)
 
-    async def request_settling(self, thread: str) -> None:
+    async def allow_reflection(self, thread: str) -> None:
         """What was said so far may be worked into memory. Asking twice for the same turns asks once."""
         said = (
             select(func.coalesce(func.max(turns.c.seq), 0))
@@ -140,15 +140,15 @@ class Threads:
         )
         await self._set(thread, settle_upto=said)
 
-    async def unsettled(self) -> list[Unsettled]:
+    async def due_reflections(self) -> list[DueReflection]:
         query = select(threads).where(threads.c.settle_upto > threads.c.settled_upto)
         async with self._database.read() as connection:
             return [
-                Unsettled(row.thread, row.letta_agent_id, row.settled_upto, row.settle_upto)
+                DueReflection(row.thread, row.letta_agent_id, row.settled_upto, row.settle_upto)
                 for row in await connection.execute(query)
             ]
 
-    async def settled(self, what: Unsettled) -> None:
+    async def reflected(self, what: DueReflection) -> None:
         await self._set(what.thread, settled_upto=what.upto)
 
     # --- writing anew what held something forgotten ---

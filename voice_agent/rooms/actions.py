@@ -84,7 +84,7 @@ class Actions:
         if view.lease.job is not None or not view.lease.health.failed:
             return False
         health = view.lease.health
-        if await self._leases.settle_failure(view.seen.room, view.lease.epoch, health.why):
+        if await self._leases.claim_failure(view.seen.room, view.lease.epoch, health.why):
             # What would fail again is not tried again.
             await self._repository.agent_failed(view.seen.room, RECYCLE_LIMIT if health.lasting else 1)
         return True

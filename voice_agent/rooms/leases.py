@@ -102,7 +102,7 @@ class Leases:
         seen = (leases.c.room == room) & (leases.c.epoch == seen_epoch)
         return await self._change(seen, _free(Health(why=why)))
 
-    async def settle_failure(self, room: str, epoch: int, why: str = "") -> bool:
+    async def claim_failure(self, room: str, epoch: int, why: str = "") -> bool:
         """Whoever gets True counts the failure that the last holder reported when it left."""
         seen = (leases.c.room == room) & (leases.c.epoch == epoch) & leases.c.job.is_(None)
         return await self._change(seen, _free(Health(why=why)))

@@ -130,11 +130,11 @@ class Monitor:
         for room in due:
             del self._due[room]
         for view in views:
-            await self._settle(view, now)
+            await self._attend(view, now)
         if everything:
             self._census({view.seen.room for view in views})
 
-    async def _settle(self, view: View, now: float) -> None:
+    async def _attend(self, view: View, now: float) -> None:
         room = view.seen.room
         (self._at_stake.add if _matters(view) else self._at_stake.discard)(room)
         try:

@@ -51,10 +51,10 @@ async def _supervise(settings: Settings, report: Report, announce_up: Report) ->
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
 
-    async def settle() -> None:
+    async def after_start() -> None:
         await samples.ensure(settings, report)
 
-    supervisor = Supervisor(settings, services.table(settings), report, settle)
+    supervisor = Supervisor(settings, services.table(settings), report, after_start)
     telling = asyncio.create_task(_tell_when_up(supervisor, settings, announce_up), name="announce")
     try:
         await supervisor.run(stop)

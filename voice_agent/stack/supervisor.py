@@ -36,13 +36,13 @@ class Supervisor:
         settings: Settings,
         services: Sequence[Service],
         report: Report,
-        settle: Callable[[], Awaitable[None]],
+        after_start: Callable[[], Awaitable[None]],
         back_off: Sequence[float] = BACK_OFF,
     ) -> None:
         self._settings = settings
         self._run = uuid.uuid4().hex
         self._report = report
-        self._settle = settle
+        self._after_start = after_start
         self._certificates: asyncio.Queue[ProcessExit] = asyncio.Queue()
         self._me = Identity.of(os.getpid())
         self._runners: list[ServiceRunner] = []
@@ -82,7 +82,7 @@ class Supervisor:
     async def _come_up(self) -> None:
         for runner in self._runners:
             await runner.ready.wait()
-        await self._settle()
+        await self._after_start()
         self.up.set()
 
     async def _keep_logs_small(self) -> None:

@@ -84,7 +84,7 @@ async def test_turns_are_carried_off_and_the_agent_tends_its_memory(database: Da
     async with world_of(database, tmp_path) as world:
         work = asyncio.create_task(world.memory_worker.run())
         await world.speak(0)
-        await world.threads.request_settling("thread")
+        await world.threads.allow_reflection("thread")
         async with asyncio.timeout(20):
             while not world.letta.reflections or await world.outbox.counts() != {TurnState.DONE: 1}:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)

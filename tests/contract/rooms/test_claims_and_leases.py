@@ -242,7 +242,7 @@ async def test_a_failure_reported_at_the_end_is_counted_by_one(database: Databas
     await leases.release(lease, Health("tts_failed", why="It lost its voice."))
     row = (await leases.of(["room-1"]))["room-1"]
     assert row.health.failed == "tts_failed"
-    settled = (leases.settle_failure("room-1", row.epoch, row.health.why) for _ in range(5))
+    settled = (leases.claim_failure("room-1", row.epoch, row.health.why) for _ in range(5))
     assert sum(await asyncio.gather(*settled)) == 1
     assert (await leases.of(["room-1"]))["room-1"].health == Health(why="It lost its voice.")
 

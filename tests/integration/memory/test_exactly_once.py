@@ -118,7 +118,7 @@ async def test_what_one_customer_says_never_reaches_another(world: World) -> Non
     earlier = await world.memory.begin_episode(continuity_key(second), world.agent, 2)
     assert "Tangerine" not in build_prompt(agent, loaded.snapshot, last_turns=earlier).text
     assert "Tangerine" not in str(await asyncio.to_thread(world.real.everything_said_to, world.agent))
-    assert await Threads(world.database).unsettled() == []
+    assert await Threads(world.database).due_reflections() == []
     own = await world.memory.begin_episode(thread, world.agent, 3)
     assert "Tangerine" in build_prompt(agent, loaded.snapshot, last_turns=own).text, "the customer's own thread knows"
 

@@ -60,7 +60,7 @@ class Room:
         self.failed: list[str] = []
         self.tasks = OwnedTasks("job", lambda name, error: self.failed.append(f"{name}: {error!r}"))
         self.callers = Callers(cast(rtc.Room, self), self, self.tasks, cast(BoundLog, self))
-        self.events = RoomEvents(cast(rtc.Room, self), self.callers, self.told.append)
+        self.events = RoomEvents(cast(rtc.Room, self), self.callers, cast(Any, SimpleNamespace(tell=self.told.append)))
 
     def on(self, name: str, handler: Callable[..., None]) -> None:
         self._handlers[name] = handler

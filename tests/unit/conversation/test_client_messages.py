@@ -76,10 +76,12 @@ class Chat:
         self.tasks = OwnedTasks("typed", lambda name, error: self.failed.append(f"{name}: {error!r}"))
         self.sessions = KnownSessions()
         self.callers = Callers(cast(rtc.Room, self), self.sessions, self.tasks, cast(BoundLog, self))
+        self.callers.attach(cast(Any, SimpleNamespace(admitted=lambda _: None)))
         self.callers.scan()
+        self.turns, self.supervision = self, SimpleNamespace(notices=self)
         self.messages = ClientMessages(cast(rtc.Room, self), cast(VoiceAssistant, self), self.tasks, "secret")
 
-    async def hear_text(self, text: str, identity: str) -> bool:
+    async def typed(self, text: str, identity: str) -> bool:
         if not self.too_early:
             self.heard.append((text, identity))
             self.heard_something.set()

@@ -1,11 +1,15 @@
-"""The driver performs each effect by itself."""
+"""The driver hands out each effect, and one that fails keeps none from being performed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from voice_agent.conversation.driver import Driver
+from voice_agent.conversation.effects import AS_TASKS, AT_ONCE, Effects
+from voice_agent.conversation.supervision import Supervision
 from voice_agent.lifecycle import effects as fx
 from voice_agent.lifecycle import events as ev
 from voice_agent.lifecycle.machine import Machine
@@ -13,23 +17,38 @@ from voice_agent.observe.journal import Journal
 from voice_agent.observe.log import ReconnectLog
 
 
-async def test_an_effect_that_fails_keeps_none_from_being_performed(tmp_path: Path) -> None:
-    log = ReconnectLog(tmp_path / "log.jsonl", "test").bind(room="room")
-    journal = Journal(log, Machine())
-    failed: list[str] = []
-    driver = Driver(journal, lambda _: None, lambda: None, lambda effect, error: failed.append(f"{effect}: {error}"))
-    asked: list[str] = []
+class Failing(Effects):
+    def __init__(self, driver: Driver) -> None:
+        self.asked: list[str] = []
+        self.failures: list[str] = []
+        self._supervision = cast(Supervision, self)
+        self._driver = driver
 
-    def fails(effect: Any) -> None:
-        asked.append(type(effect).__name__)
+    def perform(self, effect: fx.Effect) -> None:
+        self.asked.append(type(effect).__name__)
         raise RuntimeError("Not now.")
 
-    kinds = [kind for kind in vars(fx).values() if isinstance(kind, type) and issubclass(kind, fx.Effect)]
-    driver.performs({kind: fails for kind in kinds if kind not in (fx.StartTimer, fx.CancelTimer)})
+    def failed(self, task: str, error: BaseException) -> None:
+        self.failures.append(f"{task}: {error}")
+
+
+async def test_an_effect_that_fails_keeps_none_from_being_performed(tmp_path: Path) -> None:
+    log = ReconnectLog(tmp_path / "log.jsonl", "test").bind(room="room")
+    driver = Driver(Journal(log, Machine()))
+    effects = Failing(driver)
+    driver.attach(effects)
     try:
         driver.tell(ev.JobStarted(0, "a1", 7))
         driver.tell(ev.RoomConnected(()))
     finally:
         driver.close()
-    assert {"LoadMemory", "AnnounceState"} <= set(asked)
-    assert failed == [f"{name}: Not now." for name in asked]
+    assert {"LoadMemory", "AnnounceState"} <= set(effects.asked)
+    assert effects.failures == [f"{name}: Not now." for name in effects.asked]
+
+
+KINDS = [kind for kind in vars(fx).values() if isinstance(kind, type) and issubclass(kind, fx.Effect)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not fx.Effect], ids=lambda kind: kind.__name__)
+def test_each_effect_is_performed_in_one_way(kind: type[Any]) -> None:
+    assert (kind in AS_TASKS) != (kind in AT_ONCE)

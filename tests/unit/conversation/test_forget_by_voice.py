@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from livekit.agents import ChatContext, llm
@@ -46,8 +47,9 @@ class Call:
         self.history = History()
         log = world.log.bind()
         prompt_context = cast(PromptContext, self.history)
-        self.forgets = ForgetByVoice(world.memory, prompt_context, self.tasks, log, self.notices.append)
-        self.recall = TurnRecall(world.memory, self.forgets, self.tasks, cast(Any, self), lambda *_: None)
+        notices = cast(Any, SimpleNamespace(notify=self.notices.append, show_recalled=lambda *_: None))
+        self.forgets = ForgetByVoice(world.memory, prompt_context, self.tasks, log, notices)
+        self.recall = TurnRecall(world.memory, self.forgets, self.tasks, cast(Any, self), notices)
         self.number = 0
 
     def write(self, *_: Any, **__: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.memory_world import MemoryWorld
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath
 from voice_agent.conversation.left_open import LeftOpen
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.turns import TurnContext, TurnRecorder
+from voice_agent.conversation.turn_recorder import TurnContext, TurnRecorder
 from voice_agent.lifecycle.states import Human
 from voice_agent.memory.access import continuity_key
 from voice_agent.memory.model import Turn, TurnState
@@ -35,7 +36,9 @@ class Visit:
         self.ended: list[Turn] = []
 
     def recorder(self) -> TurnRecorder:
-        return TurnRecorder(self.world.outbox, OwnedTasks("turns", lambda *_: None), self.ended.append)
+        return TurnRecorder(
+            self.world.outbox, OwnedTasks("turns", lambda *_: None), cast(Any, SimpleNamespace(ended=self.ended.append))
+        )
 
     async def next_job(self, within: float = LATER) -> ThreadState:
         known = await self.world.memory.open(self.job, within)

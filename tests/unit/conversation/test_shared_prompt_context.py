@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
@@ -14,7 +13,7 @@ from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.livekit_agent import LiveKitAgent
 from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.speakers import nobody
-from voice_agent.conversation.turns import TurnContext
+from voice_agent.conversation.turn_recorder import TurnContext
 from voice_agent.memory.access import continuity_key
 from voice_agent.memory.model import Block, Turn
 
@@ -41,7 +40,7 @@ class Room:
 
     def __init__(self, world: MemoryWorld, job: JobMetadata) -> None:
         self.world = world
-        self.livekit_agent = LiveKitAgent(cast(Any, None), lambda: None, cast(Any, None), cast(Any, None))
+        self.livekit_agent = LiveKitAgent()
         self.prompt_context = PromptContext(world.memory, self.livekit_agent, job)
 
     async def begins(self, episode: int) -> str:

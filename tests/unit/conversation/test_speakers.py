@@ -13,7 +13,7 @@ from tests.support.memory_world import THREAD, MemoryWorld
 from voice_agent.contracts import AgentBinding, HumanAttribute, JobMetadata, MemoryScope, ReplyPath, RoomPolicy
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
-from voice_agent.conversation.turns import TurnContext, TurnRecorder
+from voice_agent.conversation.turn_recorder import TurnContext, TurnRecorder
 from voice_agent.errors import Code, Temporary
 from voice_agent.memory.access import continuity_key, room_thread
 from voice_agent.memory.outbox import Outbox
@@ -112,7 +112,9 @@ def test_among_several_the_name_is_that_of_who_is_there() -> None:
 
 async def test_what_is_written_down_says_whose_words_it_is(tmp_path: Path) -> None:
     async with MemoryWorld.open(tmp_path) as world:
-        recorder = TurnRecorder(world.outbox, OwnedTasks("turns", lambda *_: None), lambda _turn: None)
+        recorder = TurnRecorder(
+            world.outbox, OwnedTasks("turns", lambda *_: None), cast(Any, SimpleNamespace(ended=lambda _turn: None))
+        )
         for person in ("user:b:anna", "user:b:ben"):
             await recorder.begin(TurnContext.of(AGENT, THREAD, "s", person), 1, f"I am {person}", "human-1")
         assert [turn.person_id for turn in await world.outbox.of_session("s")] == ["user:b:anna", "user:b:ben"]
@@ -134,7 +136,11 @@ async def test_the_end_of_a_turn_waits_for_the_database_and_is_stored(tmp_path: 
     async with MemoryWorld.open(tmp_path) as world:
         ended: list[str] = []
         outbox = AwayForAMoment(world.database)
-        recorder = TurnRecorder(outbox, OwnedTasks("turns", lambda *_: None), lambda turn: ended.append(turn.turn_id))
+        recorder = TurnRecorder(
+            outbox,
+            OwnedTasks("turns", lambda *_: None),
+            cast(Any, SimpleNamespace(ended=lambda turn: ended.append(turn.turn_id))),
+        )
         turn = await recorder.begin(TurnContext.of(AGENT, THREAD, "s", "owner"), 1, "Hello.", "human-1")
         await recorder.end_unanswered()
         assert ended == [turn.turn_id]

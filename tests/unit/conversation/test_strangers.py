@@ -28,7 +28,7 @@ from voice_agent.conversation.reply_source import letta_answer
 from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.turn_recall import TurnRecall
-from voice_agent.conversation.turns import TurnContext
+from voice_agent.conversation.turn_recorder import TurnContext
 from voice_agent.conversation.welcome import Welcome
 from voice_agent.memory.access import Memory, continuity_key
 from voice_agent.memory.audience import Listener
@@ -123,13 +123,15 @@ class Visit:
     memory: Memory
 
     def __post_init__(self) -> None:
-        self.livekit_agent = LiveKitAgent(*cast(Any, (None,) * 4))
+        self.livekit_agent = LiveKitAgent()
         self.prompt_context = PromptContext(self.memory, self.livekit_agent, self.job)
         log, tasks = self.house.world.log.bind(), self.house.tasks
-        forgets = ForgetByVoice(self.memory, self.prompt_context, tasks, log, lambda _: None)
-        journal = cast(Any, SimpleNamespace(write=lambda *_, **__: None))
         self.shown: list[str] = []
-        self.recall = TurnRecall(self.memory, forgets, tasks, journal, lambda note, _: self.shown.append(repr(note)))
+        told = SimpleNamespace(notify=lambda _: None, show_recalled=lambda note, _: self.shown.append(repr(note)))
+        notices = cast(Any, told)
+        forgets = ForgetByVoice(self.memory, self.prompt_context, tasks, log, notices)
+        journal = cast(Any, SimpleNamespace(write=lambda *_, **__: None))
+        self.recall = TurnRecall(self.memory, forgets, tasks, journal, notices)
         voice = cast(Any, SimpleNamespace(session=None, tts=None))
         self.welcome = Welcome(voice, self.memory, self.prompt_context, tasks, enabled=True)
         nobody_there = cast(rtc.Room, SimpleNamespace(remote_participants={}))
@@ -169,7 +171,9 @@ class Visit:
         return repr((self.livekit_agent.instructions, messages))
 
     async def _letta(self, turn: Turn) -> str:
-        async for _ in letta_answer(self.memory, turn, self.prompt_context.agent, str):
+        async for _ in letta_answer(
+            self.memory, turn, self.prompt_context.agent, cast(Any, SimpleNamespace(apology=str))
+        ):
             pass
         return self.house.world.letta.seen[-1]
 

@@ -72,7 +72,7 @@ async def engaged(world: MemoryWorld, directory: Path) -> AsyncIterator[VoiceAss
         await until(lambda: assistant.machine.state is State.ENGAGED, "engaged")
         yield assistant
     finally:
-        await assistant._close()
+        await assistant.close()
         # Who is cancelled while it gives a connection back leaves that to a task of SQLAlchemy's.
         if late := asyncio.all_tasks() - before:
             await asyncio.wait(late)
@@ -95,8 +95,8 @@ async def test_a_turn_that_is_opened_while_a_reset_passes_is_ended(tmp_path: Pat
 
     async with MemoryWorld.open(tmp_path) as world, engaged(world, tmp_path) as assistant:
         async with world.database.begin():  # one writer at a time: the turn waits
-            asking = asyncio.create_task(assistant._begin_turn("Why?", ANN.identity))
-            await until(assistant._turns._beginning.locked, "the turn on its way into the database")
+            asking = asyncio.create_task(assistant.turns.begin("Why?", ANN.identity))
+            await until(assistant.turns._recorder._beginning.locked, "the turn on its way into the database")
             assistant.tell(ev.ResetRequested("manual"))
             await until(cleared, "unanswered turns ended and the history cleared")
             assert not asking.done()

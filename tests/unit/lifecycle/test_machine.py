@@ -215,7 +215,7 @@ def test_a_quiet_moment_comes_once_after_the_last_turn() -> None:
     assert names(life.tell(ev.TurnStarted(1, "t1"))) == ["CancelTimer"]
     assert life.tell(ev.TurnStarted(1, "t2"), ev.TurnFinished(1, "t1")) == []
     assert names(life.tell(ev.TurnFinished(1, "t2"))) == ["StartTimer"]
-    assert names(life.fire(Timer.QUIET)) == ["Maintain"]
+    assert names(life.fire(Timer.QUIET)) == ["AllowReflection"]
     assert Timer.QUIET not in life.machine.data.timers
 
 

@@ -97,7 +97,7 @@ async def test_what_several_people_say_in_one_thread_is_kept_apart(tmp_path: Pat
 async def test_a_read_only_turn_makes_no_home(tmp_path: Path) -> None:
     async with MemoryWorld.open(tmp_path) as world:
         await world.speak(0, person=ROBIN, scope=MemoryScope.READ_ONLY)
-        await world.memory.settle(THREAD)
+        await world.memory.allow_reflection(THREAD)
         await world.drain_until_quiet()
         await world.reflection.run_due()
         binding = AgentBinding(
@@ -136,7 +136,7 @@ async def test_letta_works_on_the_memory_of_each_person_apart(tmp_path: Path) ->
     async with MemoryWorld.open(tmp_path) as world:
         for number, person in enumerate((ROBIN, OWNER, ROBIN)):
             await world.speak(number, person=person)
-        await world.memory.settle(THREAD)
+        await world.memory.allow_reflection(THREAD)
         await world.reflection.run_due()
         tended = dict(world.letta.reflections)
         assert set(tended) == {world.agent, await world.homes.home(world.agent, ROBIN)}

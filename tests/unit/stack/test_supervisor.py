@@ -79,10 +79,10 @@ class Stage:
 def supervise(home: Path, services: tuple[Service, ...], said: list[str], **settings: Any) -> Supervisor:
     (home / "run").mkdir()
 
-    async def settle() -> None:
-        said.append("settled")
+    async def after_start() -> None:
+        said.append("started")
 
-    return Supervisor(Settings(home=home, **settings), services, said.append, settle, back_off=(0.05, 0.05, 0.05))
+    return Supervisor(Settings(home=home, **settings), services, said.append, after_start, back_off=(0.05, 0.05, 0.05))
 
 
 @asynccontextmanager
@@ -123,7 +123,7 @@ async def test_a_part_starts_only_when_what_it_needs_is_ready(tmp_path: Path) ->
         await up(stage)
         started = [psutil.Process(stage.pid(name)).create_time() for name in ("first", "second")]
         assert started[1] - started[0] > 0.5
-        assert [line.split()[0] for line in stage.said] == ["first", "second", "settled"]
+        assert [line.split()[0] for line in stage.said] == ["first", "second", "started"]
         assert (stage.service("first").ready_after_s or 0) >= 0.5
     assert state.load(tmp_path) is None
 
