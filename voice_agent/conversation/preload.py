@@ -8,11 +8,12 @@ import gc
 gc.disable()  # nothing here is garbage, and looking through it time and again is a fifth of the time it takes
 
 import aiosqlite  # noqa: F401  SQLAlchemy imports it with the first statement
-import livekit.agents.ipc._preload  # noqa: F401  what each job process would load by itself, a second each time
 
 import voice_agent.conversation.job  # noqa: F401
+from voice_agent.conversation.livekit_private import load_job_modules
 from voice_agent.outbound import tls
 
+load_job_modules()
 tls()
 
 gc.collect()

@@ -10,10 +10,8 @@ from livekit import rtc
 from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, room_io, tts
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
-# The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us.
-from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
-
 from voice_agent.contracts import ANSWER_DEADLINE, ProviderChoices
+from voice_agent.conversation.livekit_private import ParticipantAudioOutput, clear_recorded_events
 from voice_agent.conversation.providers import Build, Providers
 from voice_agent.providers.endpoints import Endpoint
 
@@ -28,7 +26,7 @@ _NEVER_GIVE_UP = 1_000_000_000
 """Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
 
 
-class _OwnersTrack(_ParticipantAudioOutput):
+class _OwnersTrack(ParticipantAudioOutput):
     """Drops every frame that is not ours to speak: a job that was paused, or replaced, must be silent when it wakes."""
 
     def __init__(self, room: rtc.Room, may_speak: Callable[[], bool]) -> None:
@@ -134,9 +132,9 @@ class SpeechSession:
             self.session.room_io.set_participant(identity)
 
     def forget(self) -> None:
-        """The session keeps a history and a list of events of its own, for reports nobody asks for."""
+        """The session keeps a history and a list of events of its own."""
         self.session.history.items.clear()
-        self.session._recorded_events.clear()
+        clear_recorded_events(self.session)
 
     async def interrupt(self) -> None:
         """Stop what is said or about to be said, and wait until it has stopped."""

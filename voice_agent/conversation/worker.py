@@ -16,6 +16,7 @@ from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job_acceptance import JobAcceptance, Seats
 from voice_agent.conversation.job_entry import entrypoint, prewarm
 from voice_agent.conversation.job_watch import JobWatch
+from voice_agent.conversation.livekit_private import announce_load
 from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.memory.facts.propose import ChatProposer
 from voice_agent.memory.letta import LettaClient
@@ -72,9 +73,7 @@ async def run(settings: Settings) -> None:
 
     async def seats_changed() -> None:
         if (count := active()) is not None:
-            # By itself livekit-agents tells it every 2.5 s; until then livekit drops what is sent to a full worker.
-            await server._refresh_worker_load()
-            await server._update_worker_status()
+            await announce_load(server)
             await worker_registry.announce(name, capacity, count, worker_scope)
 
     watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs}, seats_changed)

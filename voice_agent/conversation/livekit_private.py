@@ -1,0 +1,83 @@
+"""Private names of livekit-agents that we use, all of them here: nothing public does what they do.
+
+`tests/unit/conversation/test_livekit_private.py` names each of them, so that an upgrade that renames one fails there.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import AgentServer, AgentSession, stt, utils
+from livekit.agents.stt import SpeechEvent
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
+from livekit.agents.vad import VAD
+
+# The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us (ADR 2).
+from livekit.agents.voice.room_io._output import _ParticipantAudioOutput as ParticipantAudioOutput
+
+__all__ = ["AdapterStream", "ParticipantAudioOutput", "StreamAdapter", "announce_load", "clear_recorded_events"]
+
+
+def clear_recorded_events(session: AgentSession[Any]) -> None:
+    """A session keeps a list of its events for reports, and it grows for as long as the session lasts."""
+    session._recorded_events.clear()
+
+
+async def announce_load(server: AgentServer) -> None:
+    """By itself livekit-agents tells LiveKit its load every 2.5 s; until then jobs sent to a full worker are lost."""
+    await server._refresh_worker_load()
+    await server._update_worker_status()
+
+
+def load_job_modules() -> None:
+    """What each job process would import by itself, a second each time."""
+    import livekit.agents.ipc._preload  # noqa: F401
+
+
+class StreamAdapter(stt.StreamAdapter):
+    """An STT that recognises whole utterances, cut out of the sound by voice detection in streams of our own."""
+
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> AdapterStream:
+        kind = self.stream_class()
+        return kind(self, vad=self._vad, wrapped_stt=self._stt, language=language, conn_options=conn_options)
+
+    @abstractmethod
+    def stream_class(self) -> type[AdapterStream]: ...
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._stt.aclose()
+
+
+class AdapterStream(stt.StreamAdapterWrapper):
+    async def _run(self) -> None:
+        await self.run()
+
+    @abstractmethod
+    async def run(self) -> None:
+        """From the first frame to the last."""
+
+    @property
+    def vad(self) -> VAD:
+        return self._vad
+
+    async def sounds(self) -> AsyncIterator[rtc.AudioFrame | None]:
+        """None: what was sent so far is to be flushed."""
+        async for sound in self._input_ch:
+            yield sound if isinstance(sound, rtc.AudioFrame) else None
+
+    def send(self, event: SpeechEvent) -> None:
+        self._event_ch.send_nowait(event)
+
+    async def recognised(self, frames: list[rtc.AudioFrame]) -> SpeechEvent:
+        return await self._wrapped_stt.recognize(
+            buffer=utils.merge_frames(frames), language=self._language, conn_options=self._wrapped_stt_conn_options
+        )
