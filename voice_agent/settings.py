@@ -197,6 +197,9 @@ class Settings(BaseModel):
     workers: int = _setting(
         "VOICE_WORKERS", "Workers side by side: with two, a call is served again sooner when one dies.", 1, ge=1, le=8
     )
+    standby: bool = _setting(
+        "VOICE_STANDBY", "A second process of `serve` and of each worker waits to replace it (some 150 MB each).", True
+    )
     worker_port: int = _setting(
         "VOICE_WORKER_PORT", "Health port of the worker; a second one has the next, and so on.", 8291, ge=0, le=65528
     )

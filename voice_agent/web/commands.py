@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from voice_agent.standby import Standby, wait_until_needed
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
-    def serve() -> None:
+    def serve(standby: Standby = False) -> None:
         """Run the control plane: the page, the API and the room-health monitor."""
         import gc
 
@@ -19,6 +21,8 @@ def register(app: typer.Typer) -> None:
 
         gc.freeze()
         gc.enable()
+        if standby:
+            wait_until_needed()
         run(settings.load().settings)
 
     @app.command()
