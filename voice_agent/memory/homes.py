@@ -18,7 +18,7 @@ from voice_agent.memory.tables import homes, snapshots, threads
 from voice_agent.storage.database import Database, insert_if_absent
 
 OWNER: Final = "owner"
-"""The only person of an installation that does not identify its callers (registry/people.py)."""
+"""The person of all unidentified local callers, where nobody else can call (registry/people.py)."""
 
 
 def lives_in_the_assistant(person_id: str) -> bool:
