@@ -89,7 +89,7 @@ class Memory:
         """Version of what was last loaded for (assistant, person)."""
 
     async def open(self, job: JobMetadata, answer_within: float = 0.0, sessions: Collection[str] = ()) -> ThreadState:
-        """Register the thread, take over what a dead job left, and tell where the last job stopped.
+        """Register the thread, take over what a dead job left, and return where the last job stopped.
 
         `answer_within`: seconds since it was asked within which the last question may still be answered here. It then
         stays open: the caller answers or ends it. `sessions`: other sessions that were opened for the room.
@@ -105,8 +105,7 @@ class Memory:
         return replace(state, asked=asked)
 
     async def load(self, letta_agent_id: str, deadline: float, listener: Listener = NOBODY) -> LoadResult:
-        """What the listener hears of the blocks in Letta; else of those this job read last; else of those any job read
-        last.
+        """The blocks that the listener hears: as Letta has them, else as this job read them last, else as any job did.
 
         Persona and task are the assistant's; what is known about the person comes from their home alone.
         """

@@ -32,7 +32,7 @@ _REST: Final = 0.5
 _LONGEST_REST: Final = 30.0
 """The pause of a thread that Letta did not take doubles up to this."""
 _GRACE: Final = 8.0
-"""Seconds after the first doubt about a post; later its request can no longer be on its way into Letta."""
+"""Seconds after the first doubt about a post; after that its request can no longer reach Letta."""
 _POISON_AFTER: Final = 8
 """A turn that failed alone this often, while others went through, is parked."""
 
@@ -88,7 +88,7 @@ class Drainer:
     async def start_due(self, group: asyncio.TaskGroup) -> bool:
         """Start a task in the group for each thread that has work and no task yet.
 
-        False: nothing was started, and nobody is talking.
+        False: nothing was started, and no turn is being spoken.
         """
         standing = await self._outbox.standing()
         self._failures = {thread: times for thread, times in self._failures.items() if thread in standing.threads}

@@ -1,7 +1,7 @@
 """Homes: the Letta agents that keep what one assistant knows of one person.
 
 Letta's own tools search everything in an agent, whichever conversation it was said in. So each person has an agent of
-their own, a copy of the assistant that is created at the first need. The owner's home is the assistant's own agent.
+their own, a copy of the assistant that is created on first use. The owner's home is the assistant's own agent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from voice_agent.memory.tables import homes, snapshots, threads
 from voice_agent.storage.database import Database, insert_if_absent
 
 OWNER: Final = "owner"
-"""The person of all unidentified local callers, where nobody else can call (registry/people.py)."""
+"""The person of all unidentified local callers, where no other caller is possible (registry/people.py)."""
 
 
 def lives_in_the_assistant(person_id: str) -> bool:
@@ -82,7 +82,7 @@ class Homes:
             await connection.execute(update(homes).where(*where).values(blocks_version=blocks_version))
 
     async def lost(self, letta_agent_id: str, person_id: str, home: str) -> None:
-        """The home was deleted in Letta: the next need creates another one."""
+        """The home was deleted in Letta: the next use creates another one."""
         if not lives_in_the_assistant(person_id):
             async with self._database.begin() as connection:
                 await connection.execute(

@@ -20,7 +20,7 @@ PAGE: Final = 100
 
 
 class LettaConnection:
-    """The client with its timeouts; every call goes through `_asking`."""
+    """The `AsyncLetta` client with its timeouts; every call goes through `_asking`."""
 
     def __init__(
         self, settings: Settings, *, timeout: float, page: int, transport: httpx.AsyncBaseTransport | None = None

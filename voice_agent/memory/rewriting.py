@@ -1,8 +1,8 @@
 """Rewriter of Letta conversations that hold something forgotten: Letta cannot delete a single message.
 
-One transaction in our database makes the conversation the old one, and its remaining turns pending again. The drainer
-writes them into another conversation, exactly once like all turns. Then the old one is deleted, which may happen twice.
-Whenever a process dies, the next one continues: in the end there is one complete conversation.
+One transaction in our database stores the conversation as the old one and makes its remaining turns pending again. The
+drainer writes them into another conversation, exactly once like all turns. Then the old one is deleted, which may
+happen twice. Whenever a process dies, the next one continues: in the end there is one complete conversation.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ homes = Table(
     metadata,
     Column("letta_agent_id", String(128), primary_key=True),
     Column("person_id", String(300), primary_key=True),
-    # home_agent_id: created at the first need. blocks_version: version of the assistant's blocks that the home copies.
+    # home_agent_id: created on first use. blocks_version: version of the assistant's blocks that the home copies.
     Column("home_agent_id", String(128)),
     Column("blocks_version", String(64), nullable=False, server_default=""),
 )

@@ -165,7 +165,7 @@ class Threads:
             ]
 
     async def begin_anew(self, key: str) -> bool:
-        """Make the conversation the old one and its turns pending again, in order.
+        """Store the conversation as the old one and make its turns pending again, in order.
 
         Turns without a text stay out. False: Letta is answering in it just now; try again.
         """

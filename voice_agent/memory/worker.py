@@ -1,6 +1,6 @@
 """Memory worker: upkeep outside conversations. It drains the outbox, adopts orphaned turns, extracts facts, reflects,
-archives, rewrites conversations, warns and deletes old data. One process does this at a time; every long-lived process
-(`serve`, each worker) offers to."""
+archives, rewrites conversations, warns and deletes old data. One process does this at a time (single_instance.py);
+every long-lived process (`serve`, each worker) tries to."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TIDY_EVERY: Final = 60.0
 _WARN_AT: Final = 0.8
 
 ForgetOld = Callable[[], Awaitable[None]]
-"""Deletes what is older than it may be (rooms/retention.py)."""
+"""Deletes data that is older than its retention time (rooms/retention.py)."""
 AliveSessions = Callable[[], Awaitable[Collection[str]]]
 """Sessions with a live job. Called after the open turns were read, so a job that starts in between loses none."""
 

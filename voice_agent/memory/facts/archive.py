@@ -21,7 +21,7 @@ from voice_agent.observe.log import ReconnectLog
 
 _BATCH: Final = 50
 _GRACE: Final = 8.0
-"""Seconds after the first doubt about a post; later its request can no longer be on its way into Letta."""
+"""Seconds after the first doubt about a post; after that its request can no longer reach Letta."""
 _ATTEMPTS: Final = 8
 """A fact that Letta did not take this often is parked; while Letta is away no attempt counts."""
 _READ_BACK_EVERY: Final = 60.0

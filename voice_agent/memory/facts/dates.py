@@ -78,8 +78,8 @@ def tells_past(word: str) -> bool:
 
 
 def absolute(statement: str, said_on: date) -> str:
-    """Replace every relative date by the day, month or year that is meant. For what was said, not for what a model made
-    of it: that loses "next" and "from now on"."""
+    """Replace every relative date by the day, month or year that is meant. For what was said, not for the sentence of a
+    model, which loses "next" and "from now on"."""
     return " ".join(_absolute(sentence, said_on) for sentence in sentences(statement))
 
 

@@ -217,7 +217,7 @@ _DENIED: Final = re.compile(
     r"(?: (?:the|a|an|at|in|on|called|it))? ([\w'-]+)",
     re.IGNORECASE,
 )
-""" "80" in "not 80, but 95": the value that no longer holds."""
+"""The value that no longer holds: "80" in "not 80, but 95"."""
 _DENIES: Final = 3.0
 
 

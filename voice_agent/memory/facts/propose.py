@@ -1,5 +1,5 @@
-"""Proposer of facts: a language model puts a statement into sentences under a JSON schema; decide.py accepts or
-rejects."""
+"""Proposer of facts: a language model puts a statement into sentences under a JSON schema; decide.py accepts or rejects
+them."""
 
 from __future__ import annotations
 

@@ -258,8 +258,8 @@ _FROM_MEMORY: Final = re.compile(r"\b(?:remember|remind|know|tell me|say|recall)
 
 
 def asks_about_self(text: str) -> bool:
-    """Whether it asks for something that only the person can have told: "What is my cat called?", "Do I eat meat?".
-    Not "Can you help me?" or "How do I boil an egg?", which want help."""
+    """Whether it asks for something that only the person can have told: "What is my cat called?", "Do I eat meat?". Not
+    "Can you help me?" or "How do I boil an egg?", which want help."""
     folded = plain(text)
     if not _OWN.search(folded):
         return bool(_TO_ME.search(folded)) and " you " not in f" {folded} "
@@ -294,5 +294,5 @@ _EVERYTHING: Final = re.compile(
 
 
 def asks_everything(text: str) -> bool:
-    """ "What do you know about me?" """
+    """Whether it asks for all that is known: "What do you know about me?" """
     return bool(_EVERYTHING.search(plain(text)))
