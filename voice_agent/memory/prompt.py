@@ -1,4 +1,4 @@
-"""Prompt of a reply. Pure.
+"""Prompt of a reply, built from memory. Pure.
 
 It separates in words who the assistant is, what it knows for its task, what it knows about the user, and what was said
 last. What is the same for all users comes first, so that the prompt cache serves every turn; what a question recalls

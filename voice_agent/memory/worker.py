@@ -35,7 +35,7 @@ _LINGER: Final = 30.0
 _LOOK_SELDOM: Final = 3.0
 """Polling interval otherwise. A turn is open for as long as it is spoken, so it is seen before it is finished."""
 _AT_REST: Final = 12.0
-"""Polling interval then for work that follows from turns or from changes in the page: no caller waits for it."""
+"""The same for work that follows from turns, or from changes in the page: no caller waits for it."""
 _ADOPT_EVERY: Final = 5.0
 _TIDY_EVERY: Final = 60.0
 _WARN_AT: Final = 0.8

@@ -1,4 +1,4 @@
-"""Memory worker at rest: where nobody talks, it sends a few cheap queries a minute, and none to Letta."""
+"""Memory worker at rest: between conversations it sends a few cheap queries a minute, and none to Letta."""
 
 from __future__ import annotations
 
