@@ -35,8 +35,8 @@ class AgentConfig(BaseModel):
     providers: ProviderChoices | None = None
     tools: tuple[Tool, ...] | None = Field(default=None, max_length=64)
     audience: dict[BlockLabel, Audience] | None = Field(default=None, max_length=64)
-    """Label of a memory block → audience; `files` stands for the files. By default `persona` and `task` are for everyone,
-    all others for the owner."""
+    """Label of a memory block → audience; `files` stands for the files. Default: everyone for `persona` and `task`,
+    the owner for all others."""
     extra: dict[str, Any] | None = None
     """Fields of other software: kept, merged, returned, never interpreted."""
 
