@@ -130,7 +130,7 @@ def _may_administer(who: Caller) -> bool:
 
 
 async def _person_of_bearer(services: Services, secret: str) -> str | None:
-    """The person of a browser key or of a session's secret; the secret of an ended session is refused."""
+    """The person of a browser key or of a session's secret; the secret of a session that is over is refused."""
     if (person := await services.people.resolve(secret)) is not None:
         return person
     session = await services.sessions.by_secret(secret)

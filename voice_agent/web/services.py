@@ -1,4 +1,4 @@
-"""Services of the routes, wired once per process."""
+"""Dependencies of the routes, wired once per process."""
 
 from __future__ import annotations
 
