@@ -1,4 +1,4 @@
-"""`voice-agent serve`, and what asks the running one for something: `voice-agent reset`."""
+"""Commands `voice-agent serve` and `voice-agent reset`; the latter calls the running server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
         """Run the control plane: the page, the API and the room-health monitor."""
         import gc
 
-        gc.disable()  # nothing here is garbage, and looking through it is a fifth of the time that importing takes
+        gc.disable()  # imports leave no garbage, and collecting takes a fifth of their time
         from voice_agent import settings
         from voice_agent.web.server import serve as run
 
