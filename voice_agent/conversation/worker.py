@@ -116,7 +116,8 @@ class Worker:
         serving = loop.create_task(self._server.run(), name="worker:server")
         stopping = loop.create_task(self._stop.wait(), name="worker:stop")
         try:
-            await asyncio.wait({self._over, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            ends: tuple[asyncio.Future[Any], ...] = (self._over, serving, stopping)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._over.done():
                 raise self._over.result()
             if serving.done():

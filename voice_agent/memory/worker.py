@@ -91,7 +91,7 @@ class MemoryWorker:
                     await self._work(still_mine)
             except* VoiceAgentError as errors:
                 self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(_first(errors)))
-                await asyncio.sleep(_LOOK_AGAIN)
+                await self._sleep(_LOOK_AGAIN)
 
     async def _work(self, still_mine: StillMine) -> None:
         async with asyncio.TaskGroup() as group:

@@ -203,8 +203,8 @@ class SessionService:
             user_name=asked.person.user_name,
             person_id=session.person_id,
         )
-        services = RoomKeyParts(session.id, agent.id, asked.person.business_id, asked.person.user_id)
-        record = await self._repository.open(policy, services, job)
+        parts = RoomKeyParts(session.id, agent.id, asked.person.business_id, asked.person.user_id)
+        record = await self._repository.open(policy, parts, job)
         session = opened.in_room(record.name)
         await self._livekit.create_room(record.name, await self._metadata(policy))
         await self._sessions.store(session)

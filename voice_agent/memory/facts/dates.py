@@ -12,9 +12,14 @@ from voice_agent.memory.text import TENS, UNITS, sentences
 
 DAYS: Final = ("monday tuesday wednesday thursday friday saturday sunday").split()
 MONTHS: Final = ("january february march april may june july august september october november december").split()
-_NUMBER: Final = {word: number for number, word in enumerate(UNITS)} | {"a": 1, "an": 1, "couple of": 2}
+_NUMBER: Final = {word: number for number, word in enumerate(UNITS)} | {
+    "a": 1,
+    "an": 1,
+    "a couple of": 2,
+    "couple of": 2,
+}
 _DAY: Final = "|".join(DAYS)
-_COUNT: Final = rf"\d{{1,3}}|{'|'.join(word for word in _NUMBER)}|{'|'.join(TENS)}"
+_COUNT: Final = rf"\d{{1,3}}|{'|'.join(sorted(_NUMBER, key=len, reverse=True))}|{'|'.join(TENS)}"
 _UNIT: Final = "day|week|month|year"
 _PAST: Final = re.compile(
     r"\b(?:\w+ed|was|were|had|did|went|came|got|bought|broke|lost|found|met|saw|took|began|left|made|ate|drank|won|"

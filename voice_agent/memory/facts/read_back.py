@@ -146,11 +146,6 @@ class ReadBack:
         await self._facts.set_state([fact.fact_id], FactState.REPLACED)
 
 
-def _is_changed(fact: Fact, passage: StoredPassage) -> bool:
-    same = fact.state is FactState.KNOWN and fact.passage_id == passage.id
-    return same and fact.text.strip() != passage.text.strip()
-
-
 def _id(*of: str) -> str:
     """The same id for the same change, so that reading twice adds once."""
     return f"letta-{hashlib.sha256(chr(0).join(of).encode()).hexdigest()[:32]}"

@@ -271,11 +271,6 @@ class FactStore:
         async with self._database.read() as connection:
             return frozenset((await connection.scalars(query)).all())
 
-    async def is_forgotten(self, turn_id: str) -> bool:
-        async with self._database.read() as connection:
-            query = select(forgotten_turns.c.turn_id).where(forgotten_turns.c.turn_id == turn_id)
-            return (await connection.scalar(query)) is not None
-
     # --- archive ---
 
     async def archivable(self, limit: int) -> list[Fact]:

@@ -183,7 +183,7 @@ class Recall:
         shown: list[Fact] = []
         for turn in turns:
             facts = self._told.nearest_facts(turn, vector)
-            shown += facts[: MOST - len(shown)] if shown else facts
+            shown += facts[: max(0, MOST - len(shown))] if shown else facts
         return shown
 
     def _judged(self, asked: Question, turn: str, vector: Vectors | None) -> float:

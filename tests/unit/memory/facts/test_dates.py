@@ -19,6 +19,7 @@ THURSDAY = date(2026, 11, 26)
         ("The user started a job on Monday.", "The user started a job on Monday 23 November 2026."),
         ("The user met Ines last Thursday.", "The user met Ines on Thursday 19 November 2026."),
         ("The user moved three weeks ago.", "The user moved around Thursday 5 November 2026."),
+        ("The user was there a couple of days ago.", "The user was there on Tuesday 24 November 2026."),
         ("The user marries in two months.", "The user marries in January 2027."),
         ("The user was in Rome last year.", "The user was in Rome in 2025."),
         ("The user slept badly last night.", "The user slept badly in the night of Wednesday 25 November 2026."),
