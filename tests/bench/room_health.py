@@ -1,4 +1,4 @@
-"""scripts/bench.sh room_health: the cost of `decide()`, and whether a changed room costs the same in any crowd."""
+"""Cost of `decide()` (scripts/bench.sh room_health), and whether a changed room costs the same among any number."""
 
 from __future__ import annotations
 

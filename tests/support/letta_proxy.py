@@ -1,4 +1,4 @@
-"""Fault-injecting proxy in front of a real Letta. Faults hit posts of turns only; while it is `down`, everything fails."""
+"""Fault-injecting proxy in front of a real Letta. Faults hit posts of turns only; while `down`, every request fails."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class VisitorApi:
         return dict(await self._asked("GET", path, params={"agent_id": agent_id}, headers=headers))
 
     async def learned(self, agent_id: str, who: PersonKey, within: float) -> dict[str, Any]:
-        """Waits until no turn is pending, at most `within` seconds; returns seconds, pending and parked turns, facts."""
+        """Waits at most `within` seconds until no turn is pending; returns seconds, pending and parked turns, facts."""
         began = time.monotonic()
         while True:
             known = await self.memory(agent_id, who)
