@@ -1,10 +1,10 @@
 """Scorer of scripts/bench.sh recall: verdicts on answers, by rules, without a model.
 
-- right: one key of every group is in the answer, and no rejected one, except as what is past ("not", "was", "from").
+- right: one key of every group is in the answer, and no rejected one unless marked as past ("not", "was", "from").
   If the right answer is no: the answer denies.
 - admitted: not right, and the answer says that this is not known or was not told.
 - wrong: everything else. For a fact that was never told it is called invented.
-- wrong person, beside the verdict: the user's matter is told as the assistant's own or as somebody else's.
+- wrong person, beside the verdict: the user's fact is told as the assistant's own or as another person's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cost of `decide()` (scripts/bench.sh room_health), and whether a changed room costs the same among any number."""
+"""Cost of `decide()` (scripts/bench.sh room_health): in total, and per changed room among few and many rooms."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class FakeHomes:
         self.archive: dict[str, list[StoredPassage]] = defaultdict(list)
         self.written: dict[tuple[str, str], str] = {}
         self.passage_failures: list[bool] = []
-        """Lost responses of the next added passages: True if Letta stored the passage all the same."""
+        """Lost responses of the next added passages: True if Letta stored the passage nevertheless."""
         self.passages_added = 0
 
     def known(self, agent_id: str) -> tuple[AgentSummary, tuple[Block, ...]]:

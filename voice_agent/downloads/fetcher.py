@@ -225,7 +225,7 @@ def _sha256(path: Path) -> str:
 
 
 def _require_space(artifact: Artifact, cache: Path) -> None:
-    # The parts and the joined file exist at the same time for a moment.
+    # The parts and the joined file exist at the same time.
     needed = 2 * artifact.size + SPARE
     free = shutil.disk_usage(_scratch(cache)).free
     if free < needed:

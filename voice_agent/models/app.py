@@ -35,7 +35,7 @@ from voice_agent.providers.local_server import BACKGROUND_SUFFIX, RECORDER
 from voice_agent.settings import Settings
 
 UPSTREAM_CONTEXT: Final = 32_768
-"""Context size of a remote model as a memory server is told; it summarises beyond that."""
+"""Context size that a memory server sees for a remote model; it summarises longer conversations."""
 
 OPTIONAL: Final = frozenset({"embedding"})
 """Roles that a conversation does not need: without embeddings memory is searched by words."""

@@ -1,4 +1,4 @@
-"""Checks of `voice-agent doctor`: one line for each thing that can be wrong, with its remedy."""
+"""Checks of `voice-agent doctor`: one line per check, with its remedy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOT_LEARNED_FOR: Final = timedelta(minutes=5)
 UP: Final = "Start it with `voice-agent up`, then look at `voice-agent status` and its log."
 
 Check = Callable[[Settings], Awaitable[str]]
-"""Returns what it found, or raises what is wrong."""
+"""Returns its finding, or raises the error with its remedy."""
 
 
 @dataclass(frozen=True)
