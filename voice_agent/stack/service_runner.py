@@ -1,4 +1,4 @@
-"""Service runner: waits for what one service needs, starts it, watches it, restarts it after a crash, by a standby if any."""
+"""Service runner: waits for what one service needs, starts it, watches it, restarts or replaces it after a crash."""
 
 from __future__ import annotations
 
