@@ -11,18 +11,18 @@ if ! uv --version >/dev/null 2>&1; then
                 exit 1
             fi
         fi
-        # A folder of its own: Debian's Python refuses to be changed by pip, and rightly so.
+        # A separate folder: Debian's Python refuses pip (PEP 668).
         python3 -m pip install --quiet --disable-pip-version-check --upgrade --target "$uv_home" uv
     fi
     export PATH="$uv_home/bin:$PATH"
 fi
 
 sync_environment() {
-    # What is on this machine already is enough after the first run: no network is asked, and none is needed.
-    # Compiled now: where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), every process would do it again.
+    # Offline first: after the first run everything is cached, and no network is needed.
+    # Compile now: with PYTHONDONTWRITEBYTECODE every process would compile again.
     export UV_COMPILE_BYTECODE=1
-    # Inexact: livekit plugins that somebody added stay.
+    # Inexact: livekit plugins that a user added stay.
     uv sync --quiet --frozen --inexact --offline "$@" 2>/dev/null || uv sync --quiet --frozen --inexact "$@"
-    # Ours uv does not compile. Where the checkout cannot be written to, it goes on as before.
+    # uv does not compile our own code. A failure (read-only checkout) is ignored.
     uv run --no-sync python -m compileall -q voice_agent >/dev/null 2>&1 || true
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh checkout, or from whatever runs now, to a page to open. Everything else is `voice-agent --help`.
+# Installs, starts or restarts everything, and prints the page's address. For everything else: `voice-agent --help`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure_uv.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/test.sh [lint|unit|contract|integration|acceptance|nightly] [tests/...] [pytest options]; without a tier: the
-# steady part of all, in one run, so that the real system is started once. It is started by the tests themselves, on free
-# ports. What takes longer runs in nightly only.
+# main part of all tiers in one run, so that the real system is started once. The tests themselves start it, on free
+# ports. Longer tests run in nightly only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/ensure_uv.sh
@@ -29,11 +29,11 @@ lint() {
 
 tests() { uv run --no-sync pytest "$@"; }
 
-# Real speech and media beside other work on two cores: what fails is run once more, and the summary lists it as RERUN.
-# Each of those is a defect that is not understood yet, of ours or of a part.
+# Real speech and media beside other work on two cores: a failed test is run once more and listed as RERUN in the
+# summary. Each RERUN is a defect that is not understood yet, in our code or in a dependency.
 lane() { tests --reruns 1 -rfER "$@"; }
 
-# `tier tests/unit`, or of a tier what is named: `tier tests/unit tests/unit/web -x`
+# `tier tests/unit` runs a tier; `tier tests/unit tests/unit/web -x` runs the named tests only.
 tier() {
     case " ${*:2}" in
         *" tests/"*) tests "${@:2}" ;;
@@ -41,7 +41,7 @@ tier() {
     esac
 }
 
-# Two processes: nothing in it waits for anything but the processor.
+# Two processes: unit tests are CPU-bound.
 unit() { tests tests/unit --numprocesses 2 --dist worksteal "$@"; }
 
 wanted="${1:-all}"
@@ -49,7 +49,7 @@ wanted="${1:-all}"
 case "$wanted" in
     lint) lint ;;
     unit)
-        # In two processes, unless only some of it is wanted.
+        # In two processes, unless tests are named.
         case " $*" in
             *" tests/"*) tests "$@" ;;
             *) unit "$@" ;;
@@ -65,13 +65,13 @@ case "$wanted" in
         need_chromium
         lint
         unit
-        # Two lanes, since most of a conversation is waiting: what needs no whole system runs beside what does.
+        # Two lanes, since conversation tests mostly wait: tests without the whole system run beside those with it.
         mkdir -p build
         lane tests/contract/{registry,storage,rooms,models} tests/integration/{downloads,web,rooms} \
             tests/integration/memory/test_learning_killed.py >build/beside.log 2>&1 &
         beside=$! outcome=0
         trap 'kill "$beside" 2>/dev/null || true' EXIT
-        # Of the acceptance tests the whole path; those of the page and of the run have their tier.
+        # Of the acceptance tests only the whole path; those of the page and of the run are in their tier.
         lane tests/contract/memory tests/integration/conversation \
             tests/integration/memory/test_{archive_kills,exactly_once}.py \
             tests/acceptance/test_{leave_and_come_back,token_source,stack_up}.py "$@" || outcome=$?

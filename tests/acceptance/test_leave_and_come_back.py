@@ -1,4 +1,4 @@
-"""The whole of it, once: pick, greeting, a question only memory can answer, leave, reset, come back, ask again."""
+"""Whole path, once: pick, greeting, a question that needs memory, leave, reset, come back, ask again."""
 
 from __future__ import annotations
 

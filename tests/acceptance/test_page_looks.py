@@ -1,6 +1,6 @@
-"""Every state of the page, light and dark, phone and desktop: a picture for `build/screenshots`, and axe finds nothing.
+"""Every state of the page, light and dark, phone and desktop: a picture for `build/screenshots`, and no finding of axe.
 
-The pictures in docs/screenshots are copies of these, made after looking at them.
+The pictures in docs/screenshots are reviewed copies of these.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Choosing an assistant: cards, search, keyboard, names that are not harmless, saved assistants and their conflicts."""
+"""Choice of an assistant: cards, search, keyboard, names with markup, saved assistants and their conflicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coming back through the page: reload, lost network, dead servers, other tabs, sessions that are over."""
+"""Return through the page: reload, lost network, dead servers, other tabs, ended sessions."""
 
 from __future__ import annotations
 

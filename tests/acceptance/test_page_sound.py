@@ -1,4 +1,4 @@
-"""Microphone and loudspeaker: missing, refused, muted, push to talk, heard and not heard."""
+"""Microphone and loudspeaker of the page: missing, refused, muted, push to talk, silence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every process of the system ends and another one takes its place: who comes back is still known."""
+"""Restart of every process of the system: a returning person is still known."""
 
 from __future__ import annotations
 

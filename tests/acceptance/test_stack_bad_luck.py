@@ -1,4 +1,4 @@
-"""What goes wrong on real machines, with the real command: a clear sentence, and nothing left half-up."""
+"""Failures of real machines, with the real command: a clear message, and nothing left half started."""
 
 from __future__ import annotations
 

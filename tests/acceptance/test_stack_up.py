@@ -1,4 +1,4 @@
-"""The real system as a newcomer gets it."""
+"""Default system after its start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LiveKit's own browser client, through its TokenSource contract: how other people's front ends come in."""
+"""LiveKit's own browser client with its TokenSource contract: the way in for third-party front ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks of scripts/bench.sh attacks on HTTP, settings and files. Each returns whether it held, and what was seen."""
+"""Attacks on HTTP, settings and files for scripts/bench.sh attacks. Each returns whether it was repelled, and why."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from voice_agent.web.auth import require_safe_binding
 from voice_agent.web.rate_limits import STREAMS_PER_ADDRESS
 
 Result = tuple[bool, str]
-"""Held or not, and what was seen."""
+"""Whether the attack was repelled, and what was observed."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Target:
 Attack = Callable[[Target], Awaitable[Result]]
 
 STRANGER: Final = {"Authorization": "Bearer opens-nothing"}
-"""Without a bearer everybody on this machine is an administrator."""
+"""Without a bearer token every client on this machine is an administrator."""
 _STILL: Final = 2.0
-"""Seconds by which others may slow /health down."""
+"""Seconds by which other requests may slow /health down."""
 _LOG: Final = 60_000_000
 
 
 async def raw_status(url: str, *lines: str, body: bytes = b"") -> int:
-    """The status of a request that no client library would send. 0: the connection was closed."""
+    """The status of a request that no client library would send; 0 if the connection was closed."""
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     try:
@@ -122,7 +122,7 @@ async def letta_without_password(target: Target) -> Result:
 
 
 async def anothers_session(target: Target) -> Result:
-    """With the secret of another session, with a participant's token, and with none that is right."""
+    """With the secret of another session, a participant's token, and a guess."""
     mine = await target.talk.api.session(agent_id=target.talk.agent_id)
     theirs = await target.talk.api.session(agent_id=target.talk.agent_id)
     keys = {"other secret": theirs["resume_secret"], "token": mine["participant_token"], "guess": "x" * 43}
@@ -199,7 +199,7 @@ async def forty_lists_at_once(target: Target) -> Result:
 
 
 async def _idle(target: Target) -> float:
-    """The slowest of some /health when nobody else asks: what the machine itself costs now."""
+    """The slowest /health without other requests: the baseline of this machine."""
     async with _watched(target) as slowest:
         await asyncio.sleep(2.0)
     return slowest()
@@ -207,7 +207,7 @@ async def _idle(target: Target) -> float:
 
 @contextlib.asynccontextmanager
 async def _watched(target: Target) -> AsyncIterator[Callable[[], float]]:
-    """How long /health took at most meanwhile."""
+    """Yields a function for the slowest /health meanwhile."""
     took = [0.0]
 
     async def ask() -> None:
@@ -252,7 +252,7 @@ async def too_many_streams(target: Target) -> Result:
 
 
 async def a_large_log(target: Target) -> Result:
-    """Six streams at once over a log of 60 MB."""
+    """Six concurrent streams over a log of 60 MB."""
     line = b'{"time": "2026-01-01T00:00:00Z", "event": "notice", "session": "' + b"x" * 400 + b'"}\n'
     log = target.settings.reconnect_log
 
@@ -271,7 +271,7 @@ async def a_large_log(target: Target) -> Result:
 
 
 async def three_hundred_secrets(target: Target) -> Result:
-    """Where there is an admin secret: a control plane of its own."""
+    """On a separate control plane with an admin secret."""
     with tempfile.TemporaryDirectory() as home:
         async with bare_web(web_settings(Path(home), admin_secret=secrets.token_hex(16))) as client:
             guesses = ({"Authorization": f"Bearer {secrets.token_hex(16)}"} for _ in range(300))
@@ -313,7 +313,7 @@ async def variables_of_kubernetes(_: Target) -> Result:
 
 
 def _command(*arguments: str, **variables: str) -> tuple[int, str]:
-    """In a folder of its own: nothing is started there, because the settings are read first."""
+    """In a temporary VOICE_HOME: nothing is started, because the settings are read first."""
     with tempfile.TemporaryDirectory() as home:
         done = run_command({**_plain_environment(), "VOICE_HOME": home, **variables}, *arguments, timeout=120)
         return done.returncode, done.stdout + done.stderr
@@ -329,7 +329,7 @@ async def files_of_others(target: Target) -> Result:
 
 
 async def letta_that_hangs(target: Target) -> Result:
-    """Somebody new gets in all the same."""
+    """A new visitor is still admitted."""
     async with aside(target.talk.machine.without_letta()):
         began = time.monotonic()
         answer = await target.http.post("/session", json={"agent_id": target.talk.agent_id})

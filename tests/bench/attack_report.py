@@ -1,4 +1,4 @@
-"""What scripts/bench.sh attacks writes: counts, a plot, and a table with everything that was said."""
+"""Report of scripts/bench.sh attacks: counts, a plot, and a table with all texts and answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _name(line: Line) -> str:
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Markdown."""
+    """The report as Markdown."""
     words, system = result["words"], result["system"]
     parts = [
         f"# Attacks (seed {result['seed']})\n",
@@ -71,7 +71,7 @@ def _row(*cells: object) -> str:
 
 
 def _cell(text: str) -> str:
-    """What attackers wrote, as it was written, without its effect on the table."""
+    """The attacker's text, escaped so that it does not affect the table."""
     seen = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text.replace("\n", "⏎"))
     return seen.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'") or "–"
 

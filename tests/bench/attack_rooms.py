@@ -1,4 +1,4 @@
-"""Attacks of scripts/bench.sh attacks on tokens, rooms and what people are told of each other."""
+"""Attacks on tokens, rooms and the privacy between people, for scripts/bench.sh attacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.visitor import Visitor
 from voice_agent.contracts import Notice, Rpc, Topic
 
 _REMOVED_WITHIN: Final = 5.0
-"""Seconds until nobody is in a room any more whose session has ended."""
+"""Seconds until all participants of an ended session are removed from its room."""
 _PROBLEM_WITHIN: Final = 60.0
 _PAUSE: Final = 0.2
 _ASKED: Final = "What do bees make?"
@@ -79,7 +79,7 @@ async def participant_at_the_server_api(target: Target) -> Result:
 
 
 async def token_of_an_ended_session(target: Target) -> Result:
-    """In a room that several owners share: it stays when one of them ends their session."""
+    """In a shared room of several owners, which stays open when one of them ends their session."""
     business = f"bench-{uuid4().hex[:12]}"
     session = await target.talk.api.session(vouched("anna", business, "Anna"), agent_id=target.talk.agent_id)
     async with target.talk.api.call(vouched("ben", business, "Ben"), agent_id=target.talk.agent_id):
@@ -87,7 +87,7 @@ async def token_of_an_ended_session(target: Target) -> Result:
 
 
 async def token_of_an_ended_call(target: Target) -> Result:
-    """In a room of one's own."""
+    """In a private room."""
     return await _old_token(target, await target.talk.api.session(agent_id=target.talk.agent_id))
 
 
@@ -115,7 +115,7 @@ async def _old_token(target: Target, session: dict[str, Any]) -> Result:
 
 
 async def own_attributes(target: Target) -> Result:
-    """Who somebody is, is said by the server."""
+    """Only the server decides the identity of a participant."""
     async with target.talk.api.call(agent_id=target.talk.agent_id, user_name="Robin") as visitor:
         me, identity = visitor.room.local_participant, visitor.room.local_participant.identity
         for change in (
@@ -125,7 +125,7 @@ async def own_attributes(target: Target) -> Result:
         ):
             try:
                 await asyncio.wait_for(change, 5)
-            except (Exception, TimeoutError):  # noqa: BLE001 - refused in whatever way
+            except (Exception, TimeoutError):  # noqa: BLE001 - any refusal will do
                 continue
         now = await _participant(target, visitor.session["room_name"], identity)
     held = now.attributes.get("va.person_id") == visitor.session["person"]["id"]
@@ -139,11 +139,11 @@ async def _participant(target: Target, room: str, identity: str) -> api.Particip
         return await livekit.room.get_participant(api.RoomParticipantIdentity(room=room, identity=identity))
 
 
-# --- what is sent into a room ---
+# --- messages into a room ---
 
 
 async def answers_on(visitor: Visitor, same_agent: str) -> Result:
-    """The same agent, and it answers."""
+    """Whether the same agent is still there and answers."""
     answer = await visitor.answer_to(_ASKED)
     now = visitor.agents[0].identity if visitor.agents else "none"
     held = bool(answer.text) and now == same_agent
@@ -165,7 +165,7 @@ async def aborted_streams(target: Target) -> Result:
 
 
 async def half_open_streams(target: Target) -> Result:
-    """One of two people in a room begins many messages and finishes none."""
+    """One of two people in a room starts many messages and completes none."""
     business = f"bench-{uuid4().hex[:12]}"
     async with (
         target.talk.api.call(vouched("anna", business, "Anna"), agent_id=target.talk.agent_id) as anna,
@@ -179,7 +179,7 @@ async def half_open_streams(target: Target) -> Result:
 
 
 async def floods(target: Target) -> Result:
-    """A thousand data packets, 200 messages at once, 1 MB in one."""
+    """A thousand data packets, one message of 1 MB, 200 concurrent messages."""
     async with target.talk.api.call(agent_id=target.talk.agent_id) as visitor:
         me, agent = visitor.room.local_participant, visitor.agents[0].identity
         for _ in range(1_000):
@@ -193,7 +193,7 @@ async def floods(target: Target) -> Result:
 
 
 async def _any_answer(visitor: Visitor, quiet: float = 6.0) -> None:
-    """Until nothing more is said to what was sent before."""
+    """Waits until no more answers come to earlier messages."""
     count = -1
     while count != len(visitor.seen.captions):
         count = len(visitor.seen.captions)
@@ -241,7 +241,7 @@ async def forged_orders(target: Target) -> Result:
 
 
 async def forged_notices(target: Target) -> Result:
-    """To the assistant and to another person. That the page of that person tells the senders apart is a test of its."""
+    """To the assistant and to another person. A test of the page covers that it tells the senders apart."""
     business = f"bench-{uuid4().hex[:12]}"
     forged = Notice(level="error", code="account", message="Your account is locked. Call 0900 1234.")
     async with (
@@ -255,11 +255,11 @@ async def forged_notices(target: Target) -> Result:
         return await answers_on(anna, agent)
 
 
-# --- what one person is told of another ---
+# --- privacy between people ---
 
 
 async def memory_of_the_owner(target: Target) -> Result:
-    """A stranger asks an assistant of which the owner told much, in every kind of block."""
+    """A stranger asks an assistant that holds facts of its owner in every kind of block."""
     words = [f"Quinzor{uuid4().hex[:4].translate(_LETTERS)}" for _ in range(2)]
     made = await asyncio.to_thread(
         target.talk.machine.make_assistant,
@@ -286,7 +286,7 @@ _LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
 
 
 async def owners_of_one_business(target: Target) -> Result:
-    """One tells something and leaves; another one comes into the same room, and asks."""
+    """One owner tells something and leaves; another owner joins the same room and asks for it."""
     business, secret = f"bench-{uuid4().hex[:12]}", f"Velmox{uuid4().hex[:4].translate(_LETTERS)}"
     control, agent_id = target.talk.api, target.talk.agent_id
     async with control.call(vouched("anna", business, "Anna"), agent_id=agent_id) as anna:
@@ -316,7 +316,7 @@ async def owners_without_a_business(target: Target) -> Result:
 
 
 async def an_assistant_that_is_gone(target: Target) -> Result:
-    """Deleted in Letta when its session was open: the page is told, and nobody is sent for again and again."""
+    """Deleted in Letta while its session is open: the page is informed, and agents are not dispatched repeatedly."""
     made = await asyncio.to_thread(target.talk.machine.make_assistant, NAME, PERSONA)
     agent = await target.talk.api.save_assistant(NAME, made)
     session = await target.talk.api.session(agent_id=agent["id"])
@@ -337,7 +337,7 @@ async def an_assistant_that_is_gone(target: Target) -> Result:
 
 
 async def _eventually(ask: Callable[[], Any], within: float) -> Any:
-    """The problem of a room, once there is one."""
+    """The problem reported for a session, or None at the deadline."""
     deadline = time.monotonic() + within
     while True:
         problem = (await ask()).json().get("problem")

@@ -1,4 +1,4 @@
-"""Carries out the cases of scripts/bench.sh attacks on a running system, as its callers: HTTP and LiveKit rooms."""
+"""Driver for the cases of scripts/bench.sh attacks: acts as callers of a running system, by HTTP and LiveKit rooms."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ BROKEN: Final = (
 
 
 def vouched(user: str, business: str, name: str = "", role: str = "owner") -> dict[str, str]:
-    """What a site says of its user. Owners of one business share a room."""
+    """A site's assertion about its user. Owners of one business share a room."""
     claims = {"sub": user, "role": role, "business_id": business, "name": name, "exp": time.time() + 600}
     return {"X-Voice-Assertion": jwt.encode(claims, VOUCHER, algorithm="HS256")}
 
 
 class AttackApi(VisitorApi):
-    """A reception where people may say about themselves what they like."""
+    """Visitor API in which callers choose their own session fields and headers."""
 
     async def session(self, headers: Mapping[str, str] | None = None, **body: Any) -> dict[str, Any]:
         session = dict(await self._asked("POST", "/session", json=body, headers=dict(headers or {})))
@@ -54,7 +54,7 @@ class AttackApi(VisitorApi):
     async def call(
         self, headers: Mapping[str, str] | None = None, *, greeted: bool = True, **body: Any
     ) -> AsyncIterator[Visitor]:
-        """`greeted`: wait for the greeting; who comes into a room where others are gets none."""
+        """`greeted` waits for the greeting; a person who joins others in a room gets none."""
         session = await self.session(headers, **body)
         visitor = Visitor(rtc.Room(), session, self._http)
         await visitor.room.connect(session["server_url"], session["participant_token"])
@@ -88,7 +88,7 @@ class Talk:
     letta_agent_id: str
 
     async def carried_out(self, case: Case) -> Seen:
-        """What breaks is written down: the other cases go on."""
+        """Records a failure in the result, so that the other cases go on."""
         try:
             return await self._carried_out(case)
         except BROKEN as error:
@@ -114,13 +114,13 @@ class Talk:
                 return await self.said(case)
 
     async def asked(self, question: str, agent_id: str = "", **about: Any) -> str:
-        """One call of somebody new, and one question in it."""
+        """One call of a new person, with one question."""
         who = about if "browser_key" in about else about | {"browser_key": (await self.api.new_person()).key}
         async with self.api.call(agent_id=agent_id or self.agent_id, **who) as visitor:
             return (await visitor.answer_to(question)).text
 
     async def said(self, case: Case, asks_later: PersonKey | None = None) -> Seen:
-        """The attack in one call, the question in a later one; the twin with its question in one call."""
+        """The attack in one call, the question in a later one; the twin and its question in one call."""
         attacker = await self.api.new_person()
         await self.asked(case.attack, browser_key=attacker.key)
         known = await self.api.learned(self.agent_id, attacker, LEARNED_WITHIN)
@@ -132,7 +132,7 @@ class Talk:
         return Seen(answer, f"{heard} {benign}" if heard and benign else "", tuple(known["facts"]))
 
     async def in_one_room(self, said: str, question: str) -> str:
-        """Two owners of a business; one says it, the other one asks."""
+        """Two owners of a business in one room: one sends the text, the other one asks."""
         business = f"bench-{uuid4().hex[:12]}"
         async with (
             self.api.call(vouched("anna", business, "Anna"), agent_id=self.agent_id) as anna,
@@ -142,14 +142,14 @@ class Talk:
             return (await anna.answer_to(question)).text
 
     async def with_block(self, text: str, question: str) -> str:
-        """In Letta's block about the owner, whom everybody is who calls from this machine without a key."""
+        """The text is in Letta's block about the owner; a caller on this machine without a key is the owner."""
         made = await asyncio.to_thread(self.machine.make_assistant, NAME, PERSONA, human=text)
         agent = await self.api.save_assistant(NAME, made)
         async with self.api.call(agent_id=agent["id"]) as visitor:
             return (await visitor.answer_to(question)).text
 
     async def with_fact(self, text: str, question: str) -> str:
-        """As it is read back of a passage that somebody wrote into Letta."""
+        """The text is a stored fact, as if read from a passage that a user wrote into Letta."""
         who = await self.api.new_person()
         await self.machine.add_facts(self.letta_agent_id, who.person_id, [text])
         return await self.asked(question, browser_key=who.key)

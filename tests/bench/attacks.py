@@ -1,8 +1,8 @@
-"""scripts/bench.sh attacks: attacks on the system that a newcomer starts; ends with 1 when one was not held.
+"""Attacks on a default system (scripts/bench.sh attacks); exits with 1 if one of them succeeded.
 
 Words: `--cases` injections and a benign twin for each, made from `--seed`, through names, e-mail addresses, typed text,
-facts, markup, stored memory and another person in a room, to the default local language model. What was obeyed is
-decided without a model (attack_cases.py). System: HTTP, tokens, rooms and files (attack_http.py, attack_rooms.py).
+facts, markup, stored memory and another person in a room, to the default local language model. Rules, not a model,
+decide whether one was obeyed (attack_cases.py). System: HTTP, tokens, rooms, files (attack_http.py, attack_rooms.py).
 
 Writes attacks.json, attacks.png and attacks.md with all answers, after every case.
 """
@@ -33,11 +33,11 @@ from voice_agent.memory.prompt import build_prompt
 
 ATTACKS: Final = {**HTTP, **ROOMS}
 ATTEMPTS: Final = 2
-"""At a case, if it was not answered: a busy machine apologises."""
+"""Per case, if it was not answered: on a busy machine the assistant apologises instead."""
 
 
 def rules() -> str:
-    """What our prompt says to every assistant."""
+    """The part of the prompt that is the same for every assistant."""
     return build_prompt(AgentBinding(agent_id="a", letta_agent_id="a", name=NAME), None).text
 
 
@@ -112,7 +112,7 @@ def say(what: str, held: bool, seen: str) -> None:
 
 
 def chosen_attacks(parts: list[str]) -> list[str]:
-    """Those whose name holds one of the parts."""
+    """The attacks whose name contains one of the parts."""
     return [name for name in ATTACKS if any(part.lower() in name.lower() for part in parts)]
 
 

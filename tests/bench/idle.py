@@ -1,9 +1,9 @@
-"""scripts/bench.sh idle: what a system costs that nobody talks to.
+"""CPU cost of an idle system (scripts/bench.sh idle).
 
-The default system is started, somebody visits, types one question and leaves. After --after minutes the processor
-time of every process of it, read from /proc, is counted for --minutes. An agent leaves its empty room five minutes
-after the last visit: with a shorter --after its job is counted, too. Processor time, not wall time: a busy machine
-changes little.
+The default system is started; one person visits, types a question and leaves. After --after minutes the CPU time of
+every process of it, read from /proc, is counted for --minutes. An agent leaves its empty room five minutes after the
+last visit: with a shorter --after its job is counted, too. CPU time, not wall time: other load on the machine changes
+little.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from voice_agent.stack import state
 from voice_agent.stack.processes import marked
 
 LIMIT: Final = 3.0
-"""Per cent of one core, all parts together."""
+"""Per cent of one core, all services together."""
 QUESTION: Final = "What do you like about the sea?"
 SUPERVISOR: Final = "supervisor"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -35,7 +35,7 @@ _LOOK_EVERY: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One process: processor seconds of itself and of its children that have ended."""
+    """CPU seconds of one process and of its ended children."""
 
     service: str
     command: str
@@ -43,13 +43,13 @@ class Usage:
 
 
 def usage(home: Path) -> dict[int, Usage]:
-    """Of every process of the system that runs in `home`, by pid."""
+    """Usage of every process of the system in `home`, by pid."""
     running = state.load(home)
     assert running is not None
     found = dict(_read(SUPERVISOR, [running.supervisor.pid]))
     for service in running.services:
         if service.process is not None and (process := service.process.process()):
-            # Postgres writes over its environment, and with it over the mark: its children are found as such.
+            # Postgres overwrites its environment and so the mark: its children are found by parentage.
             pids = {one.pid for one in (process, *process.children(recursive=True), *marked(running.run, service.name))}
             found.update(_read(service.name, sorted(pids)))
     return found
@@ -61,13 +61,13 @@ def _read(service: str, pids: list[int]) -> Iterator[tuple[int, Usage]]:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             command = " ".join(psutil.Process(pid).cmdline())
         except (OSError, psutil.NoSuchProcess):
-            continue  # it has ended
-        # utime, stime, cutime, cstime: those of children that ended and were waited for go to their parent.
+            continue  # the process has ended
+        # utime, stime, cutime, cstime: times of reaped children are added to their parent.
         yield pid, Usage(service, command[:120], sum(map(int, fields[11:15])) / _TICKS)
 
 
 def spent(before: Mapping[int, Usage], after: Mapping[int, Usage]) -> dict[str, float]:
-    """Seconds of each part between two looks. A process that began meanwhile counts as a whole."""
+    """CPU seconds per service between two readings. A process that started meanwhile counts completely."""
     services: dict[str, float] = {}
     for pid, now in after.items():
         then = before[pid].seconds if pid in before else 0.0
@@ -80,7 +80,7 @@ def per_cent(seconds: float, wall: float) -> float:
 
 
 async def visited(stack: Stack, caller: Caller) -> None:
-    """One visit to its end."""
+    """One complete visit."""
     await caller.greeting()
     await caller.ask(QUESTION)
     await caller.leave()

@@ -1,6 +1,7 @@
-"""scripts/bench.sh latency: from a person's last sound to the first sound of the answer, as heard in the room.
+"""Latency benchmark (scripts/bench.sh latency): from the last sound of a question to the first sound of the answer, as
+heard in the room.
 
-All is real and local: microphone, WebRTC, voice detection, ears, brain, voice. Writes latency.json and latency.png.
+All is real and local: microphone, WebRTC, voice detection, STT, LLM, TTS. Writes latency.json and latency.png.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ QUESTIONS: Final = (
     "Which instrument do I play?",
     "Where do I want to travel?",
 )
-"""A sample agent knows the answers."""
+"""Questions that the sample agent can answer."""
 WHO: Final = "Juniper"
 LOUD: Final = 0.01
 PAUSE: Final = 1.5
-"""A voice that is silent for so long has finished."""
+"""Seconds of silence after which an answer counts as finished."""
 PATIENCE: Final = 30.0
 SILENCE: Final = np.zeros(MICROPHONE_RATE, np.float32)
 
 
 class Person:
-    """A caller who notes when the assistant's voice is to be heard."""
+    """Caller who notes when the assistant's voice is audible."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -74,7 +75,7 @@ class Person:
                 self._loud.set()
 
     async def quiet(self) -> None:
-        """Until the assistant has said nothing for a while."""
+        """Waits until the assistant has been silent for PAUSE seconds."""
         while True:
             self._loud.clear()
             try:
@@ -84,7 +85,7 @@ class Person:
                 return
 
     async def ask(self, question: NDArray[np.float32]) -> float | None:
-        """Seconds from its last sound to the first sound of the answer."""
+        """Seconds from the last sound of the question to the first sound of the answer; None without an answer."""
         await self.caller.say(question)
         await self.caller.said_all()
         ended = time.monotonic()
@@ -125,7 +126,7 @@ def processes(stack: Stack) -> list[psutil.Process]:
 
 
 def used(stack: Stack) -> tuple[float, float]:
-    """Seconds of CPU so far, and megabytes."""
+    """CPU seconds so far, and RSS in megabytes."""
     seconds = size = 0.0
     for process in processes(stack):
         try:
@@ -138,7 +139,7 @@ def used(stack: Stack) -> tuple[float, float]:
 
 
 def stations(log: Path, since: int) -> dict[str, dict[str, float]]:
-    """Where the time went, as the system itself says in its log."""
+    """Times per stage, from the system's own log."""
     with log.open() as lines:
         lines.seek(since)
         timed = [line["fields"] for line in map(json.loads, lines) if line["event"] == LogEvent.TURN_TIMED]

@@ -1,4 +1,4 @@
-"""scripts/bench.sh memory: what memory costs a conversation, on a real Letta whose language model answers at once.
+"""Memory benchmark (scripts/bench.sh memory): its cost for a conversation, on a real Letta with an instant LLM.
 
 Writes memory.json and memory.png: loading a snapshot, the first word by each reply path at 1 and 8 conversations, and
 how fast turns become durable and reach Letta.
@@ -40,7 +40,7 @@ BLOCKS: Final = {"persona": "I am Ada, calm and brief. " * 20, "human": "They li
 QUESTION: Final = "What do you know about me?"
 OWNER: Final = Listener.of("owner", {})
 TURNS: Final = 8
-"""Of each conversation."""
+"""Per conversation."""
 THREADS: Final = 5
 
 
@@ -73,7 +73,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 def figures(seconds: list[float]) -> dict[str, float]:
-    """Milliseconds."""
+    """Spread in milliseconds."""
     return spread([1000 * second for second in seconds], digits=1)
 
 
@@ -94,7 +94,7 @@ async def loading(at: Bench, times: int = 200) -> dict[str, Any]:
 
 
 FirstWord = Callable[[str, str], Awaitable[float]]
-"""Seconds until it, given conversation and turn."""
+"""Function of conversation and turn that returns the seconds to the first word."""
 
 
 async def first_words(at: Bench) -> dict[str, Any]:
@@ -116,7 +116,7 @@ async def first_words(at: Bench) -> dict[str, Any]:
 
     async def by_letta(conversation: str, turn: str) -> float:
         began, first = time.monotonic(), 0.0
-        async for words in at.letta.reply(conversation, turn, QUESTION):  # to its end: nobody interrupts
+        async for words in at.letta.reply(conversation, turn, QUESTION):  # to its end, without an interruption
             if words and not first:
                 first = time.monotonic() - began
         assert first, "no word"

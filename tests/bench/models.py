@@ -1,6 +1,6 @@
-"""How well and how fast the local models hear, think and speak: `python -m tests.bench.models --out DIR`.
+"""Quality and speed of the local STT, LLM and TTS models: `python -m tests.bench.models --out DIR`.
 
-Writes models.json and models.png. Everything goes through HTTP, as in a conversation.
+Writes models.json and models.png. All requests use HTTP, as in a conversation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from voice_agent.conversation.providers import END_OF_TURN
 from voice_agent.settings import load
 
 TURNS: Final = 6
-"""Of each conversation."""
+"""Per conversation."""
 VOICES: Final = ("piper-joe-medium", "kokoro-82m")
 PROMPT: Final = (
     "You are Nova, a friendly voice assistant. Answer in one or two short spoken sentences. "
@@ -49,7 +49,7 @@ def hear(models: RunningModels, sound: bytes) -> tuple[str, float]:
 
 
 def first_clause(models: RunningModels, model: str, question: str, conversation: str) -> tuple[str, float]:
-    """The first words that can be spoken, and when they were there."""
+    """The first clause that can be spoken, and the seconds until it was complete."""
     started, text = time.monotonic(), ""
     body = {
         "model": model,
@@ -86,7 +86,7 @@ def speak(models: RunningModels, voice: str, text: str) -> tuple[float, float, f
 def recognition(models: RunningModels, speech: tuple[Clip, ...]) -> dict[str, Any]:
     wrong = said = 0.0
     per_clip: dict[str, Any] = {}
-    hear(models, speech[0].sound)  # the first run of a graph plans its memory
+    hear(models, speech[0].sound)  # warm-up: the first run of a graph plans its memory
     for clip in speech:
         text, seconds = hear(models, clip.sound)
         count = len(words(clip.said))
@@ -104,7 +104,7 @@ def recognition(models: RunningModels, speech: tuple[Clip, ...]) -> dict[str, An
 def turn(
     models: RunningModels, llm: str, voice: str, question: bytes, expected: str, conversation: str
 ) -> dict[str, float]:
-    """As in a conversation: ears begin at a pause, the brain when they are done and the pause has ended the turn."""
+    """As in a conversation: STT starts at a pause, the LLM after STT and after the pause has ended the turn."""
     _, stt = hear(models, question)
     clause, thinking = first_clause(models, llm, expected, conversation)
     speaking, _, _ = speak(models, voice, clause)
@@ -119,7 +119,7 @@ def visit(models: RunningModels, llm: str, voice: str, spoken: list[bytes], numb
 
 def conversations(models: RunningModels, llm: str, voice: str, spoken: list[bytes], count: int) -> dict[str, Any]:
     for number in range(count):
-        first_clause(models, llm, "Hello?", f"visit {number}")  # reads the prompt ahead
+        first_clause(models, llm, "Hello?", f"visit {number}")  # prewarms the prompt
     processes = [psutil.Process(models.pid), *psutil.Process(models.pid).children()]
     before, started = sum(sum(process.cpu_times()[:2]) for process in processes), time.monotonic()
     with ThreadPoolExecutor(count) as pool:

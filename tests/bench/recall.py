@@ -1,11 +1,10 @@
-"""scripts/bench.sh recall: made-up people tell about themselves in five visits, and ask for it in a sixth.
+"""Recall benchmark (scripts/bench.sh recall): made-up people tell facts in five visits, and ask for them in a sixth.
 
-The system is the one that a newcomer starts, with the default local models, and is met as a client meets it: HTTP and
-a LiveKit room. Writes recall.json and recall.png (counts with 95 % intervals, by kind and by condition), the transcript
-of every miss into recall-misses.txt, and recall/SEED.json for each person. The same command goes on with a run that was
-interrupted.
+The system is the default one with the default local models, used as a client uses it: HTTP and a LiveKit room. Writes
+recall.json and recall.png (counts with 95 % intervals, by kind and by condition), the transcript of every miss into
+recall-misses.txt, and recall/SEED.json for each person. The same command continues an interrupted run.
 
-Odd seeds are for making the system better, even ones, whose wording is held out, for the final figures.
+Odd seeds are for improving the system; even ones, whose wording is held out, are for the final figures.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ PERSONA = "I am Fern, a calm and friendly companion. I speak in short sentences.
 
 
 async def assistant_of(system: WholeSystem, api: VisitorApi, name: str) -> Assistant:
-    """The one that is named; otherwise a new one, who knows nobody."""
+    """The assistant with this name or id; without a name a new one without facts."""
     if not name:
         assert system.machine is not None
         made = await asyncio.to_thread(system.machine.make_assistant, NAME, PERSONA)
@@ -43,7 +42,7 @@ async def assistant_of(system: WholeSystem, api: VisitorApi, name: str) -> Assis
 
 
 def stored(folder: Path, seeds: Sequence[int], wish: dict[str, Any]) -> list[dict[str, Any]]:
-    """People of an earlier run. With other options their figures would not belong together."""
+    """People of an earlier run. Exits if that run had other options: the figures would not be comparable."""
     people = [json.loads(path.read_text()) for seed in seeds if (path := folder / f"{seed}.json").exists()]
     if unlike := [person["seed"] for person in people if person["wish"] != wish]:
         raise SystemExit(f"{folder} holds seeds {unlike} of a run with other options: choose another --out.")
@@ -76,7 +75,7 @@ async def measure(chosen: argparse.Namespace, questions: dict[str, int]) -> list
 
 
 def counts(wishes: Sequence[str], conditions: Sequence[str]) -> dict[str, int]:
-    """Of "5" and "untold=3": how many questions in which condition."""
+    """Number of questions per condition, from options such as "5" and "untold=3"."""
     found = {name: QUESTIONS.get(name, FEW) for name in CONDITIONS if name in conditions}
     for wish in wishes:
         name, _, number = wish.rpartition("=")

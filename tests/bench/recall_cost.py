@@ -1,13 +1,13 @@
-"""scripts/bench.sh recall_cost: what recall costs, by how much is known and by how much of it stands in the prompt.
+"""Cost of recall (scripts/bench.sh recall_cost), by the number of known facts and by the facts in the prompt.
 
 Size: one person's 10 to 10,000 facts in a temporary database, embedded by the real local model. How long a question, a
 refresh and the first refresh of a conversation take, and how many tokens (characters / 4) recall adds to the prompt.
 First word: pairs of requests to the local language model, a question alone and the same question with recalled facts
 (recall_first_word.py), as recall finds them among 100 and with 0 to 5 facts.
 
-Writes recall_cost.json, recall_cost.png (size) and recall_cost-first-word.png. What is told stands in the facts in the
-person's own words, as for a turn that is still to be learned from: longer than what is learned of it. Seeds are odd;
-even ones are held out for scripts/bench.sh recall.
+Writes recall_cost.json, recall_cost.png (size) and recall_cost-first-word.png. Told facts are in the person's own
+words, like those of a turn that is not learned yet: longer than learned facts. Seeds are odd; even ones are held out
+for scripts/bench.sh recall.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from voice_agent.storage import Database, upgrade
 
 SIZES: Final = (10, 100, 1_000, 10_000)
 AMONG: Final = 100
-"""Facts, where the first word is measured. How many there are makes no difference to it."""
+"""Facts for the measurement of the first word, which does not depend on their number."""
 QUESTIONS: Final = 200
 REFRESHES: Final = 200
 CONVERSATIONS: Final = 5
-"""That begin, each with a first refresh."""
+"""Conversations to begin, each with a first refresh."""
 ATTEMPTS: Final = 3
 PARTS: Final = ("size", "first-word")
 AIM: Final = 20
@@ -54,7 +54,7 @@ AIM: Final = 20
 
 
 class Metered:
-    """An embedder whose time is taken and whose failures are counted."""
+    """Embedder that measures its time and counts its failures."""
 
     def __init__(self, inner: Embedder) -> None:
         self.model = inner.model
@@ -76,22 +76,22 @@ class Metered:
         return made
 
 
-# --- what is known, and what is asked ---
+# --- known facts and questions ---
 
 
 def told_texts(seed: int) -> dict[str, str]:
-    """What was told, by the question that asks for it."""
+    """Question → told text that answers it."""
     return {fact.question: f'The user said: "{fact.statement}"' for fact in made_up(seed).facts}
 
 
 def known_texts(seed: int, size: int) -> list[str]:
-    """What is told comes first, as far as it goes; the smaller set is the beginning of the larger one."""
+    """Told facts first, then others; a smaller set is the beginning of a larger one."""
     told = list(told_texts(seed).values())
     return [*told, *foreign(seed, max(0, size - len(told)))][:size]
 
 
 def questions(seed: int, count: int) -> list[str]:
-    """About what this person told, what nobody told, and what the next ones told; then again from the first."""
+    """Questions on this person's facts, on untold facts, and on the next people's facts; repeated from the first."""
     others = [fact.question for more in (2, 4, 6, 8) for fact in made_up(seed + more).facts]
     distinct = dict.fromkeys([*told_texts(seed), *(one.question for one in untold(seed, count)), *others])
     return list(islice(cycle(distinct), count))
@@ -111,7 +111,7 @@ async def timed(work: Awaitable[Any]) -> float:
 
 
 async def remembered(database: Database, embedder: Metered, seed: int, size: int) -> tuple[Owner, dict[str, Any]]:
-    """The owner of so many facts whose vectors are all made, and what making them took."""
+    """An owner of `size` facts with all vectors made, and the time that it took."""
     owner = Owner("bench", f"{size} facts")
     await put_facts(database, owner, known_texts(seed, size))
     recall, before = Recall(database, embedder, owner), embedder.texts
@@ -139,7 +139,7 @@ async def one_size(database: Database, embedder: Metered, seed: int, size: int) 
 
 
 async def asking(recall: Recall, embedder: Metered, seed: int) -> dict[str, Any]:
-    """`about` for every question. Each Recall has embedded the words of its facts, and those of questions once."""
+    """Calls `about` for every question. A Recall embeds each word of facts and questions once."""
     known, told = {fact.text for fact in recall.known}, told_texts(seed)
     takes, models, tokens, with_facts, found = [], [], [], [], []
     failed, asked = embedder.failed, questions(seed, QUESTIONS)
@@ -159,7 +159,7 @@ async def asking(recall: Recall, embedder: Metered, seed: int) -> dict[str, Any]
         "questions": {"asked": len(asked), "distinct": len(set(asked)), "by words only": embedder.failed - failed},
         "told fact among the recalled": share(found),
         "tokens in the prompt": spread(tokens, digits=1),
-        "questions with facts": share(with_facts),  # the others may add that nothing of it was told
+        "questions with facts": share(with_facts),  # the others may add that nothing was told about it
     }
 
 
@@ -168,7 +168,7 @@ async def asking(recall: Recall, embedder: Metered, seed: int) -> dict[str, Any]
 
 @asynccontextmanager
 async def models_at(url: str) -> AsyncIterator[str]:
-    """Those of a running system, or a model server of its own."""
+    """The model server of a running system, or a new one."""
     if url:
         yield url.rstrip("/")
         return
@@ -179,7 +179,7 @@ async def models_at(url: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def emptiness() -> AsyncIterator[Database]:
-    """A database in which nothing is known."""
+    """An empty database."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite+aiosqlite:///{folder}/voice.db")
         try:
@@ -190,7 +190,7 @@ async def emptiness() -> AsyncIterator[Database]:
 
 
 async def asked_of(database: Database, embedder: Metered, seed: int) -> list[Asked]:
-    """What was told, asked for, with what recall finds; and as many other facts as the curve needs."""
+    """Questions on told facts, with the facts that recall finds, and the other facts that the curve needs."""
     owner, _ = await remembered(database, embedder, seed, AMONG)
     recall = Recall(database, embedder, owner)
     await recall.refresh()

@@ -1,8 +1,8 @@
-"""How much later the first word comes when recalled facts stand in the prompt: pairs of requests, interleaved.
+"""Delay of the first word by recalled facts in the prompt: interleaved pairs of requests.
 
-A is the question alone, B the same one with the facts. Each has a prompt_cache_key of its own, and before each pair the
-model reads for both what stands before a question, as a conversation has it read ahead. All series go on together, so
-that a machine that gets slower makes none of them look worse; A and B begin by turns.
+A is the question alone, B the same question with the facts. Each has its own prompt_cache_key, and before each pair the
+prompt up to the question is prewarmed for both, as in a conversation. All series are interleaved, so that a machine
+that becomes slower affects all of them alike; A and B go first by turns.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ HISTORY: Final = (
     ("Yes, I have just made one.", "Lovely. What would you like to talk about?"),
 )
 COUNTS: Final = (0, 1, 2, 3, 5)
-"""Facts in B. With none, A and B are the same: what is left is noise."""
+"""Facts in B. With none, A and B are the same: the difference is noise."""
 ANSWER_TOKENS: Final = 16
-"""Read to the end, so that nothing of it runs beside the next request."""
+"""The answer is read to its end, so that it does not overlap with the next request."""
 ATTEMPTS: Final = 30
 RESAMPLES: Final = 10_000
 TIMEOUT: Final = 120.0
@@ -56,16 +56,16 @@ Message = Mapping[str, str]
 class Asked:
     question: str
     recalled: Recalled
-    """What recall finds."""
+    """The result of recall."""
     facts: tuple[Fact, ...]
-    """The one that answers it, and others."""
+    """The fact that answers the question, and others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     seconds: float
     read: int | None
-    """Tokens of the prompt that were not in the cache, where the server says so."""
+    """Prompt tokens that were not in the KV cache, if the server reports them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ SERIES: Final[Mapping[str, Callable[[Asked], Recalled]]] = {
 
 
 def beginning() -> list[Message]:
-    """What stands before a question of a conversation that has begun."""
+    """The prompt before a question in the middle of a conversation."""
     now = datetime.now(UTC)
     binding = AgentBinding(agent_id="bench", letta_agent_id="bench", name=NAME)
     snapshot = Snapshot("bench", NAME, (Block("persona", PERSONA),), now)
@@ -105,7 +105,7 @@ def beginning() -> list[Message]:
 
 
 def prompt_of(before: Sequence[Message], question: str, recalled: Recalled) -> list[Message]:
-    """As conversation/turn_recall.py puts it: facts in front of the question, that nothing was told behind it."""
+    """As in conversation/turn_recall.py: facts before the question, the note that nothing was told after it."""
     asked = {"role": "user", "content": question}
     text = recalled_text(recalled)
     if not text:
@@ -118,7 +118,7 @@ def prompt_of(before: Sequence[Message], question: str, recalled: Recalled) -> l
 
 
 class LanguageModel:
-    """The language model as the two conversations know it."""
+    """LLM client with two conversations, A and B."""
 
     def __init__(self, http: httpx.AsyncClient, url: str, model: str) -> None:
         endpoint = Endpoint("llm", url, NO_KEY, model, local=True)
@@ -127,7 +127,7 @@ class LanguageModel:
         self._http = http
 
     async def prewarm_prompt(self, before: Sequence[Message]) -> None:
-        """For both. Yields to whoever is being answered, and is tried again."""
+        """Prewarms both conversations. Retries, since a prewarm yields to answers."""
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(Temporary),
             wait=wait_fixed(1.0),
@@ -138,7 +138,7 @@ class LanguageModel:
             await attempts(prewarm, endpoint, [*before, _BEFORE_A_QUESTION])
 
     async def first_word(self, endpoint: Endpoint, messages: Sequence[Message]) -> Word | None:
-        """None: the answer has no words."""
+        """The first word; None if the answer has no words."""
         body = {
             "model": endpoint.model,
             "messages": list(messages),
@@ -199,7 +199,7 @@ async def curve(
 async def measured(
     llm_endpoint: LanguageModel, asked: Sequence[Asked], pairs: int, seed: int, wanted: Sequence[str] = tuple(SERIES)
 ) -> dict[str, list[Pair]]:
-    """Pairs without a word are left out. The first pair of all warms up, and is not counted."""
+    """Pairs per series. Pairs without a word are left out; the very first pair is a warm-up and does not count."""
     before, rng = beginning(), random.Random(f"first word {seed}")
     order = rng.sample(list(asked), len(asked))
     found: dict[str, list[Pair]] = {name: [] for name in wanted}
@@ -237,7 +237,7 @@ def figures(pairs: Sequence[Pair], seed: int) -> dict[str, Any]:
 
 
 def interval_of_median(values: Sequence[float], seed: int) -> list[float]:
-    """Of 95 %, by bootstrap."""
+    """95 % confidence interval of the median, by bootstrap."""
     drawn = np.random.default_rng(seed).choice(np.asarray(values), (RESAMPLES, len(values)))
     low, high = np.percentile(np.median(drawn, axis=1), (2.5, 97.5))
     return [round(float(low), 1), round(float(high), 1)]

@@ -1,4 +1,4 @@
-"""Whether a text holds a value, however it is spelt: scripts/bench.sh recall scores with it.
+"""Matcher for scripts/bench.sh recall: whether a text holds a value, in any spelling.
 
 A key is a text ("Maine Coon"), or one of number:42, time:07:40, date:2026-12-14, day:12-14 (every year),
 month:2019-03. Case, accents, hyphens, apostrophes, plural s, digits or words make no difference.
@@ -90,7 +90,7 @@ def _with_digits(words: list[str]) -> Iterator[str]:
 
 
 def _number_at(words: list[str], place: int) -> tuple[int, int] | None:
-    """The number that begins there in words, and where it ends."""
+    """The number in words that begins at `place`, and the place after its end."""
     value = _below_hundred(words, place)
     if value is None:
         return None
@@ -118,7 +118,7 @@ def _below_hundred(words: list[str], place: int) -> tuple[int, int] | None:
 
 
 def places(words: list[str], key: str) -> list[int]:
-    """Where the value stands."""
+    """The positions of the value."""
     kind, _, value = key.partition(":")
     match kind:
         case "number":
@@ -147,7 +147,7 @@ def holds(text: str, key: str) -> bool:
 
 
 def days_in(words: list[str]) -> Iterator[tuple[int, int | None, int, int]]:
-    """Every day that is named with its month: place, year if there is one, month, day."""
+    """Every date with a month: place, year if given, month, day."""
     for place, word in enumerate(words):
         if word in _MONTHS and word:
             before = place - 2 if words[place - 1 : place] == ["of"] else place - 1
@@ -160,7 +160,7 @@ def days_in(words: list[str]) -> Iterator[tuple[int, int | None, int, int]]:
         elif _year(words, place) and all(w.isdigit() for w in words[place : place + 3]) and len(words) > place + 2:
             yield place, int(word), int(words[place + 1]), int(words[place + 2])
         elif place >= 2 and _year(words, place) and all(one.isdigit() for one in words[place - 2 : place]):
-            # 14/12/2026 and 12/14/2026 are both written.
+            # Both 14/12/2026 and 12/14/2026 are in use.
             one, other = int(words[place - 2]), int(words[place - 1])
             yield from ((place, int(word), other, one), (place, int(word), one, other))
 

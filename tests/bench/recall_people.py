@@ -1,7 +1,7 @@
-"""Made-up people for scripts/bench.sh recall: what they tell in five visits, what they ask in the sixth.
+"""Made-up people for scripts/bench.sh recall: their statements in five visits, and their questions in the sixth.
 
-Pure and deterministic. Odd seeds and even seeds share no wording and few attributes (recall_words/): what is made
-better with odd seeds is measured with even ones.
+Pure and deterministic. Odd and even seeds share no wording and few attributes (recall_words/): improvements are made
+with odd seeds and measured with even ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.bench.recall_words.template import EVEN, HARDER, ODD, Kind, Pool, Tem
 
 VISITS: Final = 5
 DATES: Final = tuple(date(2026, 11, 2) + timedelta(days=3 * visit) for visit in range(VISITS + 1))
-"""Of the five visits and of the one in which is asked."""
+"""Dates of the five visits and of the visit with the questions."""
 STATEMENTS_PER_CHATTER: Final = 3
 
 
@@ -29,15 +29,15 @@ class ToldFact:
     kind: Kind
     attribute: str
     visit: int
-    """From 1. Of a correction: when it was corrected."""
+    """From 1. For a correction: the visit of the correction."""
     statement: str
     question: str
     accepted: tuple[tuple[str, ...], ...]
-    """One key of every group must be in an answer (recall_score.py says what a key is)."""
+    """One key of every group must be in an answer (keys: recall_match.py)."""
     rejected: tuple[str, ...] = ()
     """Any of them makes an answer wrong."""
     before: str = ""
-    """Of a correction: what was told first."""
+    """For a correction: the statement that is corrected."""
     before_visit: int = 0
 
 
@@ -51,7 +51,7 @@ class Untold:
 class Said:
     text: str
     fact_id: str = ""
-    """Empty: it holds no fact."""
+    """Empty if it holds no fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class MadeUpPerson:
     dates: tuple[date, ...]
     facts: tuple[ToldFact, ...]
     used: frozenset[str]
-    """Every value in what was told, in lower case."""
+    """Every value in the told facts, in lower case."""
 
     def script(self, visit: int) -> list[Said]:
-        """What is typed in a visit, in order, with some chatter in between."""
+        """The messages of a visit in order, with some chatter in between."""
         told = [Said(fact.before, fact.fact_id) for fact in self.facts if fact.before_visit == visit]
         told += [Said(fact.statement, fact.fact_id) for fact in self.facts if fact.visit == visit]
         rng = random.Random(f"script {self.seed} {visit}")
@@ -100,7 +100,7 @@ def made_up(seed: int, facts: int = 40, dates: Sequence[date] = DATES) -> MadeUp
 
 
 def _chosen(rng: random.Random, pool: Pool, count: int) -> list[Template]:
-    """As many of every kind, as far as that goes; the own name is always among them."""
+    """Equally many templates of every kind, as far as possible, always with the person's own name."""
     ways = {kind: [one for one in pool.templates if one.kind is kind] for kind in Kind}
     for some in ways.values():
         rng.shuffle(some)
@@ -145,7 +145,7 @@ def _told(
 
 
 def keys(group: str, values: dict[str, Value]) -> tuple[str, ...]:
-    """Of alternatives like `{given} | {surname}` or `no`."""
+    """The keys of alternatives such as `{given} | {surname}` or `no`."""
     found: list[str] = []
     for alternative in group.split(" | "):
         found += values[alternative[1:-1]].keys if alternative.startswith("{") else (f"answer:{alternative}",)
@@ -153,7 +153,7 @@ def keys(group: str, values: dict[str, Value]) -> tuple[str, ...]:
 
 
 def untold(seed: int, count: int) -> list[Untold]:
-    """Questions about what was never told; the attributes are none of those that are told."""
+    """Questions about facts that were never told, on attributes of no told fact."""
     ways = list(pool_of(seed).untold)
     random.Random(f"untold {seed}").shuffle(ways)
     return [Untold(*way) for way in ways[:count]]
@@ -167,5 +167,5 @@ def chatter(seed: int) -> list[str]:
 
 
 def foreign(seed: int, count: int, facts: int = 40) -> list[str]:
-    """Other facts of the same person, in the third person; none of them answers what was told, or denies it."""
+    """Other facts of the person, in the third person; none of them answers a question or contradicts a told fact."""
     return sentences(random.Random(f"foreign {seed}"), count, made_up(seed, facts).used)

@@ -1,4 +1,4 @@
-"""What scripts/bench.sh recall writes: counts with intervals, a plot, and the transcript of every miss."""
+"""Report of scripts/bench.sh recall: counts with intervals, a plot, and the transcript of every miss."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.report import drawing, machine, spread
 UNTOLD = "untold"
 TWO_PEOPLE = "two people"
 Line = dict[str, Any]
-"""One question and what came of it (recall.py)."""
+"""One question and its result (recall_talk.py)."""
 
 
 def summary(people: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One made-up person of scripts/bench.sh recall, who tells in five visits and asks in a sixth, under conditions."""
+"""Interview of one made-up person for scripts/bench.sh recall: five visits to tell, then questions under conditions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FOREIGN: Final = 2000
 OF_THE_SECOND: Final = 6
 """Facts that the second person tells."""
 SECOND: Final = 1_000_000
-"""What is added to the first one's seed; even, so that the wording is of the same pool."""
+"""Offset to the first person's seed; a multiple of four, so that both use the same pool of wording."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Talk:
     assistant: Assistant
     seed: int
     count: int
-    """Of the facts."""
+    """Number of facts."""
     questions: dict[str, int]
-    """For each condition, how many."""
+    """Number of questions per condition."""
     who: PersonKey
     dates: list[date] = field(default_factory=lambda: [date.today()] * (VISITS + 1))
     lines: list[Line] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Talk:
 
     @property
     def person(self) -> MadeUpPerson:
-        """With the dates as they came: a run may last beyond midnight, or under a moved clock."""
+        """The person with the actual dates: a run may pass midnight, or the clock may be moved."""
         return made_up(self.seed, self.count, self.dates)
 
     # --- telling ---
@@ -69,7 +69,7 @@ class Talk:
             self.say(f"visit {visit}: {len(script)} said, learned after {self.visits[-1]['seconds']:g} s")
 
     async def tell(self, who: PersonKey, script: Sequence[str]) -> dict[str, Any]:
-        """In a session of its own. Returns what is known of the learning, when it is over."""
+        """Tells the script in a new session. Returns the result of learning and the transcript."""
         async with self.visit(who) as visitor:
             answers = [await visitor.answer_to(text) for text in script]
         learned = await self.api.learned(self.assistant.agent_id, who, LEARNED_WITHIN)
@@ -90,7 +90,7 @@ class Talk:
     # --- asking ---
 
     def chosen(self, condition: str) -> list[ToldFact]:
-        """Facts that no condition has asked for yet, as long as there are any."""
+        """Facts to ask for, those that no condition has asked for first."""
         facts = list(self.person.facts)
         random.Random(f"{condition} {self.seed}").shuffle(facts)
         facts.sort(key=lambda fact: fact.fact_id in self.asked)
@@ -137,12 +137,12 @@ def _line(condition: str, kind: str, attribute: str, question: str, answer: Answ
 
 
 def given(fact: ToldFact, facts: Sequence[str]) -> bool:
-    """Was what is needed among the facts that the language model had? A list may be spread over several."""
+    """Whether the model's facts contain the answer. A list may be spread over several facts."""
     every = " ".join(facts)
     if fact.kind is Kind.NEGATION:
         words = {word for word in fact.statement.casefold().rstrip(".").split() if len(word) > 3}
         every = " ".join(one for one in facts if words & set(one.casefold().rstrip(".").split()))
-    # Beside the new value the old one may stand: which of them counts is the model's work.
+    # The old value may be there, too: the model must choose the valid one.
     return verdict(fact.question, every, fact.accepted).outcome == Outcome.RIGHT
 
 
@@ -197,7 +197,7 @@ async def never_told(talk: Talk, condition: str) -> None:
 
 
 async def two_people(talk: Talk, condition: str) -> None:
-    """Somebody else asks for the first one's facts in the first one's words, and for a few own ones."""
+    """A second person asks for the first one's facts with the first one's questions, and for a few own facts."""
     other = await talk.api.new_person()
     own = made_up(talk.seed + SECOND, OF_THE_SECOND, [date.today()] * (VISITS + 1))
     script = [said.text for visit in range(1, VISITS + 1) for said in own.script(visit)]
@@ -225,10 +225,10 @@ CONDITIONS: Final[dict[str, Condition]] = {
     "after restart": after_restart,
     "among 2000": among_others,
 }
-"""In this order: what changes the system comes later, and the facts that are added last stay."""
+"""In this order: conditions that change the system come later, and the facts added by the last one stay."""
 NEEDS_MACHINE: Final = ("letta away", "after restart", "among 2000")
 QUESTIONS: Final = {"new session": 40, UNTOLD: 3}
-"""For each person, where it is not FEW."""
+"""Questions per person in conditions with another number than FEW."""
 FEW: Final = 10
 
 
@@ -238,7 +238,7 @@ BROKEN: Final = (AssertionError, TimeoutError, SubprocessError, VoiceAgentError,
 async def interview(
     system: WholeSystem, api: VisitorApi, assistant: Assistant, seed: int, count: int, questions: dict[str, int]
 ) -> dict[str, Any]:
-    """Everything about one person. A condition that breaks is written down, and the next one comes."""
+    """All results for one person. A failed condition is recorded, and the next one runs."""
     talk = Talk(system, api, assistant, seed, count, questions, await api.new_person())
     await talk.tell_everything()
     for name in questions:
@@ -256,7 +256,7 @@ async def interview(
 
 
 def _mark_what_was_not_given(lines: Sequence[Line]) -> None:
-    """The agent tells which facts an answer drew on. Where it does so at all, silence means none."""
+    """The agent reports the facts of an answer. If it reports any at all, an answer without a report used none."""
     if any(line.get("facts") is not None for line in lines):
         for line in lines:
             if "retrieved" in line and line["retrieved"] is None and line["condition"] != UNTOLD:

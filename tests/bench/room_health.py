@@ -1,4 +1,4 @@
-"""scripts/bench.sh room_health: the cost of `decide()`, and whether a changed room costs the same in any crowd."""
+"""Cost of `decide()` (scripts/bench.sh room_health): in total, and per changed room among few and many rooms."""
 
 from __future__ import annotations
 

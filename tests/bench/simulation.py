@@ -1,7 +1,7 @@
-"""scripts/bench.sh simulation: machines, monitors and leases under faults, in virtual time, seeded.
+"""Simulation of machines, monitors and leases under faults, in virtual time, seeded (scripts/bench.sh simulation).
 
-Defaults are the full size: 1,000 rooms until 100,000 visits, 20,000 faults and a million events have happened. Any
-broken law ends the run with an error. Some of the rooms write a reconnect log, which is replayed at the end.
+Defaults are the full size: 1,000 rooms until 100,000 visits, 20,000 faults and a million events have happened. A
+violated law ends the run with an error. Some of the rooms write a reconnect log, which is replayed at the end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def simulate(rooms: int, visits: int, faults: int, events: int, seed: int, log_p
         return journals[job].handle(event, fleet.now)
 
     fleet.handle = handle
-    # About 100 visits of 15 s with pauses of 15 s per room are 100,000 in 1,000 rooms; a fault in five of them.
+    # About 100 visits of 15 s with pauses of 15 s per room make 100,000 in 1,000 rooms; one fault per five visits.
     populate(fleet, rooms, pause=15, fault_every=130 / rooms, bound=BOUND)
     while fleet.counts["visits"] < visits or fleet.counts["faults"] < faults or fleet.events < events:
         fleet.run(60)

@@ -1,8 +1,8 @@
-"""scripts/bench.sh three_days: somebody talks by voice, on the page of the default system, on three days.
+"""Three days of voice conversation on the page of the default system (scripts/bench.sh three_days).
 
-The page is in a real Chromium, whose microphone hears a synthetic voice. From day to day everything is restarted, and
-the date of the system runs ahead (VOICE_CLOCK_AHEAD). Writes three-days.md: what the page showed of what was said,
-and what is known in the end.
+The page runs in a real Chromium, whose microphone receives synthetic speech. From day to day everything is restarted
+with the system date moved ahead (VOICE_CLOCK_AHEAD). Writes three-days.md: the captions of the page, and the facts
+that are known in the end.
 """
 
 from __future__ import annotations
@@ -71,13 +71,13 @@ DAYS: Final = (
 
 
 def beside(work: Coroutine[Any, Any, T]) -> T:
-    """In a thread of its own: Playwright runs a loop in this one."""
+    """Runs `work` in another thread: Playwright runs a loop in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
 
 
 async def waiting(machine: Machine) -> int:
-    """Turns that nothing was learned from yet."""
+    """Number of turns that are not learned yet."""
     database = Database(machine.settings.effective_database_url)
     try:
         return (await FactStore(database).everybodys_standing()).pending
@@ -101,7 +101,7 @@ async def known(machine: Machine, letta_agent_id: str) -> list[str]:
 
 
 def talk(visitor: Visitor, url: str, agent: str, said: Sequence[str], models_url: str) -> Iterator[str]:
-    """One visit; the lines of the page as Markdown."""
+    """One visit; yields the captions of the page as Markdown."""
     visitor.call(url, agent)
     visitor.expect_answering(240)
     expect(visitor.answers.first).to_be_visible(timeout=WITHIN)

@@ -1,6 +1,6 @@
-"""scripts/bench.sh turns: when does a person's turn end? Real speech, pauses, noise, and each way to decide it.
+"""End-of-turn benchmark (scripts/bench.sh turns): real speech, pauses and noise, with each way to detect the end.
 
-Writes turns.json and turns.png. Every case is heard in real time by a livekit session with our ears, and no room.
+Writes turns.json and turns.png. A livekit session with our STT and without a room hears every case in real time.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ SENTENCES: Final = (
     ("acoustic_corpus.wav", 0.0, 6.75),
     ("mfa_affectation.flac", 0.0, 60.0),
 )
-"""With the seconds that are one sentence."""
+"""File, and start and end in seconds of one sentence in it."""
 HESITATIONS: Final = tuple(
     f"mfa_{how}.flac" for how in ("um", "hes", "internalsil", "laughter", "breaths", "whatscalled")
 )
-"""Somebody says three words and laughs, breathes, or looks for one, in the middle."""
+"""A speaker says three words and laughs, breathes or hesitates between them."""
 SHORT: Final = ("common_voice_en_22058264.mp3", "common_voice_en_22058266.mp3", "common_voice_en_22058267.mp3")
 NOISES: Final = ("office-ambience.ogg", "crowded-room.ogg", "city-ambience.ogg", "keyboard-typing.ogg")
 PAUSES: Final = (0.5, 0.8, 1.2)
 NOISE_SECONDS: Final = 8
 FRAME: Final = RECOGNITION_RATE // 100
 WAIT: Final = 4.0
-"""After the last sound: who has not answered by then has missed the turn."""
+"""Seconds after the last sound: a turn without an end by then is missed."""
 AFTER_A_TURN: Final = 0.5
 BEFORE: Final = 0.5
 
@@ -55,7 +55,7 @@ BEFORE: Final = 0.5
 class Way:
     name: str
     silence: float
-    """How long voice detection waits before it calls an utterance over."""
+    """Silence after which voice detection ends an utterance."""
     turn_detection: Callable[[], Any]
     max_delay: float
 
@@ -79,9 +79,9 @@ class Case:
     kind: str
     sound: Samples
     turns: int
-    """How many there are in it."""
+    """Number of turns in it."""
     speech_ends: float
-    """Seconds after its beginning."""
+    """Seconds after its start."""
 
 
 def cases(cache: Path) -> Iterator[Case]:
@@ -122,7 +122,7 @@ def seconds(sound: Samples) -> float:
 
 
 def loudness(sound: Samples) -> NDArray[np.float32]:
-    """Of each hundredth of a second."""
+    """RMS of each hundredth of a second."""
     whole = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
     return np.asarray(np.sqrt((whole**2).mean(axis=1)), np.float32)
 
@@ -132,13 +132,13 @@ def part(sound: Samples, start: float, end: float) -> Samples:
 
 
 def trimmed(sound: Samples) -> Samples:
-    """Without the silence around it, so that where speech ends is known."""
+    """Without the silence around it, so that the end of the speech is known."""
     heard = np.flatnonzero(loudness(sound) > 0.06 * loudness(sound).max())
     return sound[heard[0] * FRAME : (heard[-1] + 1) * FRAME]
 
 
 def paused(sound: Samples, pause: float) -> Samples:
-    """Silence where the sentence is quietest in its middle third, as of somebody who looks for a word."""
+    """With silence inserted at the quietest point of the middle third, as when a speaker searches for a word."""
     level = np.convolve(loudness(sound), np.ones(5) / 5, mode="same")
     third = len(level) // 3
     at = (third + int(level[third : 2 * third].argmin())) * FRAME
@@ -151,7 +151,7 @@ def mixed(speech: Samples, noise: Samples, decibels: float) -> Samples:
 
 
 class Ear(io.AudioInput):
-    """A microphone that gives what it is given, in real time."""
+    """Microphone input that yields the given frames."""
 
     def __init__(self) -> None:
         super().__init__(label="bench")
@@ -223,7 +223,7 @@ async def listen(way: Way, models: RunningModels, all_cases: list[Case]) -> list
 
 
 async def play(ear: Ear, case: Case, listener: Listener) -> float:
-    """The case between two silences, at the speed of sound. Returns when its speech was over."""
+    """Plays the case between two silences in real time. Returns the time at which its speech ended."""
     before = np.zeros(int(BEFORE * RECOGNITION_RATE), np.float32)
     after = np.zeros(int(WAIT * RECOGNITION_RATE), np.float32)
     sound = np.concatenate([before, case.sound, after])

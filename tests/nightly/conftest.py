@@ -1,7 +1,6 @@
-"""Writes what came of a nightly run to last-result.json: for each module its tests, the commit, the date, the machine.
+"""Recorder of the nightly run into last-result.json: for each module its tests, the commit, the date, the machine.
 
-Written after each test, so that a run that is cut short has left what it knows. A module that is not run keeps what
-came of it last.
+Written after each test, so that an interrupted run leaves its results. A module that is not run keeps its last result.
 """
 
 from __future__ import annotations

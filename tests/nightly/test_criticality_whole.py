@@ -1,5 +1,6 @@
-"""Every entry of the list of tasks and effects (conversation/criticality.py) raises, hangs and is cancelled once in a
-live room: the person goes on being heard and answered, or meets a named error."""
+"""Every task and effect of the list (conversation/criticality.py) raises, hangs and is cancelled once in a live room:
+the person is still heard and answered, or gets a named error.
+"""
 
 from __future__ import annotations
 

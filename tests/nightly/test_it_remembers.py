@@ -1,5 +1,5 @@
-"""With the default models: a person tells twelve things in five visits, asks for them in a sixth, and asks for what was
-never told. Somebody else asks the same assistant for the first one's facts.
+"""Memory with the default models: a person tells twelve facts in five visits, asks for them in a sixth, and asks for
+what was never told. Another person asks the same assistant for the first one's facts.
 
 Answers of a language model differ from run to run, so the bounds leave room, except for what must never happen.
 VOICE_NIGHTLY_SEED (odd) chooses the person.

@@ -1,4 +1,4 @@
-"""Killed at random moments, nothing is lost and nothing doubled: as tests/integration/memory, but often."""
+"""Memory processes killed at random moments, often: nothing is lost or stored twice (as tests/integration/memory)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network of a person is away for 20 s: the same conversation goes on, in a real page on another host."""
+"""Network outage of 20 s for a person: the same conversation goes on, in a real page on another host."""
 
 from __future__ import annotations
 

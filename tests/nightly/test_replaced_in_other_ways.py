@@ -1,4 +1,4 @@
-"""The process that answers goes away in mid-call: the ways that tests/integration leaves out."""
+"""Agent processes that end during a call: the cases that tests/integration leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default language model tells what answers a question from what is only near it."""
+"""Default language model as a check: it tells a fact that answers the question from a merely similar one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stranger on the real system asks in twenty ways, and is told nothing of the owner."""
+"""Stranger on the real system with all twenty questions: none of the owner's facts is told."""
 
 from __future__ import annotations
 

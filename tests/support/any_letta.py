@@ -1,4 +1,4 @@
-"""The Letta in memory and a real one behind one face, each with what a person would do to it past our code."""
+"""Letta in memory and a real Letta behind one interface, with the edits that a user makes in Letta, past our code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.model import Block, LettaPort
 
 SMALL_PAGE = 3
-"""So that a handful of messages needs several pages."""
+"""Small, so that a few messages need several pages."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class AnyLetta:
     add_passage: Callable[[str, str], Awaitable[None]]
     remove_block: Callable[[str, str], Awaitable[None]]
     holds: Callable[[str], Awaitable[bool]]
-    """Whether these words stand anywhere in it, but for rows that it keeps marked as deleted."""
+    """Whether these words are anywhere in it, except in rows that are marked as deleted."""
 
     async def conversation(self) -> tuple[str, str]:
         agent = await self.add_agent("Ada", {"persona": "I am Ada."})

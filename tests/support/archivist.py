@@ -1,4 +1,4 @@
-"""A process that learns facts and carries them into Letta until it is killed: prints each fact that is durable.
+"""Process that learns facts and archives them into Letta until it is killed: prints each fact that is durable.
 
 python -m tests.support.archivist LIFE AGENT PERSON
 """

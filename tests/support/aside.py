@@ -1,4 +1,4 @@
-"""Things that start slowly and wait while they do, from inside a running loop."""
+"""Blocking context managers that start slowly, used from inside a running loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 @asynccontextmanager
 async def aside(manager: AbstractContextManager[_T]) -> AsyncIterator[_T]:
-    """Entered and left in threads."""
+    """Enters and exits `manager` in a thread."""
     entered = await asyncio.to_thread(manager.__enter__)
     try:
         yield entered

@@ -1,4 +1,4 @@
-"""axe-core in a real page: what an accessibility checker finds."""
+"""Accessibility check of a real page by axe-core."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 
 def violations(page: Page, cache: Path) -> list[str]:
-    """One line per rule that is broken, with the elements that break it."""
+    """One line per violated rule, with the elements that violate it."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(f"() => {{ {fetch(AXE, cache).read_text()} }}")
     found = page.evaluate("tags => axe.run(document, { runOnly: tags })", _TAGS)["violations"]

@@ -1,4 +1,4 @@
-"""The web application with its real services and nothing behind them: no LiveKit, no Letta, no models, no monitor."""
+"""Web application with its real services and no backends: no LiveKit, no Letta, no models, no monitor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from voice_agent.web.services import wire
 
 
 def web_settings(home: Path, **more: Any) -> Settings:
-    """Port 9 (discard) is served by nobody."""
+    """No server listens on port 9 (discard)."""
     nobody = {"livekit_port": 9, "letta_port": 9, "models_port": 9}
     return Settings(**{"home": home, "livekit_api_key": "key", "livekit_api_secret": "s" * 32, **nobody, **more})
 
@@ -36,7 +36,7 @@ async def _with_schema(url: str) -> None:
 
 @cache
 def _new_database() -> bytes:
-    """With its schema; made once for each process of tests."""
+    """A SQLite file with the schema; made once per test process."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_with_schema(f"sqlite+aiosqlite:///{folder}/voice.db"))
         return Path(folder, "voice.db").read_bytes()
@@ -62,7 +62,7 @@ async def bare_app(settings: Settings, clock: Callable[[], float] = time.time) -
 
 
 def client_of(app: FastAPI, settings: Settings, address: str = "127.0.0.1") -> httpx.AsyncClient:
-    """A client at `address`. What breaks is answered, as a server would, not raised into the test."""
+    """A client with the IP `address`. An exception in the app becomes a response, as in a server."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 1))
     return httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{settings.port}")
 

@@ -1,4 +1,4 @@
-"""A real Chromium whose microphone says what a test wants, when it wants it, and whose ears can be read.
+"""Chromium with a scripted microphone, and recording of what the page plays.
 
 The microphone is a stream of the page's own audio engine fed from WAV bytes: unlike Chromium's file device it can wait
 for an event (the end of the greeting) instead of for a number of seconds of silence in the file.
@@ -40,7 +40,7 @@ FAKE_CONSENT = "--use-fake-ui-for-media-stream"
 
 @contextmanager
 def chromium(*, without: str = "", executable: str = CHROMIUM, trusts: str = "") -> Iterator[Browser]:
-    """`without=FAKE_DEVICE`: a machine that has no microphone. `without=FAKE_CONSENT`: a person who refuses it.
+    """`without=FAKE_DEVICE`: a machine without a microphone. `without=FAKE_CONSENT`: a user who denies access to it.
 
     `trusts`: an origin that may use the microphone as if it were HTTPS.
     """
@@ -56,7 +56,7 @@ def chromium(*, without: str = "", executable: str = CHROMIUM, trusts: str = "")
 
 
 class Visitor:
-    """Somebody in front of the page."""
+    """User of the page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -69,7 +69,7 @@ class Visitor:
         return self.page.locator(self.element(test_id))
 
     def call(self, url: str, agent: str) -> None:
-        """Open the page, pick the agent, press Talk."""
+        """Opens the page, picks the agent, presses Talk."""
         self.page.goto(url)
         self.find(f"agent-card-{agent}").click()
         self.find("connect").click()
@@ -78,7 +78,7 @@ class Visitor:
         expect(self.page.locator("body")).to_have_attribute("data-phase", phase, timeout=within * 1000)
 
     def expect_answering(self, within: float = 60.0) -> None:
-        """The page is in the room and an assistant says of itself that it is with us."""
+        """The page is in the room and the assistant announces that it is engaged."""
         self.expect_phase("live", within)
         expect(self.find("badge")).to_have_attribute("data-state", "engaged", timeout=within * 1000)
 
@@ -97,16 +97,16 @@ class Visitor:
 
     @property
     def answers(self) -> Locator:
-        """The assistant's finished lines."""
+        """Final captions of the assistant."""
         return self.page.locator(f"{self.element('captions')} li[data-who=assistant][data-final=true]")
 
     @property
     def said(self) -> Locator:
-        """What the person said or typed, as the page shows it."""
+        """What the user said or typed, as the page shows it."""
         return self.page.locator(f"{self.element('captions')} li[data-who=me] .line-text")
 
     def ask(self, text: str, within: float = 60.0) -> str:
-        """Type, and wait for the whole answer that follows."""
+        """Types `text` and returns the whole answer that follows."""
         lines = self.page.locator(f"{self.element('captions')} li")
         before = lines.count()
         self.find("message").fill(text)
@@ -119,14 +119,14 @@ class Visitor:
         return answer.locator(".line-text").inner_text()
 
     def speak(self, wav: bytes) -> None:
-        """Returns when the last word is out."""
+        """Returns when the whole sound has been played."""
         self.page.evaluate("wav => window.__microphone.say(wav)", base64.b64encode(wav).decode())
 
     def listen(self) -> None:
-        """From here on, keep what the loudspeaker says: of the live voice, or of the next one if there is none yet."""
+        """Starts to record what the page plays: the live voice, or the next one if there is none yet."""
         self.page.evaluate("voice => window.__ears.listen(voice)", self.element("voice"))
 
     def heard(self) -> NDArray[np.float32]:
-        """Everything since `listen`, mono at EARS_RATE."""
+        """The recording since `listen`, mono at EARS_RATE."""
         data = base64.b64decode(self.page.evaluate("() => window.__ears.take()"))
         return np.frombuffer(data, "<i2").astype(np.float32) / 32768.0

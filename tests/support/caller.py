@@ -1,4 +1,4 @@
-"""A person in a room, as a real rtc client: comes in by the HTTP API, types, reads captions, leaves, comes back."""
+"""Person in a room, as a real rtc client: joins by the HTTP API, types, reads captions, leaves, comes back."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ MICROPHONE_RATE = 48_000
 
 @dataclass
 class Seen:
-    """What the agent did, in order, as one person in the room saw it."""
+    """Actions of the agent in order, as one person in the room saw them."""
 
     captions: list[str] = field(default_factory=list)
     heard_of_me: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
-    """Streams that were opened and did not end whole, by topic and sender."""
+    """Streams that were opened and not completed, by topic and sender."""
     connection: list[str] = field(default_factory=list)
-    """What became of the connection itself."""
+    """Events of the connection itself."""
 
 
 class Caller:
-    """One stay in a room."""
+    """Client of one stay in a room."""
 
     def __init__(self, room: rtc.Room, session: dict[str, Any], http: httpx.AsyncClient) -> None:
         self.room = room
@@ -54,7 +54,7 @@ class Caller:
         room.on("reconnected", lambda: self.seen.connection.append("reconnected"))
         room.on("disconnected", lambda *_: self.seen.connection.append("disconnected"))
 
-    # --- what is there ---
+    # --- state of the room ---
 
     @property
     def agents(self) -> list[rtc.RemoteParticipant]:
@@ -79,7 +79,7 @@ class Caller:
             raise AssertionError(f"not within {within:g} s: {what}; {self.seen}; {attributes}") from None
 
     async def answered(self) -> None:
-        """An agent is here, ready and engaged."""
+        """Waits for a ready and engaged agent."""
         await self.until(
             lambda: self.attribute(AgentAttribute.READY) == "1" and self.attribute(AgentAttribute.STATE) == "engaged",
             "a ready agent",
@@ -89,14 +89,14 @@ class Caller:
         await self.until(lambda: bool(self.seen.captions), "a greeting")
         return self.seen.captions[0]
 
-    # --- what one does ---
+    # --- actions of the person ---
 
     async def type(self, text: str) -> None:
         await self.room.local_participant.send_text(text, topic=Topic.CHAT)
 
     async def ask(self, text: str) -> str:
-        """Type it, and wait for the next whole caption. Hear the greeting out first: what is cut short has one, too.
-        It may come once more, where somebody before us was still being greeted."""
+        """Types `text` and waits for the next complete caption. Wait for the end of the greeting first: an interrupted
+        greeting has a caption, too. A repeated greeting is skipped: it comes if an earlier person was being greeted."""
         already = len(self.seen.captions)
         greeting = self.seen.captions[:1]
         await self.type(text)
@@ -108,31 +108,31 @@ class Caller:
         return answers()[-1]
 
     async def say(self, samples: NDArray[np.float32]) -> None:
-        """Speak: mono floats at MICROPHONE_RATE, as fast as a mouth does."""
+        """Speaks mono floats at MICROPHONE_RATE in real time."""
         frame = MICROPHONE_RATE // 20
         for start in range(0, len(samples) - frame + 1, frame):
             pcm = (samples[start : start + frame] * 32767).astype(np.int16).tobytes()
             await self._microphone.capture_frame(rtc.AudioFrame(pcm, MICROPHONE_RATE, 1, frame))
 
     async def said_all(self) -> None:
-        """Until the last of what was given to the microphone has gone out."""
+        """Waits until all audio given to the microphone has been sent."""
         await self._microphone.wait_for_playout()
 
     async def open_microphone(self) -> None:
-        """LiveKit reports who publishes nothing seconds late; a person has a microphone."""
+        """LiveKit announces a participant without a track seconds late; real users publish a microphone."""
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._microphone)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         self._published = await self.room.local_participant.publish_track(track, options)
 
     async def close_microphone(self) -> None:
-        """Ten open ones that hear nothing take a core."""
+        """Ten open microphones take a core even in silence."""
         if self._published is not None:
             await self.room.local_participant.unpublish_track(self._published.sid)
             self._published = None
 
     @contextlib.asynccontextmanager
     async def ears(self) -> AsyncIterator[Callable[[], NDArray[np.float32]]]:
-        """What the agent's voice says meanwhile: mono floats at MICROPHONE_RATE."""
+        """Records the agent's audio meanwhile: mono floats at MICROPHONE_RATE."""
         track = next(iter(self.agents[0].track_publications.values())).track
         assert track is not None
         stream = rtc.AudioStream.from_track(track=track, sample_rate=MICROPHONE_RATE, num_channels=1)
@@ -152,14 +152,14 @@ class Caller:
             await stream.aclose()
 
     async def leave(self) -> dict[str, Any]:
-        """As the page does: the server removes us and waits for the agent's reset."""
+        """As the page does: the server removes the person and waits for the agent's reset."""
         answer = await self.ask_the_server("POST", "/leave")
         answer.raise_for_status()
         await self.hang_up()
         return dict(answer.json())
 
     async def ask_the_server(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """About this session, with its secret. Without one, this machine may ask, too."""
+        """Request about this session, with its secret; without one it is allowed as a request of this machine."""
         secret = self.session["resume_secret"]
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return await self._http.request(method, f"/session/{self.session['session_id']}{path}", headers=headers, **more)
@@ -171,7 +171,7 @@ class Caller:
             task.cancel()
         await asyncio.gather(*self._reading, return_exceptions=True)
 
-    # --- what one hears ---
+    # --- received streams ---
 
     def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
         self._read(reader, identity, lambda text: self._caption(reader, identity, text))
@@ -184,7 +184,7 @@ class Caller:
             self.seen.notices.append(Notice.model_validate_json(text))
 
     def _is_another(self, identity: str) -> bool:
-        """A person: what they send is not the agent's."""
+        """Whether the sender is another person and not the agent."""
         sender = self.room.remote_participants.get(identity)
         return sender is not None and sender not in self.agents
 
@@ -218,13 +218,13 @@ async def control_api(stack: Stack) -> AsyncIterator[ControlApi]:
         finally:
             for caller in control.inside:
                 await caller.hang_up()
-            # Or their agents would wait for them, and keep others from being served.
+            # Otherwise their agents would wait for them and occupy seats of the worker.
             for caller in {caller.session["session_id"]: caller for caller in control.inside}.values():
                 await caller.ask_the_server("DELETE", "")
 
 
 class ControlApi:
-    """Where callers come in."""
+    """HTTP API by which callers join."""
 
     def __init__(self, stack: Stack, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -247,7 +247,7 @@ class ControlApi:
         return back
 
     async def join_as(self, caller: Caller, identity: str, valid_for: float = 3600) -> Caller:
-        """Somebody else in the same room."""
+        """Another person in the same room."""
         settings = self._stack.settings
         grants = api.VideoGrants(room_join=True, room=caller.session["room_name"])
         token = api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret)

@@ -1,4 +1,4 @@
-"""Real human speech with transcripts, taken from published archives by its hash and never kept in the repository."""
+"""Human speech with transcripts, taken from published archives by hash and not kept in the repository."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def clips(cache: Path) -> tuple[Clip, ...]:
 
 
 def read_aloud() -> tuple[Clip, ...]:
-    """None where there is no apt, or only root could tell it what Debian has."""
+    """Empty without apt, or if its package lists are missing and we are not root."""
     if not shutil.which("apt-get"):
         return ()
     with tempfile.TemporaryDirectory() as directory:

@@ -1,4 +1,4 @@
-"""Which files other users of this machine could read, write or list."""
+"""Files that other users of this machine could read, write or list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def open_to_others(root: Path) -> list[Path]:
-    """Below `root`, which itself may be passed through. The mode of a link means nothing."""
+    """Below `root`, which itself may be searchable. The mode of a symbolic link does not matter."""
     found = []
     for folder, folders, files in os.walk(root):
         for path in (Path(folder, name) for name in (*folders, *files)):

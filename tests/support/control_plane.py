@@ -1,4 +1,4 @@
-"""`serve` inside the test process, on its real port, with a client to talk to it and real people in its rooms."""
+"""`serve` inside the test process, on its real port, with an HTTP client and real people in its rooms."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 
 class Clock:
-    """The time of day, unless somebody moves it."""
+    """Wall clock that a test can move."""
 
     def __init__(self) -> None:
         self.moved_by = 0.0
@@ -69,7 +69,7 @@ async def eventually(look: Callable[[], Awaitable[_T | None]], within: float, wh
 
 @contextmanager
 def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[str]:
-    """In a thread with a loop of its own, as in a process of its own: what is late there ends with it."""
+    """Runs serve in a thread with its own loop, as in its own process: unfinished work there ends with it."""
     config = uvicorn.Config(
         create_app(settings, lambda _error: None, clock),
         host=settings.host,
@@ -93,7 +93,7 @@ def serving(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
 
 @contextmanager
 def serving_apart(settings: Settings) -> Iterator[str]:
-    """In a process of its own: many rooms in this one leave a thread beside them no time."""
+    """Runs serve in its own process: with many rooms in the test process a thread would get no CPU time."""
     environment = dict(os.environ) | settings.as_environment()
     with (settings.home / "serve.log").open("wb") as log:
         serve = subprocess.Popen(
@@ -126,7 +126,7 @@ async def control_plane(settings: Settings, *, apart: bool = False) -> AsyncIter
 
 @asynccontextmanager
 async def visitor(session: dict[str, Any]) -> AsyncIterator[rtc.Room]:
-    """A person with a real LiveKit client and a microphone: LiveKit announces who publishes nothing up to 3 s later."""
+    """A person with a real LiveKit client and a microphone: without a track LiveKit announces them up to 3 s later."""
     room = rtc.Room()
     microphone = rtc.AudioSource(48_000, 1)
     await room.connect(session["server_url"], session["participant_token"])

@@ -1,4 +1,4 @@
-"""The lifecycle core as one namespace: the real one, or a mutant of it loaded under another name."""
+"""Lifecycle core as one namespace: the real one, or a mutant of it loaded under another name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several people at once, each in a room of their own: nobody hears or reads what is another's."""
+"""Several people at the same time, each in a separate room: no one may hear or read what belongs to another."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ WORDS: Final = (
     *("umbrella", "penguin", "chocolate", "diamond", "saxophone"),
 )
 _ARRIVE_AT_ONCE: Final = 3
-"""Each costs the start of a process, seconds of a core. All talk at once."""
+"""Each starts a process, which takes seconds of a core. Later all talk at the same time."""
 _SOUND_WITHIN: Final = 60.0
 
 
 async def crowd(stack: Stack, api: ControlApi, agent: str, said: Sequence[str]) -> None:
-    """One person for each word, all at once. Every answer holds its own word; no caption and no sound another's.
+    """One person per word, all at the same time. Every answer holds its own word; no caption or audio holds another's.
 
-    They type: ten who speak at once are more than two cores hear in time.
+    They type: two cores cannot transcribe ten speakers in time.
     """
     stack.llm.script(Rule(user=r"word is (\w+)", reply=r"Your word is \1."))
     through_the_door = asyncio.Semaphore(_ARRIVE_AT_ONCE)
@@ -59,14 +59,14 @@ async def _tell(stack: Stack, person: Caller, word: str) -> list[str]:
 
 
 async def heard_words(stack: Stack, heard: Callable[[], NDArray[np.float32]], last: str) -> list[str]:
-    """All that is recognised once `last` is among it: sound comes after its caption. What there is when time is up."""
+    """All recognised words once `last` is among them (audio comes after its caption), or those at the deadline."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _SOUND_WITHIN
     said: list[str] = []
     known = recognised = 0
     while last not in said and loop.time() < deadline:
         loud = without_silence(heard(), MICROPHONE_RATE)
-        if len(loud) == known != recognised:  # whoever still speaks is heard out: recognising costs the others time
+        if len(loud) == known != recognised:  # only after the speech has ended: STT takes CPU time from the others
             said = words(await asyncio.to_thread(recognise, loud, stack.settings.models_url, rate=MICROPHONE_RATE))
             recognised = known
         known = len(loud)

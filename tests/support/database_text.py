@@ -1,4 +1,4 @@
-"""Every text in every table, for tests that look for words that must be nowhere."""
+"""All text in all tables, for tests that words are stored nowhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both databases we promise: SQLite, and a real Postgres of the test run's own."""
+"""Databases that we support: SQLite, and a real Postgres that belongs to the test run."""
 
 from __future__ import annotations
 

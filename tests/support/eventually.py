@@ -1,4 +1,4 @@
-"""Waiting for something that offers no event, with a deadline."""
+"""Polling with a deadline, for conditions that offer no event."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PATIENCE = 60.0
-"""Seconds for what must happen and whose speed is not the question: other things may keep the machine busy."""
+"""Seconds for events that must happen but whose speed is not tested: the machine may be busy with other work."""
 
 
 def eventually(look: Callable[[], T], good: Callable[[T], bool], *, within: float, every: float = 0.2) -> T:
-    """The first good answer; the last one, whatever it is, when time is up."""
+    """The first good result, or the last one at the deadline."""
     deadline = time.monotonic() + within
     while True:
         seen = look()

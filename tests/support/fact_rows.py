@@ -1,4 +1,4 @@
-"""A plain store of facts on the real table, for what only needs the rows."""
+"""Minimal fact store on the real table, for tests that need only the rows."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class FactRows:
 def _fact(row: Any) -> Fact:
     values = {name: row[name] for name in Fact.__dataclass_fields__}
     values |= {
-        "said_at": row["said_at"].replace(tzinfo=UTC),  # SQLite drops it
+        "said_at": row["said_at"].replace(tzinfo=UTC),  # SQLite drops the timezone
         "source": FactSource(row["source"]),
         "state": FactState(row["state"]),
         "archive_state": ArchiveState(row["archive_state"]),

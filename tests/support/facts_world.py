@@ -1,4 +1,4 @@
-"""A proposer and an embedder for tests: what they answer is written down, and every answer takes one call."""
+"""Scripted proposer and embedder for tests: fixed answers without a model; each call is recorded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScriptedProposer:
 
 
 class WordEmbedder:
-    """Texts that share words are near each other."""
+    """Embedder in which texts that share words are similar."""
 
     model = "words@1"
 

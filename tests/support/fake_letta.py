@@ -1,6 +1,6 @@
-"""A Letta in memory behind `LettaPort`, held to the same words as the real one by tests/contract/memory.
+"""Letta in memory behind `LettaPort`; tests/contract/memory holds it to the same behaviour as the real one.
 
-It can be told to fail the next recording in each of the ways the real one was seen to fail.
+It can be told to fail the next recordings in each way in which the real one has failed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class FakeLetta(FakeHomes):
         self.fails_on: set[str] = set()
         self.answer: Sequence[str] = ("I ", "do not ", "know.")
         self.seen: list[str] = []
-        """With each answer: all that its model was given, and all that Letta's own search tools could give it."""
+        """For each answer: everything in the model's prompt, and everything that Letta's search tools could return."""
         self.away = False
         self.mishaps: list[Mishap] = []
 
@@ -123,7 +123,7 @@ class FakeLetta(FakeHomes):
         return [p.text for p in kept if words & set(re.findall(r"\w{3,}", p.text.lower()))]
 
     async def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
-        """Keeps both or, when closed early, nothing."""
+        """Stores question and answer or, when closed early, nothing."""
         if conversation_id not in self.conversations:
             raise Permanent(Code.AGENT_NOT_FOUND, f"no conversation {conversation_id}")
         agent_id = self.owner[conversation_id]

@@ -1,4 +1,4 @@
-"""Homes, passages and single blocks of the Letta in memory."""
+"""Homes, passages and single blocks of Letta in memory."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class FakeHomes:
         self.homes: dict[str, tuple[str, str]] = {}
         self.copies: dict[str, frozenset[str]] = {}
         self.owner: dict[str, str] = {}
-        """Conversation -> agent."""
+        """Conversation → agent."""
         self.numbers = itertools.count(1)
         self.conversations: dict[str, list[StoredMessage]] = {}
         self.compiled: dict[str, str] = {}
-        """Conversation -> the blocks in its prompt, as they were when it was made or recompiled."""
+        """Conversation → the blocks in its prompt, as of its creation or last recompilation."""
         self.archive: dict[str, list[StoredPassage]] = defaultdict(list)
         self.written: dict[tuple[str, str], str] = {}
         self.passage_failures: list[bool] = []
-        """Of the next passages that are added: whether Letta kept the one whose answer was lost."""
+        """Lost responses of the next added passages: True if Letta stored the passage nevertheless."""
         self.passages_added = 0
 
     def known(self, agent_id: str) -> tuple[AgentSummary, tuple[Block, ...]]:
@@ -115,7 +115,7 @@ class FakeHomes:
         return None if value is None else StoredBlock(value, self.written.get((agent_id, label)))
 
     async def holds(self, words: str) -> bool:
-        """Anywhere that somebody could read it."""
+        """Whether the words are anywhere in its data."""
         held = (self.agents, self.conversations, self.compiled, dict(self.archive), self.written)
         return words in repr(held)
 
@@ -124,7 +124,7 @@ class FakeHomes:
         self.written[agent_id, label] = value
 
     async def edit_block(self, agent_id: str, label: str, value: str, description: str = "") -> None:
-        """As a person does in Letta."""
+        """As a user does in Letta."""
         summary, blocks = self.known(agent_id)
         changed = {b.label: b for b in blocks} | {label: Block(label, value, description)}
         remembers = in_a_line({b.label: b.value for b in changed.values()})
@@ -132,6 +132,6 @@ class FakeHomes:
         self.agents[agent_id] = (summary, tuple(changed.values()))
 
     async def remove_block(self, agent_id: str, label: str) -> None:
-        """As a person does in Letta."""
+        """As a user does in Letta."""
         summary, blocks = self.known(agent_id)
         self.agents[agent_id] = (summary, tuple(b for b in blocks if b.label != label))

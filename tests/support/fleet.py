@@ -1,10 +1,11 @@
-"""Rooms, workers, jobs, observers, a media server and a database, simulated in virtual time around the real core.
+"""Simulation of a whole installation in virtual time around the real core: rooms, workers, jobs, observers, a media
+server and a database.
 
-Real: the machine of every job, `Watch` and `decide()` of every observer. Simulated, with the manners
-of livekit-server: a dispatch is lost when no worker is free, a dead agent stays listed for 15–25 s, rooms do not
-survive the server, webhooks get lost. Claims and leases are atomic updates that fail while the database is locked.
+Real: the machine of every job, `Liveness` and `decide()` of every observer. Simulated, with the behaviour of
+livekit-server: a dispatch is lost when no worker is free, a dead agent stays listed for 15–25 s, rooms do not survive
+the server, webhooks get lost. Claims and leases are atomic updates that fail while the database is locked.
 
-The laws are checked while it runs; a broken one raises `LawBrokenError`.
+The laws are checked during the run; a violation raises `LawBrokenError`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tests.support.machine_world import require
 
 
 class Observer:
-    """One replica of the monitor: looks at rooms when woken or due, and claims before it acts."""
+    """Replica of the monitor: looks at rooms when woken or due, and claims before it acts."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -63,7 +64,7 @@ class Observer:
             if type(action).__name__ == "Look":
                 self.wake(session, action.at)
             else:
-                # Another observer may be faster: claims decide, not decisions.
+                # Another observer may be faster: the claim counts, not the decision.
                 fleet.after(fleet.draw.uniform(0.005, 0.05), partial(fleet.act, session, action, self))
 
 
@@ -103,7 +104,7 @@ class Fleet:
         self.jobs_ever = 0
         self.visitors: list[Any] = []
         self.observe: Callable[[str, Session, str], None] = lambda _event, _session, _sid: None
-        """Told what an independent client in each room would see and hear."""
+        """Called with each event that an independent client in the room would see or hear."""
         self.observers = [Observer(self) for _ in range(observers)]
 
     # --- time ---
@@ -254,7 +255,7 @@ class Fleet:
     # --- media server ---
 
     def wake(self, session: Session, *, by_us: bool = False) -> None:
-        """A webhook, or something we did ourselves."""
+        """Wakes the observers, after an action of ours or by a webhook, which may get lost."""
         if by_us or (self.now >= self.webhooks_lost_until and self.draw.random() > 0.02):
             for observer in self.observers:
                 observer.wake(session, self.now + 0.05)
@@ -295,7 +296,7 @@ class Fleet:
         if not session.exists or not self.server_up or session.lease.job is not job:
             job.end(release=True)
             return
-        # One whose death is certified may still be listed when an outsider asks for its successor.
+        # A dead agent whose exit is reported may still be listed when an outsider dispatches its successor.
         listed = [other.id for other in session.agents.values() if not other.stranger and not other.dead]
         require(not listed, "one agent at a time", f"{session.name}: {job.id} joins {listed}")
         job.joined_at, job.in_room = self.now, True
@@ -316,7 +317,7 @@ class Fleet:
             self.wake(job.session)
 
     def remove(self, job: Job, reason: str) -> None:
-        """RemoveParticipant: off the list at once; the process learns of it if it still runs."""
+        """RemoveParticipant: unlisted at once; the process is notified if it still runs."""
         self.unlist(job)
         if not job.stranger and not job.dead:
             self.after(0.05, lambda: self._kicked(job, reason))
@@ -339,7 +340,7 @@ class Fleet:
         self.observe("human.joined", session, sid)
         self.count("visits")
         first = next(iter(session.humans))
-        # Nobody who is alive saw them come: whoever serves the room next cannot know that the visit is an old one.
+        # If no live agent saw the arrival, the next agent cannot know that the visit began earlier.
         unseen = not any(job.may_speak(self.now) and not job.wedged for job in session.agents.values())
         self.visit_of[sid] = self.counts["visits"] if unseen or first == sid else self.visit_of.get(first, 0)
         for job in list(session.agents.values()):
@@ -354,7 +355,7 @@ class Fleet:
         if sid not in session.humans:
             return
         if abrupt:
-            # The server goes on listing them until their connection times out.
+            # The server lists the person until the connection times out.
             self.after(self.draw.uniform(15, 25), lambda: self.depart(session, sid))
             return
         del session.humans[sid]
@@ -367,7 +368,7 @@ class Fleet:
         self.wake(session)
 
     def say(self, session: Session) -> None:
-        """Somebody in the room says something; whoever serves the room answers."""
+        """A person in the room says something; the agents that serve the room answer."""
         for job in list(session.agents.values()):
             if job.stranger or job.dead or job.paused_until is not None or not job.in_room:
                 continue
@@ -390,7 +391,7 @@ class Fleet:
         require(not others, "at most one agent speaks in a room", f"{job.session.name}: {job.id} and {others}")
 
     def service_changed(self, session: Session) -> None:
-        """Account for the time a human waits without a ready agent."""
+        """Accounts for the time a human waits without a ready agent."""
         holder = session.lease.job
         served = holder is not None and holder.ready and holder.may_speak(self.now) and not holder.wedged
         if not session.humans or served:
@@ -403,7 +404,7 @@ class Fleet:
             self.waiting[session.name] = None
 
     def check_bound(self, bound: float) -> None:
-        """No room with a human has waited longer than `bound`, unless it was told that agents fail here."""
+        """No room with a human waits longer than `bound` for a ready agent, unless the failure was reported to it."""
         for name in list(self.waiting):
             session = self.sessions[name]
             self.service_changed(session)  # a holder may speak again as soon as a renewal goes through
@@ -430,7 +431,7 @@ class Fleet:
         return session
 
     def resync(self) -> None:
-        """The periodic look at everything, for when no webhook comes."""
+        """Periodic look at every room, in case webhooks are lost."""
         for session in self.sessions.values():
             for observer in self.observers:
                 observer.wake(session, self.now)

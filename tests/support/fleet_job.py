@@ -1,4 +1,4 @@
-"""The parts of the simulated installation that talk to a machine: sessions, workers, and the jobs they run."""
+"""Sessions, workers and jobs of the simulated installation: the parts that drive a lifecycle machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.support.fleet import Fleet
 
 SELF_FENCE = 12.0
-"""A holder that could not renew for this long is silent: less than the observers' 15 s."""
+"""A lease holder that could not renew for this long stops speaking: less than the observers' 15 s."""
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Lease:
 
 @dataclass(slots=True)
 class Session:
-    """A room with its rows in the database and its participants in the media server."""
+    """Room, with its database rows and its participants in the media server."""
 
     name: str
     resident: bool
@@ -31,7 +31,7 @@ class Session:
     ended: bool = False
     humans: dict[str, Any] = field(default_factory=dict)
     agents: dict[str, Job] = field(default_factory=dict)
-    """By sid, as listed: includes the dead that are not gone yet, and strangers."""
+    """By sid, as listed: dead agents that are still listed and strangers included."""
     lease: Lease = field(default_factory=Lease)
     attempts: int = 0
     attempted_at: float = 0.0
@@ -44,11 +44,11 @@ class Session:
     missing_since: float = 0.0
     unserved_since: float | None = None
     excused: float = 0.0
-    """Seconds of the current gap in which no one could have helped."""
+    """Seconds of the current gap in which no agent could have served."""
 
 
 class Job:
-    """One assistant: its machine, and a driver that performs effects in virtual time."""
+    """Job of one assistant: its machine, and a driver that performs effects in virtual time."""
 
     def __init__(self, fleet: Fleet, session: Session, worker: Worker, number: int) -> None:
         self.fleet, self.session, self.worker = fleet, session, worker
@@ -66,7 +66,7 @@ class Job:
         self.wedged = False
         self.paused_until: float | None = None
         self.frozen_at: float | None = None
-        """Renewals stopped here."""
+        """Time at which renewals stopped."""
         self.inbox: list[Any] = []
         self.failed = ""
         self.unanswered_since: float | None = None
@@ -77,7 +77,7 @@ class Job:
     # --- lease ---
 
     def beat(self, now: float) -> int:
-        """The number of the last renewal that went through; none do while the database is locked."""
+        """Number of the last successful renewal; none succeeds while the database is locked."""
         until = now if self.frozen_at is None else min(now, self.frozen_at)
         slot = int((until - self.taken_at) / 3.0)
         while slot > 0 and self.fleet.locked_at(self.taken_at + slot * 3.0):
@@ -85,7 +85,7 @@ class Job:
         return slot
 
     def holds(self, now: float) -> bool:
-        """By its own reckoning: what it checks before each audio frame."""
+        """Whether it considers its lease valid: the check before each audio frame."""
         return not self.stranger and now - (self.taken_at + self.beat(now) * 3.0) < SELF_FENCE
 
     def may_speak(self, now: float) -> bool:
@@ -104,13 +104,13 @@ class Job:
             effects = self.fleet.handle(self, event)
         except self.fleet.core.machine.IllegalTransition as error:
             raise LawBrokenError("nothing illegal happens", f"{self.session.name}: {error}") from error
-        if self.session.lease.job is self:  # one that was fenced has no say in what is kept
+        if self.session.lease.job is self:  # a fenced job must not change what is kept
             self.session.greeted = self.machine.greeted
         for effect in effects:
             PERFORM[type(effect).__name__](self, effect)
 
     def later(self, seconds: float, make: Callable[[], Any], episode: int | None = None) -> None:
-        """Tell what `make` gives, in a while; with an episode it is a task that can be cancelled."""
+        """Tells the event of `make` after a delay; with an episode it is a task that can be cancelled."""
         task = object()
         if episode is not None:
             self.tasks[task] = episode
@@ -132,7 +132,7 @@ class Job:
         self.end(release=True)
 
     def end(self, *, release: bool) -> None:
-        """The process is gone; with `release` its lease goes too."""
+        """Ends the process; with `release` its lease, too."""
         if not self.ended:
             self.ended = True
             self.worker.jobs.pop(self, None)
@@ -174,7 +174,7 @@ def _greet(job: Job, effect: Any) -> None:
         fleet.after(0.5, lambda: fleet.observe("audio.ended", session, job.sid))
     job.later(1.5, lambda: fleet.core.events.GreetingFinished(effect.episode), effect.episode)
     if job.flushing or fleet.now < job.deaf_until + 1.0 or not job.in_room:
-        return  # it could not know who came and left meanwhile
+        return  # it could not know about arrivals and departures meanwhile
     require(sid in session.humans, "nothing is spoken to an empty room", f"{session.name} {effect}")
     visit = fleet.visit_of[sid]
     require(

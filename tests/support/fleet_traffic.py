@@ -1,4 +1,4 @@
-"""What happens to the simulated installation: people who come and go, and everything that breaks."""
+"""Traffic and faults for the simulated installation: people who come and go, and everything that breaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.fleet_job import Job, Session
 
 
 class Visitor:
-    """Comes back to one place again and again; a session that expired is followed by another."""
+    """Person who visits one place repeatedly; an expired session is followed by a new one."""
 
     def __init__(self, fleet: Fleet, place: str, *, resident: bool, pause: float, long_stays: float) -> None:
         self.fleet, self.place, self.resident, self.pause = fleet, place, resident, pause
@@ -35,7 +35,7 @@ class Visitor:
         self.enter(150.0 if draw.random() < self.long_stays else draw.uniform(5, 25))
 
     def enter(self, stay: float) -> None:
-        """Connect; a room that is not there yet is tried again."""
+        """Connects; retries while the room does not exist yet."""
         fleet, session = self.fleet, self.session
         if not session.exists or not fleet.server_up:
             if session.ended:
@@ -64,7 +64,7 @@ class Visitor:
             fleet.after(200.0 if again > 0.99 else gap, self.come)
 
 
-# --- faults, each on something chosen at random ---
+# --- faults, each on a random target ---
 
 
 def _jobs(fleet: Fleet) -> list[Job]:
@@ -199,7 +199,7 @@ def _some_session(fleet: Fleet) -> Session:
 
 
 def outsider_dispatches(fleet: Fleet) -> None:
-    """Somebody calls CreateDispatch twenty times with what they saw last."""
+    """An outsider calls CreateDispatch twenty times with a possibly outdated epoch."""
     session = _some_session(fleet)
     if session.exists and fleet.server_up:
         for _ in range(20):
@@ -207,7 +207,7 @@ def outsider_dispatches(fleet: Fleet) -> None:
 
 
 def stranger_joins(fleet: Fleet) -> None:
-    """An agent without a lease turns up in a room."""
+    """An agent without a lease joins a room."""
     session = _some_session(fleet)
     if session.exists and fleet.server_up:
         fleet.jobs_ever += 1
@@ -226,7 +226,7 @@ def letta_down(fleet: Fleet) -> None:
 
 
 def our_reconnect(fleet: Fleet) -> None:
-    """An agent's own connection breaks and comes back: what happened meanwhile was not reported."""
+    """An agent's own connection breaks and comes back: it received no events meanwhile."""
     jobs = [job for job in _jobs(fleet) if job.in_room and job.ready and not job.wedged]
     if jobs:
         job = fleet.draw.choice(jobs)
@@ -242,7 +242,7 @@ def drain_job(fleet: Fleet) -> None:
 
 
 def by_hand(fleet: Fleet) -> None:
-    """A reset or a change of agent in the middle of anything."""
+    """A reset or a change of agent at any moment."""
     jobs = [job for job in _jobs(fleet) if job.in_room]
     if jobs:
         ev = fleet.core.events
@@ -271,7 +271,7 @@ FAULTS = {**LOCAL, **GLOBAL}
 
 
 def break_something(fleet: Fleet) -> str:
-    # What hits everybody comes as often in a large fleet as in a small one.
+    # Global faults are as frequent in a large fleet as in a small one.
     share = 5 / max(5, len(fleet.visitors))
     weights = [*LOCAL.values(), *(weight * share for weight in GLOBAL.values())]
     (fault,) = fleet.draw.choices(list(FAULTS), weights)
@@ -284,7 +284,7 @@ def break_something(fleet: Fleet) -> str:
 def populate(
     fleet: Fleet, rooms: int, *, pause: float, fault_every: float, bound: float, long_stays: float = 0.03
 ) -> None:
-    """People in `rooms` rooms, something broken every so often, and an eye on the bound: some stay longer than that."""
+    """Adds people in `rooms` rooms, random faults, and the check of `bound`; some visits are longer than the bound."""
     fleet.visitors = [
         Visitor(fleet, f"room-{number}", resident=number % 5 == 0, pause=pause, long_stays=long_stays)
         for number in range(rooms)

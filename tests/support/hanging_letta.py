@@ -1,4 +1,4 @@
-"""A Letta that never answers, while it hangs; before and after it is the one in memory."""
+"""Letta in memory that never answers while `hangs` is set."""
 
 from __future__ import annotations
 

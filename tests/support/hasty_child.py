@@ -1,5 +1,6 @@
-"""A child process that promises to keep each connection and closes it when it is used again: what the real ones do
-with one that was idle for five seconds, in the moment in which it is used."""
+"""Child process that announces keep-alive and closes each connection when it is used again: the race of a real server
+that closes a connection after five idle seconds at the moment of its next use.
+"""
 
 from __future__ import annotations
 

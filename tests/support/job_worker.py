@@ -1,4 +1,4 @@
-"""A worker whose jobs are the real ones (conversation/job.py), many in one process: cheap enough for one per fault."""
+"""Worker with real jobs (conversation/job.py), many in one process: cheap enough for one job per fault."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENDS_WITHIN: Final = 20.0
 
 
 class RealJob:
-    """What livekit's job process does around an entrypoint, without the process."""
+    """Everything that livekit's job process does around an entrypoint, without the process."""
 
     def __init__(self, assignment: wire.JobAssignment, url: str, detection: vad.VAD) -> None:
         self.room = rtc.Room()
@@ -68,7 +68,7 @@ class RealJob:
 
 
 class JobWorker(LightWorker):
-    """Its jobs find their settings in the environment, as in a process of their own."""
+    """Light worker whose jobs are real ones; they read their settings from the environment, as in a job process."""
 
     def __init__(self, settings: Settings, detection: vad.VAD, *, capacity: int) -> None:
         super().__init__(settings, capacity=capacity)
@@ -110,7 +110,7 @@ class JobWorker(LightWorker):
 def world_of_jobs(
     livekit: Settings, home: Path, agents: Collection[str], rules: Collection[Rule], *failures: Failure
 ) -> Iterator[tuple[Settings, LettaDirectoryServer]]:
-    """What real jobs need besides LiveKit: models that follow a script, and a Letta that lists these agents."""
+    """The backends of real jobs besides LiveKit: scripted models, and a Letta that lists `agents`."""
     with ScriptedLLM() as llm:
         llm.script(*rules, failures=failures)
         models = {"llm_base_url": llm.base_url, "tts_base_url": llm.base_url, "stt_base_url": llm.base_url}
@@ -122,7 +122,7 @@ def world_of_jobs(
             for name, value in settings.as_environment().items():
                 patch.setenv(name, value)  # jobs read it
             yield settings, letta
-            gc.collect()  # of native rooms: they would call into an interpreter that ends
+            gc.collect()  # frees native rooms, which would call into the interpreter while it ends
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Processes of memory that are killed at random moments: a few times in each run of the tests, often in nightly."""
+"""Tests of memory processes killed at random moments: a few kills in each test run, many in nightly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voice_agent.storage import Database, upgrade
 
 
 async def talk_is_killed(stack: Stack, home: Path, kills: int) -> None:
-    """Nothing is lost and nothing doubled on its way to Letta."""
+    """No turn is lost or stored twice on its way to Letta."""
     real = RealLetta(stack)
     agent = await asyncio.to_thread(real.add_agent, "Ada", {"persona": "I am Ada."})
     mortal = Mortal(stack, home, agent)
@@ -41,7 +41,7 @@ async def archiving_is_killed(stack: Stack, home: Path, kills: int) -> None:
 
 
 async def learning_is_killed(home: Path, kills: int) -> None:
-    """No fact is lost, and none is there twice."""
+    """No fact is lost or stored twice."""
     url = sqlite_database(home)
     database = Database(url)
     await upgrade(database)

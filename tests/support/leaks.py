@@ -1,4 +1,4 @@
-"""What the test process holds: compared before and after each test, so that nothing is left behind unseen."""
+"""Leak check of the test process: threads, processes, files and tasks, compared before and after each test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Self
 import psutil
 
 GRACE = 3.0
-"""Threads and sockets that were told to end need a moment."""
+"""Seconds that ending threads and closing sockets may take."""
 IGNORED_FILES = ("/dev/", "/proc/", "/sys/", "pipe:", "anon_inode:")
 
 
@@ -28,17 +28,17 @@ class Holdings:
     @classmethod
     def now(cls) -> Self:
         return cls(
-            # A native library's thread that once called into Python stays listed for ever, alive or not.
+            # A thread of a native library that has called into Python stays listed for ever, alive or not.
             threads=frozenset(t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)),
             processes=frozenset(_children()),
             files=frozenset(_open_files()),
         )
 
     def leaked(self) -> list[str]:
-        """What is held now and was not then, after the grace."""
+        """Resources held now, after the grace, and not at the earlier snapshot."""
         deadline = time.monotonic() + GRACE
         while (found := self._new()) and time.monotonic() < deadline:
-            gc.collect()  # slow, and seldom needed
+            gc.collect()  # slow, and rarely needed
             time.sleep(0.05)
         return found
 
@@ -58,7 +58,7 @@ def leaked_tasks(before: frozenset[asyncio.Task[object]]) -> list[str]:
 
 
 def _children() -> Iterator[int]:
-    """Of every thread. What they started themselves is theirs to end."""
+    """Direct children of every thread; grandchildren are the children's responsibility."""
     for thread in Path("/proc/self/task").iterdir():
         with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
             yield from map(int, (thread / "children").read_text().split())
@@ -72,7 +72,7 @@ def _name(pid: int) -> str:
 
 
 def _kept_alive_by_clients() -> set[int]:
-    """Connections at a server inside the test process: when they end is their client's business."""
+    """Server-side connections inside the test process: their clients decide when they end."""
     tcp = psutil.Process().net_connections(kind="tcp")
     ours = {one.laddr.port for one in tcp if one.status == psutil.CONN_LISTEN}
     return {one.fd for one in tcp if one.status != psutil.CONN_LISTEN and one.laddr.port in ours}

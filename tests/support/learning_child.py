@@ -1,6 +1,6 @@
-"""A process that tells and learns until it is killed: `python -m tests.support.learning_child URL LIFE`.
+"""Process that adds turns and learns from them until it is killed: `python -m tests.support.learning_child URL LIFE`.
 
-Prints the id of each turn once it is durable. Every turn tells two facts that no other turn tells.
+Prints the id of each turn once it is durable. Every turn holds two facts that no other turn holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AGENT = "agent-1"
 
 
 class TwoFacts:
-    """What is said names the turn; both facts do, too."""
+    """Proposer of two facts per turn; the statement and both facts name the turn."""
 
     async def propose(self, statement: str, before: str = "") -> list[str]:
         name = statement.split()[-1].strip(".")

@@ -1,4 +1,4 @@
-"""Agents made, and turns read, through Letta's own interface: past our code."""
+"""Letta agents and turns through Letta's own HTTP interface, past our code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_agent.memory.letta import NOTE_MARK
 
 
 def make_agent(stack: Stack, name: str, *facts: str) -> str:
-    """An assistant whose memory, and nothing else in the world, knows these facts."""
+    """An assistant with these facts in its memory and nowhere else."""
     agent = stack.letta(
         "POST",
         "/v1/agents/",
@@ -36,7 +36,7 @@ def spoken_turns(stack: Stack, agent: str) -> list[tuple[str, str]]:
 
 
 def spoken_conversations(stack: Stack, agent: str) -> list[list[tuple[str, str]]]:
-    """One after the other, without the work on the agent's memory, which comes and goes in conversations of its own."""
+    """Role and text per conversation, without the temporary conversations of work on the agent's memory."""
     found = []
     for conversation in pages(stack, "/v1/conversations/", agent_id=agent):
         messages = [
@@ -50,7 +50,7 @@ def spoken_conversations(stack: Stack, agent: str) -> list[list[tuple[str, str]]
 
 
 def pages(stack: Stack, path: str, **params: str) -> Iterator[Any]:
-    """Every item of a list of Letta's; nothing of what has been deleted meanwhile."""
+    """Every item of a paged list of Letta; ends without an error if the list is deleted meanwhile."""
     after: dict[str, str] = {}
     try:
         while page := stack.letta("GET", path, params={"limit": "100"} | params | after):

@@ -1,4 +1,4 @@
-"""The part of Letta's HTTP interface that lists agents, with pages as the real one has them. It can be away."""
+"""Letta's HTTP interface for listing agents, with pages like the real one's. It can be unavailable."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LettaDirectoryServer:
                 self.wfile.write(data)
 
             def do_POST(self) -> None:
-                """Nothing can be written: what is asked for is not there."""
+                """Writes are not supported: 404."""
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 data = b'{"detail": "not found"}'
                 self.send_response(503 if directory.away else 404)
@@ -42,7 +42,7 @@ class LettaDirectoryServer:
             do_PATCH = do_DELETE = do_PUT = do_POST  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
+                """No log."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True

@@ -1,5 +1,4 @@
-"""Stands between us and a real Letta and spoils what it is told to spoil. Only posts of turns are spoilt; while it is
-`down`, everything is."""
+"""Fault-injecting proxy in front of a real Letta. Faults hit posts of turns only; while `down`, every request fails."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ class LettaProxy:
         self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request of one connection; the client opens another for its next."""
+        """One request per connection."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)

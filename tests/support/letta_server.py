@@ -1,4 +1,4 @@
-"""A real Letta for the memory tests, with what a person would do to it past our code."""
+"""Real Letta for the memory tests, with the edits that a user makes in Letta, past our code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_SUCH_AGENT = "agent-00000000-0000-4000-8000-000000000000"
 
 
 class RealLetta:
-    """The stack's own server, by its REST interface."""
+    """Letta of the stack, by its REST interface."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -44,7 +44,7 @@ class RealLetta:
         self._stack.letta("POST", f"/v1/agents/{agent_id}/archival-memory", json={"text": text})
 
     async def holds(self, words: str) -> bool:
-        """In any row of its own database that is not marked as deleted."""
+        """Whether the words are in any row of its database that is not marked as deleted."""
         connection = await asyncpg.connect(postgres.url(self.settings))
         try:
             columns = "SELECT table_name, column_name = 'is_deleted' FROM information_schema.columns"
@@ -61,7 +61,7 @@ class RealLetta:
         return False
 
     def everything_said_to(self, agent_id: str) -> list[Any]:
-        """In any of the agent's conversations."""
+        """Messages of all the agent's conversations."""
         found: list[Any] = self._stack.letta("GET", f"/v1/agents/{agent_id}/messages", params={"limit": 100})
         return found
 

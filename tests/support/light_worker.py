@@ -1,6 +1,6 @@
-"""A real worker as LiveKit and our database see one, without speech: it registers, takes leases, joins rooms, is ready.
+"""Light worker: a real one for LiveKit and our database, without speech: it registers, takes leases, joins rooms.
 
-Small enough to be started and killed by the dozen. In a process of its own:
+Small enough to be started and killed by the dozen. As a separate process:
 `python -m tests.support.light_worker SETTINGS SEATS`.
 """
 
@@ -36,16 +36,16 @@ from voice_agent.storage import Database
 
 @dataclass
 class Behaviour:
-    """How the agents of this worker go wrong, when they do."""
+    """Faults of this worker's agents."""
 
     becomes_ready: bool = True
     health: Health = field(default_factory=Health)
     fails_with: Health | None = None
-    """Leaves right after joining, with this error code."""
+    """Leaves right after joining, with this health in its lease."""
 
 
 class LightAgent:
-    """One job: an agent in a room."""
+    """Job of this worker: an agent in a room."""
 
     def __init__(self, job_id: str, metadata: JobMetadata, leases: Leases, behaviour: Behaviour, secret: str) -> None:
         self.job_id = job_id
@@ -99,7 +99,7 @@ class LightAgent:
 
     def _reset(self) -> None:
         if self._gone.is_set():
-            return  # that one leaves a room may be heard while we leave it too
+            return  # the event may arrive while this agent leaves the room, too
         self.episode += 1
         self._resets.append(asyncio.create_task(self.publish(ready=True), name=f"reset of {self.job_id}"))
 
@@ -134,7 +134,7 @@ class LightWorker:
         await self._database.close()
 
     async def meets(self, identity: str, within: float = PATIENCE) -> None:
-        """One of this worker's agents has seen this person."""
+        """Waits until one of this worker's agents has seen this person."""
         deadline = time.monotonic() + within
         while not any(identity in agent.room.remote_participants for agent in self.agents.values()):
             assert time.monotonic() < deadline, f"no agent met {identity} within {within} s"

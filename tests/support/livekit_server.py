@@ -1,4 +1,4 @@
-"""A real livekit-server of a test run's own, on free ports, that can be killed and started again."""
+"""LiveKit server of a test run, on free ports; it can be killed and started again."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def settings_on_free_ports(home: Path, **more: object) -> Settings:
 
 @contextmanager
 def running_livekit(**more: object) -> Iterator[LiveKitServer]:
-    """`more`: settings."""
+    """`more` are settings."""
     with temporary_home() as home:
         settings = settings_on_free_ports(home, **more)
         asyncio.run(_prepare(settings))
@@ -90,6 +90,6 @@ async def _prepare(settings: Settings) -> None:
 
 
 async def warm_up(settings: Settings) -> None:
-    """The client's native runtime opens its sockets once per process: they belong to no test."""
+    """Opens the sockets that the client's native runtime opens once per process: they belong to no test."""
     with contextlib.suppress(rtc.ConnectError):
         await rtc.Room().connect(settings.effective_livekit_url, "not a token")

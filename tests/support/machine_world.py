@@ -1,7 +1,7 @@
-"""A machine, a driver that may do everything a real one may do (late, doubled, reordered, never), and the laws.
+"""Lifecycle machine, a driver that may act like any real one (late, twice, out of order, never), and the laws.
 
-`World` keeps its own account of what happened, written independently of the core, and `tell()` holds each answer of the
-machine against it. A broken law raises `LawBrokenError` with the law's name.
+`World` keeps its own account of what happened, written independently of the core, and `tell()` compares each answer of
+the machine with it. A broken law raises `LawBrokenError` with the law's name.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class World:
         self.resident = resident
         self.now = 0.0
         self.pending: list[Any] = []
-        """Results that effects will have, in no promised order."""
+        """Future results of effects, in any order."""
         self.done: list[Any] = []
-        """Results told before, to be told again."""
+        """Results told before, which may be told again."""
         self.fuses: list[Any] = []
-        """StartTimer effects ever seen, cancelled ones included."""
+        """All StartTimer effects seen, cancelled ones included."""
         self.running: dict[str, Any] = {}
         self.present: dict[str, Any] = {}
         self.gone: list[Any] = []
@@ -51,7 +51,7 @@ class World:
         self.greeted_visit = -1
         self.greeted_before: frozenset[str] = frozenset()
         self.lost: dict[str, tuple[float, str]] = {}
-        """Identity of who was greeted and lost since the last conversation began → when, and the call to go on with."""
+        """Identity of a greeted person lost since the last conversation began → when, and the call to go on with."""
         self.resets_asked = 0
         self.torn: set[str] = set()
         self.living_tasks: set[int] = set()
@@ -137,7 +137,7 @@ class World:
             return
         broken = name == "HumansScanned" or event.reason in BROKEN
         for identity in here.keys() - left:
-            # Who was not greeted yet has lost nothing but what they were on their way back to.
+            # A person who was not greeted yet keeps only an earlier loss that they were coming back from.
             lost = (self.now, "") if heard_out else self.lost.pop(identity, None)
             if not left and not broken:
                 self.lost = {}
@@ -245,7 +245,7 @@ class World:
         require(effect.outcome == self.machine.memory, "the outcome tells the memory", str(effect))
 
     def _check_standing(self, data: Any) -> None:
-        """What holds between events: nobody waits for something that will never come."""
+        """Laws that hold between events: nothing waits for an event that will never come."""
         running, state = set(data.timers), data.state
         detail = f"{state}, timers {sorted(running)}, after {self.told[-6:]}"
         require(dict(data.timers) == self.running, "timers are what was asked for", detail)
@@ -281,13 +281,13 @@ class World:
     # --- what may happen ---
 
     def new_human(self, identity: str = "", call: str | None = None) -> Any:
-        """Without a call: with a token of the first one, of the second, or of none."""
+        """Without `call`: by turns with a token of the first call, of the second, or of none."""
         self.counter += 1
         call = CALLS[self.counter // 3 % 3] if call is None else call
         return self.core.states.Human(f"PA_{self.counter}", identity or f"user-{self.counter % 3}", call=call)
 
     def result(self, item: Any, mood: int) -> Any:
-        """What a pending piece of work ends in."""
+        """The event in which pending work ends."""
         events = self.core.events
         if not isinstance(item, tuple):
             return item
@@ -308,7 +308,7 @@ class World:
             self.tell(event)
 
     def fire(self, index: int) -> None:
-        """Any timer ever started, whether or not it was cancelled."""
+        """Fires any timer ever started, also a cancelled one."""
         if self.fuses:
             self.tell(self.fuses[index % len(self.fuses)].fired())
 
@@ -323,7 +323,7 @@ class World:
         self.now += seconds
 
     def settle(self) -> None:
-        """Every result arrives, every bound expires: the assistant must be in conversation, ready, or gone."""
+        """Delivers every result and lets every bound expire: the assistant must be in conversation, ready, or gone."""
         for _ in range(60):
             if self.pending:
                 self.deliver(0)
@@ -340,7 +340,7 @@ class World:
 
 
 def moves(world: World, draw: random.Random) -> list[tuple[float, Callable[[], Any]]]:
-    """What a random walk may do next, with weights."""
+    """The possible next steps of a random walk, with weights."""
     events, machine = world.core.events, world.machine
     somebody = list(world.present)
     here = {human.identity for human in world.present.values()}
@@ -388,7 +388,7 @@ def walks(core: Any, seeds: range, steps: int) -> int:
 
 
 def walk(core: Any, seed: int, steps: int) -> int:
-    """Lives lived one after the other by a seeded random driver; returns how many."""
+    """Runs of a seeded random driver, one after the other; returns their number."""
     draw = random.Random(seed)
     lives = 0
     while steps > 0:

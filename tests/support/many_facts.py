@@ -1,4 +1,4 @@
-"""Many facts at once, for what measures among them."""
+"""Bulk insertion of facts, for benchmarks of recall."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from voice_agent.storage.database import Database, insert_if_absent
 
 
 async def put_facts(database: Database, owner: Owner, texts: Sequence[str]) -> list[Fact]:
-    """In one transaction, with a new revision: without one no recall looks at them. Letta is not asked to hold them,
-    which would keep it busy for minutes."""
+    """One transaction with a new revision: without it recall does not load them. They are not archived in Letta, which
+    would keep it busy for minutes."""
     now = datetime.now(UTC)
     made = [
         Fact(

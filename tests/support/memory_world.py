@@ -1,4 +1,4 @@
-"""An outbox, whoever empties it, and a Letta in memory that can be told to fail."""
+"""Outbox with its drainer, and a Letta in memory that can be told to fail."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class MemoryWorld:
         raise AssertionError("the outbox never became empty")
 
     def said(self) -> list[tuple[str, str, str]]:
-        """Mark, role and text of everything Letta holds."""
+        """Mark, role and text of every message in Letta."""
         return [(m.mark, m.role, m.text) for messages in self.letta.conversations.values() for m in messages]
 
     def marks(self) -> list[tuple[str, str]]:

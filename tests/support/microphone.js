@@ -1,4 +1,4 @@
-// Runs before the page: a microphone that is fed by the test, and ears on the assistant's <audio> element.
+// Runs before the page: a microphone that is fed by the test, and a recorder of the assistant's <audio> element.
 (() => {
   const RATE = 48000;
   let context;
@@ -31,7 +31,7 @@
   let ears;
   let following;
 
-  // The page may replace the element or its track at any time: the newest live one is heard.
+  // The page may replace the element or its track at any time: the newest live one is recorded.
   const newest = (voice) => {
     const streams = [...document.querySelectorAll(voice)].map((element) => element.srcObject).filter(Boolean);
     const live = (track) => track.readyState === "live";

@@ -1,4 +1,4 @@
-"""A real `voice-agent models serve` as a process, for tests."""
+"""Process of a real `voice-agent models serve`, for tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from tests.support.eventually import PATIENCE
 
 LLM = "smollm2-135m-instruct"
-"""Says nothing sensible, but loads in a second."""
+"""Its answers make no sense, but it loads in a second."""
 LOADED_WITHIN = 300.0
 """Includes the first download on a machine with an empty cache."""
 
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 def read_anew(client: openai.OpenAI, known: str, conversation: str, words: str) -> int:
-    """Tokens that had to be computed for a question."""
+    """Prompt tokens of a question that were not in the KV cache."""
     messages: list[ChatCompletionMessageParam] = [
         {"role": "system", "content": known},
         {"role": "user", "content": words},
@@ -69,7 +69,7 @@ def running_models(home: Path, settings: Mapping[str, str], wait: bool = True) -
     if "VOICE_CACHE" in os.environ:
         ours["VOICE_CACHE"] = os.environ["VOICE_CACHE"]
     home.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="va-"))  # not under `home`: the path of a socket is short
+    scratch = Path(tempfile.mkdtemp(prefix="va-"))  # not under `home`: the length of a socket path is limited
     with (home / "models.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "voice_agent.cli", "models", "serve"],
@@ -89,7 +89,7 @@ def running_models(home: Path, settings: Mapping[str, str], wait: bool = True) -
             if process.returncode == -signal.SIGKILL:
                 shutil.rmtree(scratch)
             else:
-                scratch.rmdir()  # it tidies up after itself
+                scratch.rmdir()  # fails if the server did not clean up
 
 
 def _await_ready(running: RunningModels, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,4 +1,4 @@
-"""Processes that talk, sync and are killed at random moments, and what Letta holds of it in the end."""
+"""Talker processes that are killed at random moments, and the check of what Letta holds in the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pairs(turn_ids: list[str]) -> list[tuple[str, str, str]]:
 
 
 class Mortal:
-    """One process after the other, on a database of their own and the real Letta."""
+    """Runner of one talker process after the other (tests/support/talker.py), on one database and the real Letta."""
 
     def __init__(self, stack: Stack, home: Path, agent: str) -> None:
         url = f"sqlite+aiosqlite:///{home / 'voice.db'}"
@@ -43,7 +43,7 @@ class Mortal:
         self._seen: list[str] = []
 
     async def live_and_be_killed(self, life: str, after: float) -> int:
-        """Returns how many turns somebody has heard to their end."""
+        """Returns the number of turns that the process reported as durable."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.talker", life, self._agent),
             env=self._environment,
@@ -61,7 +61,7 @@ class Mortal:
         return len(seen)
 
     async def is_whole_in(self, real: RealLetta) -> None:
-        """Read from Letta: every turn that was heard is there once, in order, and none is there twice."""
+        """Checks in Letta that every reported turn is there once, in order, and no turn twice."""
         async with self._brought_home() as threads:
             conversation, _, _ = await threads.conversation("thread")
         assert conversation is not None
@@ -73,7 +73,7 @@ class Mortal:
 
     @asynccontextmanager
     async def _brought_home(self) -> AsyncIterator[Threads]:
-        """Upkeep at work until everything has arrived; no job is alive any more."""
+        """Runs the memory worker, with no job alive, until everything has reached Letta."""
         settings = self._settings
         database, letta = Database(settings.effective_database_url), LettaClient(settings)
         outbox = Outbox(database)

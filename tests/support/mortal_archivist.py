@@ -1,4 +1,4 @@
-"""Archiving in a process that is killed (tests/support/archivist.py), and what Letta holds in the end."""
+"""Archivist processes that are killed (tests/support/archivist.py), and the check of what Letta holds in the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERSON = "user:robin"
 
 
 class MortalArchivist:
-    """One process after the other, on a database of their own and the real Letta."""
+    """Runner of one archivist process after the other, on one database and the real Letta."""
 
     def __init__(self, stack: Stack, home: Path, agent: str, url: str) -> None:
         self._stack, self._home, self._agent, self._url = stack, home, agent, url
@@ -46,7 +46,7 @@ class MortalArchivist:
         self._learned += (first + rest).decode().split()
 
     async def is_whole(self) -> None:
-        """Read from Letta: every fact that was durable is in the one home, once."""
+        """Checks in Letta that every durable fact is in the one home, once."""
         letta, database = LettaClient(self._stack.settings), Database(self._url)
         try:
             rows, homes = FactRows(database), Homes(database, letta)

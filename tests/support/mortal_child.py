@@ -1,4 +1,4 @@
-"""A child process that takes a request and dies of it, as often as its orders say; afterwards it answers."""
+"""Child process that exits on a request, as often as its orders say; afterwards it answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning in a process that is killed (tests/support/learning_child.py), and what is known in the end."""
+"""Learner processes that are killed (tests/support/learning_child.py), and the check of the facts in the end."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class MortalLearner:
         self.told: list[str] = []
 
     async def live_and_be_killed(self, life: int, after: float) -> int:
-        """Returns how many turns were told and durable."""
+        """Returns the number of durable turns of this process."""
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.learning_child", self._url, str(life)),
             stdout=asyncio.subprocess.PIPE,
         )
         assert child.stdout is not None
-        told = [(await child.stdout.readline()).decode().strip()]  # it has started to tell
+        told = [(await child.stdout.readline()).decode().strip()]  # it has started
         try:
             async with asyncio.timeout(after):
                 while line := await child.stdout.readline():
@@ -42,8 +42,8 @@ class MortalLearner:
         return len(told)
 
     async def is_whole(self) -> None:
-        """Every durable turn is learned from once, and each tells two facts. One that was open when its process died is
-        nobody's to learn from until it is adopted: nobody heard its end."""
+        """Checks that every durable turn is learned from once and has two facts. A turn that was open when its process
+        was killed is not learned from until it is adopted, since its end was not heard."""
         store = FactStore(self._database)
         before = None
         while (standing := await store.standing(OWNER)) != before:

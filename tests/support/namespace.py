@@ -1,4 +1,4 @@
-"""Another host: a network namespace of this machine, joined to it by a pair of interfaces, and to nothing else."""
+"""Network namespace as another host, connected to this machine by a pair of interfaces and to no other network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 
 OURS: Final = "198.51.100.1"
 THEIRS: Final = "198.51.100.2"
-"""Addresses for documentation: no network has them."""
+"""Addresses reserved for documentation: no real network uses them."""
 _NOBODY: Final = "02:00:00:00:00:01"
 """No interface has this address."""
 
@@ -22,12 +22,12 @@ class OtherHost:
     name: str
 
     def command(self, *words: str) -> tuple[str, ...]:
-        """Runs a program there."""
+        """The command line that runs a program there."""
         return ("ip", "netns", "exec", self.name, *words)
 
     @contextmanager
     def unplugged(self) -> Iterator[None]:
-        """Its interface is down, and programs there are told."""
+        """Sets its interface down, which programs there notice."""
         _ip("-netns", self.name, "link", "set", f"{self.name}n", "down")
         try:
             yield
@@ -36,7 +36,7 @@ class OtherHost:
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
-        """Nothing that either side sends arrives, and nobody is told: a network that is broken further away."""
+        """Drops all packets in both directions without a link event, like a network failure further away."""
         ways = (("-netns", self.name), OURS, f"{self.name}n"), ((), THEIRS, f"{self.name}h")
         for where, address, device in ways:
             _ip(*where, "neigh", "replace", address, "lladdr", _NOBODY, "dev", device, "nud", "permanent")
@@ -48,7 +48,7 @@ class OtherHost:
 
 
 def missing() -> str:
-    """Why this machine can have no other host; empty when it can."""
+    """Why network namespaces cannot be used here; empty if they can."""
     if os.geteuid() != 0:
         return "a network namespace needs root"
     if not shutil.which("ip"):
@@ -63,7 +63,7 @@ def missing() -> str:
 
 @contextmanager
 def other_host() -> Iterator[OtherHost]:
-    """Whose only neighbour is `OURS`. It goes with its interfaces, whatever happens."""
+    """A host whose only neighbour is `OURS`; always removed with its interfaces."""
     name = _name()
     inside, outside = f"{name}n", f"{name}h"
     _ip("netns", "add", name)
@@ -76,7 +76,7 @@ def other_host() -> Iterator[OtherHost]:
         _ip("-netns", name, "link", "set", "lo", "up")
         yield OtherHost(name)
     finally:
-        # At once: a namespace takes its interfaces along only when the kernel finds the time.
+        # Explicitly: the kernel removes the interfaces of a namespace some time later.
         subprocess.run(["ip", "link", "del", outside], capture_output=True, check=False)
         _ip("netns", "del", name)
 

@@ -1,4 +1,4 @@
-"""A hidden participant who shares no code with the agent and writes down what it sees and hears (observe/record.py)."""
+"""Hidden participant that shares no code with the agent and records what it sees and hears (observe/record.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voice_agent.settings import Settings
 
 LOUD = 0.01
 SILENT_FOR = 0.4
-"""Shorter pauses are between words."""
+"""Shorter pauses are gaps between words."""
 RATE = 16_000
 
 
@@ -82,7 +82,7 @@ def _is_agent(who: rtc.Participant) -> bool:
 
 @asynccontextmanager
 async def observing(settings: Settings, room_name: str, path: Path) -> AsyncIterator[Path]:
-    """The record grows at `path` meanwhile."""
+    """Appends the record to `path` meanwhile."""
     observer = Observer(room_name, path)
     grants = api.VideoGrants(room_join=True, room=room_name, hidden=True, can_publish=False, can_publish_data=False)
     token = api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret).with_identity("observer")

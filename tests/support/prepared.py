@@ -1,6 +1,6 @@
-"""A Python process that has imported the program: what is run in it is a fork, so imports are paid once, not per run.
+"""Prepared Python process that has imported the program: each run is a fork of it, so imports are paid once.
 
-`python -m tests.support.prepared MODULE...` imports the modules and takes orders, a line of JSON each, on its input.
+`python -m tests.support.prepared MODULE...` imports the modules and reads orders, one JSON line each, from stdin.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WITHIN = 60.0
 
 @dataclass
 class Running:
-    """One run; its output goes to files in `folder`."""
+    """Run in a fork; its output goes to files in `folder`."""
 
     pid: int
     _server: subprocess.Popen[str]
@@ -34,7 +34,7 @@ class Running:
         os.kill(self.pid, number)
 
     def ended(self, within: float = WITHIN) -> subprocess.CompletedProcess[str]:
-        """Waits for its end; what takes longer than that is killed."""
+        """Waits for its end; kills it after `within` seconds."""
         kill = threading.Timer(within, self.send_signal, (signal.SIGKILL,))
         kill.start()
         try:
@@ -47,7 +47,7 @@ class Running:
 
 
 class Prepared:
-    """One run at a time."""
+    """Client of the prepared process, for one run at a time."""
 
     def __init__(self, server: subprocess.Popen[str], folder: Path) -> None:
         self._server = server
@@ -69,7 +69,7 @@ class Prepared:
             server.stdin.close()
 
     def start(self, code: str, *arguments: str, environment: Mapping[str, str], cwd: Path) -> Running:
-        """`code` runs as if by `python -c`."""
+        """Runs `code` as `python -c` does."""
         order = {"code": code, "arguments": arguments, "environment": dict(environment), "cwd": str(cwd)}
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(order | {"folder": str(self._folder)}) + "\n")
@@ -95,7 +95,7 @@ def _tell(**answer: int) -> None:
 
 
 def _become(order: Mapping[str, Any]) -> None:
-    """In the fork: streams, environment, folder and arguments of the run."""
+    """In the fork: sets streams, environment, folder and arguments of the run."""
     sources = [
         (os.devnull, os.O_RDONLY),
         *((f"{order['folder']}/{os.getpid()}.{name}", os.O_WRONLY | os.O_CREAT) for name in ("out", "err")),
@@ -104,7 +104,7 @@ def _become(order: Mapping[str, Any]) -> None:
         opened = os.open(path, flags, 0o600)
         os.dup2(opened, number)
         os.close(opened)
-    # Whoever runs the tests in the background of a shell ignores it, and so would we.
+    # A shell's background job ignores SIGINT, and so would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(order["environment"])
@@ -113,7 +113,7 @@ def _become(order: Mapping[str, Any]) -> None:
 
 
 def _orders() -> str | None:
-    """The code to be run, in a fork; None, in the process itself, when no more orders come."""
+    """Returns the code to run in each fork, and None in the process itself at the end of the orders."""
     for line in sys.stdin:
         order = json.loads(line)
         if (pid := os.fork()) == 0:
@@ -129,4 +129,4 @@ if __name__ == "__main__":
     for module in sys.argv[1:]:
         importlib.import_module(module)
     if (to_run := _orders()) is not None:
-        exec(to_run, {"__name__": "__main__"})  # its end is the end of this interpreter, as of any
+        exec(to_run, {"__name__": "__main__"})  # as in any interpreter, the process exits when the code ends

@@ -1,6 +1,6 @@
-"""Twenty ways in which a stranger may ask for what somebody else told: recall depends on the wording.
+"""Twenty questions by which a stranger may ask for another person's facts: recall depends on the wording.
 
-None says "we" or "our": that is put into other words before it is answered (conversation/one_person.py).
+None says "we" or "our": those questions are rephrased before they are answered (conversation/one_person.py).
 """
 
 from __future__ import annotations

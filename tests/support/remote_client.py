@@ -1,6 +1,8 @@
-"""`python -m tests.support.remote_client URL AGENT` is a person on another host, who knows only where the page is.
+"""Client process for a person on another host who knows only the address of the page:
+`python -m tests.support.remote_client URL AGENT`.
 
-Prints JSON lines: what the page and the door answered, then what was heard in the room. Ends with its standard input.
+Prints JSON lines: the responses of the page and of the session request, then what was heard in the room. Exits at the
+end of its stdin.
 """
 
 from __future__ import annotations

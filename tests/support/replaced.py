@@ -1,6 +1,6 @@
-"""The process that answers goes away in mid-call, and the conversation goes on with another.
+"""Tests of an agent process that ends during a call: the conversation continues with another.
 
-Some of it in each run of the tests, the rest in nightly.
+Some of them run in each test run, the rest in nightly.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ async def goes_on_without_a_second_greeting(
 
 
 async def serve_and_worker_die_together(stack: Stack) -> None:
-    """Nobody is left who could send for an agent, or be one, until both are back."""
+    """No process can dispatch or run an agent until both are back."""
     stack.llm.script(KNOWS_THE_BOAT)
     agent = make_agent(stack, "Lazarus", BOAT)
     async with control_api(stack) as api:
@@ -93,7 +93,7 @@ async def killed(stack: Stack, caller: Caller) -> None:
 
 
 async def sent_away(stack: Stack, caller: Caller) -> None:
-    """As one that is found dead: its lease is taken from it."""
+    """Fences its lease, as if it were found dead."""
     database = Database(stack.settings.effective_database_url)
     try:
         leases, room = Leases(database), str(caller.session["room_name"])
@@ -122,7 +122,7 @@ async def an_open_question_is_answered_once_or_said_to_be_lost(
             lambda: bool({"A clock.", LOST} & set(caller.seen.captions)), "the answer, or that it is lost"
         )
         answered = "A clock." in caller.seen.captions
-        # One that is sent away ends its turn itself, and Letta may hold that by now.
+        # A fenced agent ends its turn itself, and Letta may have stored the turn by now.
         assert answered or end is sent_away
         assert [one.identity != before for one in caller.agents] == [True]
         await caller.until(lambda: caller.attribute(AgentAttribute.STATE) == "engaged", "an engaged agent")

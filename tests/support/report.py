@@ -1,4 +1,4 @@
-"""What every bench writes: figures as JSON, with the machine's load, and a plot beside them."""
+"""Results of a benchmark: figures as JSON, with the machine's load, and a plot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def machine() -> dict[str, Any]:
 
 @contextmanager
 def drawing(path: Path, width: float, height: float) -> Iterator[Any]:
-    """The axes to draw on; written when all is drawn."""
+    """Yields the axes to draw on; the file is written at the end."""
     import matplotlib
 
     matplotlib.use("Agg")

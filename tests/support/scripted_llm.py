@@ -1,4 +1,4 @@
-"""A real OpenAI-style chat server whose answers a test decides. It runs in a thread or as a process of its own:
+"""Scripted LLM: a real OpenAI-style chat server whose answers a test decides. It runs in a thread or as a process:
 
     with ScriptedLLM() as llm:                      # a thread, any free port
         llm.script(Rule(user="dog", reply="Rex."))  # the same calls work against a process: Control(url)
@@ -7,7 +7,7 @@
 
 An answer is, in this order: the first rule that matches; else the sentence of the system prompt that shares most
 words with the last user message, word for word; else `I_DO_NOT_KNOW`. So a right answer proves that the fact was in
-the prompt the caller sent: neither this server nor a rule with a `system` pattern contains it.
+the client's prompt: neither this server nor a rule with a `system` pattern contains it.
 """
 
 from __future__ import annotations
@@ -54,25 +54,25 @@ FailureKind = Literal["500", "429", "401", "garbage", "half", "drop", "hang"]
 
 @dataclass(frozen=True)
 class Rule:
-    """Applies when every pattern given is found (case does not matter)."""
+    """Rule that applies if all its patterns are found, regardless of case."""
 
     user: str = ""
     """In the text of the last user message."""
     system: str = ""
-    """In the system prompt. Its groups can be quoted in `reply` as \\1, \\2; without one, those of `user`."""
+    """In the system prompt. `reply` can quote its groups as \\1, \\2; without a `system` pattern, those of `user`."""
     history: str = ""
     """In an earlier message that is not the system prompt."""
     reply: str = ""
     tool: str = ""
-    """Call this tool instead of (or, with a reply, after) saying something; skipped when the request does not offer it,
-    and once its result is the last message, so that the model then speaks."""
+    """Call this tool. Not called if the request does not offer it or if the last message is a tool result: then
+    `reply` is the answer, and a rule without a reply does not apply."""
     arguments: dict[str, Any] = field(default_factory=dict)
     delay: float = 0.0
     """Seconds before the first word."""
     between: float = 0.0
     """Seconds between words."""
     times: int = 0
-    """Applies this often, then no more; 0: always."""
+    """Applies this many times; 0: always."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Prompt:
 
 
 def best_sentence(question: str, prompt: str) -> str:
-    """The sentence that shares most words with the question, empty when none shares two (or the only one)."""
+    """The sentence that shares most words with the question; empty if none shares two (or the question's only one)."""
 
     def words(text: str) -> set[str]:
         return {w[:6] for w in re.findall(r"[a-z0-9]+", text.lower())} - {w[:6] for w in COMMON_WORDS}
@@ -139,7 +139,7 @@ def best_sentence(question: str, prompt: str) -> str:
 
 
 class Script:
-    """What to answer. Guarded by the one event loop that serves it."""
+    """Script of answers. Used by one event loop only, so it needs no lock."""
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
@@ -195,7 +195,7 @@ class Server:
     async def chat(self, request: Request) -> Response:
         body = await request.json()
         if _asks_for_facts(body):
-            # Background work: neither a scripted failure nor a count of requests is meant for it.
+            # Background work: scripted failures and request counts do not apply to it.
             return JSONResponse(_whole(Answer(json.dumps({"facts": []}), "", {}, 0.0, 0.0)))
         self.script.requests.append(
             {"time": time.time(), "body": body, "key": request.headers.get("authorization", "")}
@@ -226,7 +226,7 @@ class Server:
         return JSONResponse({"object": "list", "data": [entry]})
 
     async def speech(self, _: Request) -> Response:
-        """A voice that says nothing anybody could understand, at once."""
+        """TTS that returns a tone at once."""
         return Response(A_TONE, media_type="audio/pcm")
 
     async def set_script(self, request: Request) -> Response:
@@ -305,7 +305,7 @@ def _event(payload: dict[str, Any]) -> bytes:
 
 
 class Control:
-    """Decides, over HTTP, what a scripted server answers, and reads what it was asked."""
+    """HTTP client that sets the answers of a scripted server and reads its requests."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -313,7 +313,7 @@ class Control:
 
     @property
     def base_url(self) -> str:
-        """What goes into VOICE_LLM_BASE_URL."""
+        """Value for VOICE_LLM_BASE_URL."""
         return f"{self.url}/v1"
 
     def script(self, *rules: Rule, failures: tuple[Failure, ...] = ()) -> None:
@@ -333,12 +333,12 @@ class Control:
 
 
 class ScriptedLLM(Control):
-    """The server in a thread of this process."""
+    """Scripted server in a thread of this process."""
 
     def __init__(self, port: int = 0) -> None:
         self._socket = socket.create_server(("127.0.0.1", port))
         super().__init__(f"http://127.0.0.1:{self._socket.getsockname()[1]}")
-        # "critical": a scripted drop is an exception on purpose.
+        # "critical": a scripted drop raises an exception on purpose.
         config = uvicorn.Config(
             Server().application(), log_level="critical", timeout_graceful_shutdown=1, timeout_keep_alive=65
         )
@@ -348,7 +348,7 @@ class ScriptedLLM(Control):
         )
 
     def __enter__(self) -> Self:
-        self._thread.start()  # the socket listens already: requests wait until the server takes them
+        self._thread.start()  # the socket listens already: requests are queued until the server accepts them
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -1,4 +1,4 @@
-"""A small real service for the supervisor to keep: python service.py PORT [--delay S] [--stubborn] [--child FILE]…"""
+"""Small real service for the supervisor to run: python service.py PORT [--delay S] [--stubborn] [--child FILE]…"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`python -m tests.support.silent_client URL TOKEN` is in a room, says when an agent is engaged, and can be killed."""
+"""Client process that stays silent in a room, prints when an agent is engaged, and can be killed:
+`python -m tests.support.silent_client URL TOKEN`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech for tests, made and understood by the real endpoints: what a caller's microphone hears, what was said."""
+"""Speech for tests, synthesised and transcribed by the real endpoints: the caller's microphone and what was said."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def say(
     before: float = 0.5,
     after: float = 2.0,
 ) -> bytes:
-    """A 16-bit mono WAV of somebody saying `text` between two silences. `base_url` ends with /v1."""
+    """A 16-bit mono WAV of `text` spoken between two silences. `base_url` ends with /v1."""
     wish = {"model": model, "voice": voice, "input": text, "response_format": "pcm"}
     answer = httpx.post(f"{base_url}/audio/speech", json=wish, timeout=120).raise_for_status()
     samples = np.frombuffer(answer.content, "<i2").astype(np.float32) / 32768.0
@@ -36,7 +36,7 @@ def say(
 
 
 def say_to(path: Path, text: str, base_url: str, **options: float | int | str) -> Path:
-    """As `say`, written to a file: for Chromium's --use-file-for-fake-audio-capture."""
+    """`say`, written to a file for Chromium's --use-file-for-fake-audio-capture."""
     path.write_bytes(say(text, base_url, **options))  # type: ignore[arg-type]
     return path
 
@@ -48,7 +48,7 @@ def samples_of(sound: bytes) -> NDArray[np.float32]:
 
 
 def recognise(sound: bytes | NDArray[np.float32], base_url: str, *, rate: int = 48_000) -> str:
-    """What was said, according to the real recogniser. Samples are mono floats at `rate`; bytes are a file."""
+    """The transcript of the real STT model. Samples are mono floats at `rate`; bytes are a file."""
     content = sound if isinstance(sound, bytes) else wav(sound, rate)
     answer = httpx.post(
         f"{base_url}/audio/transcriptions",
@@ -61,7 +61,7 @@ def recognise(sound: bytes | NDArray[np.float32], base_url: str, *, rate: int = 
 
 
 def without_silence(samples: NDArray[np.float32], rate: int, *, loud: float = 0.01) -> NDArray[np.float32]:
-    """Only what is within a third of a second of something loud: recognisers lose the words among long silences."""
+    """The samples within a third of a second of a loud sound: STT models miss words between long silences."""
     frame = rate // 50
     frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
     if not len(frames):
@@ -90,7 +90,7 @@ NUMBERS = {
 
 
 FILLERS = frozenset({"uh", "um", "hmm"})
-"""Transcripts of people have them, ears need not: usual for word error rates."""
+"""Human transcripts contain them, STT need not: usual for word error rates."""
 
 
 def words(text: str) -> list[str]:
@@ -100,13 +100,13 @@ def words(text: str) -> list[str]:
 
 
 def sounds_like(word: str, heard: list[str]) -> bool:
-    """Whether a recogniser may have heard this word: on a busy machine it is given sound with gaps in it."""
+    """Whether STT may have heard this word: on a busy machine its audio has gaps."""
     alike = (SequenceMatcher(None, word, one).ratio() for one in heard)
     return max(alike, default=0.0) >= 0.7
 
 
 def word_error_rate(said: str, heard: str) -> float:
-    """Insertions, deletions and replacements per word that was said."""
+    """Insertions, deletions and replacements per spoken word."""
     reference, found = words(said), words(heard)
     row = list(range(len(found) + 1))
     for i, wanted in enumerate(reference, 1):

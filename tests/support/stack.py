@@ -1,4 +1,4 @@
-"""The whole real system for tests: started once by the real command, on free ports, with a home of its own."""
+"""Stack for tests: the whole real system, started once by the real command, on free ports, with its own VOICE_HOME."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ PORTS = (
     "VOICE_WORKER_PORT",
 )
 UP_WITHIN = 3000
-"""The first run of all builds and downloads."""
+"""Seconds. The first run builds and downloads."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Free for TCP and UDP. Held together, so that no two are the same."""
+    """Ports that are free for TCP and UDP. All are held until the end, so that no two are the same."""
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
@@ -52,7 +52,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """Every user may enter it: as root, Postgres runs as another user."""
+    """A folder that every user may enter: if we are root, Postgres runs as another user."""
     home = Path(tempfile.mkdtemp(prefix="voice-agent-test-"))
     home.chmod(0o755)
     try:
@@ -62,7 +62,7 @@ def temporary_home() -> Iterator[Path]:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """A machine's environment without the settings of whoever runs the tests."""
+    """The environment without the settings of the user who runs the tests."""
     known = settings_module.names()
     clean = {name: value for name, value in os.environ.items() if name not in known}
     if cache := os.environ.get("VOICE_CACHE"):
@@ -78,16 +78,16 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Stack:
-    """A running system and how to reach its parts."""
+    """Running system, with access to its services."""
 
     home: Path
     environment: dict[str, str]
     llm: ScriptedLLM
-    """Decides what the language model says; speech is real."""
+    """Scripts the LLM's answers; STT and TTS are real."""
 
     @property
     def settings(self) -> Settings:
-        """As its processes see them, generated secrets included."""
+        """The settings of its processes, generated secrets included."""
         return settings_module.load(self.environment, self.home).settings
 
     @property
@@ -95,11 +95,11 @@ class Stack:
         return self.settings.page_url
 
     def command(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """`voice-agent …` for this system."""
+        """Runs `voice-agent …` for this system."""
         return run_command(self.environment, *arguments, timeout=timeout)
 
     def letta(self, method: str, path: str, **request: Any) -> Any:
-        """Letta's own REST interface, past our code: the independent witness."""
+        """Request to Letta's own REST interface, past our code, as an independent check."""
         headers = {"Authorization": f"Bearer {self.settings.letta_api_key}"}
         answer = httpx.request(method, self.settings.effective_letta_url + path, headers=headers, timeout=60, **request)
         answer.raise_for_status()
@@ -124,7 +124,7 @@ def run_command(environment: dict[str, str], *arguments: str, timeout: float = 3
 @contextmanager
 def running_stack(**more: str) -> Iterator[Stack]:
     with temporary_home() as home, ScriptedLLM() as llm:
-        # The same number of seats on every machine; and most of them idle.
+        # The same number of seats on every machine, most of them idle.
         ours = {"VOICE_LLM_BASE_URL": llm.base_url, "VOICE_LLM_MODEL": MODEL, "VOICE_WORKER_CAPACITY": "8"}
         told = environment(home, **(ours | more))
         try:
@@ -140,7 +140,7 @@ def running_stack(**more: str) -> Iterator[Stack]:
 
 
 def keep_logs(home: Path) -> None:
-    """Of the last run, for whoever has to find out why a test failed."""
+    """Keeps the logs of the last run, for the analysis of failed tests."""
     kept = REPOSITORY / "build" / "stack-logs"
     shutil.rmtree(kept, ignore_errors=True)
     if (home / "logs").exists():

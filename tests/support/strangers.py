@@ -1,6 +1,6 @@
-"""A stranger on the real system: nothing of what the owner told reaches the language model, whoever answers.
+"""Tests of a stranger on the real system: none of the owner's facts reaches the language model, on any reply path.
 
-With some questions in each run of the tests, with all of them in nightly.
+With some questions in each test run, with all of them in nightly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CURT = Rule(reply="Hm.")
 
 
 async def told_by_the_owner(stack: Stack, api: ControlApi, path: ReplyPath) -> str:
-    """A saved assistant, with something of its owner in every place that is kept."""
+    """A saved assistant, with a fact of its owner in every kind of storage."""
     real = RealLetta(stack)
     letta_agent = await asyncio.to_thread(real.add_agent, f"Told {path}", BLOCKS)
     await asyncio.to_thread(real.add_passage, letta_agent, f"The spare key is under the {PASSAGE} pot.")
@@ -51,7 +51,7 @@ async def told_by_the_owner(stack: Stack, api: ControlApi, path: ReplyPath) -> s
 
 
 async def asked(stack: Stack, caller: Caller, greeting: str, questions: Sequence[str]) -> str:
-    """Everything that the language model was sent with this caller's questions, and everything that they heard."""
+    """All prompts that hold this caller's questions, and all captions that the caller saw."""
     await asyncio.to_thread(stack.llm.forget)
     for question in questions:
         await caller.ask(question)
@@ -61,13 +61,13 @@ async def asked(stack: Stack, caller: Caller, greeting: str, questions: Sequence
 
 
 async def sent_with(stack: Stack, question: str) -> list[str]:
-    """Requests that hold the question, also in the history: those of the owner's memory at work do not."""
+    """Requests that hold the question, also in the history. Background work on the owner's memory does not hold it."""
     requests = await asyncio.to_thread(stack.llm.requests)
     return [body for request in requests if question in (body := json.dumps(request["body"]))]
 
 
 async def known_by_a_key_is_told_nothing(stack: Stack, path: ReplyPath, questions: Sequence[str]) -> None:
-    """A stranger whom their browser makes known."""
+    """Test with a stranger who is identified by a browser key."""
     stack.llm.script(CURT)
     async with control_api(stack) as api:
         agent = await told_by_the_owner(stack, api, path)
@@ -88,11 +88,11 @@ async def known_by_a_key_is_told_nothing(stack: Stack, path: ReplyPath, question
 
 
 async def of_one_session_is_told_nothing(stack: Stack, questions: Sequence[str]) -> None:
-    """A stranger whom nothing makes known, when Letta is to answer."""
+    """Test with a stranger who is not identified, on the Letta reply path."""
     stack.llm.script(CURT)
     async with control_api(stack) as api:
         agent = await told_by_the_owner(stack, api, ReplyPath.LETTA)
-        # With a key that is not known, and no place for a new one, they are known for the session only.
+        # With an unknown key, and no way to return a new one, the person is identified for the session only.
         about = {"agent_id": agent, "browser_key": "unknown"}
         answer = await api.http.post("/token", json={"participant_attributes": about})
         token = answer.raise_for_status().json()

@@ -1,6 +1,6 @@
-"""A process that talks and syncs until it is killed: `python -m tests.support.talker NUMBER AGENT`.
+"""Process that adds turns and syncs them until it is killed: `python -m tests.support.talker NUMBER AGENT`.
 
-Prints the number of each turn once it is durable, as an independent client would have seen its last word.
+Prints the number of each turn once it is durable, that is when an independent client would have seen its last word.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tone that a participant of a room sends, and whether another one hears it."""
+"""Test tone that a participant of a room sends, and whether another one hears it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from livekit import rtc
 RATE: Final = 48_000
 _FRAME: Final = RATE // 50
 _LOUD: Final = 500
-"""Of 32767: more than the noise of a silent track."""
+"""Of 32767: above the noise of a silent track."""
 
 
 @asynccontextmanager
 async def sounding(room: rtc.Room) -> AsyncIterator[None]:
-    """440 Hz at half the volume, as a microphone."""
+    """Publishes 440 Hz at half the volume as a microphone track."""
     source = rtc.AudioSource(RATE, 1)
     enough = asyncio.Event()
     wave = (16_000 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.int16)
@@ -42,14 +42,14 @@ async def sounding(room: rtc.Room) -> AsyncIterator[None]:
 
 
 def tracks_of(room: rtc.Room) -> asyncio.Queue[rtc.Track]:
-    """What the room gives to hear. Before connecting."""
+    """Queue of the tracks that the room subscribes to. Call before connecting."""
     tracks: asyncio.Queue[rtc.Track] = asyncio.Queue()
     room.on("track_subscribed", lambda track, *_: tracks.put_nowait(track))
     return tracks
 
 
 async def heard(tracks: asyncio.Queue[rtc.Track], within: float = 60.0) -> bool:
-    """Until the first of them is loud."""
+    """Whether the first track becomes loud; raises TimeoutError after `within` seconds."""
     async with asyncio.timeout(within):
         stream = rtc.AudioStream.from_track(track=await tracks.get(), sample_rate=RATE, num_channels=1)
         try:

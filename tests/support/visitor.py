@@ -1,4 +1,4 @@
-"""A caller with a key of its own, who notes when an answer begins and what it drew on."""
+"""Visitor: a caller with its own browser key, who notes when an answer begins and which facts it used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from livekit import rtc
 from tests.support.caller import Caller
 
 RECALL_TOPIC: Final = "va.recall"
-"""Agent → client: JSON with the facts that an answer drew on."""
+"""Agent → client: JSON with the facts that an answer used."""
 ANSWERED_WITHIN: Final = 90.0
 LET_IN_WITHIN: Final = 120.0
 LEARNED_EVERY: Final = 0.5
@@ -25,10 +25,10 @@ LEARNED_EVERY: Final = 0.5
 @dataclass(frozen=True, slots=True)
 class Answer:
     text: str
-    """Empty: there was none in time."""
+    """Empty if there was no answer in time."""
     first_piece_s: float | None
     facts: tuple[str, ...] | None
-    """None: the agent said nothing about it."""
+    """None if the agent did not report any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PersonKey:
 
 
 class Visitor(Caller):
-    """One stay in a room."""
+    """Client of one stay in a room."""
 
     def __init__(self, room: rtc.Room, session: dict[str, Any], http: httpx.AsyncClient) -> None:
         super().__init__(room, session, http)
@@ -48,7 +48,7 @@ class Visitor(Caller):
         room.register_text_stream_handler(RECALL_TOPIC, self._on_recall)
 
     async def welcome(self) -> None:
-        """Until somebody is ready and has greeted. Not every assistant greets."""
+        """Waits for a ready agent and its greeting. Not every assistant greets."""
         await self.answered()
         with contextlib.suppress(AssertionError):
             await self.until(lambda: bool(self.seen.captions) and not self._being_read, "a greeting", within=20)
@@ -98,7 +98,7 @@ class Visitor(Caller):
 
 
 class VisitorApi:
-    """Where visitors come in, over HTTP only. What it asks for is asked again while the system is on its way."""
+    """HTTP API by which visitors join. Requests are repeated while the system starts."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -129,7 +129,7 @@ class VisitorApi:
         return dict(await self._asked("GET", path, params={"agent_id": agent_id}, headers=headers))
 
     async def learned(self, agent_id: str, who: PersonKey, within: float) -> dict[str, Any]:
-        """Waits until everything that was said is worked out; says how long that took, and what was not."""
+        """Waits at most `within` seconds until no turn is pending; returns seconds, pending and parked turns, facts."""
         began = time.monotonic()
         while True:
             known = await self.memory(agent_id, who)
@@ -141,7 +141,7 @@ class VisitorApi:
             await asyncio.sleep(LEARNED_EVERY)
 
     async def end_sessions(self) -> None:
-        """Or their agents would wait in empty rooms, and keep others from being served."""
+        """Otherwise their agents would wait in empty rooms and occupy seats of the worker."""
         while self._sessions:
             session = self._sessions.pop()
             headers = {"Authorization": f"Bearer {session['resume_secret']}"}

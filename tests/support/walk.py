@@ -1,7 +1,7 @@
-"""One visit for each fault: somebody comes, asks, meets the fault, and asks again.
+"""One visit per fault: a person arrives, asks, meets the fault, and asks again.
 
-Whoever asks is answered, or is told under a name that something went wrong and then is answered, by this agent or by
-the next one. Silence is what fails.
+Each question must be answered, or a named error must be shown and the next question be answered, by this agent or by
+the next one. Silence is a failure.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ BOAT: Final = "Marigold"
 ANOTHER_AGENT: Final = "agent-of-a-switch"
 _AT_ONCE: Final = 8
 _ANSWERED_WITHIN: Final = 37.0
-"""Or told why not. Longer than a typed message may take, shorter than the patience with an agent that says nothing:
-to be recycled is no answer."""
+"""Until an answer or a named error. Longer than a typed message may take, shorter than the time until a silent agent
+is recycled: a recycled agent does not count as an answer."""
 _SERVED_WITHIN: Final = 120.0
-"""With a ready agent: one that nobody sees is given up after 45 s, then the next one comes."""
+"""Until a ready agent answers: an agent that does not appear is given up after 45 s, then the next one comes."""
 _MET_WITHIN: Final = 30.0
 
 
@@ -47,13 +47,13 @@ AT_ONCE: Final = frozenset(
         *("CancelTimer", "AcknowledgeArrival", "Dropped"),
     }
 )
-"""Effects that are performed without a task: nothing is awaited, so they can raise only."""
+"""Effects that are performed without a task: they await nothing, so they can only raise."""
 WOUNDS: Final = [Wound(entry, how) for entry in RULES for how in How if how is How.RAISE or entry not in AT_ONCE]
 SAMPLE: Final = [
     *(wound for wound in WOUNDS if RULES[wound.entry].weight is Weight.ESSENTIAL and wound.how is How.RAISE),
     *(Wound("recall", How.HANG), Wound("typed", How.CANCEL), Wound("take-up", How.RAISE)),
 ]
-"""Each essential entry, and three optional ones that a question passes through."""
+"""Each essential entry, and three optional ones that every question uses."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Visit:
         return str(self.caller.session["room_name"])
 
     async def is_served(self) -> None:
-        """Asks until there is an answer; each question that has none has a named error or lost its agent."""
+        """Asks until there is an answer; each question without one must get a named error or lose its agent."""
         caller, seen = self.caller, self.caller.seen
         async with asyncio.timeout(_SERVED_WITHIN):
             while True:
@@ -89,7 +89,7 @@ class Visit:
                     return
 
     def _somebody_is_ready(self) -> bool:
-        """Greeted or not."""
+        """Whether an agent is ready, greeted or not."""
         return self.caller.attribute(AgentAttribute.READY) == "1"
 
     async def second_person(self) -> None:
@@ -103,7 +103,7 @@ class Visit:
             await room.disconnect()
 
     async def reset(self) -> None:
-        """As a person asks for it; the call fails where the reset does."""
+        """Requests a reset as a client does; the call fails if the reset fails."""
         with suppress(rtc.RpcError, IndexError):
             await self.caller.room.local_participant.perform_rpc(
                 destination_identity=self.caller.agents[0].identity, method=Rpc.RESET, payload="", response_timeout=20
@@ -118,7 +118,7 @@ class Visit:
         )
 
     async def persons_connection_breaks(self) -> None:
-        """A new connection of theirs replaces it, as nobody had left."""
+        """A new connection of the same person replaces the old one without a departure."""
         broken, session = self.caller, self.caller.session
         anew = Caller(rtc.Room(), session, self.plane.http)
         await anew.room.connect(session["server_url"], session["participant_token"])
@@ -137,7 +137,7 @@ class Visit:
         await self.switch()
 
     async def fenced(self) -> None:
-        """Somebody found its lease silent."""
+        """Fences the lease, as after missed renewals."""
         database = Database(self.plane.settings.effective_database_url)
         try:
             leases = Leases(database)
@@ -163,7 +163,7 @@ class Visit:
         await self.replaced()
 
     async def replaced(self) -> None:
-        """What happens to a lease is slow: until there is another agent."""
+        """Waits for another agent: lease changes take effect slowly."""
         caller, first = self.caller, self.worker.jobs[self.agent_id][0].room.local_participant.sid
 
         def gone() -> bool:
@@ -188,16 +188,16 @@ MEETS: Final[Mapping[str, Callable[[Visit], Awaitable[None]]]] = {
     "LeaveRoom": Visit.fenced,
     "take-up": Visit.replaced_with_a_question_open,
 }
-"""What must happen so that an entry is met; the others are in every visit."""
+"""Actions that make an entry run; the other entries run in every visit."""
 
 
 @dataclass
 class Outcome:
     room: str = ""
     wrong: str = ""
-    """Empty: the person was served."""
+    """Empty if the person was served."""
     at_first: str = ""
-    """What was wrong with a visit before this one."""
+    """Failure of the first visit, if this is the second."""
 
 
 @dataclass
@@ -208,14 +208,14 @@ class Walked:
 
 
 def check(walked: Walked, wound: Wound) -> None:
-    """The person was served, and what failed is on record under its name. A visit that was right only the second time
-    fails once: where tests are run once more, that is how it is named."""
+    """The person was served, and the failure is logged under its name. A visit that succeeded only the second time
+    fails this check once, so that a rerun of the test lists it as RERUN."""
     outcome = walked.outcomes[wound]
     assert not outcome.wrong, outcome.wrong
     at_first, outcome.at_first = outcome.at_first, ""
     assert not at_first, at_first
     if wound.how is How.HANG:
-        return  # it is given up later than the visit lasts, or seen by what waits for it
+        return  # a hang is given up after the end of the visit, or noticed by the code that waits for it
     failed = {
         line["fields"]["task"].rpartition(":")[2].partition("/")[0]: line["fields"]
         for line in walked.lines
@@ -227,7 +227,7 @@ def check(walked: Walked, wound: Wound) -> None:
 
 
 def walk_all(livekit: Settings, home: Path, wounds: Collection[Wound]) -> Walked:
-    """Side by side, on the server that `livekit` names, with all else in `home`. Not within a running loop."""
+    """All visits concurrently, on the server that `livekit` names, with all else in `home`. Not in a running loop."""
     riddles = Failure("hang", times=100, user="riddle")
     rules = Rule(user="boat", reply=f"It is called {BOAT}."), Rule(reply="I see.")
     agents = (ANOTHER_AGENT, *(f"agent-{wound}" for wound in wounds))
@@ -257,7 +257,7 @@ async def walk(plane: ControlPlane, worker: JobWorker, wounds: Collection[Wound]
         async with gate:
             try:
                 await _visit(plane, worker, wound, outcome)
-            except Exception as error:  # noqa: BLE001 - of one visit: the others are walked all the same
+            except Exception as error:  # noqa: BLE001 - one visit failed: the others go on
                 outcome.wrong = f"{type(error).__name__}: {error}"
         return outcome
 
@@ -267,7 +267,7 @@ async def walk(plane: ControlPlane, worker: JobWorker, wounds: Collection[Wound]
 async def _visit(plane: ControlPlane, worker: JobWorker, wound: Wound, outcome: Outcome) -> None:
     agent_id = f"agent-{wound}"
     wounded = worker.wounded[agent_id] = Wounded(wound)
-    worker.jobs.pop(agent_id, None)  # of a visit before this one
+    worker.jobs.pop(agent_id, None)  # jobs of the first visit
     session = await plane.open_session(agent_id=agent_id)
     outcome.room = session["room_name"]
     visit = Visit(plane, worker, wounded, agent_id, Caller(rtc.Room(), session, plane.http))
@@ -282,7 +282,7 @@ async def _visit(plane: ControlPlane, worker: JobWorker, wound: Wound, outcome: 
             raise AssertionError(f"{wound.entry} was not started; as tasks: {sorted(wounded.as_task)}") from None
         await visit.is_served()
     finally:
-        # Whoever is in a room when it is deleted keeps its native side for longer than we look after it.
+        # A participant in a deleted room keeps its native resources for longer than the leak check waits.
         await visit.caller.hang_up()
         await worker.end_jobs_of(agent_id)
         await visit.caller.ask_the_server("DELETE", "")

@@ -1,4 +1,4 @@
-"""The system that a newcomer starts, with the default local models: one of its own, or one that is already up."""
+"""Default system of a new user, with the default local models: newly started, or one that already runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BACK_WITHIN = 900.0
 
 @dataclass(frozen=True)
 class Machine:
-    """The processes and files of a system on this machine."""
+    """Access to the processes and files of a system on this machine."""
 
     home: Path
     environment: dict[str, str]
@@ -41,7 +41,7 @@ class Machine:
 
     @contextmanager
     def without_letta(self) -> Iterator[None]:
-        """It is there, and answers nobody."""
+        """Suspends Letta: it exists and does not answer."""
         running = state.load(self.home)
         assert running is not None
         letta = next(service.process for service in running.services if service.name == "letta")
@@ -58,7 +58,7 @@ class Machine:
                     one.send_signal(signal.SIGCONT)
 
     async def add_facts(self, letta_agent_id: str, person_id: str, texts: Sequence[str]) -> None:
-        """Into the table, past everything."""
+        """Inserts rows directly into the table."""
         database = Database(self.settings.effective_database_url)
         try:
             await put_facts(database, Owner(letta_agent_id, person_id), texts)
@@ -66,7 +66,7 @@ class Machine:
             await database.close()
 
     def make_assistant(self, name: str, persona: str, **blocks: str) -> str:
-        """Who knows nobody yet: the samples bring somebody's facts along. Returns its id in Letta."""
+        """An assistant without facts, unlike the samples. Returns its id in Letta."""
         settings = self.settings
         known = {"persona": persona, "human": ""} | blocks
         answer = httpx.post(
@@ -87,12 +87,12 @@ class Machine:
 class WholeSystem:
     url: str
     machine: Machine | None
-    """None: only its address is known."""
+    """None if only its URL is known."""
 
 
 @contextmanager
 def whole_system(url: str = "", home: Path | None = None) -> Iterator[WholeSystem]:
-    """With `home`, or with `url` only, one that runs already is used and left running."""
+    """With `home`, or with `url` only, a running system is used and left running."""
     if home is not None:
         machine, found = attached(home)
         yield WholeSystem(url or found, machine)

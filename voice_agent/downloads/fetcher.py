@@ -1,4 +1,4 @@
-"""The content-addressed cache: an object is named by its SHA-256 and only ever appears whole and checked."""
+"""Content-addressed cache: an object is named by its SHA-256 and appears only complete and checked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Report = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
-    """A report nobody reads."""
+    """Report function that discards its argument."""
 
 
 def object_path(cache: Path, sha256: str) -> Path:
@@ -35,7 +35,7 @@ def object_path(cache: Path, sha256: str) -> Path:
 
 
 def is_cached(artifact: Artifact, cache: Path) -> bool:
-    """Present by name and size: cheap enough for a listing. `fetch` and `verify` look at every byte."""
+    """Present by name and size: cheap enough for a listing. `fetch` and `verify` check every byte."""
     path = object_path(cache, artifact.sha256)
     return path.is_file() and path.stat().st_size == artifact.size
 
@@ -51,7 +51,7 @@ def remove(artifact: Artifact, cache: Path) -> None:
 
 
 def remove_leftovers(cache: Path) -> int:
-    """Remove the parts and temporary files of interrupted fetches (none may run); returns the bytes freed."""
+    """Removes parts and temporary files of interrupted fetches; no fetch may be running. Returns the bytes freed."""
     freed = 0
     for directory in (cache / "parts", cache / "scratch"):
         freed += sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
@@ -60,21 +60,21 @@ def remove_leftovers(cache: Path) -> int:
 
 
 def fetch(artifact: Artifact, cache: Path, report: Report = silent) -> Path:
-    """The path of the artifact's checked bytes, downloaded first when they are missing or damaged.
+    """The path of the artifact's checked bytes, downloaded first if they are missing or damaged.
 
-    Blocking. Two fetches of one artifact (threads or processes) do the work once. An interrupted fetch
-    keeps the parts that had arrived.
+    Blocking. Concurrent fetches of one artifact (threads or processes) download it once. An interrupted fetch keeps
+    its complete parts.
     """
     return fetch_all([artifact], cache, report)[0]
 
 
 def fetch_all(artifacts: Sequence[Artifact], cache: Path, report: Report = silent) -> list[Path]:
-    """As `fetch`, one after the other; an archive that holds several of them is downloaded once."""
+    """`fetch` for each artifact in turn; an archive that holds several of them is downloaded once."""
     missing = [artifact for artifact in artifacts if not verify(artifact, cache)]
     wanted = {place for artifact in missing for parts in artifact.places for place in parts}
     for artifact in missing:
         with _locked(cache, artifact):
-            if verify(artifact, cache):  # somebody else fetched it while we waited for the lock
+            if verify(artifact, cache):  # another fetch completed it while we waited for the lock
                 continue
             object_path(cache, artifact.sha256).unlink(missing_ok=True)
             _require_space(artifact, cache)
@@ -127,7 +127,7 @@ def _fetch_from(artifact: Artifact, parts: tuple[Place, ...], cache: Path, wante
 
 
 class _Clock:
-    """Turns bytes that arrive into progress with the time left, at the rate of this run."""
+    """Progress from received bytes, with the time left at the rate of this run."""
 
     def __init__(self, artifact: Artifact, report: Report) -> None:
         self._artifact = artifact
@@ -142,7 +142,7 @@ class _Clock:
         self._tell()
 
     def part_ended(self, size: int) -> None:
-        # Parts found in the cache took no time and must not make the rate look better than it is.
+        # Parts from the cache took no time and must not raise the rate.
         self._downloaded += size if self._in_part else 0
         self._whole_parts += size
         self._in_part = 0
@@ -189,7 +189,7 @@ def _extract(archive: Path, place: Place, target: Path) -> None:
 
 
 def _copy_member(archive: Path, place: Place, out: IO[bytes]) -> None:
-    # One named member, as bytes: nothing is unpacked to a path the archive chose.
+    # One named member, as bytes: nothing is unpacked to a path that the archive chooses.
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as zipped, zipped.open(place.member) as source:
@@ -225,7 +225,7 @@ def _sha256(path: Path) -> str:
 
 
 def _require_space(artifact: Artifact, cache: Path) -> None:
-    # The parts and the joined file exist side by side for a moment.
+    # The parts and the joined file exist at the same time.
     needed = 2 * artifact.size + SPARE
     free = shutil.disk_usage(_scratch(cache)).free
     if free < needed:
@@ -238,7 +238,7 @@ def _require_space(artifact: Artifact, cache: Path) -> None:
 
 @contextmanager
 def _locked(cache: Path, artifact: Artifact) -> Iterator[None]:
-    # The lock file stays: removing it would let a third fetch lock a name that the second still waits for.
+    # The lock file stays: if it were removed, a third fetch could lock a new file while the second waits for the old.
     locks = cache / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     with (locks / artifact.sha256).open("w") as lock:

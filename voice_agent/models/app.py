@@ -1,4 +1,4 @@
-"""The front of the model server: OpenAI's HTTP interface over the local models or whatever is upstream."""
+"""Front of the model server: OpenAI's HTTP interface over the local models or an upstream server."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from voice_agent.providers.local_server import BACKGROUND_SUFFIX, RECORDER
 from voice_agent.settings import Settings
 
 UPSTREAM_CONTEXT: Final = 32_768
-"""What is told to a memory server about a remote model's context; it summarises beyond that."""
+"""Context size that a memory server sees for a remote model; it summarises longer conversations."""
 
 OPTIONAL: Final = frozenset({"embedding"})
-"""A conversation goes on without it: memory is then searched by words."""
+"""Roles that a conversation does not need: without embeddings memory is searched by words."""
 
 
 class ModelServer:
@@ -154,7 +154,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
 def serve(settings: Settings) -> None:
     """Runs until SIGINT or SIGTERM."""
     require_listenable("127.0.0.1", settings.models_port, "VOICE_MODELS_PORT")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn ends with the signal itself: nothing would tidy up
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn re-raises the signal: no clean-up would run
     # Not in VOICE_HOME, which may be anywhere: the path of a socket is limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="voice-agent-models-") as directory:
         config = uvicorn.Config(

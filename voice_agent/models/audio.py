@@ -1,4 +1,4 @@
-"""Sound as bytes and back. Inside, speech is one channel of float32; what arrives may be anything FFmpeg reads."""
+"""Audio decoding and encoding. Internally speech is one channel of float32; input may be anything FFmpeg reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_SECONDS: Final = 30 * 60.0
 
 
 def decode(data: bytes) -> Samples:
-    """An uploaded recording as 16 kHz mono. A truncated file yields what is there."""
+    """An uploaded recording as 16 kHz mono. A truncated file yields the part that is readable."""
     if not data:
         raise Permanent(Code.BAD_REQUEST, "The uploaded audio is empty.", "Send a WAV, MP3, Ogg, FLAC or WebM file.")
     blocks: list[NDArray[np.int16]] = []

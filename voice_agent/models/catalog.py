@@ -1,4 +1,4 @@
-"""The models we can run ourselves: what they are, under which licence, and the hash of every byte."""
+"""Catalogue of the local models: name, role, licence, and the hash of every file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from voice_agent.providers.local_server import ModelRole
 
 @dataclass(frozen=True)
 class EmbeddingShape:
-    """How an embedding model is run. Another shape makes other vectors, also with the same files."""
+    """Parameters of an embedding model. Another shape makes other vectors from the same files."""
 
     dimensions: int
     longest: int
-    """Tokens of one text, markers included; what goes beyond is cut off."""
+    """Most tokens of one text, special tokens included; the rest is cut off."""
     pooling: Literal["mean", "cls"]
     query_prefix: str = ""
-    """Stands before a question, not before a passage, where the model was trained that way."""
+    """Prefix of a query, not of a passage, for models that were trained that way."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Model:
     note: str
     files: Mapping[str, Artifact]
     default: bool = False
-    """Fetched and used when nothing else was asked for."""
+    """Fetched and used when no other model is configured."""
     voices: tuple[str, ...] = ()
-    """Of a voice model; the first is used when none was asked for."""
+    """Of a TTS model; the first is the default."""
     embedding: EmbeddingShape | None = None
     """Of an embedding model."""
 
     @property
     def version(self) -> str:
-        """Changes with every byte of its files, and with the way in which an embedding model is run."""
+        """Changes with every byte of the files, and with the shape of an embedding model."""
         parts = (*sorted(file.sha256 for file in self.files.values()), repr(self.embedding))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
@@ -84,7 +84,7 @@ KOKORO_VOICES: Final[Mapping[str, Artifact]] = {
     )
 }
 VOICE_ALIASES: Final[Mapping[str, str]] = {
-    # OpenAI's names, so that a client written for OpenAI speaks without a change.
+    # OpenAI's names, so that a client written for OpenAI works unchanged.
     "alloy": "af_heart",
     "ash": "am_michael",
     "ballad": "bm_fable",
@@ -169,7 +169,7 @@ QWEN: Final = Model(
     "qwen2.5-coder-1.5b-instruct",
     "llm",
     "Apache-2.0",
-    "small local language model: a demo brain that invents facts",
+    "small local language model for a demo: often inexact",
     {
         "model": Artifact(
             "qwen2.5-coder-1.5b-instruct",
@@ -239,7 +239,7 @@ def find(name: str) -> Model:
 
 
 def voice_of(model: Model, wanted: str) -> str | None:
-    """The model's own name of a voice; None when it has no such voice."""
+    """The model's own name of the voice; None if the model does not have it."""
     if not wanted:
         return model.voices[0]
     if wanted in model.voices:

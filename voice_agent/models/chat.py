@@ -1,4 +1,4 @@
-"""Chat completions as OpenAI's clients ask for them, whoever answers; and the recorder, that says nothing."""
+"""Chat completions endpoint: OpenAI's interface over a chat backend, and the recorder model, whose answer is empty."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def parse(body: Any) -> dict[str, Any]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise Permanent(Code.BAD_REQUEST, "messages must be a list with at least one message.", param="messages")
-    asked = {key: value for key, value in body.items() if key != "id_slot"}  # where it is read is for us to choose
+    asked = {key: value for key, value in body.items() if key != "id_slot"}  # the slot is chosen here
     return asked | {"messages": [_plain(message) for message in messages]}
 
 
 def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    """llama.cpp reads the marks of a chat template in any text: who writes them would speak as the system."""
+    """llama.cpp parses chat template markers in any text: a user who writes them would speak as the system."""
     content = message.get("content")
     if isinstance(content, str):
         return message | {"content": plain(content)}
@@ -67,7 +67,7 @@ async def complete(request: Request, backend: ChatBackend, body: dict[str, Any],
     if not backend.local:
         return await unless_disconnected(request, _upstream(backend, body), "chat")
     if priority is not None and priority in SLOT_OF:
-        # Kept is only what was asked for as SHARED_PROMPT: everybody else wants an answer, every time.
+        # Only SHARED_PROMPT requests have a key and may be skipped: every other request needs an answer.
         key = body.get("prompt_cache_key") if priority == SHARED_PROMPT else None
         body = {**body, "id_slot": SLOT_OF[priority], "prompt_cache_key": key}
     if priority == SHARED_PROMPT and backend.is_cached(body):
@@ -90,7 +90,7 @@ async def _answering(backend: ChatBackend, body: dict[str, Any], scheduler: Sche
 
 
 async def _collected(backend: ChatBackend, body: dict[str, Any], turn: AbstractAsyncContextManager[None]) -> Response:
-    """Collected before it is sent: nobody listens, and what is aborted then fails with a status."""
+    """Collected before it is sent: no caller streams it, and an aborted request then fails with a status."""
     async with turn, backend.ask(body) as answer:
         content = answer.content
         whole = content if isinstance(content, bytes) else b"".join([part async for part in content])
@@ -98,7 +98,7 @@ async def _collected(backend: ChatBackend, body: dict[str, Any], turn: AbstractA
 
 
 async def _answer(backend: ChatBackend, body: dict[str, Any], stack: AsyncExitStack) -> Response:
-    """A stream takes over everything that the stack holds."""
+    """A streamed response takes over everything that the stack holds."""
     answer = await stack.enter_async_context(backend.ask(body))
     if isinstance(answer.content, bytes):
         return Response(answer.content, answer.status, media_type=answer.media_type)
@@ -108,16 +108,16 @@ async def _answer(backend: ChatBackend, body: dict[str, Any], stack: AsyncExitSt
 
 async def _events(source: AsyncIterator[bytes], owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:
     try:
-        async with owned:  # left here, so that a broken connection becomes one of our errors
+        async with owned:  # exited inside the try, so that a broken connection becomes one of our errors
             async for chunk in source:
                 yield chunk
     except VoiceAgentError as error:
-        # The status was sent long ago: OpenAI's clients raise an error event as an APIError.
+        # The status has been sent already: OpenAI's clients raise an error event as an APIError.
         yield f"data: {json.dumps(error_body(error))}\n\n".encode()
 
 
 def record(body: dict[str, Any]) -> Response:
-    """A complete, valid answer without a single word."""
+    """A complete, valid answer with empty content."""
     usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": RECORDER}
     if not body.get("stream"):

@@ -1,4 +1,4 @@
-"""Who answers a chat request: the model on this machine, or another server."""
+"""Chat backends: the local llama.cpp model, or an upstream server."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from voice_agent.providers.endpoints import Endpoint
 from voice_agent.providers.local_server import BACKGROUND, CHECK, CHECK_AHEAD, FACTS, SHARED_PROMPT
 
 LONGEST_ANSWER: Final = 1_024
-"""Tokens, where the request names no bound: a small model may ramble to the end of its context."""
+"""Tokens, if the request sets no limit: a small model may ramble to the end of its context."""
 CONVERSATIONS: Final = 4
 BACKGROUND_SLOT: Final = CONVERSATIONS
 FACTS_SLOT: Final = CONVERSATIONS + 1
 CHECK_SLOT: Final = CONVERSATIONS + 2
 SLOTS: Final = CONVERSATIONS + 3
-"""Prompts whose beginning stays computed: conversations, and three for other work so that it evicts none of them."""
+"""KV cache slots: four for conversations, and three for other work so that it evicts no conversation."""
 SLOT_OF: Final[Mapping[str, int]] = {
     BACKGROUND: BACKGROUND_SLOT,
     SHARED_PROMPT: BACKGROUND_SLOT,
@@ -36,33 +36,31 @@ SLOT_OF: Final[Mapping[str, int]] = {
     CHECK: CHECK_SLOT,
     CHECK_AHEAD: CHECK_SLOT,
 }
-"""By the priority of a request; others have the slot of their conversation."""
+"""By the priority of a request; other requests use the slot of their conversation."""
 COPIED: Final = "copied.slot"
 EVENTS: Final = "text/event-stream"
 
 
 def is_shared_prompt(body: dict[str, Any]) -> bool:
-    """Background work that has a name is kept by it (SHARED_PROMPT)."""
+    """Background work with a prompt_cache_key (SHARED_PROMPT): the prompt is saved by that key."""
     return body.get("id_slot") == BACKGROUND_SLOT and isinstance(body.get("prompt_cache_key"), str)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     content: bytes | AsyncIterator[bytes]
-    """An iterator: server-sent events."""
+    """If an iterator: server-sent events."""
     status: int = 200
     media_type: str | None = "application/json"
 
 
 class ChatBackend(Protocol):
-    """Something that answers a chat request."""
-
     @property
     def local(self) -> bool:
         """Computed on this machine: it competes for the cores."""
 
     def is_cached(self, body: dict[str, Any]) -> bool:
-        """There is nothing to read."""
+        """This prompt is saved already: a shared-prompt request has nothing to do."""
 
     def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[Answer]: ...
 
@@ -113,7 +111,6 @@ class LocalBackend:
                 yield response.aiter_lines()
 
     def is_cached(self, body: dict[str, Any]) -> bool:
-        """What was to be read for many is read already."""
         return is_shared_prompt(body) and self._kv_cache.is_saved(
             body["prompt_cache_key"], json.dumps(body["messages"])
         )
@@ -125,11 +122,11 @@ class LocalBackend:
             self._restarts = self._child.restarts
             self._kv_cache.forget_slots()
         prompt = json.dumps(body["messages"])
-        # Who does not say which conversation it is is known by its beginning.
+        # A request without a prompt_cache_key is identified by its first message.
         return self._kv_cache.place(str(body.get("prompt_cache_key") or json.dumps(body["messages"][0])), prompt)
 
     async def _copy(self, known: int | str, to: int) -> None:
-        """The prompt is read anew where this fails."""
+        """If the copy fails, llama.cpp reads the prompt anew."""
         with suppress(VoiceAgentError):
             if isinstance(known, str):
                 await self._file(to, "restore", known)
@@ -148,7 +145,7 @@ class LocalBackend:
 
 
 class RemoteBackend:
-    """Another OpenAI-style server. Its refusals are passed on as they are; only its silence is ours to explain."""
+    """Another OpenAI-style server. Its error responses are passed on unchanged; only transport errors become ours."""
 
     local = False
 

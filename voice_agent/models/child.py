@@ -1,4 +1,4 @@
-"""One child process: started, waited for, restarted when it dies, gone when its parent goes."""
+"""Supervised child process and its HTTP client: started, awaited, restarted when it exits; it ends with its parent."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ log = structlog.get_logger()
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 10.0
 STABLE_AFTER: Final = 30.0
-"""A child that ran this long had not failed to start: the pause begins anew."""
+"""A child that ran this long did not fail to start: the restart pause is reset."""
 LOAD_DEADLINE: Final = 120.0
 WAIT_FOR_RESTART: Final = 10.0
-"""A request that meets a restarting child waits this long for it."""
+"""A request waits this long for a restarting child."""
 STOP_GRACE: Final = 3.0
 
 
@@ -49,8 +49,8 @@ class Child:
         self._socket = socket
         self._ready = asyncio.Event()
         self._ended = asyncio.Event()
-        """Of the present run; each has its own."""
-        # A kept connection may be closed by the child at the moment we use it; a new one costs next to nothing here.
+        """Of the present run; each run has its own event."""
+        # No keep-alive: the child may close an idle connection at the moment it is used; a new one is cheap here.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         self.client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=limits),
@@ -81,7 +81,7 @@ class Child:
             *(sys.executable, "-m", self._module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            # Libraries unpack things and leave them; what is left here goes with the folder.
+            # Libraries leave temporary files behind; here they are removed with the folder.
             env=os.environ | {"TMPDIR": str(self._socket.parent)},
         )
         assert process.stdin is not None
@@ -99,7 +99,7 @@ class Child:
             return await process.wait()
         except TimeoutError:
             return -1
-        except ConnectionError:  # it died before it had read its orders
+        except ConnectionError:  # it exited before it read its orders
             return await process.wait()
         finally:
             self._ready.clear()
@@ -108,7 +108,7 @@ class Child:
             ended.set()
 
     async def available(self) -> None:
-        """Returns when the child can be asked; raises after a short wait."""
+        """Returns when the child accepts requests; raises after WAIT_FOR_RESTART seconds."""
         try:
             async with asyncio.timeout(WAIT_FOR_RESTART):
                 await self._ready.wait()
@@ -121,7 +121,7 @@ class Child:
 
     @asynccontextmanager
     async def ask(self, path: str, failure: Code, **content: Any) -> AsyncIterator[httpx.Response]:
-        """A streamed answer of the child; its refusals and its death as our errors."""
+        """A streamed response of the child; its error responses and its exit become our errors."""
         try:
             async with aclosing(await self._answered(path, content)) as response:
                 if response.status_code >= 400:
@@ -131,7 +131,7 @@ class Child:
             raise Temporary(failure, f"The local {self.name} model stopped in the middle.", "Try again.") from error
 
     async def _answered(self, path: str, content: Mapping[str, Any]) -> httpx.Response:
-        """Asked once more where the child died before it said anything: the dying still take connections."""
+        """Sends once more if the child exits before it answers: an exiting process still accepts connections."""
         await self.available()
         ended = self._ended
         try:
@@ -161,7 +161,7 @@ def _refusal(status: int, body: bytes, failure: Code) -> Temporary | Permanent:
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.stdin is not None:
-        process.stdin.close()  # the child ends with its stdin
+        process.stdin.close()  # the child exits at the end of its stdin
     try:
         async with asyncio.timeout(STOP_GRACE):
             await process.wait()

@@ -1,4 +1,4 @@
-"""What every child process of the model server does: hear its orders, say that it is ready, die with its parent."""
+"""Child side of the parent protocol: read the orders from stdin, announce readiness, exit with the parent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ READY: Final = b"ready\n"
 
 
 def orders() -> dict[str, Any]:
-    """The first line on stdin. Afterwards the end of stdin means that the parent is gone, however it died."""
+    """The first line on stdin. Afterwards the end of stdin means that the parent is gone, however it ended."""
     line = sys.stdin.buffer.readline()
     if not line:
         raise SystemExit("no orders on stdin: this program is started by `voice-agent models serve`")
@@ -28,7 +28,7 @@ def exit_with_parent() -> threading.Thread:
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             pass
-        # A native computation cannot be interrupted politely, and nothing here needs to be saved.
+        # A native computation cannot be interrupted cleanly, and nothing here needs to be saved.
         os._exit(0)
 
     thread = threading.Thread(target=wait, name="parent-watch", daemon=True)

@@ -1,4 +1,4 @@
-"""`voice-agent models …`"""
+"""Commands `voice-agent models …`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentence embeddings: a text as a vector of length one. Knows onnxruntime, knows nothing of HTTP."""
+"""Sentence embeddings by onnxruntime: a text as a vector of length one. No HTTP here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voice_agent.models.catalog import EmbeddingShape
 from voice_agent.models.onnx import Cancellation, open_session, run
 
 THREADS: Final = 1
-"""One text takes a few milliseconds: a second thread would cost the other roles more than it saves here."""
+"""One text takes a few milliseconds: a second thread would cost the other roles more than it saves."""
 
 Vectors = NDArray[np.float32]
 
@@ -29,10 +29,10 @@ class EmbeddingModel:
         self._tokenizer.enable_truncation(shape.longest)
 
     def embed(self, texts: Sequence[str], query: bool, cancellation: Cancellation) -> Iterator[tuple[Vectors, int]]:
-        """The vector of each text and how many tokens it had.
+        """The vector of each text and its number of tokens.
 
-        One text for each run: its vector does not depend on what else was asked for, nothing is padded, and a caller
-        that leaves is noticed after one text.
+        One text per run: its vector does not depend on the rest of the batch, nothing is padded, and a caller that
+        leaves is noticed after one text.
         """
         prefix = self._shape.query_prefix if query else ""
         for text in texts:
@@ -49,7 +49,7 @@ class EmbeddingModel:
 
 
 def pooled(hidden: Vectors, shape: EmbeddingShape) -> Vectors:
-    """One vector for a text from those of its tokens."""
+    """The vector of a text from the vectors of its tokens."""
     vector: Vectors = hidden[0] if shape.pooling == "cls" else hidden.mean(axis=0, dtype=np.float32)
     return vector
 

@@ -1,4 +1,4 @@
-"""The process that holds the embedding model: plain HTTP on a Unix socket, a question beside long lists of texts."""
+"""Process of the embedding model: plain HTTP on a Unix socket; single queries do not wait for long lists of texts."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from voice_agent.models.responses import HANDLERS, unless_disconnected
 LIST_NICENESS: Final = 10
 LONGEST_QUEUE: Final = 32
 QUICK: Final = 4
-"""So few texts are a question that somebody waits for; a longer list is an index that is built."""
+"""Up to this many texts are a query of a waiting caller; a longer list is for building an index."""
 
 
 class Lane:
-    """One thread that embeds one request after the other."""
+    """Queue with one thread that embeds one request after the other."""
 
     def __init__(self, model: EmbeddingModel, name: str, niceness: int) -> None:
         self._model = model
@@ -50,7 +50,7 @@ class Lane:
         cancellation = Cancellation()
         self._waiting += 1
         running = asyncio.get_running_loop().run_in_executor(self._thread, self._embed, texts, query, cancellation)
-        # Counted until the thread is really free of it: a caller that left may have left work behind.
+        # Counted until the thread has finished it: the work of a caller that left may still run.
         running.add_done_callback(self._done)
         try:
             return await asyncio.shield(running)
@@ -65,7 +65,7 @@ class Lane:
     def _done(self, running: asyncio.Future[tuple[Vectors, int]]) -> None:
         self._waiting -= 1
         if not running.cancelled():
-            running.exception()  # looked at, so that asyncio does not report what an abandoned request ended with
+            running.exception()  # retrieved, so that asyncio does not log the exception of an abandoned request
 
 
 class Embedding:
@@ -75,7 +75,7 @@ class Embedding:
     def load(self) -> None:
         files = {name: Path(path) for name, path in self._order["embedding"].items()}
         model = EmbeddingModel(files, EmbeddingShape(**self._order["shape"]))
-        # Two threads: a question does not wait for a list, and niceness could not be taken back from a thread.
+        # Two threads: a query does not wait for a list, and a thread cannot lower its niceness again.
         self._quick, self._many = Lane(model, "quick", 0), Lane(model, "many", LIST_NICENESS)
 
     async def embed(self, request: Request) -> Response:
@@ -88,7 +88,7 @@ class Embedding:
 
 def _be_nice(niceness: int) -> None:
     if niceness:
-        with suppress(OSError):  # only Linux knows a niceness of one thread
+        with suppress(OSError):  # only Linux has a niceness per thread
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
@@ -98,7 +98,7 @@ def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         embedding.load()
-        socket.listen(128)  # from here on a connection is accepted or waits for a moment
+        socket.listen(128)  # from here on a connection is accepted or queued
         announce_ready()
         yield
 

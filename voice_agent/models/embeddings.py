@@ -1,4 +1,4 @@
-"""The embeddings endpoint of the front: what OpenAI's clients send, checked, and handed to the embedding child."""
+"""Embeddings endpoint of the front: validates requests of OpenAI's clients and passes them to the embedding child."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from voice_agent.models.child import Child
 from voice_agent.models.responses import unless_disconnected
 
 OPENAI_NAMES: Final = frozenset({"text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002"})
-"""OpenAI's names mean ours, so that a client written for OpenAI works without a change."""
+"""OpenAI's names mean ours, so that a client written for OpenAI works unchanged."""
 LARGEST_BATCH: Final = 256
 LONGEST_TEXT: Final = 32_000
-"""Characters. Of what is accepted the model reads its first tokens, as OpenAI's and other servers cut, too."""
+"""Characters. The model reads only the first tokens of a text; OpenAI's and other servers truncate, too."""
 FORMATS: Final = ("float", "base64")
 INPUT_TYPES: Final = ("query", "passage")
 
@@ -33,7 +33,7 @@ class EmbeddingRequest:
 
 
 async def create(request: Request, child: Child, model: Model, body: Any) -> Response:
-    # Without admission: a question takes milliseconds, and long lists are computed at a low priority by the child.
+    # Not scheduled: a query takes milliseconds, and the child computes long lists at a low priority.
     asked = parse(body, model)
     made = await unless_disconnected(request, _ask(child, asked), "embed")
     vectors = np.frombuffer(base64.b64decode(made["vectors"]), "<f4").reshape(len(asked.texts), -1)
@@ -104,7 +104,7 @@ def _texts(given: Any) -> tuple[str, ...]:
                 "Send it in parts.",
                 param="input",
             )
-    # JSON can name half of a character, which has no UTF-8.
+    # JSON can hold a lone surrogate, which has no UTF-8.
     return tuple(text.encode("utf-8", "replace").decode() for text in texts)
 
 

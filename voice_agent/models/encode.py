@@ -1,4 +1,4 @@
-"""24 kHz speech as the file formats OpenAI's clients may ask for, a piece at a time."""
+"""Encoders of 24 kHz speech into the file formats that OpenAI's clients may ask for, incrementally."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Raw:
 
 
 class _Sink:
-    """A file that cannot seek, like the connection the bytes go to."""
+    """Write-only file object that cannot seek, like the connection that the bytes go to."""
 
     def __init__(self) -> None:
         self._written = bytearray()

@@ -1,4 +1,4 @@
-"""Kokoro: natural voices. Knows onnxruntime and the phonemiser, knows nothing of HTTP."""
+"""Kokoro: TTS model with natural voices, run by onnxruntime and a phonemiser. No HTTP here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LANGUAGES: Final[Mapping[str, str]] = {
     "p": "pt-br",
 }
 QUIET: Final = -6.0
-"""Of the planned loudness; it follows the logarithm of the sound's: this is some 55 dB below speech."""
+"""Threshold on the planned loudness, which follows the logarithm of the sound's: some 55 dB below speech."""
 AROUND: Final = 2
 """Frames (25 ms) kept before the first sound and after the last one."""
 
@@ -65,9 +65,9 @@ class Kokoro:
 
 
 def spoken(loudness: NDArray[np.float32]) -> slice:
-    """The frames in which something is to be heard, of a loudness planned twice a frame.
+    """The frames from the first to the last sound; `loudness` has two values per frame.
 
-    Silence takes as long to make as speech, and would be cut off afterwards.
+    Silence takes as long to synthesise as speech, and would be trimmed afterwards.
     """
     heard = np.flatnonzero(loudness > QUIET) // 2
     if not len(heard):

@@ -1,4 +1,4 @@
-"""What the brain has read, and where it is kept: conversations in slots, what many begin with on a shelf. Pure."""
+"""KV cache slots of llama.cpp: which slot a conversation uses, and which saved prompt or other slot to copy. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Final
 from voice_agent.providers.local_server import SAVED_PROMPTS
 
 WORTH_COPYING: Final = 400
-"""Characters, some hundred tokens: seconds of reading, against ten milliseconds for a copy."""
+"""Characters, some hundred tokens: seconds of prompt processing, against ten milliseconds for a copy."""
 
 
 @dataclass(eq=False)
 class _Kept:
     where: int | str
-    """A slot, or a file on the shelf."""
+    """Number of a slot, or file name of a saved prompt."""
     name: str = ""
     read: str = ""
     busy: int = 0
@@ -31,7 +31,7 @@ class _Kept:
 class Place:
     slot: int
     copy_of: int | str | None = None
-    """Another slot, or a file, that holds a good part of the prompt already."""
+    """Source slot or file of a saved prompt, which holds a good part of this prompt already."""
 
 
 class KvCache:
@@ -42,7 +42,7 @@ class KvCache:
 
     @contextmanager
     def place(self, conversation: str, prompt: str) -> Iterator[Place]:
-        """The conversation's own slot, or else the one that was idle for the longest time."""
+        """The conversation's own slot, else the least recently used one, idle ones first."""
         slot, known = self._for(self._slots, conversation)
         source = None if known else self._source(slot, prompt)
         slot.read = prompt
@@ -56,13 +56,13 @@ class KvCache:
         return any(one.name == name and one.read == prompt for one in self._saved)
 
     def forget_slots(self) -> None:
-        """The process that had read them is gone. The shelf is files, and stays."""
+        """After a restart of the llama.cpp process. Saved prompts are files and stay valid."""
         for slot in self._slots:
             slot.name = slot.read = ""
 
     @contextmanager
     def saved(self, name: str, prompt: str) -> Iterator[str]:
-        """The file to keep it in: the one it was in before, or else the oldest. It counts when it was written."""
+        """The file to save the prompt in: its previous one, else the oldest. Valid only after the block has ended."""
         kept, _ = self._for(self._saved, name)
         kept.read = ""
         yield str(kept.where)

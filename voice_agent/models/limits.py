@@ -1,4 +1,4 @@
-"""Bounds on what one request may send, whatever it says about its own length."""
+"""Limit on the size of a request body, counted as it arrives: Content-Length is not trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from voice_agent.errors import Code, Permanent
 from voice_agent.models.responses import error_response
 
 LARGEST_BODY: Final = 26_000_000
-"""OpenAI's 25 MB for an upload, and its form."""
+"""OpenAI's 25 MB for an upload, plus its form."""
 
 
 class LimitBody:
@@ -40,4 +40,4 @@ class LimitBody:
 
 
 class TooLargeError(Exception):
-    """Internal to this module: ends the reading of a body."""
+    """Internal to this module: stops reading the body."""

@@ -1,4 +1,4 @@
-"""The process that holds the language model: llama.cpp's own OpenAI-style server on a Unix socket."""
+"""Process of the local LLM: llama.cpp's own OpenAI-style server on a Unix socket."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
 
 NICENESS: Final = 5
 TEMPERATURE: Final = 0.2
-"""Unless the request says another one. llama.cpp's own is 0.8, at which a small model invents (docs/measured.md)."""
+"""Default for requests without one. llama.cpp's is 0.8, at which a small model invents (docs/measured.md)."""
 
 
 def main() -> None:
     import xllamacpp
 
     order = orders()
-    # Speech is short and somebody waits for it: it gets three quarters of the cores while it computes. A brain whose
-    # threads get turns only now and then wastes what it gets, because each step waits for the slowest.
+    # STT and TTS are short and a user waits for them: they get three quarters of the CPU while they compute. Time
+    # slices between them are of little use to the LLM, because each step waits for its slowest thread.
     os.nice(NICENESS)
     socket = Path(order["socket"])
     socket.unlink(missing_ok=True)
@@ -30,10 +30,10 @@ def main() -> None:
     params.n_ctx = order["context"] * order["slots"]
     params.cpuparams.n_threads = order["threads"]
     params.cpuparams_batch.n_threads = order["threads"]
-    # Between batches llama.cpp looks for a cancelled request and serves the other slots: a long prompt must not block.
+    # llama.cpp checks for cancelled requests and serves other slots between batches: a long prompt must not block.
     params.n_batch = 16
     params.sampling.temp = TEMPERATURE
-    # What is read stays in the conversation's slot; the front says which that is, and copies one (models/kv_cache.py).
+    # Prompts stay cached in the conversation's slot; the front chooses and copies slots (models/kv_cache.py).
     params.cache_ram_mib = 0
     params.slot_save_path = f"{socket.parent}/"
     params.verbosity = 0

@@ -1,4 +1,4 @@
-"""What the local brain writes, as it is written: a stream of chunks, which becomes what a client asked for."""
+"""LLM stream of llama.cpp: its chunks, and the streamed or collected answer that the client requested."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from voice_agent.models.tool_answers import ToolAnswer
 Chunk = dict[str, Any]
 
 A_BEGINNING: Final = 10
-"""Tokens: more than most first clauses have, and many answers of a voice assistant."""
+"""Tokens: more than most first clauses and many whole answers of a voice assistant have."""
 _DATA: Final = "data: "
 _DONE: Final = "[DONE]"
 
 
 def reporting(body: Chunk) -> Chunk:
-    """The request as it is sent to llama.cpp, which notices that nobody waits any more when it writes, or when nobody
-    in the house has written for a second. So it is to write, and to do so after every piece of a prompt."""
+    """The request as it is sent to llama.cpp. llama.cpp notices a gone client only when it writes, or when no slot
+    has written for a second; so it is asked to stream and to send a progress event after every batch of a prompt."""
     options = body.get("stream_options") if body.get("stream") else {"include_usage": True}
     return {**body, "stream": True, "return_progress": True, "stream_options": options}
 
@@ -27,7 +27,7 @@ def reporting(body: Chunk) -> Chunk:
 async def chunks(
     lines: AsyncIterator[str], tools: ToolAnswer | None, begun: Callable[[], None]
 ) -> AsyncIterator[Chunk]:
-    """Without the reports of progress."""
+    """Chunks without the progress events; calls `begun` at the A_BEGINNING-th."""
     words_left = A_BEGINNING
     async for line in lines:
         if not line.startswith(_DATA) or line == _DATA + _DONE:

@@ -1,8 +1,8 @@
-"""Who may call the model server: programs of this machine, and no web page of another site.
+"""Access check of the model server: programs of this machine may call it, web pages of other sites may not.
 
 A browser on this machine sends what any page tells it to send. So a request must name this server by an address of this
-machine (a page whose name was pointed here, DNS rebinding, names another), must not say that another site made it, and
-must carry a content type that a page can send to another site only after a CORS preflight, which is refused.
+machine (with DNS rebinding it names another host), must not be marked as cross-site, and must have a content type that
+a page can send to another site only after a CORS preflight, which is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
 _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
-"""What Sec-Fetch-Site may say. Programs do not send it."""
+"""Allowed values of Sec-Fetch-Site. Programs do not send it."""
 
 
 class OwnCallers:

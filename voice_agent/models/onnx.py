@@ -1,4 +1,4 @@
-"""How we run ONNX graphs on few cores, and how a run is stopped in its middle."""
+"""ONNX sessions for few cores, and runs that can be cancelled."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import onnxruntime
 
 
 class AbandonedError(Exception):
-    """The caller went away; nobody wants the result."""
+    """The caller is gone; the result is not needed."""
 
 
 class Cancellation:
-    """Set from any thread; the graph that runs ends at its next node."""
+    """Cancellation flag, set from any thread; a running graph ends at its next node."""
 
     def __init__(self) -> None:
         self.options = onnxruntime.RunOptions()
@@ -43,6 +43,6 @@ def run(session: onnxruntime.InferenceSession, inputs: Mapping[str, Any], cancel
     try:
         outputs: list[Any] = session.run(None, dict(inputs), cancellation.options)
     except Exception:
-        cancellation.check()  # a terminated run fails: that is a cancellation, not an error
+        cancellation.check()  # a terminated run raises: report the cancellation, not an error
         raise
     return outputs

@@ -1,4 +1,4 @@
-"""Piper: one fast voice. Knows onnxruntime and the phonemiser, knows nothing of HTTP."""
+"""Piper: TTS model with one fast voice, run by onnxruntime and a phonemiser. No HTTP here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Piper:
 
     def clause(self, text: str, voice: str, speed: float, cancellation: Cancellation) -> Iterator[Samples]:
         ids = self._phoneme_ids(text)
-        if len(ids) <= 3:  # nothing between the marks of beginning and end
+        if len(ids) <= 3:  # nothing between the start and end markers
             return
         inputs = {
             "input": np.array([ids], np.int64),

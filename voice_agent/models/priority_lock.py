@@ -1,4 +1,6 @@
-"""One computation at a time, the most urgent first, in pieces: what is urgent never waits for more than one piece."""
+"""Priority lock around the speech models: one computation at a time, in pieces; the most urgent request waits for at
+most one piece.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,7 @@ class PriorityLock:
         try:
             await mine
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():  # our turn came in the very moment we were cancelled
+            if mine.done() and not mine.cancelled():  # the lock was granted at the moment of the cancellation
                 self._pass_on()
             else:
                 self._waiting.remove(entry)
@@ -71,7 +73,7 @@ class PriorityLock:
 async def pieces(
     priority_lock: PriorityLock, start: Callable[[Cancellation], Iterator[T]], first: Priority, later: Priority
 ) -> AsyncGenerator[T, None]:
-    """Draw a blocking iterator in a thread, one turn for each piece. Cancelling stops the piece that is computed."""
+    """Runs a blocking iterator in a thread, one turn per piece. Cancelling stops the piece that is being computed."""
     cancellation = Cancellation()
     iterator = start(cancellation)
     priority = first
@@ -80,7 +82,7 @@ async def pieces(
             piece = await _in_thread(lambda: next(iterator, _END), cancellation)
         if piece is _END:
             return
-        yield piece  # type: ignore[misc]  # everything but the mark is a T
+        yield piece  # type: ignore[misc]  # everything but _END is a T
         priority = later
 
 
@@ -90,7 +92,7 @@ async def _in_thread(work: Callable[[], T], cancellation: Cancellation) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         cancellation.cancel()
-        # The turn is given back only when the thread has really stopped.
+        # The lock is released only when the thread has stopped.
         await asyncio.wait([running])
         if not isinstance(running.exception(), AbandonedError | None):
             running.result()

@@ -1,4 +1,4 @@
-"""What the model server runs on this machine, decided from the settings, and the life of each part."""
+"""Processes of the model server: which ones the settings require, and their packages, downloads and supervision."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REQUIRED: Final[Mapping[ModelRole, str]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """One child process and the models it holds."""
+    """One child process and its models."""
 
     name: str
     module: str
@@ -59,14 +59,14 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
     if embedding.local:
         model = find(embedding.model)
         assert model.embedding is not None
-        # A process of its own: a question that is looked up in memory waits neither for speech nor for the llm.
+        # A separate process: a memory query waits neither for STT and TTS nor for the LLM.
         order = {"shape": asdict(model.embedding)}
         found.append(Plan("embedding", "voice_agent.models.embedding_child", (model,), order))
     return tuple(found)
 
 
 class ModelProcess:
-    """A plan that is carried out: fetch, start, keep alive."""
+    """Runs one plan: fetch the models, start the child, keep it alive."""
 
     def __init__(self, plan: Plan, cache: Path, run_directory: Path) -> None:
         self.plan = plan
@@ -78,7 +78,7 @@ class ModelProcess:
         return {model.role: model for model in self.plan.models}
 
     async def run(self) -> None:
-        """Runs until cancelled, or until something is wrong that no retry changes."""
+        """Runs until cancelled, or until a permanent error."""
         try:
             self._require_packages()
             files = await self._fetch()
@@ -124,7 +124,7 @@ class ModelProcess:
         try:
             paths = await asyncio.shield(fetching)
         except asyncio.CancelledError:
-            stop.set()  # the next report ends the download; its parts are kept
+            stop.set()  # the next progress report ends the download; its parts are kept
             await asyncio.wait([fetching])
             if fetching.exception() is not None and not isinstance(fetching.exception(), VoiceAgentError):
                 fetching.result()

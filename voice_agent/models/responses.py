@@ -1,4 +1,4 @@
-"""Answers the way OpenAI's clients expect them, and requests that stop when nobody waits for them any more."""
+"""HTTP responses as OpenAI's clients expect them, and requests that are cancelled when the client disconnects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STATUS: Final[Mapping[Code, int]] = {
 
 
 def error_body(error: VoiceAgentError) -> dict[str, Any]:
-    """OpenAI's four fields and our remedy."""
+    """OpenAI's four fields, and `remedy`."""
     status = STATUS.get(error.code, 500)
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"error": {**error.as_dict(), "type": kind, "param": error.detail.get("param")}}
@@ -47,7 +47,7 @@ def error_response(error: VoiceAgentError, status: int = 0) -> JSONResponse:
 
 
 class OwnedStream(StreamingResponse):
-    """Closes its source, and what that reads from, when the client goes away: not when the garbage collector comes."""
+    """Streaming response that closes its source and `owned` when the client disconnects, not at garbage collection."""
 
     def __init__(self, source: AsyncGenerator[bytes, None], owned: AsyncExitStack, media_type: str) -> None:
         super().__init__(source, media_type=media_type)
@@ -55,17 +55,17 @@ class OwnedStream(StreamingResponse):
         self._owned = owned
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # `owned` as well as the source: a source that was never started does not clean up.
+        # `owned` as well as the source: a generator that was never started does not run its clean-up.
         try:
             async with self._owned, aclosing(self.source):
                 await super().__call__(scope, receive, send)
         except VoiceAgentError as error:
-            # Returning in the middle makes the server cut the connection: the only way to say that this was not all.
+            # Returning early makes the server cut the connection: the only way to signal an incomplete response.
             log.warning("models.answer_broken", path=scope["path"], **error.as_dict())
 
 
 class ClientGoneError(Exception):
-    """Nobody is there to answer."""
+    """The client disconnected; there is nothing to send."""
 
 
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T], name: str) -> T:
@@ -94,7 +94,7 @@ async def on_our_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def on_client_gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it; the access log does
+    return Response(status_code=499)  # seen by the access log only
 
 
 HANDLERS: Final[Mapping[Any, Any]] = {VoiceAgentError: on_our_error, ClientGoneError: on_client_gone}

@@ -1,5 +1,6 @@
-"""Who may compute on few cores: somebody who waits for an answer first, then what the next question will need, and
-housekeeping only when nobody does."""
+"""Scheduler of the local LLM and speech models on few cores: requests that a user waits for first, then prewarms,
+background work only when neither runs.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +20,26 @@ class Scheduler:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """A turn of a conversation."""
+        """For a request that a user waits for."""
         with self._answers.first(), self._housekeeping.first():
             yield
 
     @asynccontextmanager
     async def ahead(self) -> AsyncIterator[None]:
-        """What a conversation reads before its next question: it yields to turns, and housekeeping yields to it."""
+        """For prewarming a conversation's prompt: yields to answers; background work yields to it."""
         with self._housekeeping.first():
             async with self._answers.second():
                 yield
 
     @asynccontextmanager
     async def background(self) -> AsyncIterator[None]:
-        """What nobody waits for."""
+        """For work that no user waits for: yields to answers and prewarms."""
         async with self._housekeeping.second():
             yield
 
 
 class Gate:
-    """Between two ranks: the second computes when none of the first does, and ends when one begins."""
+    """Gate between two ranks: second-rank work runs only while no first-rank work does, and is aborted by it."""
 
     def __init__(self) -> None:
         self._busy = 0
@@ -53,7 +54,7 @@ class Gate:
         self._quiet.clear()
         if self._second is not None:
             self._second.reschedule(asyncio.get_running_loop().time())
-            self._second = None  # it is told once: while it tidies up it must not be told again
+            self._second = None  # aborted once: its clean-up must not be interrupted again
         try:
             yield
         finally:
@@ -63,7 +64,7 @@ class Gate:
 
     @asynccontextmanager
     async def second(self) -> AsyncIterator[None]:
-        """One at a time; raises `Temporary` when one of the first begins, or when the quiet does not come."""
+        """One at a time; raises `Temporary` when first-rank work begins, or never pauses within WAIT_FOR_QUIET."""
         async with self._alone():
             await self._quiet_enough()
             try:
@@ -80,7 +81,7 @@ class Gate:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """What two prompts have in common is read by the first and copied for the second."""
+        """One at a time, so that the common prefix of two prompts is read once and copied for the second."""
         try:
             async with asyncio.timeout(WAIT_FOR_QUIET):
                 await self._one.acquire()
@@ -94,22 +95,22 @@ class Gate:
     async def _quiet_enough(self) -> None:
         try:
             async with asyncio.timeout(WAIT_FOR_QUIET):
-                while self._busy:  # the next one may have begun before we were woken
+                while self._busy:  # another one may have begun before this task was woken
                     await self._quiet.wait()
         except TimeoutError:
             raise _busy("Conversations kept the local models busy.") from None
 
 
 class StartLock:
-    """One answer begins at a time. Two that are read and written in the same batches both begin when the later one
-    does; the end of an answer has time, while its beginning is spoken."""
+    """Lock around the start of an answer. Two answers in the same llama.cpp batches would both start as late as the
+    slower one; the rest of an answer is not urgent while its beginning is spoken."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Callable[[], None]]:
-        """Yields what is to be called when the answer has begun; its end counts, too."""
+        """Yields a function to call when the answer has started; leaving the block releases the lock, too."""
         await self._lock.acquire()
         with ExitStack() as held:
             held.callback(self._lock.release)

@@ -1,4 +1,4 @@
-"""What of a text can be spoken, and in which pieces: a short first clause is heard long before a whole sentence."""
+"""Segmentation of a text for TTS: speakable clauses; a short first clause is heard long before a whole sentence."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ UNSPOKEN: Final = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d*_`
 SENTENCE: Final = re.compile(r"(?<=[.!?…。！？])[\"')\]]*\s+|\n+")
 CLAUSE: Final = re.compile(r"(?<=[,;:，；：—–])\s+")
 FIRST_CLAUSE_WORDS: Final = 3
-"""A first clause shorter than this sounds clipped and gains nothing."""
+"""A shorter first clause sounds clipped and saves no time."""
 LONGEST_PIECE: Final = 180
-"""Characters. A longer sentence is spoken clause by clause: its sound starts earlier and a cancel is heard sooner."""
+"""Characters. A longer sentence is spoken clause by clause: audio starts and can be cancelled earlier."""
 
 
 def clauses(text: str) -> Iterator[str]:
-    """Pieces to synthesise one after the other; nothing for a text without words."""
+    """Pieces to synthesise one after the other; none for a text without words."""
     first = True
     for sentence in SENTENCE.split(_plain(text)):
         piece = sentence.strip()

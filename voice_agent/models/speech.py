@@ -1,4 +1,4 @@
-"""The two audio endpoints of the front: what OpenAI's clients send, checked, and handed to the speech child."""
+"""Audio endpoints of the front: validate requests of OpenAI's clients and pass them to the speech child."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from voice_agent.models.scheduler import Scheduler
 
 OPENAI_STT: Final = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
 OPENAI_TTS: Final = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
-"""OpenAI's names mean ours, so that a client written for OpenAI works without a change."""
+"""OpenAI's names mean ours, so that a client written for OpenAI works unchanged."""
 LARGEST_UPLOAD: Final = 25_000_000
 LONGEST_TEXT: Final = 20_000
 SLOWEST, FASTEST = 0.25, 4.0
 MODEL_SLOWEST, MODEL_FASTEST = 0.5, 2.0
-"""Beyond these Kokoro's speech falls apart; OpenAI's wider range is accepted and clipped."""
+"""Outside these Kokoro's speech breaks down; OpenAI's wider range is accepted and clipped."""
 
 
 async def transcriptions(request: Request, child: Child, model: Model, scheduler: Scheduler) -> Response:
@@ -86,7 +86,7 @@ async def _sound(source: AsyncIterator[bytes], to: Encoder, owned: AsyncExitStac
 
 
 def _order(asked: Any, model: Model) -> tuple[dict[str, Any], str]:
-    """The child's order and the format of the answer."""
+    """The request to the child and the format of the answer."""
     if not isinstance(asked, dict):
         raise Permanent(Code.BAD_REQUEST, "The request body is not a JSON object.")
     text = asked.get("input")

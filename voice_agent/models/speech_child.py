@@ -1,4 +1,4 @@
-"""The process that holds the ears and the voice: plain HTTP on a Unix socket, one computation at a time."""
+"""Process of the STT and TTS models: plain HTTP on a Unix socket, one computation at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from voice_agent.models.stt import Moonshine
 from voice_agent.models.tts import open_engine, speak
 
 LIVE_SECONDS = 45.0
-"""A longer recording is an upload, not somebody waiting for an answer."""
+"""A longer recording is an uploaded file, not a turn of a user who waits for an answer."""
 
 
 class Speech:
@@ -62,7 +62,7 @@ class Speech:
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(aclosing(sound))
-            # The status waits for the first piece, so that what fails at once fails with a status.
+            # The status is sent with the first piece, so that an immediate failure gets an error status.
             first = await unless_disconnected(request, anext(sound), "speak")
 
             async def body() -> AsyncGenerator[bytes, None]:
@@ -79,7 +79,7 @@ def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         speech.load()
-        socket.listen(128)  # from here on a connection is accepted or waits for a moment
+        socket.listen(128)  # from here on a connection is accepted or queued
         announce_ready()
         yield
 

@@ -1,4 +1,4 @@
-"""Moonshine: speech to text. Knows onnxruntime, knows nothing of HTTP."""
+"""Moonshine: STT model, run by onnxruntime. No HTTP here."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ HEAD_SIZE: Final = 52
 START: Final = 1
 END: Final = 2
 TOKENS_PER_SECOND: Final = 6.5
-"""Faster than anybody speaks: what goes beyond is the model repeating itself."""
+"""Faster than people speak: beyond it the model repeats itself."""
 SHORTEST: Final = int(0.1 * RECOGNITION_RATE)
 SEGMENT: Final = 20 * RECOGNITION_RATE
 """The model was trained on clips; longer speech is cut at its quietest point near this length."""
 SEARCH: Final = 6 * RECOGNITION_RATE
 SILENCE: Final = 0.001
-"""No sample above this (-60 dB): nothing was said, and the model would invent something."""
+"""No sample above this (-60 dB): no speech, and the model would invent some."""
 FAINT: Final = 0.02
-"""Of the loudest sound: what is fainter is silence between words."""
+"""Of the loudest sound: fainter samples count as silence between words."""
 GAP: Final = int(0.15 * RECOGNITION_RATE)
-"""What of a silence is kept next to a sound when a recording is heard once more."""
+"""Silence kept next to a sound when a segment is transcribed a second time."""
 
 
 class Moonshine:
@@ -39,12 +39,12 @@ class Moonshine:
         self._tokenizer = Tokenizer.from_file(str(files["tokenizer"]))
 
     def transcribe(self, samples: Samples, cancellation: Cancellation) -> Iterator[str]:
-        """The text of each segment as soon as it is known; empty where nothing was said."""
+        """The text of each segment as soon as it is known; empty for a segment without speech."""
         for segment in segments(samples):
             yield self._segment(segment, cancellation) or self._once_more(segment, cancellation)
 
     def _once_more(self, samples: Samples, cancellation: Cancellation) -> str:
-        """Between long silences the model overlooks a word, or a whole sentence."""
+        """A second attempt without long silences: between them the model misses words or a whole sentence."""
         dense = without_long_silences(samples)
         return self._segment(dense, cancellation) if len(dense) < len(samples) else ""
 
@@ -71,7 +71,7 @@ class Moonshine:
             if token == END:
                 return
             yield token
-            # After the first step the encoder's part of the cache is final; the graph returns nothing useful for it.
+            # After the first step the encoder's part of the cache is final; later outputs for it are unusable.
             for key, value in zip(past, present, strict=True):
                 if step == 0 or ".decoder." in key:
                     past[key] = value
@@ -88,7 +88,7 @@ def _empty_past() -> dict[str, NDArray[np.float32]]:
 
 
 def without_long_silences(samples: Samples) -> Samples:
-    """Only what is near something to be heard."""
+    """The samples within GAP of a sound."""
     frame = RECOGNITION_RATE // 100
     whole = len(samples) // frame * frame
     frames = samples[:whole].reshape(-1, frame)
@@ -101,7 +101,7 @@ def without_long_silences(samples: Samples) -> Samples:
 
 
 def segments(samples: Samples) -> Iterator[Samples]:
-    """Cut long speech where it is quietest, so that no word is cut in two."""
+    """Long speech, cut at its quietest points so that no word is split."""
     window = RECOGNITION_RATE // 10
     while len(samples) > SEGMENT + SEARCH:
         search = samples[SEGMENT - SEARCH : SEGMENT + SEARCH]

@@ -1,4 +1,4 @@
-"""The model's schema-bound answer as OpenAI's tool calls: the same chunks with other deltas."""
+"""Translation of the model's schema-bound answer into OpenAI's tool calls: the same chunks with other deltas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from voice_agent.models.tools import AnswerReader
 
 
 class ToolAnswer:
-    """Of one answer, while it is written."""
+    """Translator of one answer while it is generated."""
 
     def __init__(self) -> None:
         self._reader = AnswerReader()

@@ -1,7 +1,7 @@
-"""Tool calls for a small model that was not trained for them: a JSON schema in, proper `tool_calls` out. Pure.
+"""Tool calls for a small model that was not trained for them: a JSON schema in, `tool_calls` out. Pure.
 
 The model must answer with one object, `{"reply": "…"}` or `{"tool": "…", "arguments": {…}}`; the grammar of that
-schema leaves it no other choice. Words are passed on while they are still being written.
+schema allows nothing else. The reply is streamed while it is generated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from voice_agent.prompt_text import quoted_lines
 REPLY_OPENED: Final = re.compile(r'\s*\{\s*"reply"\s*:\s*"')
 ESCAPES: Final[Mapping[str, str]] = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _RESULT_CHARS: Final = 8_000
-"""Of what a tool returned; it is data, whatever stands in it."""
+"""Most characters of a tool's result; the result is data, whatever it says."""
 HOW_TO_ANSWER: Final = (
     'Answer with one JSON object: {"reply": "what you say"} or, only when a tool below is needed, '
     '{"tool": "its name", "arguments": {…}}. Tools:\n'
@@ -34,7 +34,7 @@ class Tool:
 
 
 def wanted(body: Mapping[str, Any]) -> tuple[Tool, ...]:
-    """The tools the model may use for this request; none: it is an ordinary chat."""
+    """The tools the model may use for this request; empty for an ordinary chat."""
     choice = body.get("tool_choice") or "auto"
     if choice == "none":
         return ()
@@ -56,7 +56,7 @@ def _tool(entry: Any) -> Tool:
 
 
 def as_schema(body: Mapping[str, Any], tools: Sequence[Tool]) -> dict[str, Any]:
-    """The same request without tools, its answer bound to a schema."""
+    """The same request without tools; its answer is bound to a schema."""
     choice = body.get("tool_choice") or "auto"
     kept = {key: value for key, value in body.items() if key not in ("tools", "tool_choice", "parallel_tool_calls")}
     alternatives = [_object({"tool": {"const": tool.name}, "arguments": tool.parameters}) for tool in tools]
@@ -78,7 +78,7 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_tools(messages: list[dict[str, Any]], tools: Sequence[Tool]) -> list[dict[str, Any]]:
-    # At the end of the system prompt: what is in front of it stays computed from one turn to the next.
+    # At the end of the system prompt: the prefix before it stays in the KV cache from one turn to the next.
     lines = [
         json.dumps({"tool": tool.name, "about": tool.description, "arguments": tool.parameters}, ensure_ascii=False)
         for tool in tools
@@ -90,7 +90,7 @@ def _with_tools(messages: list[dict[str, Any]], tools: Sequence[Tool]) -> list[d
 
 
 def _flattened(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Earlier calls and results in the same words in which the model is asked to answer."""
+    """The messages, with earlier calls and results in the JSON form in which the model must answer."""
     names: dict[str, str] = {}
     flat: list[dict[str, Any]] = []
     for message in messages:
@@ -120,16 +120,16 @@ def text_of(content: Any) -> str:
 
 
 class AnswerReader:
-    """Reads the model's object as it is written: words come out at once, a call when it is complete."""
+    """Incremental reader of the model's object: a reply is passed on at once, a tool call when it is complete."""
 
     def __init__(self) -> None:
         self._text = ""
         self._at: int | None = None
-        """Where the next character of an open reply is; None: no reply was opened."""
+        """Index of the next character of an open reply; None if no reply was opened."""
         self._closed = False
 
     def feed(self, piece: str) -> str:
-        """The words that are new."""
+        """The new text of the reply."""
         self._text += piece
         if self._at is None:
             opened = REPLY_OPENED.match(self._text)
@@ -163,7 +163,7 @@ class AnswerReader:
             yield character
 
     def call(self) -> dict[str, Any] | None:
-        """The call, when the object is one. An answer that was cut off before its end is none."""
+        """The tool call, if the object is one; None for a truncated answer."""
         if self._at is not None:
             return None
         try:
@@ -175,7 +175,7 @@ class AnswerReader:
 
 
 def _code_units(text: str) -> tuple[str, int] | None:
-    r"""The character of \uXXXX, or of a surrogate pair; None while it is not complete."""
+    r"""The character of \uXXXX, or of a surrogate pair, and its length; None while it is incomplete."""
     if len(text) < 6:
         return None
     first = int(text[2:6], 16)

@@ -1,4 +1,4 @@
-"""Text to speech, one clause at a time, whichever voice model speaks."""
+"""Text to speech, one clause at a time, with any of the TTS models."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from voice_agent.providers.sound import SYNTHESIS_RATE
 
 PAUSES: Final[Mapping[str, float]] = {".": 0.25, "!": 0.25, "?": 0.25, "…": 0.25, ",": 0.1, ";": 0.15, ":": 0.15}
 SILENCE_FOR_NOTHING: Final = 0.2
-"""Seconds of silence for a text with nothing to say (an emoji): a caller that waits for audio gets some."""
+"""Seconds of silence for a text with nothing to say (an emoji): a caller that waits for audio receives some."""
 
 
 class Engine(Protocol):
     def clause(self, text: str, voice: str, speed: float, cancellation: Cancellation) -> Iterator[Samples]:
-        """24 kHz speech; nothing when the text has no sound."""
+        """24 kHz speech; empty if the text has no sound."""
 
 
 def open_engine(name: str, files: Mapping[str, Path], threads: int) -> Engine:
-    # Imported here: the phonemiser is an optional, separately licensed part.
+    # Imported here: the phonemiser is an optional dependency with its own licence.
     if name == KOKORO.name:
         from voice_agent.models.kokoro import Kokoro
 
@@ -38,7 +38,7 @@ def open_engine(name: str, files: Mapping[str, Path], threads: int) -> Engine:
 
 
 def speak(engine: Engine, text: str, voice: str, speed: float, cancellation: Cancellation) -> Iterator[Samples]:
-    """Pieces of speech, each as soon as it exists."""
+    """Pieces of speech, each as soon as it is synthesised."""
     said = False
     for clause in clauses(text):
         for piece in engine.clause(clause, voice, speed, cancellation):

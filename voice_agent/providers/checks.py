@@ -1,4 +1,4 @@
-"""Does every role really work? Asked of the providers themselves, before somebody talks into silence."""
+"""Health checks of all model roles, made with real requests to the providers, before a user talks to a dead service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from voice_agent.settings import Settings
 
 WORD: Final = "Hello."
 SHORTEST_SOUND: Final = SYNTHESIS_RATE * 2 // 10
-"""Bytes of a tenth of a second: less is not a word."""
+"""Bytes of a tenth of a second: shorter audio is not a word."""
 DEADLINE: Final = 30.0
 FAILED: Final[Mapping[ModelRole, Code]] = {
     "stt": Code.STT_FAILED,
@@ -42,7 +42,7 @@ class Check:
     role: CheckedRole
     subject: str
     error: VoiceAgentError | None
-    """None: it works."""
+    """None if it works."""
 
     @property
     def ok(self) -> bool:
@@ -53,7 +53,7 @@ class Check:
 
 
 async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Check, ...]:
-    """One check for each role. Never raises for what a provider does."""
+    """One check per role. A provider's failure is returned, never raised."""
     tts_endpoint, stt_endpoint, llm_endpoint = endpoints.tts(settings), endpoints.stt(settings), endpoints.llm(settings)
     embedding = endpoints.embedding(settings)
     async with httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=5.0), verify=tls()) as client:
@@ -71,7 +71,7 @@ async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Che
         async def embed() -> None:
             await _embed(client, embedding)
 
-        # One after the other: on few cores they would only wait for each other, and the word is made by the voice.
+        # One after the other: on few cores they would only compete, and STT is checked with the word that TTS made.
         return (
             await _checked(tts_endpoint, speak, deadline),
             await _checked(stt_endpoint, listen, deadline),
@@ -83,7 +83,7 @@ async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Che
 
 async def _checked(endpoint: Endpoint, work: Callable[[], Awaitable[None]], deadline: float) -> Check:
     error: VoiceAgentError | None = None
-    if endpoint.provider != OPENAI:  # asked only whether it is there: what it can do, only a conversation shows
+    if endpoint.provider != OPENAI:  # only its presence is checked: the rest shows in a conversation only
         error = missing(endpoint.provider)
     else:
         try:
@@ -95,7 +95,7 @@ async def _checked(endpoint: Endpoint, work: Callable[[], Awaitable[None]], dead
             message = f"{endpoint.base_url} gave no answer ({type(failure).__name__})."
             error = Temporary(Code.MODEL_UNREACHABLE, message, "Check its address and that it runs.")
         except (httpx.InvalidURL, ValueError) as failure:
-            # Not what the failure says: it may quote the key.
+            # Without the text of the failure: it may quote the key.
             message = (
                 f"{endpoint.base_url} cannot be asked: its URL or its key is not usable ({type(failure).__name__})."
             )
@@ -117,7 +117,7 @@ async def _synthesise(client: httpx.AsyncClient, endpoint: Endpoint) -> bytes:
 
 
 async def _recognise(client: httpx.AsyncClient, endpoint: Endpoint, word: bytes) -> None:
-    # Without a voice a second of silence still shows whether the key, the model and the server are right.
+    # If TTS failed, a second of silence still shows whether the key, the model and the server are right.
     sound = wav_file(word or bytes(2 * SYNTHESIS_RATE), SYNTHESIS_RATE)
     answer = await client.post(
         f"{endpoint.base_url}/audio/transcriptions",
@@ -132,7 +132,7 @@ async def _recognise(client: httpx.AsyncClient, endpoint: Endpoint, word: bytes)
 
 
 async def _complete(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
-    # Streamed, as conversations are. Proves key, model and quota for the price of a word.
+    # Streamed, as in conversations. Checks key, model and quota at the price of a word.
     asked = [{"role": "user", "content": "Say hello."}]
     body: dict[str, Any] = {"model": endpoint.model, "messages": asked, "stream": True}
     if endpoint.local:
@@ -156,7 +156,7 @@ async def _embed(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
-    # A check must not push a conversation aside.
+    # Background: a check must not delay a conversation.
     return {
         "Authorization": f"Bearer {endpoint.api_key}",
         **({PRIORITY_HEADER: BACKGROUND} if endpoint.local else {}),

@@ -1,7 +1,7 @@
-"""Which endpoint serves which role. One rule for the assistant, the checks and the model server. Pure.
+"""Endpoint of each model role: one rule for the assistant, the checks and the model server. Pure.
 
-What an assistant chose for itself comes before what the installation says, role by role. The installation's model and
-voice are those of its own provider: who chose another one does not get them.
+An assistant's own choice overrides the installation's settings, role by role. The installation's model and voice
+belong to its own provider: an assistant that chooses another provider does not get them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OPENAI_LLM: Final = "gpt-4.1-mini"
 OPENAI_VOICE: Final = "ash"
 OPENAI_EMBEDDING: Final = "text-embedding-3-small"
 NO_KEY: Final = "not-needed"
-"""OpenAI's clients insist on some key; a local server does not read it."""
+"""OpenAI's clients require a key; a local server does not read it."""
 
 _Choice = TypeVar("_Choice", bound=ProviderChoice)
 
@@ -42,9 +42,9 @@ class Endpoint:
     language: str = ""
     speed: float = 1.0
     provider: str = OPENAI
-    """Another one: a livekit plugin that knows its own address and finds its own key."""
+    """Any other value: a livekit plugin that knows its own address and finds its own key."""
     conversation: str = ""
-    """Whose prompts these are (OpenAI's prompt_cache_key): a brain of ours keeps them read."""
+    """OpenAI's prompt_cache_key: the local LLM keeps a slot of its KV cache for it."""
     version: str = ""
     """Of an embedding model: vectors of another version are not comparable."""
 
@@ -83,7 +83,7 @@ def tts(settings: Settings, choice: TtsChoice = AS_INSTALLED.tts) -> Endpoint:
 
 
 def llm(settings: Settings, choice: ProviderChoice = AS_INSTALLED.llm) -> Endpoint:
-    """Where the words really come from."""
+    """The LLM itself, also when Letta is between it and the assistant."""
     installed = ProviderChoice(
         provider=settings.llm_provider, base_url=settings.llm_base_url or None, model=settings.llm_model or None
     )
@@ -93,10 +93,10 @@ def llm(settings: Settings, choice: ProviderChoice = AS_INSTALLED.llm) -> Endpoi
 
 
 def embedding(settings: Settings) -> Endpoint:
-    """Where sentence embeddings come from.
+    """The endpoint for sentence embeddings.
 
-    Many OpenAI-style servers have no embeddings, so one at OPENAI_BASE_URL is asked only where VOICE_EMBEDDING_MODEL
-    names a model that is not ours; OpenAI's own is asked without that.
+    Many OpenAI-style servers have no embeddings, so the one at OPENAI_BASE_URL is used only if VOICE_EMBEDDING_MODEL
+    names a model that is not ours; OpenAI's own server is used without that.
     """
     name = settings.embedding_model
     if settings.embedding_base_url:
@@ -118,10 +118,10 @@ def _is_openai(settings: Settings) -> bool:
 
 
 def missing(provider: str) -> Permanent | None:
-    """What to say of a livekit plugin that is not installed. Looked for by its name: nothing of it is imported."""
+    """The error for a livekit plugin that is not installed. It is looked up by name and not imported."""
     if importlib.util.find_spec(f"livekit.plugins.{provider}") is not None:
         return None
-    # They are released together; another version would pull another livekit-agents in.
+    # Plugins are released together with livekit-agents; another version would install another livekit-agents.
     package = f"livekit-plugins-{provider.replace('_', '-')}=={version('livekit-agents')}"
     return Permanent(
         Code.PROVIDER_UNAVAILABLE, f"The provider {provider} is not installed.", f"Install it: uv pip install {package}"
@@ -147,7 +147,7 @@ def _endpoint(settings: Settings, role: ModelRole, wanted: ProviderChoice, remot
 def _remote(settings: Settings, own_base: str, own_key: str) -> tuple[str, str]:
     """Base URL and key of a remote endpoint for a role; an empty URL means that the role is served locally."""
     if own_base:
-        # The OpenAI key belongs to the OpenAI endpoint: it is not handed to whatever server a role was pointed at.
+        # The OpenAI key belongs to the OpenAI endpoint: it is not sent to the server that is set for a role.
         return own_base.rstrip("/"), own_key or NO_KEY
     if settings.openai_base_url:
         return settings.openai_base_url.rstrip("/"), settings.openai_api_key or NO_KEY

@@ -1,4 +1,4 @@
-"""Local model server: what its clients know of it. Names of its models, priorities of requests, limits."""
+"""Local model server, as its clients know it: names of its models, priorities of requests, limits."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from voice_agent.errors import Code, Permanent
 ModelRole = Literal["stt", "tts", "llm", "embedding"]
 
 RECORDER: Final = "recorder"
-"""A chat model that answers nothing: lets a memory server store a turn that was answered elsewhere."""
+"""A chat model with an empty answer: lets a memory server store a turn that was answered elsewhere."""
 
 BACKGROUND: Final = "background"
 BACKGROUND_SUFFIX: Final = f"-{BACKGROUND}"
-"""`<chat model>-background` is the same model for work that nobody waits for: it yields to conversations."""
+"""`<chat model>-background` is the same model for work that no user waits for: it yields to conversations."""
 AHEAD: Final = "ahead"
-"""Reads a conversation's prompt before its next question: yields to answers; background work yields to it."""
+"""Prewarms a conversation's prompt before its next question: yields to answers; background work yields to it."""
 SHARED_PROMPT: Final = "shared-prompt"
-"""Reads, as background work, a prompt that many conversations begin with; it is saved by its `prompt_cache_key`."""
+"""Prewarms, as background work, a prompt prefix of many conversations and saves it by its `prompt_cache_key`."""
 FACTS: Final = "facts"
-"""Background work that repeats one long instruction: it has a slot of its own."""
+"""Background work that repeats one long instruction: it has a separate slot."""
 CHECK: Final = "check"
-"""A one-word question that an answer waits for, behind one long instruction: it has a slot of its own."""
+"""A one-word question after one long instruction, while an answer waits for it: it has a separate slot."""
 CHECK_AHEAD: Final = "check-ahead"
-"""Reads that instruction as background work."""
+"""Prewarms that instruction as background work."""
 PRIORITY_HEADER: Final = "x-voice-agent-priority"
 """The priority of one request, for callers that can set headers."""
 FACTS_HEADERS: Final = {PRIORITY_HEADER: FACTS}
 CHECK_HEADERS: Final = {PRIORITY_HEADER: CHECK}
 SAVED_PROMPTS: Final = 8
-"""So many shared prompts are kept."""
+"""Most shared prompts that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class LocalModel:
     role: ModelRole
     default: bool = False
     voice: str = ""
-    """Of a TTS model: the one that speaks when none was asked for."""
+    """Of a TTS model: its default voice."""
     version: str = ""
     """Of an embedding model: vectors of another version are not comparable."""
 
@@ -56,14 +56,14 @@ LOCAL_MODELS: Final[Mapping[str, LocalModel]] = {
         LocalModel("all-minilm-l6-v2-int8", "embedding", default=True, version="a58c5b882ec5"),
     )
 }
-"""As `models/catalog.py` has them (a test compares the two)."""
+"""The models of `models/catalog.py` (a test compares the two)."""
 DEFAULTS: Final[Mapping[ModelRole, LocalModel]] = {
     model.role: model for model in LOCAL_MODELS.values() if model.default
 }
 
 
 def local_model(name: str, role: ModelRole) -> LocalModel:
-    """The model that a setting names for a role; empty: the default."""
+    """The model that a setting names for a role; the default for an empty name."""
     default = DEFAULTS[role]
     if not name:
         return default

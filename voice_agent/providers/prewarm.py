@@ -1,4 +1,4 @@
-"""Have the local model read a prompt before anybody speaks: the first turn then pays for its last words only."""
+"""Prewarm of the local model's prompt cache before the user speaks: the first turn then costs its last words only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def prewarm(
     *,
     priority: str = AHEAD,
 ) -> None:
-    """`messages` and `tools` as the first turn sends them, without its user message. Nothing for a remote model.
+    """`messages` and `tools` are those of the first turn, without its user message. No-op for a remote model.
 
     Yields to conversations: raises `Temporary` when one starts meanwhile.
     """

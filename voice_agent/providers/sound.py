@@ -1,4 +1,4 @@
-"""What a sound is on the wire: light, for those who send or pass on speech without decoding it."""
+"""WAV format of speech on the wire, without a decoder: for modules that only send or pass on speech."""
 
 from __future__ import annotations
 

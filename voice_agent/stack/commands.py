@@ -1,4 +1,4 @@
-"""`voice-agent up | down | restart | status | doctor | settings`, and `memory`."""
+"""Commands `voice-agent up | down | restart | status | doctor | settings | secrets`, and `memory`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
     app.command("settings")(show_settings)
     secrets = typer.Typer(help="The secrets that `up` generated.", no_args_is_help=True)
-    secrets.callback()(lambda: None)  # with one command, typer would leave its name out
+    secrets.callback()(lambda: None)  # with a single command, typer would drop its name
     secrets.command("rotate")(rotate_secrets)
     app.add_typer(secrets, name="secrets")
     app.command(hidden=True)(supervise)

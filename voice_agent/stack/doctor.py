@@ -1,4 +1,4 @@
-"""One line per thing that can be wrong, each with what to do about it."""
+"""Checks of `voice-agent doctor`: one line per check, with its remedy."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from voice_agent.storage.database import Database
 MAX_SKEW: Final = 60.0
 MIN_FREE: Final = 2_000_000_000
 NOT_LEARNED_FOR: Final = timedelta(minutes=5)
-"""Learning takes seconds where nobody talks; it waits while somebody does."""
+"""Learning takes seconds while no conversation runs; during one it waits."""
 UP: Final = "Start it with `voice-agent up`, then look at `voice-agent status` and its log."
 
 Check = Callable[[Settings], Awaitable[str]]
-"""Returns what it found, or raises what is wrong."""
+"""Returns its finding, or raises the error with its remedy."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ async def _database(settings: Settings) -> str:
 
 
 async def _worker(settings: Settings) -> str:
-    """A worker that LiveKit has registered moves its beat; a row alone may be of one that is gone."""
+    """A worker that is registered with LiveKit moves its beat; a row alone may belong to a worker that is gone."""
     database = Database(settings.effective_database_url)
     worker_registry = WorkerRegistry(database)
     try:
@@ -188,7 +188,7 @@ async def _worker(settings: Settings) -> str:
 
 
 async def _memory(settings: Settings) -> str:
-    """Whether what was said is remembered. Without embeddings questions are answered by their words meanwhile."""
+    """Turns must not wait long to be learned. Without embeddings facts are found by their words only."""
     database, embedder = Database(settings.effective_database_url), embedder_of(settings)
     try:
         overview = MemoryOverview(database)

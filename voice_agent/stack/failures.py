@@ -1,4 +1,4 @@
-"""What the command line says of any error: one line with a code. How an unexpected one came about is in a file."""
+"""Error output of the command line: one line with a code; the traceback of an unexpected error goes to a file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from voice_agent.errors import Code, Permanent, VoiceAgentError
 
 INTERRUPTED: Final = 130
 INTERNAL: Final = 70
-"""Exit codes as shells and sysexits.h have them; everything else that fails is 1."""
+"""Exit codes of shells and sysexits.h; any other failure exits with 1."""
 LOG_NAME: Final = "errors.log"
 _MOST_BYTES: Final = 1_000_000
 
 
 def said_of(error: BaseException, command: str) -> tuple[str, int]:
-    """The line, and the exit code."""
+    """The line to print, and the exit code."""
     known = _known(error)
     if known is not None:
         return f"Error: {known}", 1
@@ -33,7 +33,7 @@ def said_of(error: BaseException, command: str) -> tuple[str, int]:
 def _known(error: BaseException) -> VoiceAgentError | None:
     if isinstance(error, VoiceAgentError):
         return error
-    if isinstance(error, BaseExceptionGroup):  # tasks that worked side by side
+    if isinstance(error, BaseExceptionGroup):  # from a TaskGroup
         return next((known for one in error.exceptions if (known := _known(one))), None)
     return _of_the_system(error) if isinstance(error, OSError) else None
 
@@ -56,7 +56,7 @@ def _of_the_system(error: OSError) -> VoiceAgentError | None:
 
 
 def _written_down(error: BaseException, command: str) -> str:
-    """Where. For its owner alone, and without the secrets that we know."""
+    """The path of the log, which is readable by its owner only. Known secrets are masked."""
     text = "".join(traceback.format_exception(error))
     secrets, folder = _surroundings()
     for secret in secrets:
@@ -76,12 +76,12 @@ def _written_down(error: BaseException, command: str) -> str:
 
 
 def _surroundings() -> tuple[list[str], Path]:
-    """Values of secrets, and the folder of logs; by what the environment says where the settings cannot be read."""
+    """Values of secrets, and the log folder; from the environment if the settings cannot be loaded."""
     from voice_agent import settings
 
     try:
         found = settings.load().settings
-    except Exception:  # noqa: BLE001 - it may be what failed
+    except Exception:  # noqa: BLE001 - loading the settings may be what failed
         home = os.environ.get("VOICE_HOME")
         told = [os.environ.get(name, "") for name in settings.Settings.secret_names()]
         return [value for value in told if value], (Path(home) if home else Path(tempfile.gettempdir())) / "logs"
@@ -91,6 +91,6 @@ def _surroundings() -> tuple[list[str], Path]:
 
 
 def command_line() -> str:
-    """What was called, without its arguments: they may hold what nobody else should read."""
+    """The command without its arguments, which may be confidential."""
     words = [word for word in sys.argv[1:3] if word.isalpha()]
     return " ".join(["voice-agent", *words])

@@ -1,4 +1,4 @@
-"""`up` and `down`: the lock, the provisioning, the detached supervisor and its report, and the clean-up after it."""
+"""Start and stop of the all-in-one run: lock, provisioning, the detached supervisor and its report, clean-up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def up(settings: Settings, report: Report, *, foreground: bool = False) -> None:
-    """Returns when everything is ready, in the foreground when told to stop. Raises with nothing left up."""
+    """Returns when everything is ready; in the foreground, when stopped. On an error nothing is left running."""
     home.make(settings)
     lock = state.lock(settings.home)
     try:
@@ -69,7 +69,7 @@ async def _tell_when_up(supervisor: Supervisor, settings: Settings, announce: Re
 
 
 def _detach(settings: Settings, report: Report, lock: int) -> None:
-    """The supervisor inherits the lock, so there is no moment in which a second start could slip in."""
+    """The supervisor inherits the lock, so a second start is excluded at every moment."""
     logs = settings.home / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     reading, writing = os.pipe()
@@ -91,14 +91,14 @@ def _detach(settings: Settings, report: Report, lock: int) -> None:
         try:
             _listen(reports, report)
         except BaseException:
-            # Interrupted or failed: the supervisor takes its parts down before it ends.
+            # Interrupted or failed: the supervisor stops its services before it exits.
             child.terminate()
             child.wait(STOP_DEADLINE)
             raise
 
 
 def _listen(reports: IO[str], report: Report) -> None:
-    """Passes sentences on until the supervisor says it is up; its error becomes ours."""
+    """Passes reports on until the supervisor is up; raises the error that it reports."""
     for line in reports:
         told: dict[str, Any] = json.loads(line)
         if "error" in told:
@@ -110,7 +110,7 @@ def _listen(reports: IO[str], report: Report) -> None:
 
 
 def supervise_detached(settings: Settings, reports: int) -> None:
-    """The detached process: tells its starter how it goes, as JSON lines, until it is up or has failed."""
+    """The detached process: reports to its starter, as JSON lines, until it is up or has failed."""
     pipe = os.fdopen(reports, "w", buffering=1)
 
     def tell(**line: Any) -> None:
@@ -119,7 +119,7 @@ def supervise_detached(settings: Settings, reports: int) -> None:
             return
         try:
             pipe.write(json.dumps(line) + "\n")
-        except BrokenPipeError:  # the starter is gone; the log has it
+        except BrokenPipeError:  # the starter is gone; the log has the line
             return
         if line.get("up"):
             pipe.close()
@@ -142,7 +142,7 @@ def down(settings: Settings, report: Report) -> None:
 
 
 def clean_up_after_crash(settings: Settings, report: Report) -> None:
-    """A supervisor that was killed leaves its parts behind: end exactly those."""
+    """A killed supervisor leaves its services running: end exactly those."""
     left = state.load(settings.home)
     if left is None:
         return

@@ -1,4 +1,4 @@
-"""Our Letta server: an environment of its own, its database, the environment it runs in, its sample agents."""
+"""Letta server of the all-in-one run: its virtual environment, database, process environment and configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LETTA_WHEEL: Final = Path(__file__).parent / "pinned" / "letta.txt"
 LAUNCHER: Final = Path(__file__).parent / "letta_launcher.py"
 
 
-# Letta stores the address and the model when it first sees them, copies both into every agent, and updates neither.
+# Letta stores address and model when it first sees them, copies both into every agent, and never updates them.
 PROVIDER_ADDRESS: Final = "UPDATE providers SET base_url = $1 WHERE name = 'vllm'"
 AGENT_ADDRESS: Final = """
     UPDATE agents SET llm_config = (llm_config::jsonb || jsonb_build_object('model_endpoint', $1::text))::json
@@ -51,7 +51,7 @@ def directory(settings: Settings) -> Path:
 
 
 def installation(settings: Settings) -> Path:
-    # A virtual environment belongs to one Python: another minor version gets another folder.
+    # A virtual environment works with one Python minor version: another version gets another folder.
     return settings.cache / "letta" / f"{VERSION}-py{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -75,7 +75,7 @@ def _unpack(sdist: Path, work: Path) -> None:
     # The wheel has no migrations; the lock file beside them is the only set of versions that works together.
     with tarfile.open(sdist) as archive:
         archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python before 3.11.4 has none
-        archive.extractall(work)  # noqa: S202 - these bytes are known; the filter is a second lock on the door
+        archive.extractall(work)  # noqa: S202 - the archive is pinned by hash; the filter is a second protection
     (work / f"letta-{VERSION}").rename(work / "source")
 
 
@@ -89,7 +89,7 @@ async def _install(work: Path) -> None:
         (
             *("export", "--quiet", "--project", source, *interpreter, "--frozen", "--no-dev"),
             *("--no-emit-project", "--extra", "server", "--extra", "postgres"),
-            # psycopg2 would be compiled against a Postgres that is not there; psycopg2-binary is in the list as well.
+            # psycopg2 would be compiled, which needs an installed Postgres; psycopg2-binary is in the list as well.
             *("--no-emit-package", "psycopg2", "--output-file", requirements),
         ),
         ("venv", "--quiet", "--relocatable", *interpreter, venv),
@@ -108,7 +108,7 @@ async def _install(work: Path) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Nothing of the caller's: a stray API key would make Letta offer models that cost money."""
+    """Without the caller's variables: a stray API key would make Letta offer models that cost money."""
     home = directory(settings) / "home"
     return {
         "PATH": f"{python(settings).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -117,16 +117,16 @@ def environment(settings: Settings) -> dict[str, str]:
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore::DeprecationWarning",
-        # `sslmode` must be there for the server and must not be there for its migrations.
+        # The server needs `sslmode`; its migrations fail with it.
         "LETTA_PG_URI": postgres.url(settings) + "?sslmode=disable",
-        # With the default NullPool, messages.create was seen to hang.
+        # With the default NullPool, messages.create has hung.
         "LETTA_DISABLE_SQLALCHEMY_POOLING": "false",
         "LETTA_TRACK_PROVIDER_TRACE": "false",
         "LETTA_TRACK_STOP_REASON": "false",
         "LETTA_DISABLE_TRACING": "true",
         "LETTA_LLM_API_LOGGING": "false",
         "LETTA_LOG_LEVEL": "WARNING",
-        # The first alone leaves the server open.
+        # LETTA_SERVER_SECURE without a password leaves the server open.
         "LETTA_SERVER_SECURE": "true",
         "LETTA_SERVER_PASSWORD": settings.letta_api_key,
         "VLLM_API_BASE": f"http://127.0.0.1:{settings.models_port}",
@@ -134,13 +134,13 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def command(settings: Settings) -> tuple[str, ...]:
-    # -P: the launcher lies beside our own `letta` module.
+    # -P: the launcher's folder also holds our own `letta` module.
     return (str(python(settings)), "-P", str(LAUNCHER), "127.0.0.1", str(settings.letta_port))
 
 
 async def prepare(settings: Settings) -> None:
-    """With Postgres up and Letta not yet: the database exists, is migrated, and names our model server."""
-    # Letta lists the models of its providers once, when it starts: the list must be there by then.
+    """Before Letta starts, with Postgres up: creates and migrates the database and sets our model server in it."""
+    # Letta lists the models of its providers once, at its start: the list must be available by then.
     await readiness.wait(partial(readiness.http, f"{settings.models_url}/models"), MODELS_WITHIN)
     try:
         await _create_database(settings)
@@ -155,7 +155,7 @@ async def prepare(settings: Settings) -> None:
 
 
 async def _migrate_if_needed(connection: asyncpg.Connection, settings: Settings) -> None:
-    # Alembic needs ten seconds to find out that there is nothing to do.
+    # Alembic needs ten seconds even if there is nothing to migrate.
     marker = directory(settings) / "migrated"
     if not marker.is_file() or marker.read_text() != await _revision(connection):
         await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")

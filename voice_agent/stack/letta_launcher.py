@@ -1,4 +1,4 @@
-"""Run by Letta's own Python, never imported: starts the server without the banner that prints its password."""
+"""Launcher of the Letta server, run by Letta's own Python, never imported: suppresses the banner with the password."""
 
 import contextlib
 import io

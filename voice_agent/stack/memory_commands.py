@@ -1,6 +1,6 @@
-"""`voice-agent memory show | search | forget | rebuild | pending | resync`.
+"""Commands `voice-agent memory show | search | forget | rebuild | pending | resync`.
 
-Here and not beside the memory, because an assistant is named as the registry knows it.
+In `stack` and not in `memory`, because the registry resolves the name of an assistant.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `voice-agent memory` does: an assistant by its name or id, and one person's memory of it."""
+"""Memory service behind `voice-agent memory`: one person's memory of an assistant that is given by name or id."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class MemoryService:
         return [*lines, "", "Letta's archive:", *(found or ["Nothing was found."])]
 
     async def find(self, agent: str, person: str, what: str) -> list[Fact]:
-        """One by its id; else those with these words; else what a question in these words would bring up."""
+        """The fact with this id; else the facts with these words; else those that recall finds for the words."""
         owner = Owner(await self.letta_agent_id(agent), person)
         known = await self._store.known(owner)
         wanted = what.strip().casefold()
@@ -93,7 +93,7 @@ class MemoryService:
         return await Forgetting(self._database, self._letta, self._log).forget(owner, fact_ids)
 
     async def rebuild(self, agent: str, person: str) -> int:
-        """The vectors are a cache: all of them are made again, whoever's they are."""
+        """The vectors are a cache: those of all people are deleted and made again."""
         owner = Owner(await self.letta_agent_id(agent), person)
         count = await self._store.learn_again(owner, everything=True)
         async with self._database.begin() as connection:
@@ -112,7 +112,7 @@ class MemoryService:
         return await Outbox(self._database).unpark(await self.letta_agent_id(agent))
 
     async def letta_agent_id(self, agent: str) -> str:
-        """Whose memory is meant. Assistants of one name that share a memory are the same here."""
+        """The Letta agent of an assistant. Assistants of one name that share a Letta agent count as one here."""
         listing = await self._agents.list()
         by_id = [one for one in listing.agents if agent in (one.id, one.letta_agent_id)]
         name = normalised_name(agent).casefold()
@@ -126,7 +126,7 @@ class MemoryService:
         if listing.letta_error is None:
             raise _unknown(agent, listing)
         if agent.startswith(_LETTA_ID):
-            return agent  # Letta is away; what we keep of it can be read all the same
+            return agent  # Letta is unavailable; our own records can still be read
         raise listing.letta_error
 
     async def _blocks(self, owner: Owner) -> list[str]:

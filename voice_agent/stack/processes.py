@@ -1,4 +1,4 @@
-"""Which processes are ours, and how they are ended: known by pid and start time, never by name."""
+"""Identity of our processes, by pid and start time and never by name, and how they are ended."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict
 RUN_MARK: Final = "_VOICE_STACK_RUN"
 SERVICE_MARK: Final = "_VOICE_STACK_PART"
 PROCESS_MARK: Final = "_VOICE_STACK_PROCESS"
-"""All three are put into the environment of every process we start, and are inherited by whatever it starts. The last
-one tells a service's process from the one that is to replace it."""
+"""All three are set in the environment of every process we start, and inherited by its children. The last one
+distinguishes a service's process from its standby."""
 CLOCK_SLACK: Final = 2.0
 """The start time is derived from the boot time, which moves a little when the clock is set."""
 
 
 class Identity(BaseModel):
-    """A pid alone may by now be somebody else's."""
+    """Pid and start time: the pid alone may have been reused."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,11 +33,11 @@ class Identity(BaseModel):
     def of(cls, pid: int) -> Identity:
         try:
             return cls(pid=pid, started=psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:  # it has ended already: an identity that no process has
+        except psutil.NoSuchProcess:  # it has ended already: an identity that matches no process
             return cls(pid=pid, started=0.0)
 
     def process(self) -> psutil.Process | None:
-        """None when it is gone, or when the pid is another process's now."""
+        """None if it has ended, or if the pid now belongs to another process."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < CLOCK_SLACK
@@ -47,7 +47,7 @@ class Identity(BaseModel):
 
 
 def marked(run: str, service: str | None = None, process_mark: str | None = None) -> list[psutil.Process]:
-    """What carries the mark of this run, children of children included."""
+    """The processes that carry the mark of this run (and of the service or process), descendants included."""
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
@@ -55,7 +55,7 @@ def marked(run: str, service: str | None = None, process_mark: str | None = None
         try:
             environment = process.environ()
         except (psutil.Error, OSError):
-            continue  # gone meanwhile, or another user's: not ours either way
+            continue  # ended meanwhile, or of another user: not ours either way
         if (
             environment.get(RUN_MARK) == run
             and service in (None, environment.get(SERVICE_MARK))
@@ -66,7 +66,7 @@ def marked(run: str, service: str | None = None, process_mark: str | None = None
 
 
 def end(processes: Iterable[psutil.Process], grace: float, first: signal.Signals = signal.SIGTERM) -> None:
-    """Ask, wait until they are gone or the grace is over, then kill. Blocking."""
+    """Sends `first`, waits until they have ended or the grace is over, then kills. Blocking."""
     alive = list(processes)
     for number, patience in ((first, grace), (signal.SIGKILL, 5.0)):
         for process in alive:
@@ -80,7 +80,7 @@ def end(processes: Iterable[psutil.Process], grace: float, first: signal.Signals
 
 
 def _survivors(processes: Iterable[psutil.Process], patience: float) -> list[psutil.Process]:
-    """Zombies are none: psutil would wait until somebody else's parent has buried them, for seconds or for ever."""
+    """Zombies do not count: psutil would wait until their parents have reaped them, for seconds or for ever."""
     deadline = time.monotonic() + patience
     return [process for process in processes if not _ended(process, max(0.0, deadline - time.monotonic()))]
 
@@ -99,7 +99,7 @@ def _ended(process: psutil.Process, within: float) -> bool:
 
 
 def listener(port: int, *, udp: bool = False) -> int | None:
-    """Its pid, as far as we may know."""
+    """The pid of the listening process, if we have permission to see it."""
     for connection in psutil.net_connections(kind="udp" if udp else "tcp"):
         if connection.laddr and connection.laddr.port == port and (udp or connection.status == psutil.CONN_LISTEN):
             return connection.pid
@@ -107,7 +107,7 @@ def listener(port: int, *, udp: bool = False) -> int | None:
 
 
 def holder(port: int, *, udp: bool = False) -> str:
-    """Who has that port, in words."""
+    """Description of the process that holds the port."""
     pid = listener(port, udp=udp)
     try:
         return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "a process of another user"

@@ -1,4 +1,4 @@
-"""Everything that must be on this machine before the services can start. Each step does nothing when it was done."""
+"""Provisioning: everything that must be installed before the services can start. A step that was done is skipped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIVEKIT_CLIENT: Final = Artifact(
 
 
 async def provision(settings: Settings, report: Report) -> None:
-    """At the same time: one builds, the others download. The first failure stops the rest."""
+    """All steps run concurrently: one builds, the others download. The first failure stops the rest."""
     try:
         async with asyncio.TaskGroup() as group:
             if not settings.livekit_url:
@@ -53,7 +53,7 @@ async def _livekit_client(settings: Settings, report: Report) -> None:
 
 
 async def _models(settings: Settings, report: Report) -> None:
-    # Every byte is checked by the model server when it starts; here it matters only that nothing is missing.
+    # The model server checks every byte when it starts; here only missing files matter.
     files = [file for plan in plans(settings) for model in plan.models for file in model.files.values()]
     missing = [file for file in files if not is_cached(file, settings.cache)]
     if missing:

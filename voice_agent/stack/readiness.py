@@ -1,4 +1,4 @@
-"""Probes: an empty answer means ready, anything else says what is wrong."""
+"""Readiness probes: an empty result means ready, any other describes what is wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVERY: Final = 0.25
 
 
 async def wait(probe: Probe, within: float) -> None:
-    """Programs that we did not write offer no event for this: they are asked until they answer."""
+    """Polls: third-party programs offer no event for readiness."""
     trouble = "no answer"
     try:
         async with asyncio.timeout(within):
@@ -31,7 +31,7 @@ async def wait(probe: Probe, within: float) -> None:
 
 
 def as_http(url: str) -> str:
-    """LiveKit's address is given for WebSockets; the same place answers HTTP."""
+    """LiveKit's URL is a WebSocket URL; the same address answers HTTP."""
     return "http" + url.removeprefix("ws") if url.startswith("ws") else url
 
 

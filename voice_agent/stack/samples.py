@@ -1,4 +1,4 @@
-"""Three sample agents for an empty Letta of ours, so that a newcomer has somebody to talk to."""
+"""Sample agents for our own Letta while it is empty: three of them, so that a new user has an assistant to talk to."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SAMPLES: Final[tuple[dict[str, Any], ...]] = (
             "persona": "I am Rosa, the host at the front desk of the restaurant Blue Lantern. I am cheerful and brisk, "
             "and I help guests with opening hours, the menu and reservations.",
             "human": "Guests I do not know by name. I stay polite and ask for a name when they want a table.",
-            # A label that guests may hear (memory/audience.py).
+            # The label of a block that guests may hear (memory/audience.py).
             "task": "Blue Lantern opens at six in the evening, closed on Mondays. The dish of the house is "
             "mushroom risotto. The kitchen is vegetarian.",
         },

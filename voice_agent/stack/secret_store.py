@@ -1,4 +1,4 @@
-"""Secrets nobody has to think of: made once, kept in VOICE_HOME, read only by their owner."""
+"""Secret store: generated secrets that the user need not choose, kept in VOICE_HOME, readable by the owner only."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ MAKERS: Final[dict[str, Callable[[], str]]] = {
     "VOICE_INTERNAL_SECRET": lambda: secrets.token_urlsafe(36),
 }
 ROTATED: Final = MAKERS | {"VOICE_ADMIN_SECRET": lambda: secrets.token_urlsafe(36)}
-"""Also what is generated in some runs only."""
-
+"""With the secret that is generated in some runs only."""
 
 SESSIONS_END: Final = frozenset({"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"})
 
 
 def rotate(settings: Settings) -> list[str]:
-    """New values for what was generated; returns the names of what was replaced. They count from the next start on."""
+    """New values for the generated secrets, valid from the next start on; returns the names of the replaced ones."""
     path = settings.home / STACK_FILE
     if not path.is_file():
         raise Permanent(
@@ -38,7 +37,7 @@ def rotate(settings: Settings) -> list[str]:
 
 
 def ensure(settings: Settings) -> Settings:
-    """The settings with every missing secret of our own servers made and stored."""
+    """The settings with all secrets of our own servers; missing ones are generated and stored."""
     path = settings.home / STACK_FILE
     stored = _stored(path)
     given = settings.as_environment()
@@ -51,7 +50,7 @@ def ensure(settings: Settings) -> Settings:
 
 
 def _theirs(settings: Settings) -> set[str]:
-    """What belongs to servers that are given by URL."""
+    """Secrets of servers that are given by URL."""
     theirs = {"LETTA_API_KEY"} if settings.letta_base_url else set()
     return theirs | (SESSIONS_END if settings.livekit_url else set())
 

@@ -1,4 +1,4 @@
-"""One service's life: wait for what it needs, start, get ready, stay, come back after a crash."""
+"""Service runner: waits for what one service needs, starts it, watches it, restarts or replaces it after a crash."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from voice_agent.stack.subprocess_utils import Report
 
 PROBE_EVERY: Final = 0.25
 BACK_OFF: Final = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Pauses before restarts, none before the first: somebody may be waiting. A crash more and the service is given up."""
+"""Pauses before restarts, none before the first: a user may be waiting. One more crash and the service is given up."""
 STANDBY_AFTER: Final = 5.0
-"""Seconds after a service was ready: what it was started for comes before the imports of its standby."""
+"""Seconds from a service's readiness to the start of its standby: the service's first work precedes the imports."""
 STABLE_AFTER: Final = 10.0
-"""A service that was ready for this long starts counting anew: what breaks now is not why it broke before."""
+"""A service that was ready this long counts failures from zero: a new failure has another cause than the last ones."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What all runners of one run share."""
+    """Values shared by all service runners of one run."""
 
     mark: str
     logs: Path
@@ -45,11 +45,11 @@ class Run:
 class Spawned:
     process: Process
     mark: str
-    """PROCESS_MARK of it and of whatever it starts."""
+    """PROCESS_MARK of the process and its descendants."""
 
 
 class ServiceRunner:
-    """Owns the process of one service, its standby and its state. `run()` is its task, `stop()` its end."""
+    """Owner of one service's process, standby and state. `run()` is its task, `stop()` ends the service."""
 
     def __init__(self, service: Service, run: Run, needs: Sequence[ServiceRunner]) -> None:
         self.service = service
@@ -68,7 +68,7 @@ class ServiceRunner:
         self._ready_at = -math.inf
 
     async def run(self) -> None:
-        """Returns when the service is given up. Raises when its very first start fails: then nothing should stay up."""
+        """Returns when the service is given up. Raises if its first start fails: then the whole run must stop."""
         failures = 0
         while True:
             for need in self._needs:
@@ -92,7 +92,7 @@ class ServiceRunner:
             await asyncio.sleep(self._run.back_off[failures - 1])
 
     async def _live_once(self, began: float) -> str:
-        """One life, from start to death; returns what ended it."""
+        """One run of the process, from start to exit; returns why it ended."""
         self._set(Phase.STARTING)
         if not self.service.ours:
             return await self._watch_theirs(began)
@@ -133,7 +133,7 @@ class ServiceRunner:
             return self.state.detail
         self._became_ready(began, detail=self.service.where)
         forever: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        return await forever  # theirs to restart: nothing more to do
+        return await forever  # not ours to restart: nothing more to do
 
     def _became_ready(self, began: float, detail: str = "") -> None:
         self._ready_at = asyncio.get_running_loop().time()
@@ -149,7 +149,7 @@ class ServiceRunner:
             await asyncio.sleep(PROBE_EVERY)
 
     async def _start(self) -> Spawned:
-        """The standby, if there is one that lives."""
+        """Activates the standby if it is alive, else starts a new process."""
         standby, self._standby = self._standby, None
         if standby is not None and standby.process.returncode is None:
             spawned = standby
@@ -163,10 +163,10 @@ class ServiceRunner:
         return spawned
 
     async def _with_standby(self, exited: asyncio.Task[int]) -> None:
-        """Until the process has ended; meanwhile another one makes its imports."""
+        """Waits for the exit of the process; meanwhile starts its standby, which loads its imports."""
         await asyncio.wait({exited}, timeout=STANDBY_AFTER)
         if self.service.standby and self._standby is None and not exited.done():
-            with contextlib.suppress(OSError):  # without one a restart takes longer
+            with contextlib.suppress(OSError):  # without a standby a restart takes longer
                 self._standby = await self._spawn(self.service.standby, asyncio.subprocess.PIPE)
         await exited
 
@@ -187,7 +187,7 @@ class ServiceRunner:
         return Spawned(process, mark)
 
     async def _clean_up(self, spawned: Spawned) -> None:
-        """After a life that ended by itself or was too slow: nothing of it may stay in the way of the next one."""
+        """After a process exited or was not ready in time: nothing it left may hinder the next start."""
         self.ready.clear()
         await self._end(spawned)
         self._spawned = None
@@ -197,7 +197,7 @@ class ServiceRunner:
         standby, self._standby = self._standby, None
         if standby is not None:
             assert standby.process.stdin is not None
-            standby.process.stdin.close()  # it ends with its input
+            standby.process.stdin.close()  # it exits at the end of its stdin
         if self._spawned:
             began = asyncio.get_running_loop().time()
             await self._end(self._spawned)

@@ -1,4 +1,4 @@
-"""The table of what runs. Nothing else decides what is started, in which order, and how it is known ready."""
+"""Service table: the only place that decides what is started, in which order, and when it counts as ready."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Service:
     version: str
     probe: readiness.Probe
     command: tuple[str, ...] = ()
-    """Empty: somebody else runs it (given by URL); it is only probed."""
+    """Empty for a service that is given by URL: it is only probed."""
     environment: Callable[[], Mapping[str, str]] = dict
-    """Asked for at each start, when the secrets it holds exist."""
+    """Called at each start, when the secrets exist."""
     directory: Path = Path("/")
     account: Account | None = None
     ports: tuple[Port, ...] = ()
@@ -46,13 +46,13 @@ class Service:
     prepare: Callable[[], Awaitable[None]] | None = None
     """Runs before each start, when everything in `needs` is ready."""
     ready_within: float = 180.0
-    """Generous: a busy machine is slow, and one that hangs is found all the same."""
+    """Generous: a busy machine is slow, and a hanging service is still detected."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within: float = 10.0
     holds_leases: bool = False
-    """Its exit is told to serve, which frees what it held."""
+    """Its exit is reported to serve, which frees its leases."""
     standby: tuple[str, ...] = ()
-    """Command of a process that waits to replace it; empty: none."""
+    """Command of a standby process that waits to replace it; empty for none."""
     where: str = ""
 
     @property
@@ -61,7 +61,7 @@ class Service:
 
 
 def table(settings: Settings) -> tuple[Service, ...]:
-    """In starting order; stopping is the reverse."""
+    """In start order; services are stopped in reverse order."""
     return (
         *((_postgres(settings), _models(settings), _letta(settings)) if not settings.letta_base_url else ()),
         *(() if not settings.letta_base_url else (_models(settings), _their_letta(settings))),
@@ -81,7 +81,7 @@ def _postgres(settings: Settings) -> Service:
         account=postgres.account(),
         ports=(Port(settings.postgres_port, "VOICE_POSTGRES_PORT"),),
         probe=partial(postgres.answers, settings),
-        # Fast shutdown: disconnect clients; SIGTERM would wait for them.
+        # Fast shutdown: disconnects clients; SIGTERM would wait for them.
         stop_signal=signal.SIGINT,
     )
 
@@ -166,7 +166,7 @@ def _serve(settings: Settings) -> Service:
 def _worker(settings: Settings, number: int) -> Service:
     name = f"worker-{number + 1}" if number else "worker"
     port = Port(settings.worker_port + number, "VOICE_WORKER_PORT")
-    # Not `serve`: each takes seconds to start, and where both have died somebody is waiting.
+    # Does not need `serve`: each takes seconds to start, and after both have crashed a user is waiting.
     needs = ("livekit",)
     patience = _GOODBYES + settings.worker_drain
     more = {"needs": needs, "holds_leases": True, "stop_within": patience}

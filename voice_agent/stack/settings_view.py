@@ -1,4 +1,4 @@
-"""The settings for people: their values and origins, and their documentation."""
+"""Settings for users: values with their origins, and the reference documentation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMPUTED: Final = {
     "VOICE_HOME": "`/var/lib/voice-agent` for root, else `$XDG_STATE_HOME/voice-agent`",
     "VOICE_CACHE": "`$XDG_CACHE_HOME/voice-agent`",
 }
-"""Defaults that depend on who asks."""
+"""Defaults that depend on the user."""
 
 
 def rows(loaded: Loaded) -> list[dict[str, str]]:

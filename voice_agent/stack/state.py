@@ -1,4 +1,4 @@
-"""What the supervisor writes down, so that other commands and the next start know exactly what is ours."""
+"""Saved state of a run: written by the supervisor, so that other commands and the next start know what is ours."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class ServiceState(BaseModel):
 
 class RunState(BaseModel):
     run: str
-    """Mark in the environment of everything this run started."""
+    """Mark in the environment of every process of this run."""
     supervisor: Identity
     url: str
     settings: dict[str, str]
-    """What the run was started with, without secrets: other commands look where it really is."""
+    """The settings of the run, without secrets, so that other commands use its real addresses."""
     services: list[ServiceState] = Field(validation_alias=AliasChoices("services", "parts"))
-    """Earlier versions called them parts: what those started can still be stopped."""
+    """Earlier versions called them `parts`: their runs can still be stopped."""
 
 
 def folder(home: Path) -> Path:
@@ -77,7 +77,7 @@ def as_running(settings: Settings, state: RunState) -> Settings:
 
 
 def lock(home: Path) -> int:
-    """One supervisor per VOICE_HOME: the returned descriptor holds the lock until its last owner is gone."""
+    """One supervisor per VOICE_HOME: the returned descriptor holds the lock until its last owner has closed it."""
     folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder(home) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""What is up, asked of the services themselves, not only read from what was written down."""
+"""Status of the run: each service is probed, besides reading the saved state."""
 
 from __future__ import annotations
 

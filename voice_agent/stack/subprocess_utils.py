@@ -1,4 +1,4 @@
-"""Runs other programs to their end, and lets directories appear whole or not at all."""
+"""Subprocesses run to their end, and directories and files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from voice_agent.downloads import Artifact, Progress, fetch_all
 from voice_agent.errors import Code, Permanent, Temporary
 
 Report = Callable[[str], None]
-"""Tells the person at the terminal one honest sentence."""
+"""Prints one sentence to the user at the terminal."""
 
 LAST_LINES: Final = 12
 LOCK_POLL: Final = 0.5
@@ -29,7 +29,7 @@ PROGRESS_EVERY: Final = 10.0
 
 @dataclass(frozen=True)
 class Account:
-    """The unprivileged user that a program runs as when we are root."""
+    """Unprivileged user that a program runs as if we are root."""
 
     name: str
     uid: int
@@ -48,7 +48,7 @@ async def run(
     environment: Mapping[str, str] | None = None,
     account: Account | None = None,
 ) -> str:
-    """What the program printed. When cancelled, the program and its children are stopped first."""
+    """The output of the program. When cancelled, the program and its children are killed first."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command),
         cwd=directory,
@@ -80,7 +80,7 @@ async def run(
 
 
 async def appear(target: Path, build: Callable[[Path], Awaitable[None]], report: Report) -> Path:
-    """`build` fills a new directory, which then becomes `target` by one rename. Two at once do the work once."""
+    """`build` fills a new directory, which then becomes `target` by one rename. Concurrent calls build only once."""
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ async def _locked(path: Path, report: Report) -> AsyncIterator[None]:
 
 
 async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report) -> list[Path]:
-    """Downloads in a thread; told of its progress now and then. When cancelled, the download ends; parts are kept."""
+    """Downloads in a thread and reports progress at intervals. When cancelled, the download ends; parts are kept."""
     stop = threading.Event()
     told = (time.monotonic(), 0)
 
@@ -137,7 +137,7 @@ async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report) ->
 
 
 async def install_wheel(requirement: Path, target: Path) -> None:
-    """One pinned wheel, unpacked and checked by its hash; never imported by us."""
+    """Unpacks one pinned wheel, checked by its hash; we never import it."""
     target.mkdir(exist_ok=True)
     await run(
         "uv",
@@ -151,7 +151,7 @@ async def install_wheel(requirement: Path, target: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Appears whole, readable by its owner only from the first byte on."""
+    """Writes the file atomically, readable by its owner only from the first byte on."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     fresh.touch(mode=0o600)

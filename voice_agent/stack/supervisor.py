@@ -1,4 +1,4 @@
-"""Keeps the services running: starts them in order of readiness, restarts what dies, stops in reverse."""
+"""Supervisor of the all-in-one run: starts services in order of readiness, restarts crashed ones, stops in reverse."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOOK_EVERY: Final = 10.0
 
 
 class Supervisor:
-    """Owns every process of one run."""
+    """Owner of every process of one run."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Supervisor:
         return self._settings.home / "logs"
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`, or until a service cannot be started at all. Leaves nothing running either way."""
+        """Returns after `stop`; raises if a service cannot be started. Leaves nothing running either way."""
         self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._changed()
         failure: VoiceAgentError | None = None
@@ -86,7 +86,7 @@ class Supervisor:
         self.up.set()
 
     async def _keep_logs_small(self) -> None:
-        """Of the services, and this process's own. A program tells nobody how much it prints."""
+        """The logs of the services and of this process. Polled: no event tells how much a program prints."""
         while True:
             for log in self.logs.glob("*.log"):
                 try:
@@ -128,7 +128,7 @@ class Supervisor:
                     break
                 await asyncio.sleep(CERTIFICATE_PAUSE)
             else:
-                # The lease runs out by itself, only later.
+                # The lease expires by itself, only later.
                 self._report(f"serve did not take the death certificate of {certificate.process} {certificate.pid}")
 
     async def _deliver(self, certificate: ProcessExit) -> bool:

@@ -1,4 +1,4 @@
-"""A statement as a recogniser writes it: lower case, no punctuation, small words wrong, fillers, a word twice."""
+"""Statements as STT transcribes them: lower case, no punctuation, small words wrong, fillers, a repeated word."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MISHEARD_AT_MOST = 2
 
 
 def as_heard(rng: random.Random, pool: Pool, statement: str, values: Iterable[Value]) -> str:
-    """The values stay whole, so that what was said can be found."""
+    """Values are not altered, so that the answer can be scored."""
     words = _words(statement, [value.spoken for value in values])
     small = [place for place, word in enumerate(words) if word in pool.misheard]
     for place in rng.sample(small, min(len(small), _MISHEARD_AT_MOST)):
@@ -27,7 +27,7 @@ def as_heard(rng: random.Random, pool: Pool, statement: str, values: Iterable[Va
 
 
 def _words(statement: str, values: list[str]) -> list[str]:
-    """Lower case; a value of several words is one word, with underscores."""
+    """Words in lower case; a value of several words is one word with underscores."""
     for value in values:
         statement = statement.replace(value, value.replace(" ", "_").replace("-", "_"))
     plain = re.sub(r"[^\w\s]", "", statement.casefold())

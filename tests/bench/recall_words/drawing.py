@@ -1,4 +1,4 @@
-"""Values for one person: nothing that would be the answer to two questions is drawn twice."""
+"""Random values for one person; no value that would answer two questions is drawn twice."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _DAYS: Final = {
 class Value:
     spoken: str
     keys: tuple[str, ...]
-    """Each of them is the value for a scorer (recall_score.py)."""
+    """Keys by which the scorer finds the value (recall_match.py)."""
 
     def __format__(self, spec: str) -> str:
         return f"{'an' if self.spoken[0].lower() in 'aeio' else 'a'} {self.spoken}" if spec == "a" else self.spoken
 
 
 class Drawing:
-    """Draws for one person. The visit's date decides what "yesterday" is, `asked` which words for it still hold."""
+    """Random draws for one person. The visit's date defines "yesterday"; `asked` defines which words still name it."""
 
     def __init__(self, rng: random.Random, pool: Pool, asked: date) -> None:
         self.used: set[str] = set()
@@ -66,7 +66,7 @@ class Drawing:
         }
 
     def value(self, name: str, told: date) -> Value:
-        """Of the list `name`; a `number_3_9` is one of them."""
+        """A value of the list `name`; `number_3_9` is a number from 3 to 9."""
         if name in self._dated:
             return self._dated[name](told)
         if name.startswith("number_"):
@@ -79,7 +79,7 @@ class Drawing:
         return Value(entry[0], entry)
 
     def values(self, texts: tuple[str, ...], told: date, known: Mapping[str, Value]) -> dict[str, Value]:
-        """For every place in the texts."""
+        """The values for all slots of the texts."""
         found = dict(known)
         for text in texts:
             for slot in slots(text):
@@ -104,12 +104,12 @@ class Drawing:
         if "{weekday}" not in phrase:
             day = told + timedelta(days=_DAYS[phrase])
             return Value(phrase, (f"date:{day}", *words_for(day, self._asked)))
-        # Drawn before the date is looked at: what is drawn next must not depend on it.
+        # Drawn independently of the date, so that later draws do not depend on it.
         weekday = self._rng.randrange(7)
         away = ((weekday - told.weekday()) * direction) % 7 or 7
         days = [told + timedelta(days=direction * away)]
         if phrase.startswith("next") and days[0].isocalendar().week == told.isocalendar().week:
-            days.append(days[0] + timedelta(days=7))  # people mean either
+            days.append(days[0] + timedelta(days=7))  # speakers mean either
         keys = [key for day in days for key in (f"date:{day}", *words_for(day, self._asked))]
         return Value(phrase.format(weekday=WEEKDAYS[weekday]), tuple(keys))
 
@@ -131,7 +131,7 @@ class Drawing:
 
 
 def words_for(day: date, asked: date) -> Iterator[str]:
-    """Words that mean the day when they are said on `asked`."""
+    """Words for the day if they are said on `asked`."""
     away = (day - asked).days
     yield from _RELATIVE.get(away, ())
     if away > 1:
@@ -147,6 +147,6 @@ def slots(text: str) -> list[str]:
 
 
 def filled(text: str, values: Mapping[str, Any]) -> str:
-    """With a capital letter at the beginning, also when it begins with a value."""
+    """The text with its values and an initial capital."""
     said = string.Formatter().vformat(text, (), values)
     return said[:1].upper() + said[1:]

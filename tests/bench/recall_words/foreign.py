@@ -39,7 +39,7 @@ _WHO: Final = (
     "favourite market trader",
     "tennis opponent from the holidays",
 )
-"""Relations of whom no made-up person tells."""
+"""Relations that no made-up person mentions."""
 _OF_OTHERS: Final = (
     "collects {collect}",
     "has moved to {town}",
@@ -81,12 +81,12 @@ _OF_THE_USER: Final = (
 
 
 def sentences(rng: random.Random, count: int, used: frozenset[str]) -> list[str]:
-    """Distinct ones without any value in `used`."""
+    """Distinct sentences without any value in `used`."""
     free = {
         name: [Value(entry[0], entry) for entry in entries if not used & set(map(str.casefold, entry))]
         for name, entries in VALUES.items()
     }
-    # Some of the fixed words are values, too: a tennis opponent.
+    # Some fixed words are values, too, such as a tennis opponent.
     told = re.compile("|".join(rf"\b{re.escape(value)}\b" for value in sorted(used)))
     found: dict[str, None] = {}
     while len(found) < count:

@@ -32,7 +32,7 @@ TENS_WORDS: Final = {word: 10 * number for number, word in enumerate(_TENS) if n
 
 
 def in_words(number: int) -> str:
-    """Up to 9,999, without hyphens, as it is said."""
+    """Numbers up to 9,999 in words, without hyphens."""
     if number < 20:
         return _SMALL[number]
     if number < 100:

@@ -1,4 +1,4 @@
-"""One way to tell a fact and to ask for it, the kinds of facts there are, and the two pools of wording."""
+"""Templates for telling and asking for a fact, the kinds of facts, and the three pools of wording."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`{list}` is a value of that list, `{list~2}` another one, `{list:a}` one with its article."""
+    """Template: `{list}` is a value of that list, `{list~2}` another one, `{list:a}` one with its article."""
 
     kind: Kind
     attribute: str
     says: str
     asks: str
     answer: str
-    """Groups that must all be there, by `&`; in a group one of several, by `|`."""
+    """Groups separated by `&`, all required; alternatives in a group separated by `|`."""
     later: str = ""
-    """Of a correction: how it is corrected. `says` is what was told first."""
+    """For a correction: the correcting statement. `says` is the first statement."""
     wrong: str = ""
-    """Alternatives, by `|`, that make an answer wrong."""
+    """Alternatives, separated by `|`, that make an answer wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Wording that one parity of seeds uses, and the other never."""
+    """Pool of wording for seeds of one parity only."""
 
     templates: tuple[Template, ...]
     untold: tuple[tuple[str, str], ...]
-    """Attribute and question: no template of this pool tells it."""
+    """Attribute and question of facts that no template of this pool tells."""
     chatter: tuple[str, ...]
     fillers: tuple[str, ...]
     misheard: dict[str, str]
     ahead: tuple[str, ...]
-    """Relative dates to come; a weekday stands as `{weekday}`."""
+    """Relative dates in the future; `{weekday}` is replaced by a weekday."""
     ago: tuple[str, ...]
 
 
@@ -62,8 +62,8 @@ def _read(name: str) -> Pool:
 
 
 ODD: Final = _read("first.toml")
-"""May be looked at while the system is made better."""
+"""May be read while the system is improved."""
 HARDER: Final = _read("third.toml")
-"""May be, too: by another author, idiomatic, with more about relatives."""
+"""May be read, too: by another author, idiomatic, with more about relatives."""
 EVEN: Final = _read("second.toml")
-"""Held out."""
+"""Held out: not read while the system is improved."""

@@ -1,4 +1,4 @@
-"""What made-up people are told to have, know, like and be called: lists to draw from."""
+"""Lists of values that made-up people have, know, like and are called."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _entries(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {name: _entries(text) for name, text in _LISTS.items()}
-"""Of each list its values: how it is said, and other words for it."""
+"""Values per list: the spoken form, and synonyms."""
 VALUES["given"] = (*VALUES["woman"], *VALUES["man"])
 
 MONTHS: Final = list(calendar.month_name)[1:]

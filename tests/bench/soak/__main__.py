@@ -1,7 +1,7 @@
-"""scripts/bench.sh soak [PIECE…] --seed N: the big counts, in pieces that can be interrupted and gone on with.
+"""Soak test (scripts/bench.sh soak [PIECE…] --seed N): large numbers of repetitions in pieces that can be interrupted.
 
-Every repetition is written down at once. A run ends after --minutes; the same command again goes on. At the end of
-each run soak.json has median, p95 and maximum of every figure, and soak.png shows the times.
+Every repetition is recorded at once. A run ends after --minutes; the same command continues it. At the end of each run
+soak.json has median, p95 and maximum of every figure, and soak.png shows the times.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.bench.soak.pieces import PIECES, Piece
 from tests.support.report import draw_spreads
 
 FAILED_ENOUGH = 5
-"""A piece that fails so often in a row is left: what it shows, it has shown."""
+"""A piece is stopped after this many consecutive failures: more would add nothing."""
 
 
 async def go_on(piece: Piece, count: int, ledger: Ledger, seed: int, until: float) -> None:
@@ -63,7 +63,7 @@ def main() -> None:
         if time.monotonic() < until and ledger.done() < wanted[name]:
             try:
                 asyncio.run(go_on(PIECES[name], wanted[name], ledger, chosen.seed, until))
-            except AssertionError as error:  # what was looked at when all was over
+            except AssertionError as error:  # a check after the last repetition
                 ledger.add({"number": None, "failed": str(error)[:500]})
     results = {name: Ledger(folder / f"{name}.jsonl").summary(count) for name, count in wanted.items()}
     (folder / "soak.json").write_text(json.dumps(results, indent=2) + "\n")

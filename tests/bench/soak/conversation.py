@@ -1,4 +1,4 @@
-"""The same room for ever: cycles, rejoins at random moments, ten rooms at once."""
+"""Soak pieces in long-lived rooms: cycles, rejoins at random moments, ten rooms at once."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ async def cycles(_seed: int) -> AsyncIterator[Once]:
 
 
 def growth(sizes: list[float]) -> float:
-    """Since the first ten: medians, since one reading may fall into a sentence."""
+    """Growth since the first ten cycles, of medians, since one reading may be taken during speech."""
     warm = sizes[WARM_AFTER:]
     return statistics.median(warm[-AT_ONCE:]) - statistics.median(warm[:AT_ONCE]) if len(warm) > AT_ONCE else 0.0
 
 
 async def aloud(home: House, caller: Caller, question: NDArray[np.float32]) -> None:
-    """Ask by voice, and hear the answer with our own recogniser."""
+    """Asks by voice, and transcribes the answer with our own STT."""
     async with caller.ears() as heard:
         already = len(caller.seen.captions)
         await caller.say(question)
         await caller.until(lambda: len(caller.seen.captions) > already, "an answer to a spoken question")
         said = await heard_words(home.stack, heard, "called")
-    # Our recogniser writes a name as it likes.
+    # STT may spell a name differently.
     assert get_close_matches("marigold", said, cutoff=0.8), f"heard {said}, captions {caller.seen.captions}"
 
 
@@ -87,7 +87,7 @@ async def rejoins(seed: int) -> AsyncIterator[Once]:
         async def once(_number: int) -> dict[str, Any]:
             nonlocal caller
             await caller.hang_up()
-            await asyncio.sleep(draw.uniform(0.0, 0.4))  # a moment of the reset, at random
+            await asyncio.sleep(draw.uniform(0.0, 0.4))  # a random moment of the reset
             began = time.monotonic()
             caller = await home.api.come_back(caller)
             await caller.greeting()

@@ -1,4 +1,4 @@
-"""Something breaks in mid-call; afterwards everybody is answered by exactly one agent, and Letta holds every word."""
+"""Soak pieces with a fault during a call; afterwards exactly one agent answers, and Letta holds every word."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from voice_agent.rooms.livekit import LiveKit
 from voice_agent.stack.service_runner import STABLE_AFTER
 
 Break = Callable[[House, Caller], Awaitable[float]]
-"""Does the harm and waits until somebody ready is there; returns how long that took."""
+"""Causes the fault and waits for a ready agent; returns the seconds that it took."""
 
 
 async def alone_and_answering(home: House, caller: Caller) -> None:
@@ -66,7 +66,7 @@ async def _job_frozen(_home: House, caller: Caller) -> float:
         seconds = await replaced(caller, before, 30)
         await asyncio.sleep(max(0.0, 20.0 - seconds))
     finally:
-        with contextlib.suppress(ProcessLookupError):  # its worker has ended it meanwhile
+        with contextlib.suppress(ProcessLookupError):  # its worker may have ended it meanwhile
             os.kill(job, signal.SIGCONT)
     new = next(agent.identity for agent in caller.agents if agent.identity != before)
     await caller.until(lambda: [agent.identity for agent in caller.agents] == [new], "the woken one gone", 30)
@@ -77,7 +77,7 @@ async def _serve_killed(home: House, caller: Caller) -> float:
     who = caller.agents[0].identity
     os.kill(home.service("serve"), signal.SIGKILL)
     began = time.monotonic()
-    await home.answers(caller)  # the call does not even notice
+    await home.answers(caller)  # the call is not affected
     await _server_says(home, "/health", bool, within=60)
     seconds = time.monotonic() - began
     assert [agent.identity for agent in caller.agents] == [who]
@@ -124,7 +124,7 @@ async def _letta_killed(home: House, caller: Caller) -> float:
     who = caller.agents[0].identity
     os.kill(home.service("letta"), signal.SIGKILL)  # it may be storing the answer just heard
     began = time.monotonic()
-    await home.answers(caller)  # from what is known, without it
+    await home.answers(caller)  # from memory that is loaded already
     await _server_says(home, "/ready", lambda told: told["checks"]["letta"]["ok"], within=120)
     assert [agent.identity for agent in caller.agents] == [who]
     return time.monotonic() - began
@@ -166,11 +166,11 @@ async def _outsider_dispatches(home: House, caller: Caller) -> float:
 class Fault:
     harm: Break
     kills_a_part: bool = False
-    """Its supervisor gives up what dies too soon time and again: it is left alone for a while first."""
+    """The supervisor gives up a service that crashes too soon repeatedly: STABLE_AFTER passes before the fault."""
     ends_the_visit: bool = False
-    """It has a look at the answers itself."""
+    """It checks the answers itself."""
     system: Mapping[str, str] = field(default_factory=dict)
-    """Settings of the system that is harmed."""
+    """Settings of the system."""
 
 
 FAULTS: Final[dict[str, Fault]] = {
@@ -203,7 +203,7 @@ def fault(what: Fault) -> Callable[[int], AbstractAsyncContextManager[Once]]:
                         await alone_and_answering(home, caller)
                 finally:
                     await caller.hang_up()
-                    # For good: the agents of thirty empty rooms would have the machine to themselves.
+                    # Ends the session: the agents of thirty empty rooms would use up the machine.
                     with contextlib.suppress(httpx.HTTPError):
                         await caller.ask_the_server("DELETE", "")
                 return {"seconds": round(seconds, 2)} if seconds else {}

@@ -1,4 +1,4 @@
-"""The whole real system, an assistant who knows one fact, and a ledger of what it was heard to answer."""
+"""Whole real system with an assistant that knows one fact, and a list of the answers that were heard."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from voice_agent.stack import state
 
 Once = Callable[[int], Awaitable[dict[str, Any]]]
 VOICE: Final = "piper-joe-medium"
-"""The one that costs least: what is shown is who is there and answers, not how good it sounds."""
+"""The cheapest one: the presence and answers of agents are tested, not the sound quality."""
 QUESTION: Final = "What is the name of my sailing boat?"
 NUMBERED: Final = f"{QUESTION} Number"
-"""What is typed; what is spoken has no number, and our recogniser its own mind."""
+"""Beginning of a typed question. Spoken ones have no number, since STT may mishear it."""
 FACT: Final = "The person's sailing boat is called Marigold."
 BOAT: Final = Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1.")
 
@@ -37,7 +37,7 @@ class House:
     letta_agent: str
     asked: int = 0
     heard: list[str] = field(default_factory=list)
-    """Every question whose answer somebody has heard to its end."""
+    """Every question whose answer was heard to its end."""
 
     async def visitor(self) -> Caller:
         caller = await self.api.come_in(agent_id=self.agent)
@@ -59,7 +59,7 @@ class House:
         return [service.phase is state.Phase.READY for service in self._services() if service.name.startswith("worker")]
 
     def worker_of(self, job: int) -> int:
-        """The worker whose job this process is."""
+        """The pid of the worker that started this job process."""
         ancestors = {process.pid for process in psutil.Process(job).parents()}
         return next(
             service.process.pid for service in self._services() if service.process and service.process.pid in ancestors
@@ -71,7 +71,7 @@ class House:
         return running.services
 
     def assert_letta_holds_it_all(self) -> None:
-        """Read from Letta: every question that was heard answered is there once, and none out of order."""
+        """Checks in Letta that every answered question is stored once and in order."""
 
         def held() -> list[list[str]]:
             return [

@@ -1,4 +1,4 @@
-"""What was done so far, one line per repetition: a soak that was interrupted goes on where it stopped."""
+"""Ledger of a soak, one line per repetition: an interrupted soak continues where it stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ledger:
         return sum(line["number"] is not None for line in self.lines())
 
     def summary(self, wanted: int) -> dict[str, Any]:
-        """Median and p95 of every number; whatever failed is named."""
+        """Median and p95 of every number, and all failures."""
         lines = self.lines()
         good = [line for line in lines if "failed" not in line]
         numbers = sorted({key for line in good for key, value in line.items() if isinstance(value, int | float)})

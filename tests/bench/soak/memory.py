@@ -1,4 +1,4 @@
-"""Processes killed while they talk and sync, or learn; and what Letta holds of it, or is known."""
+"""Soak pieces that kill processes of memory while they talk and sync, or learn; Letta and the facts are checked."""
 
 from __future__ import annotations
 

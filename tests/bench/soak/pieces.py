@@ -1,4 +1,4 @@
-"""The table of what is repeated, how often, and by whom."""
+"""Table of the soak's pieces: name, repetitions, implementation."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Piece:
     name: str
     count: int
     opened: Callable[[int], AbstractAsyncContextManager[Once]]
-    """With the seed: what does it once, given its number. It raises AssertionError when a guarantee is broken."""
+    """Given the seed, yields a function that runs repetition N and raises AssertionError if a guarantee is broken."""
 
 
 def command(*words: str, **environment: str) -> Callable[[int], AbstractAsyncContextManager[Once]]:
-    """A whole program, once; it says by its exit code whether all is well."""
+    """A whole program as one repetition; its exit code is the result."""
 
     @asynccontextmanager
     async def opened(seed: int) -> AsyncIterator[Once]:
@@ -56,7 +56,7 @@ _ALL: Final = (
         command("pytest", "tests/integration/web/test_bad_input.py", "-q", "--timeout=1200", VOICE_FUZZ_EXAMPLES="300"),
     ),
     Piece("burst", 1, sessions.burst),
-    # What has no piece of its own: twenty requests at two workers, clocks that jump, wedged agents; light agents.
+    # Faults without a separate piece: twenty requests at two workers, clock jumps, wedged agents; with light agents.
     Piece("room faults", 30, command("pytest", "tests/integration/rooms", "-q", "-k", "twenty or clock or dead")),
     Piece("cycles", 100, conversation.cycles),
     Piece("rejoins", 200, conversation.rejoins),

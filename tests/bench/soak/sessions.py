@@ -1,4 +1,4 @@
-"""A thousand people at the door at once."""
+"""Soak piece of a burst: a thousand people open a session at the same time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def burst(_seed: int) -> AsyncIterator[Callable[[int], Awaitable[dict[str,
 
 @asynccontextmanager
 async def served(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    """The control plane as a process of its own, and a client that is not the one who is slow."""
+    """The control plane as a separate process, and a client that is not the bottleneck."""
     told = {name: str(value) for name, value in settings.model_dump(by_alias=True, exclude_defaults=True).items()}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "voice_agent.cli", "serve"),

@@ -1,4 +1,4 @@
-"""What the assistant sends: livekit's own OpenAI plugins, tools, background work and a prompt read ahead."""
+"""Model server as the assistant uses it: livekit's OpenAI plugins, tools, background work and prewarmed prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is sent: a proper OpenAI-style error or a correct answer, and the server stays up."""
+"""Bad input to the model server: an OpenAI-style error or a correct answer, and the server stays up."""
 
 from __future__ import annotations
 

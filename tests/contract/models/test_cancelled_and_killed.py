@@ -1,4 +1,4 @@
-"""Nobody waits any more: the computing stops. A process dies: its role comes back, the others never notice."""
+"""Cancelled requests stop computing; a killed model process is restarted, and the other roles are not affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks against servers that really refuse, and ours that really works."""
+"""Provider checks, against servers that really refuse and against ours."""
 
 from __future__ import annotations
 

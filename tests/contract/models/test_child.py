@@ -1,4 +1,4 @@
-"""What the front promises of its children whatever they are made of."""
+"""Child processes of the front: guarantees that do not depend on the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real embedding model behind the front, asked by OpenAI's own client and by memory's."""
+"""Embeddings by the real model behind the front, for OpenAI's own client and for memory's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kokoro in two halves says what the whole model says, and makes no silence that is thrown away."""
+"""Kokoro in two halves: the same sound as the whole model, without the silence that would be trimmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official client, unchanged, against our server."""
+"""OpenAI's official client, unchanged, against our server."""
 
 from __future__ import annotations
 

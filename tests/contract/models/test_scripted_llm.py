@@ -1,4 +1,4 @@
-"""The scripted server stands in for a model everywhere: it has to keep to OpenAI's protocol itself."""
+"""Scripted LLM of the tests: it must follow OpenAI's protocol, since it replaces a model everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second look at recalled facts, by a real local model."""
+"""Second look at recalled facts, by a real local model."""
 
 from __future__ import annotations
 

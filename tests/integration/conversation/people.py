@@ -1,4 +1,4 @@
-"""Whom the callers talk to, and about what."""
+"""Assistant and subject of the conversations in these tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What befalls a caller: a device that dies, a call longer than its token."""
+"""Faults of a caller: a killed device, a call longer than its token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an assistant cannot go on without is said on the page, and no agent is sent again and again for nothing."""
+"""Permanent failures of an assistant: named on the page, and no agent is dispatched repeatedly in vain."""
 
 from __future__ import annotations
 

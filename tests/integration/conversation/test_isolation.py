@@ -1,4 +1,4 @@
-"""Several people at once, each with a room of their own."""
+"""Isolation of several people at the same time, each in a separate room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who hears, thinks and speaks is chosen per assistant, in words where it cannot be had."""
+"""Choice of STT, LLM and TTS per assistant, with a clear message if one is not available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the archive, or was worked into memory between two visits, is in the spoken answer."""
+"""Recollection in the spoken answer: from the archive, or from memory that changed between two visits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaving and coming back, on a real server with real clients: the seed's four tests, and what else may happen."""
+"""Leaving and coming back, on a real server with real clients: the seed's four tests, and further cases."""
 
 from __future__ import annotations
 

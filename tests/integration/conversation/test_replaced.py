@@ -1,4 +1,4 @@
-"""The process that answers goes away in mid-call, and the conversation goes on. More of it: tests/nightly."""
+"""Agent processes that end during a call: the conversation goes on. Further cases: tests/nightly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letta itself answers: the same promises as where the language model does (test_reconnect.py)."""
+"""Letta reply path: the same guarantees as on the path of the language model (test_reconnect.py)."""
 
 from __future__ import annotations
 

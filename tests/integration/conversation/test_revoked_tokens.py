@@ -1,4 +1,4 @@
-"""The token of an ended session, on the whole system: nobody greets, hears or answers who comes with it."""
+"""Token of an ended session, on the whole system: a client with it is not greeted, heard or answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two owners of one business in their shared room: name, transcript and what is known follow the one who speaks."""
+"""Two owners of one business in their shared room: name, transcript and known facts follow the speaker."""
 
 from __future__ import annotations
 

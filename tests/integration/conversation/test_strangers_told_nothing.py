@@ -1,4 +1,4 @@
-"""A stranger on the real system asks in some ways, and is told nothing of the owner. In all of them: tests/nightly."""
+"""Stranger on the real system with some questions: none of the owner's facts is told. All questions: tests/nightly."""
 
 from __future__ import annotations
 

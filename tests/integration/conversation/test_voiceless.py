@@ -1,4 +1,4 @@
-"""A voice that fails takes only the voice away: the answer is there to be read, and is remembered."""
+"""TTS failure: only the voice is missing; the answer is shown and remembered."""
 
 from __future__ import annotations
 

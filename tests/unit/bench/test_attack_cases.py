@@ -1,4 +1,4 @@
-"""Cases of `bench.sh attacks`: made from a seed, and judged by what was said where it matters."""
+"""Cases of `bench.sh attacks`: made from a seed, and judged by the answers."""
 
 from __future__ import annotations
 

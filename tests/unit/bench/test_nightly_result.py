@@ -1,4 +1,4 @@
-"""What the nightly run writes down of its tests."""
+"""Result file of the nightly run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench of what recall costs, with an embedder and a language model whose answers are known."""
+"""Recall cost benchmark, with an embedder and a language model whose answers are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The made-up people of the recall bench: the same for a seed, without contradiction."""
+"""Made-up people of the recall benchmark: reproducible by seed, without contradictions."""
 
 from __future__ import annotations
 

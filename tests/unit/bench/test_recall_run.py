@@ -1,4 +1,4 @@
-"""The recall bench itself, with assistants whose memory is known: one remembers everything, one mixes people up."""
+"""Recall benchmark itself, with assistants of known memory: one remembers everything, one confuses people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts of the recall bench's scorer, each of them judged by hand."""
+"""Scorer of the recall benchmark, against verdicts made by hand."""
 
 from __future__ import annotations
 

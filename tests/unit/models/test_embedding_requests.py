@@ -1,4 +1,4 @@
-"""What a request for embeddings may say, and how the vectors of tokens become one of a text."""
+"""Embedding requests: validation, and pooling of token vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model server answers programs of this machine, and no web page of another site."""
+"""Access check of the model server: programs of this machine are answered, web pages of other sites are not."""
 
 from __future__ import annotations
 

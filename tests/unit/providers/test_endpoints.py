@@ -1,4 +1,4 @@
-"""Which provider, model and voice an assistant gets: its own choice first, role by role."""
+"""Provider, model and voice of an assistant: its own choice first, role by role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients know of the local model server is what it has."""
+"""Table of local models for clients: equal to the catalogue of the model server."""
 
 from __future__ import annotations
 

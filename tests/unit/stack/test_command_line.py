@@ -1,4 +1,4 @@
-"""No traceback reaches a person: whatever goes wrong in a command is a line with a code, and the exit code says so."""
+"""Errors of commands: one line with a code, an exit code, and no traceback."""
 
 from __future__ import annotations
 

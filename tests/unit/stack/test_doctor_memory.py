@@ -1,4 +1,4 @@
-"""The doctor's line on memory."""
+"""Doctor's check of memory."""
 
 from __future__ import annotations
 

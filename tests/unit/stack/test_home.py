@@ -1,4 +1,4 @@
-"""What is in VOICE_HOME is closed to other users of the machine, whatever the umask says."""
+"""Permissions of VOICE_HOME: closed to other users of the machine, whatever the umask."""
 
 from __future__ import annotations
 

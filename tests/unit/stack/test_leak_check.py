@@ -1,4 +1,4 @@
-"""The leak check itself: a test that leaves something behind fails, and says what."""
+"""Leak check of the tests: a test that leaves something behind fails and names it."""
 
 from __future__ import annotations
 

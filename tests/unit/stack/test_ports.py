@@ -1,4 +1,4 @@
-"""A port that is not free is found before anything is started."""
+"""Port check: a taken port is found before anything is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes are ended, and no longer waited for than they live."""
+"""Process identities and ends: an ended process is not waited for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be on the machine: used when right, made again when damaged, never half there."""
+"""Provisioning and secrets: reused if right, rebuilt if damaged, never left incomplete."""
 
 from __future__ import annotations
 

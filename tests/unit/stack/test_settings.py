@@ -1,4 +1,4 @@
-"""One source of settings: who wins, what is refused, and that the documentation is true."""
+"""Settings: precedence of sources, refused values, and correct documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor with real, small processes: order, readiness, crashes, the end."""
+"""Supervisor with small real processes: order, readiness, crashes, shutdown."""
 
 from __future__ import annotations
 
