@@ -1,7 +1,7 @@
-"""Callers: the humans in the room whose session is live. LiveKit accepts a token until it expires, so it is looked up.
+"""Callers: humans in the room whose session is live. LiveKit accepts a token until it expires, so sessions are checked.
 
 A human who is no caller is not subscribed to, greeted or answered, and is removed. A token without a session comes from
-another issuer (another system, a test), who has decided already: its holder is a caller.
+another issuer (another system, a test), which has decided already: its holder is a caller.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HUMAN_KINDS: Final = {
 _AGAIN_AFTER: Final = 0.5
 _AT_MOST_AFTER: Final = 8.0
 _TOLD_WITHIN: Final = 5.0
-"""Seconds. LiveKit reports a participant that publishes nothing seconds late."""
+"""Seconds, because LiveKit reports a participant that publishes nothing seconds late."""
 
 
 class Sessions(Protocol):
@@ -51,7 +51,7 @@ def as_human(participant: rtc.RemoteParticipant) -> Human | None:
 
 
 class Callers:
-    """Looks up each human once, when they join: one read of the database, while their media still connects."""
+    """Look-ups of humans, one each when they join: one read of the database, while their media still connects."""
 
     def __init__(self, room: rtc.Room, sessions: Sessions, tasks: OwnedTasks, log: BoundLog) -> None:
         self._room = room

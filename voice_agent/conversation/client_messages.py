@@ -57,7 +57,7 @@ class PerSender:
 
 
 class ClientMessages:
-    """Clients can talk and reset, but not end an agent: only the server can."""
+    """Handlers of messages. Clients can talk and reset, but not end an agent: only the server can."""
 
     def __init__(self, room: rtc.Room, assistant: VoiceAssistant, tasks: OwnedTasks, secret: str) -> None:
         self._room = room

@@ -2,7 +2,7 @@
 
 Essential: without it the assistant would be useless or would break a promise; it leaves, and its lease says why.
 Optional: its failure is logged with a code, with a notice where a person should know; the conversation goes on.
-A task has failed if it raises, takes longer than its rule says, or is cancelled by other code than its owner's.
+A task has failed if it raises, takes longer than its rule says, or is cancelled by code other than its owner.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ PAUSE: Final = 0.15
 
 
 class EagerStt(StreamAdapter):
-    """For an STT without a price: what is recognised at a pause may be recognised again with the rest."""
+    """Adapter for an STT without a price: what is recognised at a pause may be recognised again with the rest."""
 
     def stream_class(self) -> type[_EagerStream]:
         return _EagerStream

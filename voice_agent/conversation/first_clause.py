@@ -44,7 +44,7 @@ class FirstClauseTokenizer(SentenceTokenizer):
 
 
 class _Pieces:
-    """Splits the text of one answer so far into pieces; the last one may still grow."""
+    """Splitter of the text of one answer so far; the last piece may still grow."""
 
     def __init__(self, sentences: FirstClauseTokenizer) -> None:
         self._sentences = sentences

@@ -25,7 +25,7 @@ _PATIENCE: Final = 2.0
 
 
 class ForgetByVoice:
-    """Carries out wishes to forget, also in this conversation's history; only hashes of what was said are kept here."""
+    """Forgetting, also in this conversation's history; only hashes of what was said are kept here."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ LOST: Final = "Sorry, I lost what you just said. Please say it again."
 
 
 class LeftOpen:
-    """Valid from the start of a job until something else is said. Humans greeted before are still in that visit."""
+    """Open question, from the start of a job until something else is said. Humans greeted before are in that visit."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()  # nothing here is garbage, and collecting again and again is a fifth of the time of these imports
+gc.disable()  # nothing here is garbage, and repeated collections are a fifth of the time of these imports
 
 import aiosqlite  # noqa: F401  SQLAlchemy imports it with the first statement
 

@@ -1,4 +1,4 @@
-"""Prompt prewarmer: has the local LLM process all that precedes the next question before it is asked (KV cache)."""
+"""Prompt prewarmer: fills the local LLM's KV cache with all that precedes the next question before it is asked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _A_QUESTION: Final = {"role": "user", "content": ""}
 
 
 class PromptPrewarmer:
-    """Prewarms the prompt of one job; a newer prompt replaces the one in progress."""
+    """Prewarmer of one job's prompt; a newer prompt replaces the one in progress."""
 
     def __init__(self, tasks: OwnedTasks, speech: SpeechSession, agent: Agent, prompt_context: PromptContext) -> None:
         self._tasks = tasks

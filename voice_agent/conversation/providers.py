@@ -115,7 +115,7 @@ def _tts(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
 
 
 class _ClauseByClause(tts.StreamAdapter):
-    """Gives a TTS that takes whole texts one clause at a time. By itself livekit waits for a long sentence."""
+    """Adapter that gives a TTS for whole texts one clause at a time. By itself livekit waits for a long sentence."""
 
     def __init__(self, voice: tts.TTS[Any]) -> None:
         super().__init__(tts=voice, sentence_tokenizer=FirstClauseTokenizer())

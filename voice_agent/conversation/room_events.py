@@ -1,4 +1,4 @@
-"""Translation of room events to lifecycle events, all here. Humans are known by participant kind, never by name."""
+"""Translation of room events to lifecycle events, in one place. Humans are known by participant kind, not by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ACTIVE: Final = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
 
 
 class RoomEvents:
-    """While attached, tells the machine of every change in the room, and of humans only if they are callers."""
+    """Handlers that, while attached, tell the machine every change in the room, of humans only callers."""
 
     def __init__(self, room: rtc.Room, callers: Callers, driver: Driver) -> None:
         self._room = room

@@ -25,7 +25,7 @@ class _Room:
 
 
 class Liveness:
-    """Report each own write with `wrote()` or `write_failed()`, and each room with `look()`."""
+    """Record of own writes, by `wrote()` and `write_failed()`, and of each room, by `look()`."""
 
     def __init__(self, longest_gap: float = 6.0) -> None:
         self._gap = longest_gap

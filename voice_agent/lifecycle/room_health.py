@@ -16,7 +16,7 @@ A room is in exactly one `Situation`, and each situation has one answer:
     SICK          lease alive, agent useless        recycle: revoke the lease, remove the agent, count the failure
     SILENT        lease no longer renewed           fence it; then the room is in GHOSTS or VACANT
     GHOSTS        lease ended, an agent still there remove it; nothing is dispatched before it is *gone*
-    UNLEASED      an agent, but no lease record     the oldest may stay until the lease deadline, then it is a ghost
+    UNLEASED      an agent, but no lease record     the oldest may stay for `lease_dead_after`, then it is a ghost
     VACANT        no agent                          dispatch, when needed, allowed and possible
 
 An agent that does not hold the live lease is surplus and is removed: the newcomer yields, the incumbent keeps talking.

@@ -21,7 +21,7 @@ Lines = Iterator[tuple[LogEvent, dict[str, Any]]]
 
 
 class Journal:
-    """Wraps a machine: `handle()` also logs, `performed()` logs the outcome of an effect that runs as a task."""
+    """Wrapper of a machine: `handle()` also logs, `performed()` logs the outcome of an effect that runs as a task."""
 
     def __init__(self, log: BoundLog, machine: Machine) -> None:
         self._log = log

@@ -67,7 +67,7 @@ class ProcessTasks:
 
 
 async def _lived(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> VoiceAgentError:
-    """Run it and return why it ended. As a task of its own, so that its cancellation differs from our own."""
+    """Run it and return why it ended. As a task of its own, so that its cancellation is not taken for the caller's."""
     task = asyncio.get_running_loop().create_task(run(), name=name)
     try:
         await asyncio.wait({task})
