@@ -1,4 +1,4 @@
-"""The reconnect log: one JSON object per line, one append per line, any number of writing processes.
+"""Reconnect log: one JSON object per line, one append per line, any number of writing processes.
 
 Every line: time (UTC), mono (the host's monotonic clock, unaffected by clock changes), seq (per process; a gap means
 missing lines), pid, process, event, room, session, agent, episode, fields. The file is opened for each line, so that
