@@ -1,4 +1,4 @@
-"""Host names and addresses: which are this machine's own, how they stand in a URL, whether one can be listened on."""
+"""Host names and addresses: loopback or not, their form in a URL, whether a server can listen on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from voice_agent.errors import Code, Permanent
 
 _EVERYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-"""Listening on all addresses → one of them."""
+"""Wildcard bind address → an address that reaches it."""
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
 
 
@@ -46,7 +46,7 @@ def is_ipv4(host: str) -> bool:
 
 
 def host_name(header: str) -> str:
-    """The name in a Host header, without its port. Empty when there is none, or none that can be read."""
+    """The name in a Host header without its port; empty when it is absent or malformed."""
     try:
         name = urlsplit(f"//{header}").hostname or ""
         return name if _NAME.fullmatch(name) else str(ipaddress.ip_address(name))
@@ -55,14 +55,14 @@ def host_name(header: str) -> str:
 
 
 def bind_error(host: str, port: int, *, udp: bool = False) -> OSError | None:
-    """Why nothing could listen there now; None: something can."""
+    """Why a server cannot listen there now; None: it can."""
     kind = socket.SOCK_DGRAM if udp else socket.SOCK_STREAM
     try:
         found = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)
         for family, _, _, _, address in found if host else found[:1]:
             with socket.socket(family, kind) as probe:
                 if not udp:
-                    # As servers do: connections that linger after a restart do not count as taken.
+                    # As servers do: connections in TIME_WAIT after a restart do not make the port taken.
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -73,7 +73,7 @@ def bind_error(host: str, port: int, *, udp: bool = False) -> OSError | None:
 
 
 def require_listenable(host: str, port: int, setting: str) -> None:
-    """Before a server binds it: with a setting to change instead of an errno."""
+    """Call before a server binds: raises an error that names the setting to change instead of an errno."""
     error = bind_error(host, port)
     if error is None:
         return
@@ -87,7 +87,7 @@ def require_listenable(host: str, port: int, setting: str) -> None:
 
 
 def cannot_listen(host: str, port: int, setting: str, error: OSError) -> Permanent:
-    """Where nobody else has the port. `setting` is that of the port; the only host that can be set is VOICE_HOST."""
+    """Error when the port is not taken. `setting` is that of the port; the only host setting is VOICE_HOST."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return Permanent(
             Code.SETTING_INVALID,

@@ -1,4 +1,4 @@
-"""`voice-agent`: every package brings its own commands."""
+"""Command line `voice-agent`: each package registers its own commands."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ for package in (
 
 
 def main() -> None:
-    # Our own `uv` (a dependency, so of a known version) is found wherever and however this was called.
+    # Our own `uv` (a dependency, so of a known version) is found however this command was called.
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-    os.umask(0o077)  # what we and our programs write may hold what people said
+    os.umask(0o077)  # files that we and our child processes write may hold what people said
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - no traceback reaches a person
+    except Exception as error:  # noqa: BLE001 - a user sees no traceback
         line, exit_code = said_of(error, command_line())
         print(line, file=sys.stderr)
         sys.exit(exit_code)

@@ -1,5 +1,5 @@
-"""The date and the time of day, for all that a person hears or that is kept about one. In one place, so that a test or
-a demonstration can be on another day. Tokens and logs keep to the machine's clock."""
+"""Wall clock for all that a person hears and all that is kept about a person. One place, so that a test or a
+demonstration can be on another day. Tokens and logs use the machine's clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 AHEAD: Final = "VOICE_CLOCK_AHEAD"
-"""Days; `settings.py` refuses what is not a number."""
+"""Days; `settings.py` refuses a value that is not a number."""
 
 
 def now() -> datetime:
@@ -17,7 +17,7 @@ def now() -> datetime:
 
 
 def today() -> date:
-    """Where this machine stands."""
+    """The date in this machine's time zone."""
     return now().astimezone().date()
 
 

@@ -1,7 +1,7 @@
-"""The words that two parts of the system must agree on. Nothing here does anything.
+"""Shared contracts between processes: constants and data models without behaviour.
 
-Participant attributes, job and room metadata, RPC and topic names with their payloads, the constant
-names of logged events, and the default numbers of the design.
+Participant attributes, job and room metadata, RPC and topic names with their payloads, the names of log events, and
+the default numbers of the design.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from pydantic import BaseModel, ConfigDict, Field
 LEAVE_WAIT: Final = 2.0
 """`POST /session/{id}/leave` waits this long for the acknowledged reset."""
 LETTA_LOOK_UP: Final = 2.5
-"""So long Letta is asked which agents there are; then the registry answers alone. `POST /session` and `GET /agents`
-answer within 3 s, whatever Letta does."""
+"""Deadline for asking Letta for its agents; after it the registry answers alone, so that `POST /session` and
+`GET /agents` answer within 3 s whatever Letta does."""
 DISPATCH_COOLDOWN_MAX: Final = 30.0
 LEASE_RENEWAL: Final = 3.0
 LEASE_DEAD_AFTER: Final = 15.0
 ANSWER_DEADLINE: Final = 20.0
-"""A language model that has not begun to answer by then is given up, with an apology."""
+"""An LLM request that has not begun to answer by then is cancelled, with an apology."""
 DEAD_LOOP_AFTER: Final = 40.0
-"""A final transcript without a reply or a failure notice for this long: the agent is present but dead. Longer than the
-deadlines of all providers that an answer needs, one after the other, and a late renewal of the lease."""
+"""A final transcript without a reply or a failure notice for this long means that the agent is present but dead. Longer
+than the sum of the deadlines of all providers that an answer needs, plus a late renewal of the lease."""
 RECYCLE_LIMIT: Final = 3
 RECYCLE_WINDOW: Final = 600.0
 ROOM_LIFETIME: Final = 2**31 - 1
-"""LiveKit knows no "never": 0 means "the default", so rooms are asked to outlive any absence."""
+"""LiveKit has no "never" (0 means its default), so rooms get a lifetime longer than any absence."""
 
 # --- rooms and jobs ---
 
@@ -57,26 +57,26 @@ class ReplyPath(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who hears a memory block of an assistant (memory/audience.py decides)."""
+    """The listeners of an assistant's memory block (memory/audience.py decides)."""
 
     OWNER = "owner"
     KNOWN = "known"
-    """The owner, and whom a site or an administrator vouches for."""
+    """The owner, and users for whom a site or an administrator vouches."""
     EVERYONE = "everyone"
 
 
 PERSONAL_LABELS: Final = frozenset(("human", "facts"))
-"""Blocks about one person, heard by that person only: a home never takes them over from its assistant."""
+"""Blocks about one person, heard by that person only: a home never copies them from its assistant."""
 
 
 class _Wire(BaseModel):
-    """Crosses a process border: unknown fields are an error, values never change in place."""
+    """Base of models that cross a process border: immutable, and unknown fields are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Problem(_Wire):
-    """Why a room has no answering agent, as the page shows it."""
+    """Reason why no agent answers in a room, as the page shows it."""
 
     code: str
     message: str
@@ -84,7 +84,7 @@ class Problem(_Wire):
 
 
 class RoomMetadata(_Wire):
-    """Room metadata: says that a room is ours. Rooms without it are never touched."""
+    """LiveKit metadata of the rooms of an installation. Rooms without it are never touched."""
 
     owner: Literal["voice-agent"] = "voice-agent"
     installation: str
@@ -93,10 +93,10 @@ class RoomMetadata(_Wire):
 
 
 class ProviderChoice(_Wire):
-    """Who does one role's work for an assistant. What is absent is as the installation says."""
+    """Provider of one role (STT, LLM, TTS) for an assistant. Absent: the installation's setting."""
 
     provider: str | None = Field(default=None, max_length=50, pattern=r"^[a-z][a-z0-9_]*$")
-    """`openai` for every OpenAI-style endpoint, or another livekit plugin by its name."""
+    """`openai` for every OpenAI-style endpoint, or the name of another livekit plugin."""
     base_url: str | None = Field(default=None, max_length=500, pattern=r"^https?://\S+$")
     model: str | None = Field(default=None, min_length=1, max_length=200)
 
@@ -125,7 +125,7 @@ AS_INSTALLED: Final = ProviderChoices()
 
 
 class AgentBinding(_Wire):
-    """Which assistant answers: bound by id, the name is for display only."""
+    """The assistant that answers: bound by id, the name is for display only."""
 
     agent_id: str = Field(min_length=1, max_length=128)
     letta_agent_id: str = Field(min_length=1, max_length=128)
@@ -137,14 +137,14 @@ class AgentBinding(_Wire):
     reply_path: ReplyPath = ReplyPath.HYBRID
     providers: ProviderChoices = AS_INSTALLED
     audience: dict[str, Audience] = Field(default_factory=dict)
-    """Block label → who hears it. What is not named is as memory/audience.py says."""
+    """Block label → audience. Defaults for other labels: memory/audience.py."""
 
 
 PERSON_ID_CHARS: Final = 300
 
 
 class JobMetadata(_Wire):
-    """What the room-health monitor tells a job. A job refuses anything that does not validate."""
+    """Dispatch metadata, from the room-health monitor to a job. A job refuses what does not validate."""
 
     version: Literal[1] = 1
     room_name: str = Field(min_length=1, max_length=128)
@@ -155,14 +155,14 @@ class JobMetadata(_Wire):
     role: Role = Role.GENERAL
     business_id: str = ""
     user_id: str = ""
-    """Authenticated user, empty when anonymous. Continuity is kept per (agent, user), else per session."""
+    """Authenticated user, empty when anonymous. The thread is that of (agent, business, user), else of the session."""
     user_name: str = ""
     person_id: str = Field(default="", max_length=PERSON_ID_CHARS)
-    """Whose memory it is (registry/people.py)."""
+    """The person whose memory is used (registry/people.py)."""
 
 
 class AgentAttribute(StrEnum):
-    """Attributes an agent publishes about itself. Values are text; the page shows them."""
+    """Participant attributes that an agent publishes about itself, as text. The page shows them."""
 
     STATE = "va.state"
     EPISODE = "va.episode"
@@ -171,7 +171,7 @@ class AgentAttribute(StrEnum):
     LETTA_AGENT_ID = "va.letta_agent_id"
     AGENT_NAME = "va.agent_name"
     READY = "va.ready"
-    """"1" once memory is loaded (or marked stale), the audio track is up and it listens."""
+    """"1" once memory is loaded (or marked stale), the audio track is published and the agent listens."""
     MEMORY = "va.memory"
     """"fresh", "stale:<ISO time of the snapshot>", "absent" or "loading"."""
     BUILD = "va.build"
@@ -179,11 +179,11 @@ class AgentAttribute(StrEnum):
     STARTED_AT = "va.started_at"
     LEASE_EPOCH = "va.lease_epoch"
     ERROR = "va.error"
-    """"<code>: <sentence>" of what is wrong now, empty when nothing is."""
+    """"<code>: <sentence>" of the present failure; empty: none."""
 
 
 class HumanAttribute(StrEnum):
-    """Attributes the server puts into a human's token; the client cannot change them."""
+    """Participant attributes that the server puts into a human's token; the client cannot change them."""
 
     ROLE = "va.role"
     BUSINESS_ID = "va.business_id"
@@ -192,7 +192,7 @@ class HumanAttribute(StrEnum):
     PERSON_ID = "va.person_id"
     SESSION_ID = "va.session_id"
     CALL_ID = "va.call_id"
-    """The press of "connect" that the token was made for. A client that connects anew by itself shows it again."""
+    """The press of "connect" for which the token was issued. A client that reconnects by itself keeps it."""
 
 
 # --- topics and remote calls ---
@@ -204,7 +204,7 @@ class Topic(StrEnum):
     NOTICE = "va.notice"
     """Agent → page: a `Notice` as JSON."""
     RECALL = "va.recall"
-    """Agent → whoever asked: a `RecallNote` as JSON, with each answer that memory was asked for."""
+    """Agent → the speaker alone: a `RecallNote` as JSON, with each answer to which recall contributed."""
 
 
 class Rpc(StrEnum):
@@ -213,7 +213,7 @@ class Rpc(StrEnum):
 
 
 class Notice(_Wire):
-    """Something a person should know now: a failure that was also spoken, a hint, a recovered service."""
+    """Message to the people in a room: a failure that was also spoken, a hint, a recovered service."""
 
     level: Literal["info", "warning", "error"]
     code: str
@@ -230,12 +230,12 @@ class RecalledFact(_Wire):
 
 
 class RecallNote(_Wire):
-    """What an answer drew on."""
+    """The recalled facts an answer drew on."""
 
     turn_id: str
     facts: tuple[RecalledFact, ...] = ()
     untold: bool = False
-    """The question was about the person, and nothing that answers it was ever told."""
+    """The question was about the person, who never told anything that answers it."""
 
 
 class StatusAnswer(_Wire):
@@ -256,11 +256,12 @@ PROCESS_EXIT_PATH: Final = "/internal/process-exit"
 
 
 CONTROL_TOPIC: Final = "va.control"
-"""Data that only the server's API can send to an agent: no participant stands behind it. A `ControlMessage`."""
+"""Server → agent: a signed `ControlMessage` (rooms/signed_messages.py), sent by the server API, so without a sending
+participant."""
 
 
 class Weight(StrEnum):
-    """Of a task. Essential: nothing goes on without it. Optional: its failure is written down, and all else goes on."""
+    """Weight of a task. Essential: nothing goes on without it. Optional: its failure is logged, the rest goes on."""
 
     ESSENTIAL = "essential"
     OPTIONAL = "optional"
@@ -269,14 +270,14 @@ class Weight(StrEnum):
 class ControlMessage(_Wire):
     act: Literal["reset", "switch_agent", "drain"]
     agent: AgentBinding | None = None
-    """With switch_agent: who answers from now on."""
+    """With switch_agent: the assistant that answers from now on."""
 
 
 class ProcessExit(_Wire):
-    """A death certificate: this process and its children are gone, whatever they held is free."""
+    """Process exit report: this process and its children are gone, the leases they held are free."""
 
     process: str
-    """Name of the part: "worker", "letta", …"""
+    """Name of the service: "worker", "letta", …"""
     pid: int
     host: str
     exit_code: int | None = None
@@ -286,12 +287,12 @@ class ProcessExit(_Wire):
 
 
 class LogEvent(StrEnum):
-    """Constant names; everything that varies is a field of the line."""
+    """Names of the events; everything that varies is a field of the line."""
 
     TRANSITION = "lifecycle.transition"
-    """fields: trigger, from, to, humans"""
+    """fields: trigger, from, to, humans, memory, cause, effects"""
     EFFECT = "lifecycle.effect"
-    """fields: effect, outcome (ok|failed|cancelled|dropped), duration_ms"""
+    """fields: effect, of_episode, detail, outcome (ok|failed|cancelled|dropped), duration_ms"""
     ILLEGAL = "lifecycle.illegal"
     STALE_RESULT = "lifecycle.stale_result"
     HUMAN_JOINED = "human.joined"
@@ -301,29 +302,30 @@ class LogEvent(StrEnum):
     MEMORY_LOADED = "memory.loaded"
     MEMORY_FAILED = "memory.failed"
     MEMORY_TENDED = "memory.tended"
-    """An agent worked on its blocks with its own tools; fields: turns, changed"""
+    """A Letta agent edited its blocks with its own tools; fields: turns, changed"""
     FACTS_LEARNED = "memory.learned"
-    """Facts were taken from a turn; fields: turn_id, facts, replaced"""
+    """Facts were extracted from a turn; fields: turn_id, facts, replaced"""
     FACTS_FORGOTTEN = "memory.forgotten"
-    """Something was forgotten at a person's wish; fields: facts, turns (how many)"""
+    """Facts were forgotten at a person's request; fields: facts, turns (counts)"""
     TASK_FAILED = "task.failed"
     """A task or an effect of a job, or a task of a process; fields: task, weight (essential: the assistant leaves, or
     the process ends|optional), code, message"""
     RECALLED = "memory.recalled"
-    """What a question brought up; fields: turn_id, facts (how many), told (whether anything was told), ms"""
+    """Recall for a question; fields: turn_id, facts (count), untold (see `RecallNote`), ms"""
     GREETING = "greeting.spoken"
     TURN_STARTED = "turn.started"
     TURN_FINISHED = "turn.finished"
     TURN_STORED = "turn.stored"
     TURN_TIMED = "turn.timed"
-    """A spoken question and its answer; fields: milliseconds at each station between the last and the first sound"""
+    """A spoken question and its answer; fields: milliseconds at each step from the last sound to the first"""
     DISPATCH = "dispatch.requested"
     DISPATCH_FAILED = "dispatch.failed"
     GHOST_REMOVED = "room.ghost_removed"
     CALLER_REMOVED = "room.caller_removed"
-    """fields: identity (of a token whose session has ended), and of `serve`: seconds (since LiveKit let it in)"""
+    """The session of a participant's token has ended; fields: identity; from `serve` seconds (since it joined), from an
+    agent session_id"""
     SEAT_GIVEN = "room.seat_given"
-    """fields: by (the empty room whose agent leaves, so that a worker can take this one)"""
+    """fields: by (the empty room whose agent leaves to free a worker's seat for this room)"""
     ROOM_OPENED = "room.opened"
     ROOM_CLOSED = "room.closed"
     LEASE_LOST = "lease.lost"

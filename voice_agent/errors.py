@@ -1,7 +1,7 @@
-"""The error tree: every failure a user can meet has a stable code, a sentence and a remedy.
+"""Error classes and codes: every failure that reaches a user has a stable code, a sentence and a remedy.
 
-The same three reach the HTTP answer, the log line and the page. Adapters translate their vendor's
-exceptions into `Temporary` (worth a retry) or `Permanent` (a retry changes nothing).
+The HTTP answer, the log line and the page show the same three. Adapters translate their vendor's exceptions into
+`Temporary` (worth a retry) or `Permanent` (a retry changes nothing).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 
 class Code(StrEnum):
-    """Stable names. Never rename one: other people's software compares them."""
+    """Stable error codes. Never rename one: clients compare them."""
 
-    # what a caller sent
+    # mistakes in what a caller sent
     BAD_REQUEST = "bad_request"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
@@ -32,7 +32,7 @@ class Code(StrEnum):
     BROWSER_KEY_UNKNOWN = "browser_key_unknown"
     BAD_JOB_METADATA = "bad_job_metadata"
     BAD_CLIENT_MESSAGE = "bad_client_message"
-    # what a part of the system could not do
+    # failures of a service or a dependency
     DATABASE_UNAVAILABLE = "database_unavailable"
     LIVEKIT_UNAVAILABLE = "livekit_unavailable"
     LIVEKIT_REFUSED = "livekit_refused"
@@ -58,7 +58,7 @@ class Code(StrEnum):
     WORKER_FULL = "worker_full"
     AGENT_FAILS = "agent_fails"
     LEASE_LOST = "lease_lost"
-    # how the run was set up
+    # settings and start-up
     SETTING_INVALID = "setting_invalid"
     SETTING_UNKNOWN = "setting_unknown"
     SETTINGS_FILE_MALFORMED = "settings_file_malformed"
@@ -74,7 +74,7 @@ class Code(StrEnum):
 
 
 class VoiceAgentError(Exception):
-    """What happened, under which code, and what to do about it."""
+    """Base of our errors: a code, what happened, and what to do about it."""
 
     def __init__(self, code: Code, message: str, remedy: str = "", **detail: Any) -> None:
         super().__init__(message)
@@ -87,7 +87,7 @@ class VoiceAgentError(Exception):
         return f"{self.message} [{self.code}]" + (f" {self.remedy}" if self.remedy else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors cross process borders (job processes, model children); the default would lose the keywords.
+        # Errors are pickled across process borders (job processes, model children); the default loses the keywords.
         return _rebuild, (type(self), self.code, self.message, self.remedy, self.detail)
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def _rebuild(
 
 
 class Temporary(VoiceAgentError):
-    """May succeed when tried again."""
+    """Failure of a call that may succeed when tried again."""
 
 
 class Permanent(VoiceAgentError):
-    """Will fail again until somebody changes something."""
+    """Failure that recurs until a setting, a request or a service changes."""

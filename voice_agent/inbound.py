@@ -1,4 +1,4 @@
-"""Our HTTP servers: uvicorn, without looking ten times a second whether it shall end."""
+"""HTTP server: uvicorn without its ten polls a second for the end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 import uvicorn
 
 _LOOK_EVERY: Final = 1.0
-"""For the date in the headers."""
+"""Seconds between ticks, which refresh the Date header."""
 
 
 class Server(uvicorn.Server):
-    """Told to end, by a signal or by `end`, it does so at once."""
+    """Server that ends at once on a signal or on `end`."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -22,7 +22,7 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def end(self) -> None:
-        """From any thread, and from a signal handler."""
+        """May be called from any thread and from a signal handler."""
         self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._told.set)

@@ -1,4 +1,4 @@
-"""What our HTTP clients have in common."""
+"""Connection limits and TLS context shared by our HTTP clients."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 import httpx
 
 CONNECTIONS: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=3.0)
-"""Servers close what is idle (uvicorn after 5 s, httpx's own limit too), and a request sent at that moment is lost.
-So that it is always us who close, we are well ahead of them."""
+"""Servers close idle connections (uvicorn after 5 s, also httpx's default), and a request sent at that moment is lost.
+Our clients close well before that, so that it is always the client that closes."""
 
 
 @cache
 def tls() -> ssl.SSLContext:
     """One context for all clients of a process. Reading the machine's certificates takes 50 ms of a whole core: a job
-    process inherits what was read, and no conversation stops for it."""
+    process inherits the loaded context, so that no conversation pauses for it."""
     return httpx.create_ssl_context()

@@ -1,5 +1,5 @@
-"""Every setting, documented where it is defined. One source: environment, then `.env.local` in the current folder,
-then the secrets that `voice-agent up` generated, then the default.
+"""Settings, each documented where it is defined. A value comes from the environment, else from `.env.local` in the
+current folder, else from the secrets that `voice-agent up` generated, else it is the default.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LIVEKIT_CLIENT_VERSION: Final = "2.23.0"
 _OF_KUBERNETES: Final = re.compile(
     r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
 )
-"""Variables that Kubernetes puts into every pod for a Service that is named like our settings (`voice-agent`, `voice`).
-`VOICE_PORT` and its like are such, too, when their value is a service's address."""
+"""Variables that Kubernetes sets in every pod for a Service named like our settings (`voice-agent`, `voice`).
+`VOICE_PORT` and similar ones count too when their value is a service's address."""
 _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+")
 _DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
 _ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
@@ -39,7 +39,7 @@ _LANGUAGE: Final = r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]+)*)?$"
 
 
 def _default_home() -> Path:
-    # Postgres refuses root and cannot read /root, so root's state lives where an unprivileged user can reach it.
+    # Postgres refuses root and cannot read /root: root's state must be where an unprivileged user can reach it.
     if os.geteuid() == 0:
         return Path("/var/lib/voice-agent")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "voice-agent"
@@ -50,7 +50,7 @@ def _default_cache() -> Path:
 
 
 def _place(path: str | Path) -> Path:
-    # Absolute: our processes run in other folders than the command that started them.
+    # Absolute: our processes run in other folders than the command that started them does.
     return Path(path).expanduser().absolute()
 
 
@@ -64,7 +64,7 @@ def _setting(
 
 
 class Settings(BaseModel):
-    """What this process was told. Values that name a URL are empty when the embedded part is used."""
+    """Settings of this process. A URL is empty when the embedded service is used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -197,6 +197,9 @@ class Settings(BaseModel):
     workers: int = _setting(
         "VOICE_WORKERS", "Workers side by side: with two, a call is served again sooner when one dies.", 1, ge=1, le=8
     )
+    standby: bool = _setting(
+        "VOICE_STANDBY", "A second process of `serve` and of each worker waits to replace it (some 150 MB each).", True
+    )
     worker_port: int = _setting(
         "VOICE_WORKER_PORT", "Health port of the worker; a second one has the next, and so on.", 8291, ge=0, le=65528
     )
@@ -259,13 +262,13 @@ class Settings(BaseModel):
     def _database(cls, url: str) -> str:
         if not url:
             return url
-        from sqlalchemy.engine import make_url  # only who sets it waits for the import
+        from sqlalchemy.engine import make_url  # a slow import, needed only when this is set
         from sqlalchemy.exc import ArgumentError
 
         try:
             driver = make_url(url).drivername
         except (ArgumentError, ValueError):
-            # Neither the URL nor what was said of it is repeated: it may hold a password.
+            # Neither the URL nor the parser's message is repeated: it may hold a password.
             raise ValueError("it is not a URL: look at the host and the port") from None
         if driver not in _DRIVERS:
             raise ValueError(f"it does not begin with {' or '.join(f'{name}://' for name in _DRIVERS)}")
@@ -289,7 +292,7 @@ class Settings(BaseModel):
         return origins
 
     def as_environment(self) -> dict[str, str]:
-        """The same settings for a child process, so that it sees exactly what its parent saw."""
+        """The same settings for a child process, which then sees exactly what its parent saw."""
         return {name: str(value) for name, attribute in names().items() if (value := getattr(self, attribute)) != ""}
 
     @classmethod
@@ -302,7 +305,7 @@ class Settings(BaseModel):
 
     @property
     def page_url(self) -> str:
-        """Where a person on this machine opens the page."""
+        """URL of the page for a browser on this machine."""
         return f"http://{in_url(reachable(self.host))}:{self.port}"
 
     @property
@@ -318,12 +321,12 @@ class Settings(BaseModel):
         return self.livekit_url or f"ws://127.0.0.1:{self.livekit_port}"
 
     def livekit_url_for(self, host: str, *, secure: bool = False) -> str:
-        """LiveKit's address for a browser that reached the page by the name `host`."""
+        """LiveKit's URL for a browser that reached the page by the name `host`."""
         if self.livekit_public_url or self.livekit_url:
             return self.livekit_public_url or self.livekit_url
         if not host or is_loopback(host) or is_loopback(self.host):
             return self.effective_livekit_url
-        # Ours listens where the page does, and 127.0.0.1 is another machine to that browser.
+        # Our LiveKit listens where the page does, and to that browser 127.0.0.1 is another machine.
         return f"{'wss' if secure else 'ws'}://{in_url(host)}:{self.livekit_port}"
 
     @property
@@ -332,12 +335,12 @@ class Settings(BaseModel):
 
     @property
     def effective_worker_capacity(self) -> int:
-        # A silent conversation takes a sixth of a core; two that talk, with local voices, take what is left of it.
+        # A silent conversation takes a sixth of a core; two that talk, with local TTS, take the rest of it.
         return self.worker_capacity or 2 * (os.cpu_count() or 1)
 
     @property
     def livekit_client(self) -> Path:
-        """The browser's LiveKit client, put there by `voice-agent up`."""
+        """The browser's LiveKit client, downloaded by `voice-agent up`."""
         return self.cache / "vendor" / f"livekit-client-{LIVEKIT_CLIENT_VERSION}" / "livekit-client.esm.mjs"
 
     @property
@@ -353,7 +356,7 @@ def _usable(url: str, schemes: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings with the place each value came from, by environment name."""
+    """Settings with the origin of each value, by environment name."""
 
     settings: Settings
     origin: Mapping[str, str]
@@ -365,7 +368,7 @@ def names() -> dict[str, str]:
 
 
 def _for_another_server(name: str, values: Mapping[str, str]) -> bool:
-    # What we generated for our own servers must never be sent to somebody else's.
+    # Secrets generated for our own servers must never be sent to another server.
     url = {
         "LETTA_API_KEY": "LETTA_BASE_URL",
         "LIVEKIT_API_KEY": "LIVEKIT_URL",
@@ -417,7 +420,7 @@ def _validated(values: Mapping[str, str], origin: Mapping[str, str]) -> Settings
 
 
 def _read(file: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """Values and line numbers by name. A line that says nothing is an error: guessing hides typing mistakes."""
+    """Values and line numbers by name. A line without a setting is an error: guessing hides typing mistakes."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -426,7 +429,7 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, int]]:
         ) from error
     lines: dict[str, int] = {}
     for binding in parse_stream(io.StringIO(text)):
-        # The parser counts the blank lines before a binding as part of it.
+        # The parser counts blank lines before a binding as part of it.
         string = binding.original.string
         line = binding.original.line + string[: len(string) - len(string.lstrip())].count("\n")
         if binding.error or (binding.key is not None and binding.value is None):

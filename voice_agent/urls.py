@@ -1,4 +1,4 @@
-"""Whether a text can be the URL of a server. Nothing is looked up. Pure."""
+"""URL validation for settings and configurations: syntax only, no name is resolved. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MOST: Final = 500
 
 
 def mistake(url: str, schemes: tuple[str, ...]) -> str | None:
-    """What is wrong with it, to be read after its name; None: it can be asked. The URL is not repeated: it may hold a
-    password."""
+    """What is wrong with the URL, as the end of a sentence that begins with its name; None: usable. The URL is not
+    repeated: it may hold a password."""
     if len(url) > _MOST:
         return f"is longer than {_MOST} characters"
     if _UNUSABLE.search(url):

@@ -1,4 +1,4 @@
-/** Between an assistant's configuration and the fields of the dialog. Pure. */
+/** Conversion between an assistant's configuration and the fields of the dialog. Pure. */
 
 /** @param {any} agent */
 export function fieldsOf({ name = "", description = "", letta_agent_id = "", role = "general", config = {} }) {
@@ -25,7 +25,7 @@ function audienceOf(before, everyone, known) {
   return Object.fromEntries([...kept, ...named(known, "known"), ...named(everyone, "everyone")]);
 }
 
-/** What the dialog does not show is kept as it was. @param {any} config @param {any} values @returns {any} */
+/** Fields that the dialog does not show keep their values. @param {any} config @param {any} values @returns {any} */
 export function changedConfig(config, { greeting, instructions, memory_scope, reply_path, room_policy, voice, heard_by_everyone = "", heard_by_known = "" }) {
   const { greeting: _greeting, audience: before, ...rest } = config;
   const audience = audienceOf(before, heard_by_everyone, heard_by_known);

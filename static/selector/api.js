@@ -1,4 +1,4 @@
-/** The control plane over HTTP. Every failure is an `ApiError` with a code, a sentence and a remedy. */
+/** HTTP client of the control plane. Every failure is an `ApiError` with a code, a sentence and a remedy. */
 
 export class ApiError extends Error {
   /** @param {{code: string, message: string, remedy?: string, status?: number}} what */
@@ -10,7 +10,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Worth another try by itself: nobody answered, or the answer was "not now". */
+/** Whether to try again automatically: no answer, or a temporary refusal. */
 export function isTemporary(/** @type {unknown} */ error) {
   if (!(error instanceof ApiError)) return true;
   return error.status === 0 || error.status === 429 || error.status >= 500;
@@ -64,7 +64,7 @@ const agentPath = (id) => `/agents/${encodeURIComponent(id)}`;
 /** @param {string} id */
 const sessionPath = (id) => `/session/${encodeURIComponent(id)}`;
 
-/** Of whoever the secret belongs to. @param {string} agentId @param {string} [factId] */
+/** Memory of the person the secret belongs to. @param {string} agentId @param {string} [factId] */
 const memoryPath = (agentId, factId) =>
   factId ? `/people/me/memory/${encodeURIComponent(factId)}` : `/people/me/memory?agent_id=${encodeURIComponent(agentId)}`;
 
@@ -86,13 +86,13 @@ export const api = {
   openSession: async (body) => (await call("/session", { method: "POST", body })).data,
   /** @param {string} id @param {string} secret */
   sessionStatus: async (id, secret) => (await call(sessionPath(id), { secret })).data,
-  /** The server waits for the assistant's reset up to 2 s; we wait for the server a little longer. @param {string} id @param {string} secret */
+  /** The server waits up to 2 s for the assistant's reset; the deadline is longer. @param {string} id @param {string} secret */
   leave: async (id, secret) => (await call(`${sessionPath(id)}/leave`, { method: "POST", secret, deadline: 5_000 })).data,
   /** @param {string} id @param {string} secret */
   endSession: (id, secret) => call(sessionPath(id), { method: "DELETE", secret }),
 
   /** @param {string} agentId @param {string} secret */
   memory: async (agentId, secret) => (await call(memoryPath(agentId), { secret })).data,
-  /** One fact; without an id all of them. @param {string} agentId @param {string | null} factId @param {string} secret */
+  /** Forgets one fact; without an id, all. @param {string} agentId @param {string | null} factId @param {string} secret */
   forget: (agentId, factId, secret) => call(memoryPath(agentId, factId ?? undefined), { method: "DELETE", secret }),
 };

@@ -1,4 +1,4 @@
-/** Which assistants are shown, in which order. Pure. */
+/** Filter and order of the list of assistants. Pure. */
 
 /** @param {any[]} items @param {string} query @param {string[]} lastUsed @returns {any[]} matching assistants, last used first */
 export function arrange(items, query, lastUsed) {

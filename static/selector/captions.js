@@ -1,5 +1,5 @@
 /**
- * What was said, line by line. Pure.
+ * Captions: what was said, line by line. Pure.
  *
  * @typedef {{id: string, who: "me" | "assistant" | "other", name?: string, text: string, final: boolean,
  *   typed?: boolean, interrupted?: boolean, at: number}} Line
@@ -9,7 +9,7 @@ const KEEP = 400;
 const SENTENCE_END = /[.!?…。！？"”)]\s*$/u;
 
 /**
- * A piece of a line: `text` replaces, `append` adds. A finished line takes no more text.
+ * Applies a piece of a line: `text` replaces, `append` adds. A final line does not change.
  * @param {Line[]} lines
  * @param {{id: string, who: Line["who"], name?: string, text?: string, append?: string, final: boolean, at: number, typed?: boolean}} piece
  * @returns {Line[]}
@@ -30,12 +30,12 @@ export function applyPiece(lines, piece) {
   return [...lines.slice(0, index), line, ...lines.slice(index + 1)];
 }
 
-/** The assistant's text follows its voice, so a line that ends in mid-sentence after somebody else began was interrupted. */
+/** Whether a line was interrupted: the text follows the audio, so it then ends in mid-sentence after another speaker began. */
 function cutShort(/** @type {Line[]} */ lines, /** @type {number} */ index, /** @type {string} */ text) {
   return lines.slice(index + 1).some((later) => later.who !== "assistant") && !SENTENCE_END.test(text);
 }
 
-/** A connection that ended leaves no line open: nothing more will come for it. @param {Line[]} lines */
+/** Closes all lines after the connection ended: no more pieces arrive. @param {Line[]} lines */
 export function closeLines(lines) {
   return lines.some((line) => !line.final) ? lines.map((line) => (line.final ? line : { ...line, final: true })) : lines;
 }

@@ -1,4 +1,4 @@
-/** The words shared with the server: the same as in voice_agent/contracts.py (a test compares them). */
+/** Names shared with the server: the same as in voice_agent/contracts.py (a test compares them). */
 
 export const ATTRIBUTE = Object.freeze({
   STATE: "va.state",
@@ -18,7 +18,7 @@ export const ATTRIBUTE = Object.freeze({
 
 export const TOPIC = Object.freeze({ CHAT: "lk.chat", TRANSCRIPTION: "lk.transcription", NOTICE: "va.notice", RECALL: "va.recall" });
 
-/** LiveKit's own words on an agent and on a transcription stream. */
+/** LiveKit's own attributes of an agent and of a transcription stream. */
 export const LIVEKIT = Object.freeze({
   ACTIVITY: "lk.agent.state",
   SEGMENT: "lk.segment_id",

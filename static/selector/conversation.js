@@ -1,4 +1,4 @@
-/** The course of a conversation: asking for a session, joining, leaving, coming back. Decisions are in policy.js. */
+/** Conversation control: requesting a session, joining, leaving, reconnecting. Decisions are in policy.js. */
 import { ApiError, api, isTemporary } from "./api.js";
 import { OFFLINE_CHECK_MS, TOKEN_TTL_S, afterDisconnect, nextDelay } from "./policy.js";
 import { IN_CALL } from "./state.js";
@@ -21,9 +21,9 @@ function troubleOf(error) {
 }
 
 export class Conversation {
-  /** Raised by every wish of the person: what belongs to an older one stops. */
+  /** Number of the user's last request; work for an older one stops. */
   #wish = 0;
-  /** The call that goes on when the page comes back by itself; empty when somebody pressed a button. */
+  /** Id of the call that a reconnect continues; empty after the user pressed a button. */
   #call = "";
   #asking = /** @type {Promise<any> | null} */ (null);
   #nudge = /** @type {(() => void) | null} */ (null);
@@ -47,7 +47,7 @@ export class Conversation {
     this.store.dispatch({ type: "call", step, ...fields });
   }
 
-  /** Connects; to the session this tab already has with the same assistant, if it can still be had. @param {{id: string, name: string}} agent */
+  /** Connects, if possible to the session this tab already has with the same assistant. @param {{id: string, name: string}} agent */
   async connect(agent, { fresh = false } = {}) {
     const wish = ++this.#wish;
     this.#call = "";
@@ -67,7 +67,7 @@ export class Conversation {
     }
   }
 
-  /** After a reload: back into the conversation that was going on. */
+  /** After a reload: returns to the conversation that was going on. */
   async restore() {
     const session = kept.session();
     if (session?.intent !== "live") return;
@@ -101,13 +101,13 @@ export class Conversation {
     kept.keepCaptions([]);
   }
 
-  /** The network is back, the machine woke up, the person is looking: try now instead of later. */
+  /** Tries at once instead of later: the network is back, the machine woke up or the tab became visible. */
   nudge() {
     if (this.#nudge) this.#nudge();
     else if (this.#phase === "stopped" && this.store.state.call.trouble?.code === GAVE_UP.code) void this.restore();
   }
 
-  /** Another tab speaks for this session now. This one never comes back by itself. */
+  /** Another tab uses this session now. This tab never reconnects by itself. */
   async displaced() {
     if (!IN_CALL.has(this.#phase)) return;
     ++this.#wish;
@@ -128,7 +128,7 @@ export class Conversation {
       const granted = await this.#asking;
       this.#call = granted.call_id ?? "";
       if (granted.browser_key) browserKey.take(granted.browser_key, key);
-      // Kept even when the person has left meanwhile: leaving needs to know what to leave.
+      // Kept even if the user has left meanwhile: leaving needs the session.
       const { id, name } = granted.agent;
       kept.keepSession({ sessionId: granted.session_id, secret: granted.resume_secret, agent: { id, name }, intent: "live" });
       return granted;
@@ -156,10 +156,10 @@ export class Conversation {
     this.#step("failed", { trouble: REMOVED });
   }
 
-  /** Tries again and again, slower and slower, until it is back, told to stop, or gives up. */
+  /** Retries with growing delays until it is back, is stopped, or gives up. */
   async #comeBack(/** @type {number} */ wish, /** @type {any} */ trouble) {
     for (let attempt = 0; wish === this.#wish; attempt += 1) {
-      // Without a network nothing is worth an attempt, and no time counts; the browser's word is checked now and then.
+      // Offline, attempts do not count. One is made now and then, since the browser may be wrong about it.
       if (!this.store.state.online) attempt = 0;
       const delay = this.store.state.online ? nextDelay(attempt, Math.random()) : OFFLINE_CHECK_MS;
       if (delay === null) return this.#step("failed", { trouble: { ...GAVE_UP, remedy: `${trouble.message} ${GAVE_UP.remedy}` } });
@@ -191,7 +191,7 @@ export class Conversation {
     return true;
   }
 
-  /** The microphone never opens by itself into a conversation the person does not know: an ended one is left to a button. */
+  /** An ended session needs a button: the microphone never opens by itself in a new conversation. */
   async #isOver(/** @type {import("./storage.js").Kept} */ { sessionId, secret }) {
     try {
       return (await api.sessionStatus(sessionId, secret)).ended;

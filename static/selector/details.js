@@ -1,4 +1,4 @@
-/** The badge, and what there is to know: who answers, since when, how fresh its memory is, how fast, what happened. */
+/** Badge and details panel: which assistant answers, since when, freshness of its memory, answer times, log. */
 import { transcript } from "./captions.js";
 import { byId, h, keyed, setText } from "./dom.js";
 import { standingWords } from "./memory.js";
@@ -83,7 +83,7 @@ export class DetailsView {
   }
 }
 
-/** The log's time: ISO text, or seconds. @param {string | number} time */
+/** Date of a log line's time: ISO text or seconds. @param {string | number} time */
 function at(time) {
   return new Date(typeof time === "number" ? time * 1000 : time);
 }

@@ -1,4 +1,4 @@
-/** The few DOM words the views need. Text is always set as text: a name with HTML in it is shown, never run. */
+/** DOM helpers of the views. Text is always set as text: HTML in a name is shown, never run. */
 
 /**
  * @param {string} tag
@@ -25,7 +25,7 @@ export function byId(id) {
   return element;
 }
 
-/** Sets text only when it differs, so that screen readers are not told the same thing again. */
+/** Sets text only when it differs, so that screen readers do not repeat it. */
 export function setText(/** @type {Element} */ element, /** @type {string} */ text) {
   if (element.textContent !== text) element.textContent = text;
 }

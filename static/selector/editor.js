@@ -1,4 +1,4 @@
-/** The dialog that creates, edits and deletes saved assistants. A conflict (412) is explained, never overwritten in silence. */
+/** Dialog that creates, edits and deletes saved assistants. A conflict (412) is shown, never overwritten silently. */
 import { ApiError } from "./api.js";
 import { byId, h, icon } from "./dom.js";
 import { changedConfig, fieldsOf } from "./agentform.js";
@@ -20,7 +20,7 @@ export class EditorView {
     this.dialog = byId("editor");
   }
 
-  /** The assistants on the list: Letta's own ones can be the memory of a saved one. */
+  /** Takes the listed assistants: Letta's own ones can be the memory of a saved one. */
   knows(/** @type {any[]} */ items) {
     this.#items = items;
   }
@@ -29,7 +29,7 @@ export class EditorView {
     this.#show({ title: "New assistant", agent: {}, etag: null, id: null });
   }
 
-  /** A saved assistant is edited; one of Letta's own is the start of a new saved one. @param {any} one */
+  /** Edits a saved assistant; one of Letta's own becomes the template of a new saved one. @param {any} one */
   async edit(one) {
     if (one.kind !== "saved") {
       this.#show({ title: "New assistant", agent: { ...one, name: `${one.name} (mine)`, config: {} }, etag: null, id: null });
@@ -112,7 +112,7 @@ export class EditorView {
     });
   }
 
-  /** Runs a request of the dialog; what goes wrong is said in the dialog. */
+  /** Runs a request of the dialog; shows a failure in the dialog. */
   async #attempt(/** @type {() => Promise<void>} */ work) {
     const save = this.dialog.querySelector("[type=submit]");
     save.disabled = true;
@@ -136,7 +136,7 @@ export class EditorView {
     message.scrollIntoView({ block: "nearest" });
   }
 
-  /** Somebody else saved meanwhile: take theirs, or keep what is typed and save it over theirs, knowingly. */
+  /** Another user saved meanwhile: load that version, or knowingly overwrite it with what is typed. */
   #conflict() {
     const id = /** @type {string} */ (this.#open.id);
     const overwrite = () => this.#attempt(async () => {
@@ -153,7 +153,7 @@ export class EditorView {
     ];
   }
 
-  /** Kept in memory only, until the page is closed. */
+  /** The secret is kept in memory only, until the page is closed. */
   #askSecret() {
     const input = h("input", { type: "password", autocomplete: "off", "aria-label": "Administrator's secret", value: this.#secret,
       onchange: (/** @type {any} */ event) => { this.#secret = event.target.value; } });

@@ -1,8 +1,8 @@
-/** Follows the session's part of the reconnect log (server-sent events, read with fetch because the secret belongs in a header). */
+/** Reader of the session's reconnect log: server-sent events, with fetch because the secret belongs in a header. */
 
 const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
 
-/** @param {string} buffer @returns {{events: {id: string, data: string}[], rest: string}} complete events, and what is not complete yet */
+/** @param {string} buffer @returns {{events: {id: string, data: string}[], rest: string}} complete events, and the incomplete rest */
 export function parseEvents(buffer) {
   const blocks = buffer.split(/\r?\n\r?\n/);
   const rest = blocks.pop() ?? "";

@@ -1,4 +1,4 @@
-/** Puts the parts together. */
+/** Entry point: wires the modules together. */
 import { api } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { byId } from "./dom.js";
@@ -17,13 +17,13 @@ import { SoundView } from "./soundview.js";
 import { TalkView } from "./talk.js";
 import { DetailsView } from "./details.js";
 
-/** A list that could not be loaded is asked for again this often. */
+/** Interval of retries for a list that could not be loaded. */
 const LIST_AGAIN_MS = 5_000;
 let listAgainAt = 0;
 
-/** Events of the session after which something else may be remembered. */
+/** Events of the session after which memory may have changed. */
 const CHANGES_MEMORY = new Set(["turn.finished", "turn.stored", "memory.learned", "memory.failed"]);
-/** What waits is looked at again this often: others may be working on it. */
+/** Interval of looks at pending turns: other processes may be learning from them. */
 const MEMORY_AGAIN_MS = 5_000;
 let memoryAgainAt = 0;
 let memoryAsked = 0;
@@ -32,7 +32,7 @@ const store = createStore();
 const talk = new TalkView();
 const sound = new Sound(store, (mine, theirs) => talk.levels(mine, theirs));
 
-/** The stay in the room and what lives exactly as long. */
+/** The current stay in the room; `followed` lives exactly as long. */
 let stay = /** @type {Stay | null} */ (null);
 let followed = new AbortController();
 
@@ -90,7 +90,7 @@ function followLog() {
   });
 }
 
-/** Tabs of one browser tell each other which session they speak for. */
+/** Tabs of one browser tell each other which session they use. */
 const tabs = new BroadcastChannel("voice-agent");
 const me = crypto.randomUUID?.() ?? String(Math.random());
 tabs.addEventListener("message", ({ data }) => {
@@ -140,7 +140,7 @@ const actions = {
       store.dispatch({ type: "agents.failed", trouble: { code, message, remedy } });
     }
   },
-  /** What is remembered of the person now. The newest question counts, whichever is answered last. */
+  /** Loads the person's memory. Only the answer to the newest request counts. */
   async lookAtMemory() {
     const session = kept.session();
     if (!session) return;
@@ -183,7 +183,7 @@ store.subscribe((state, before) => {
   if (state.captions !== before.captions) kept.keepCaptions(state.captions.filter((/** @type {any} */ line) => line.final).slice(-100));
 });
 
-/** A slow clock: ages on the page move, and a gap in it means that the machine slept. */
+/** One-second clock: updates the ages on the page; a gap means that the machine slept. */
 setInterval(() => {
   const now = Date.now();
   if (store.state.call.phase === "idle" && store.state.agents.trouble && now >= listAgainAt) {
@@ -203,7 +203,7 @@ const online = () => {
 window.addEventListener("online", online);
 window.addEventListener("offline", online);
 document.addEventListener("visibilitychange", () => document.hidden || conversation.nudge());
-// A page that comes out of the browser's back-forward cache lost its room when it went in.
+// A page from the browser's back-forward cache lost its room when it was cached.
 window.addEventListener("pageshow", (event) => event.persisted && void conversation.restore());
 
 store.dispatch({ type: "tick", now: Date.now() });

@@ -1,4 +1,4 @@
-/** What is remembered of the person, and what an answer drew on. Pure. */
+/** Memory of the person, and the facts an answer drew on. Pure. */
 
 /**
  * @typedef {{fact_id: string, text: string, said_at: string}} Fact
@@ -9,7 +9,7 @@
 
 const MOST_SHOWN = 5;
 
-/** @param {unknown} value @returns {Recall | null} a note as the page can use it; null for anything else */
+/** @param {unknown} value @returns {Recall | null} a valid note; null for anything else */
 export function recallOf(value) {
   const note = /** @type {any} */ (value);
   if (typeof note?.turn_id !== "string" || !Array.isArray(note.facts)) return null;
@@ -17,13 +17,13 @@ export function recallOf(value) {
   return { turn_id: note.turn_id, facts: facts.slice(0, MOST_SHOWN), untold: note.untold === true, at: 0 };
 }
 
-/** A note and the beginning of its answer may overtake each other by so much. */
+/** A note may arrive this long after the beginning of its answer. */
 const OVERTAKEN_MS = 1_000;
-/** An answer that has not begun by then does not come any more. */
+/** After this an answer is no longer expected. */
 const WAITS_MS = 30_000;
 
 /**
- * A note comes just before its answer: the next line of the assistant is that, or one that has begun this moment.
+ * A note belongs to the assistant's next line, or to one that has just begun.
  * @param {Line[]} lines @param {Recall} recall @returns {{lines: Line[], waiting: Recall | null}}
  */
 export function withRecall(lines, recall) {
@@ -32,7 +32,7 @@ export function withRecall(lines, recall) {
   return { lines: marked(lines, index, recall), waiting: null };
 }
 
-/** A waiting note goes to the assistant's line that has just begun. @param {Line[]} before @param {Line[]} lines @param {Recall | null} waiting */
+/** Attaches a waiting note to the assistant's line that has just begun. @param {Line[]} before @param {Line[]} lines @param {Recall | null} waiting */
 export function takeRecall(before, lines, waiting) {
   const last = lines.at(-1);
   if (!waiting || last?.who !== "assistant" || before.some((line) => line.id === last.id)) return { lines, waiting };
@@ -49,7 +49,7 @@ export function drewWords(line) {
   return line.drew?.length ? `Drew on: ${line.drew.join(" · ")}` : "";
 }
 
-/** How much of what was said is remembered. Never more than is true. @param {Memory | null} memory */
+/** Whether all turns were learned from; never claims more than is true. @param {Memory | null} memory */
 export function standingWords(memory) {
   if (!memory) return "";
   const open = memory.pending + memory.parked;

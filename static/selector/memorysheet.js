@@ -1,4 +1,4 @@
-/** The sheet "What I know about you": facts with their date, each of which can be forgotten, or all of them. */
+/** Dialog "What I know about you": facts with their dates; one or all can be forgotten. */
 import { byId, h, keyed, setText } from "./dom.js";
 import { dateWords, standingWords } from "./memory.js";
 
@@ -40,7 +40,7 @@ export class MemorySheet {
         "Forget", h("span", { class: "sr", text: `: ${fact.text}` }))));
   }
 
-  /** One question at a time; the focus goes where the answer is given, and back. */
+  /** Asks one question at a time; moves the focus to its buttons and back. */
   #ask(/** @type {{id: string | null, text: string} | null} */ what) {
     const before = this.asked;
     this.asked = what;

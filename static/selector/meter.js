@@ -1,4 +1,4 @@
-/** How loud both sides are, measured on the waveform. */
+/** Level meter of both sides, measured on the waveform. */
 import { TurnClock } from "./turnclock.js";
 
 const EVERY_MS = 50;
@@ -50,7 +50,7 @@ export class Meter {
     this.#theirs.listen(this.#open(), track);
   }
 
-  /** A typed message counts as the end of what the person said. */
+  /** A typed message counts as the end of the user's speech. */
   typed() {
     this.#clock.said(performance.now());
   }
@@ -65,7 +65,7 @@ export class Meter {
     await context?.close();
   }
 
-  /** The browser starts audio only after a click: a context made before one sleeps until `wake`. */
+  /** Browsers start audio only after a click: a context created before stays suspended until `wake`. */
   async wake() {
     await this.#context?.resume();
   }
@@ -84,7 +84,7 @@ export class Meter {
     if (!document.hidden) this.listener.levels(mine, theirs);
     const { heard, turn } = this.#clock.hear(mine, theirs, performance.now());
     if (heard) this.listener.heard();
-    // Timers of a hidden tab run once a second: a time measured then would be wrong.
+    // Timers of a hidden tab run only once a second: times measured then are wrong.
     if (turn !== null && !document.hidden) this.listener.turn(turn);
   }
 }

@@ -1,4 +1,4 @@
-/** Who is in the room, and who of them answers. Pure. */
+/** Participants of the room, and which of them answers. Pure. */
 import { ATTRIBUTE as A, LIVEKIT } from "./contracts.js";
 
 /**
@@ -30,8 +30,8 @@ export function assistantOf({ identity, attributes, audio }, wanted) {
 }
 
 /**
- * Who has been in the room. What arrives late, from somebody who has left, is still theirs; what comes from nobody we saw
- * is nobody's.
+ * Participants seen in the room. A late message is still attributed to a participant who has left; one from an unknown
+ * identity is ignored.
  */
 export class Senders {
   #known = new Map();
@@ -46,7 +46,7 @@ export class Senders {
     return this.#known.get(identity)?.name;
   }
 
-  /** Only an assistant of ours says what is going on: LiveKit vouches for the kind of a participant. @param {string} identity @returns {"assistant" | "other" | null} */
+  /** "assistant" only for an agent of ours: LiveKit vouches for a participant's kind. @param {string} identity @returns {"assistant" | "other" | null} */
   kindOf(identity) {
     const person = this.#known.get(identity);
     if (!person) return null;
@@ -63,7 +63,7 @@ function parseTrouble(text) {
 }
 
 /**
- * The one who answers: ready before not ready, then the younger lease. More than one is a fault that is worth showing.
+ * The answering assistant: a ready one first, then the one with the younger lease. More than one is a fault to show.
  * @param {Person[]} people @param {string} me @param {string | undefined} wanted the agent that was asked for
  */
 export function answering(people, me, wanted) {

@@ -1,4 +1,4 @@
-/** The list of assistants: search, cards, the choice. Cards are radio buttons in a form, so the keyboard needs no help of ours. */
+/** List of assistants: search, cards, choice. Cards are radio buttons in a form, so the keyboard works without code. */
 import { arrange } from "./arrange.js";
 import { byId, h, icon, keyed, setText } from "./dom.js";
 import { shortId } from "./words.js";
@@ -73,7 +73,7 @@ export class PickView {
         icon(one.kind === "saved" ? "edit" : "plus"), h("span", { class: "sr", text: `${verb} ${one.name}` })));
   }
 
-  /** Something is always chosen when anything is there: what was, what was used last, the default, or the first. */
+  /** Chooses one if the list is not empty: the chosen one, else the last used, else the default, else the first. */
   #choose(/** @type {any} */ agents, /** @type {any[]} */ shown) {
     const has = (/** @type {string | null} */ id) => shown.find((one) => one.id === id);
     const chosen = has(agents.chosen) ?? has(agents.lastUsed[0]) ?? shown.find((one) => one.default) ?? shown[0] ?? null;

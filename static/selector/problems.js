@@ -1,4 +1,4 @@
-/** What is wrong now, in words with what to do. Pure: derived from the state, so nothing has to be remembered to be taken back. */
+/** Present problems with their remedies. Pure: derived from the state, so a problem disappears with its cause. */
 
 /**
  * @typedef {{code: string, level: "info" | "warning" | "error", message: string, remedy: string, action?: string, closable?: boolean}} Problem
@@ -82,7 +82,7 @@ function* ofAssistant(/** @type {any} */ { call, people, now }) {
   if (people.assistants > 1) yield problem("warning", "surplus", "More than one assistant is in the room.", "The surplus one leaves by itself.");
 }
 
-/** Who types does not want to be told that nothing is heard. */
+/** A user who types needs no warning that nothing is heard. */
 const typed = (/** @type {{typed?: boolean}} */ line) => line.typed;
 
 function* ofSound(/** @type {any} */ { call, sound, captions, now }) {

@@ -1,4 +1,4 @@
-/** Shows what is wrong now, the worst first, each with what to do. */
+/** List of present problems, the worst first, each with its remedy. */
 import { byId, h, icon, keyed, setText } from "./dom.js";
 import { problems } from "./problems.js";
 

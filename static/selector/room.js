@@ -1,4 +1,4 @@
-/** One stay in a LiveKit room. The only module that knows livekit-client; it reports in the page's own words. */
+/** One stay in a LiveKit room. The only module that uses livekit-client; it reports in the page's own terms. */
 import {
   AudioPresets, DisconnectReason, ParticipantKind, Room, RoomEvent, Track, setLogLevel,
 } from "/vendor/livekit-client.esm.mjs";
@@ -42,7 +42,7 @@ export class Stay {
   /** @param {string} url @param {string} token */
   async connect(url, token) {
     await this.#room.connect(url, token, { maxRetries: 1 });
-    // Whoever was in the room before us fires no event: look.
+    // Participants who were in the room before us fire no event.
     this.#look();
     this.#mark(this.#room.metadata);
   }
@@ -130,7 +130,7 @@ export class Stay {
     return identity === this.#room.localParticipant.identity ? "me" : this.#senders.kindOf(identity);
   }
 
-  /** The room's metadata says why nobody answers, when the server knows. */
+  /** Reads from the room's metadata why no assistant answers, if the server knows. */
   #mark(/** @type {string | undefined} */ metadata) {
     let problem = null;
     try {
@@ -166,7 +166,7 @@ export class Stay {
     const piece = { id, who, name: this.#senders.nameOf(identity) };
     try {
       if (who !== "assistant") {
-        // People's words come whole, again and again, until they are final.
+        // A human's transcript arrives whole each time, until it is final.
         const text = await reader.readAll();
         this.#listener.caption({ ...piece, text, final: attributes[LIVEKIT.FINAL] === "true" });
         return;
@@ -178,7 +178,7 @@ export class Stay {
     this.#listener.caption({ ...piece, final: true });
   }
 
-  /** Only an assistant says what its answer drew on; another person in the room must not put words under it. */
+  /** Accepts notes from an assistant only: another participant must not add facts to its answer. */
   async #recall(/** @type {any} */ reader, /** @type {string} */ identity) {
     try {
       const recall = recallOf(JSON.parse(await reader.readAll()));

@@ -2,7 +2,7 @@
 import { Meter } from "./meter.js";
 import { preferences } from "./storage.js";
 
-/** What the browser says → the word the page uses. */
+/** The browser's error name → the page's code. */
 const MICROPHONE_TROUBLE = {
   NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "missing", DevicesNotFoundError: "missing",
   NotReadableError: "busy", AbortError: "busy", TrackInvalidError: "busy", OverconstrainedError: "missing",
@@ -46,7 +46,7 @@ export class Sound {
     await this.#meter.close();
   }
 
-  /** Publishes the microphone, or says in one word why not. */
+  /** Publishes the microphone, or stores a code of why not. */
   async startMicrophone() {
     const stay = this.#stay;
     if (!stay) return;
@@ -64,7 +64,7 @@ export class Sound {
     }
   }
 
-  /** The device went away in mid-call (unplugged): the default one takes its place, or the page says that there is none. */
+  /** The device was unplugged during the call: the default one replaces it, or the page says that there is none. */
   async microphoneEnded() {
     if (!this.#stay || this.#now.muted) return;
     this.#meter.microphone(null);

@@ -1,4 +1,4 @@
-/** The dialog for microphone, loudspeaker, volume and push to talk. */
+/** Dialog for microphone, loudspeaker, volume and push to talk. */
 import { byId, h } from "./dom.js";
 
 export class SoundView {

@@ -1,5 +1,5 @@
 /**
- * Everything the page knows, and the one place where it changes. Pure: `reduce(state, event)` gives the next state.
+ * State of the page and its reducer, the only place where it changes. Pure: `reduce(state, event)` gives the next state.
  *
  * @typedef {"idle" | "requesting" | "joining" | "live" | "shaky" | "returning" | "leaving" | "left" | "stopped" | "displaced"} Phase
  * @typedef {{code: string, message: string, remedy?: string, level?: string}} Trouble
@@ -9,7 +9,7 @@ import { applyPiece, closeLines } from "./captions.js";
 import { takeRecall, withRecall } from "./memory.js";
 import { answering } from "./people.js";
 
-/** What may follow what. An event that is not listed for a phase is late, and changes nothing. */
+/** Transitions by phase and step. A step that is not listed for a phase is late and changes nothing. */
 export const PHASES = Object.freeze({
   idle: { start: "requesting", restore: "returning" },
   requesting: { granted: "joining", failed: "stopped", leave: "leaving" },
@@ -23,7 +23,7 @@ export const PHASES = Object.freeze({
   displaced: { start: "requesting", dismiss: "idle" },
 });
 
-/** Phases in which the page is, or is on its way to be, in a room. */
+/** Phases in which the page is in a room or on its way into one. */
 export const IN_CALL = new Set(["requesting", "joining", "live", "shaky", "returning"]);
 
 const NO_CALL = Object.freeze({
@@ -108,7 +108,7 @@ function onCall(/** @type {any} */ state, /** @type {Event} */ event) {
   return AFTER[event.step]?.(next, event) ?? next;
 }
 
-/** What a step changes in the call. @type {Record<string, (state: any, event: any) => any>} */
+/** Changes of the call by step. @type {Record<string, (state: any, event: any) => any>} */
 const STEPS = {
   start: (_, { agent }) => ({ ...NO_CALL, phase: "requesting", agent }),
   restore: (state, { agent, sessionId }) => ({ ...state.call, phase: "returning", agent, sessionId, returns: 0, trouble: null, nextTryAt: null }),
@@ -128,7 +128,7 @@ const STEPS = {
 
 const outOfRoom = (/** @type {any} */ state) => ({ ...state, people: NO_PEOPLE, captions: closeLines(state.captions) });
 
-/** What a step changes elsewhere. @type {Record<string, (state: any, event: any) => any>} */
+/** Changes outside the call by step. @type {Record<string, (state: any, event: any) => any>} */
 const AFTER = {
   start: (state, { fresh }) => ({ ...outOfRoom(state), captions: fresh ? [] : state.captions, turns: fresh ? [] : state.turns, notices: [], memory: initialState.memory }),
   granted: (state, { session }) => (session.resumed ? state : { ...state, timeline: { ...state.timeline, lines: [] } }),
@@ -139,7 +139,7 @@ const AFTER = {
   dismiss: (state) => ({ ...outOfRoom(state), captions: [], turns: [], notices: [], timeline: initialState.timeline, memory: initialState.memory }),
 };
 
-/** Somebody came, went, or changed: how long we have been waiting starts anew whenever nobody is ready to answer. */
+/** Participants changed. The waiting time starts anew when no assistant is ready any more. */
 function onPeople(/** @type {any} */ state, /** @type {any} */ people) {
   const wasReady = state.people.assistant?.ready;
   const ready = people.assistant?.ready;
@@ -147,7 +147,7 @@ function onPeople(/** @type {any} */ state, /** @type {any} */ people) {
   return { ...state, people, call: { ...state.call, waitingSince } };
 }
 
-/** Lines, and the note on what an answer drew on that still waits for its line. */
+/** Sets the lines, and the recall note that still waits for its line. */
 function onLines(/** @type {any} */ state, /** @type {{lines: any[], waiting: any}} */ { lines, waiting }) {
   const next = changed(state, "captions", lines);
   return waiting === state.memory.recall ? next : within(next, "memory", { recall: waiting });
@@ -158,7 +158,7 @@ function withNotice(/** @type {Trouble[]} */ notices, /** @type {Trouble} */ not
   return [...notices.filter((one) => one.code !== notice.code), notice].slice(-4);
 }
 
-/** In order of time, each once: a stream that begins anew tells again what it told before. */
+/** Inserts a line in order of time, once: a stream that restarts repeats lines. */
 function withLine(/** @type {{lines: any[]}} */ timeline, /** @type {any} */ line) {
   const { lines } = timeline;
   if (lines.some((one) => one.seq === line.seq && one.pid === line.pid && one.time === line.time)) return timeline;

@@ -1,7 +1,7 @@
-/** What the page remembers: the session per tab (so that a new tab gets its own), the preferences per browser. */
+/** Browser storage: the session per tab (so that a new tab gets its own), the preferences per browser. */
 
 /**
- * @typedef {"live" | "left" | "displaced"} Intent what the person wanted last: only "live" comes back by itself
+ * @typedef {"live" | "left" | "displaced"} Intent the user's last wish: only "live" reconnects by itself
  * @typedef {{sessionId: string, secret: string, agent: {id: string, name: string}, intent: Intent}} Kept
  */
 
@@ -10,7 +10,7 @@ const CAPTIONS = "voice-agent.captions";
 const BROWSER_KEY = "voice-agent.browser-key";
 const PREFERENCES = "voice-agent.preferences";
 
-/** @param {() => Storage} storage a browser may refuse storage altogether: then nothing is remembered, and all else works */
+/** @param {() => Storage} storage a browser may refuse storage: then nothing is stored and all else works */
 function shelf(storage) {
   return {
     /** @param {string} key @param {any} otherwise */
@@ -48,14 +48,14 @@ export const kept = {
   keepCaptions: (/** @type {unknown[]} */ lines) => tab.write(CAPTIONS, lines),
 };
 
-/** By which the server knows this browser again, and with it what was told to an assistant. A secret: it goes nowhere else. */
+/** Key by which the server recognises this browser and its person's memory. A secret: it goes nowhere else. */
 export const browserKey = {
   /** @returns {string | undefined} */
   read() {
     const key = browser.read(BROWSER_KEY, null);
     return typeof key === "string" && key.length <= 4096 ? key : undefined;
   },
-  /** Takes a new key, unless another tab took one since `sent` was read: all tabs are one person. @param {string} key @param {string | undefined} sent */
+  /** Stores a new key, unless another tab stored one since `sent` was read: all tabs are one person. @param {string} key @param {string | undefined} sent */
   take(key, sent) {
     if (browserKey.read() === sent) browser.write(BROWSER_KEY, key);
   },

@@ -1,4 +1,4 @@
-/** Holds the state; tells the views at most once per frame's worth of changes. */
+/** Store of the state; notifies the views once per batch of changes. */
 import { initialState, reduce } from "./state.js";
 
 export function createStore() {
@@ -22,7 +22,7 @@ export function createStore() {
       const next = reduce(state, event);
       if (next === state) return;
       state = next;
-      // A microtask, not a frame: hidden tabs get no frames, and must still know what they show.
+      // A microtask, not an animation frame: hidden tabs get no frames but must stay up to date.
       if (!scheduled) queueMicrotask(show);
       scheduled = true;
     },

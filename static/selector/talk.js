@@ -1,13 +1,13 @@
-/** The conversation: who answers in what state, captions, text, and the buttons of the call. */
+/** View of the conversation: the assistant and its state, captions, text input, buttons of the call. */
 import { byId, h, keyed, setText } from "./dom.js";
 import { drewWords } from "./memory.js";
 import { IN_CALL } from "./state.js";
 import { announcement, headline } from "./words.js";
 
-/** What the first button says when the page is not in a call. */
+/** Labels of the first button when the page is not in a call. */
 const RETURN_WORDS = { left: "Come back", stopped: "Try again", displaced: "Take back" };
 
-/** Root mean square → 0…1 on a scale that follows the ear. */
+/** Root mean square → 0…1 on a logarithmic scale, like hearing. */
 const loudness = (/** @type {number} */ level) => Math.min(1, Math.max(0, 1 + Math.log10(Math.max(level, 1e-5)) / 2.5));
 
 export class TalkView {
@@ -70,7 +70,7 @@ export class TalkView {
     const { call, people } = state;
     const talking = call.phase !== "idle";
     byId("talk").hidden = !talking;
-    // What is wrong is told above the list, or over the captions: there it moves nothing.
+    // Problems appear above the list or over the captions, where they move nothing else.
     const place = byId(talking ? "captions-place" : "pick-problems");
     if (byId("problems").parentElement !== place) place.append(byId("problems"));
     document.body.dataset.view = talking ? "talk" : "pick";
@@ -99,7 +99,7 @@ export class TalkView {
     byId("mute").disabled = byId("hold").disabled = !["live", "shaky"].includes(call.phase);
   }
 
-  /** The focus never gets lost with a button that goes away. */
+  /** Moves the focus away from a button that disappears. */
   #focus(/** @type {string} */ phase, /** @type {string | undefined} */ before) {
     if (before === undefined) return;
     if (phase in RETURN_WORDS) byId("reconnect").focus();
@@ -138,7 +138,7 @@ export class TalkView {
     if (atEnd) this.frame.scrollTop = this.frame.scrollHeight;
   }
 
-  /** Not through the state: twenty times a second. @param {number} mine @param {number} theirs */
+  /** Bypasses the state: called twenty times a second. @param {number} mine @param {number} theirs */
   levels(mine, theirs) {
     const scale = `scaleX(${loudness(mine).toFixed(2)})`;
     for (const bar of this.bars) /** @type {HTMLElement} */ (bar).style.transform = scale;

@@ -1,4 +1,4 @@
-/** From the end of what the person said to the first sound of the answer. Pure: fed with levels and times. */
+/** Latency from the end of the user's speech to the first sound of the answer. Pure: fed with levels and times. */
 
 const VOICE = 0.015;
 const ANSWER = 0.006;
@@ -26,7 +26,7 @@ export class TurnClock {
     if (answering) this.#answerHeardAt = at;
     this.#loud = mine > VOICE ? this.#loud + 1 : 0;
     const heard = this.#loud >= STEADY;
-    // While the answer sounds, the microphone may be hearing the loudspeaker.
+    // While the answer plays, the microphone may pick up the loudspeaker.
     if (heard && !answering) this.#saidAt = at;
     if (!begins || this.#saidAt === null) return { heard, turn: null };
     const turn = at - this.#saidAt;

@@ -1,4 +1,4 @@
-/** States and log events in plain words. Pure. */
+/** Texts for states and log events, in plain words. Pure. */
 
 const PHASE_WORDS = {
   requesting: "Asking for the assistant",
@@ -11,7 +11,7 @@ const PHASE_WORDS = {
   displaced: "Open in another tab",
 };
 
-/** What became of the assistant's reset after we left. */
+/** Outcome of the assistant's reset after we left. */
 const RESET_WORDS = {
   done: "It waits for you",
   pending: "It is still tidying up",
@@ -29,7 +29,7 @@ const LIFECYCLE_WORDS = {
 
 const ACTIVITY_WORDS = { initializing: "Getting ready", listening: "Listening", thinking: "Thinking", speaking: "Speaking" };
 
-/** @param {any} state @returns {{mood: string, text: string}} what the person sees first; mood colours it */
+/** @param {any} state @returns {{mood: string, text: string}} what the user sees first; mood sets its colour */
 export function headline({ call, people }) {
   if (call.phase !== "live") {
     const mood = { stopped: "off", left: "off", displaced: "off", idle: "off" }[call.phase] ?? "busy";
@@ -43,7 +43,7 @@ export function headline({ call, people }) {
   return { mood: assistant.activity || "listening", text: ACTIVITY_WORDS[assistant.activity] ?? "Listening" };
 }
 
-/** What a screen reader is told: comings and goings, but not every turn. The voice is heard already. @param {any} state */
+/** Text for a screen reader: changes of the call, not every turn, since the assistant is heard. @param {any} state */
 export function announcement(state) {
   const { assistant } = state.people;
   if (state.call.phase === "idle") return "";
@@ -75,25 +75,25 @@ const TRANSITION_WORDS = {
   draining: "is leaving", closed: "has left", failed: "has failed",
 };
 
-/** Log event → words. A function when fields matter; what is not listed is not shown. */
+/** Log event → text, from the event's fields. Other events are not shown. */
 const LOG_WORDS = {
   "lifecycle.transition": (/** @type {any} */ f) => (f.from === f.to ? null : `The assistant ${TRANSITION_WORDS[f.to] ?? `is ${f.to}`}`),
-  "human.joined": () => "Somebody joined",
-  "human.left": () => "Somebody left",
+  "human.joined": () => "A person joined",
+  "human.left": () => "A person left",
   "reset.done": (/** @type {any} */ f) => `Reset finished in ${Math.round((f.seconds ?? 0) * 1000)} ms`,
-  "memory.loaded": (/** @type {any} */ f) => (f.fresh === false ? "Memory: an earlier copy is used" : "Memory read"),
+  "memory.loaded": (/** @type {any} */ f) => (f.fresh === false ? "Using an earlier copy of the memory" : "Memory read"),
   "memory.failed": (/** @type {any} */ f) => (f.what === "facts" ? "Not remembered yet" : "Memory could not be read"),
-  "greeting.spoken": () => "Greeting",
-  "turn.finished": () => "A turn",
+  "greeting.spoken": () => "Greeting spoken",
+  "turn.finished": () => "Answer finished",
   "turn.stored": () => "Saved",
-  "dispatch.requested": () => "Assistant sent for",
-  "dispatch.failed": () => "No assistant could be sent",
+  "dispatch.requested": () => "Requested an assistant",
+  "dispatch.failed": () => "Could not request an assistant",
   "room.opened": () => "Room opened",
   "room.closed": () => "Room closed",
-  "room.seat_given": () => "An assistant that waited elsewhere made room",
-  "room.ghost_removed": () => "A dead assistant was removed",
-  "room.caller_removed": () => "Somebody whose session is over was sent out",
-  "lease.lost": () => "The assistant gave the room up",
+  "room.seat_given": () => "Freed a place: an assistant left an empty room",
+  "room.ghost_removed": () => "Removed a surplus assistant",
+  "room.caller_removed": () => "Removed a person whose session has ended",
+  "lease.lost": () => "Assistant released the room",
   "job.started": () => "Assistant process started",
   "job.ended": () => "Assistant process ended",
   notice: (/** @type {any} */ f) => `Notice: ${String(f.code ?? "").replaceAll("_", " ")}`,
@@ -104,7 +104,7 @@ export function logWords(line) {
   return LOG_WORDS[line.event]?.(line.fields ?? {}) ?? null;
 }
 
-/** @param {string} id a short form that tells equal names apart */
+/** @param {string} id shortened, to tell equal names apart */
 export function shortId(id) {
   return id.replace(/^[a-z]+[-_]/, "").slice(0, 8);
 }

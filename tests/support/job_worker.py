@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import gc
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import aiohttp
+import pytest
 from livekit import rtc
 from livekit.agents import JobContext, JobExecutorType, JobProcess, vad
 from livekit.agents.job import JobAcceptArguments, RunningJobInfo, _JobContextVar
 from livekit.protocol import agent as wire
 
+from tests.support.letta_directory import LettaDirectoryServer, running_letta_directory
 from tests.support.light_worker import LightWorker
+from tests.support.scripted_llm import MODEL, Failure, Rule, ScriptedLLM
 from tests.support.wounds import CURRENT, Wounded
 from voice_agent.contracts import JobMetadata
 from voice_agent.conversation.job import entrypoint
@@ -99,6 +104,25 @@ class JobWorker(LightWorker):
             task = asyncio.get_running_loop().create_task(job.run(), name=f"job of {agent_id}")
         self._jobs[assignment.job.id] = job.task = task
         task.add_done_callback(lambda _: self._at_work.discard(job))
+
+
+@contextmanager
+def world_of_jobs(
+    livekit: Settings, home: Path, agents: Collection[str], rules: Collection[Rule], *failures: Failure
+) -> Iterator[tuple[Settings, LettaDirectoryServer]]:
+    """What real jobs need besides LiveKit: models that follow a script, and a Letta that lists these agents."""
+    with ScriptedLLM() as llm:
+        llm.script(*rules, failures=failures)
+        models = {"llm_base_url": llm.base_url, "tts_base_url": llm.base_url, "stt_base_url": llm.base_url}
+        pace = {"quiet_after": 1.0, "sessions_per_minute": 10_000}
+        settings = livekit.model_copy(update={"home": home, "llm_model": MODEL, **models, **pace})
+        with pytest.MonkeyPatch.context() as patch, running_letta_directory(settings.letta_port) as letta:
+            for agent in agents:
+                letta.add(agent, "Ada")
+            for name, value in settings.as_environment().items():
+                patch.setenv(name, value)  # jobs read it
+            yield settings, letta
+            gc.collect()  # of native rooms: they would call into an interpreter that ends
 
 
 @contextmanager

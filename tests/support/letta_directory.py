@@ -15,6 +15,8 @@ class LettaDirectoryServer:
     def __init__(self, port: int) -> None:
         self.agents: list[dict[str, Any]] = []
         self.away = False
+        self.vanishing: set[str] = set()
+        """Agents that are deleted after they were read once."""
         directory = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -75,6 +77,8 @@ class LettaDirectoryServer:
             return 200, self._page(query)
         agent_id = path.removeprefix("/v1/agents/")
         found = [_shown(agent, query) for agent in self.agents if agent["id"] == agent_id]
+        if agent_id in self.vanishing:
+            self.agents = [agent for agent in self.agents if agent["id"] != agent_id]
         return (200, found[0]) if found else (404, {"detail": "Agent not found"})
 
     def _page(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:

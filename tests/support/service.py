@@ -39,7 +39,10 @@ def main() -> None:
     parser.add_argument("--child", type=Path, help="starts a child in a session of its own and writes its pid there")
     parser.add_argument("--received", type=Path, help="writes every POST there")
     parser.add_argument("--fail-once-there-is", type=Path, help="exits with 3 as soon as that file exists")
+    parser.add_argument("--standby", action="store_true", help="waits for a line of its input first")
     arguments = parser.parse_args()
+    if arguments.standby and not sys.stdin.readline():
+        return
     print("service starts", flush=True)
     if arguments.fail_once_there_is and arguments.fail_once_there_is.exists():
         print("service refuses", flush=True)

@@ -7,7 +7,6 @@ the next one. Silence is what fails.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
@@ -15,14 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 from livekit import api, rtc
 
 from tests.support.caller import Caller
 from tests.support.control_plane import ControlPlane, control_plane, eventually
-from tests.support.job_worker import JobWorker
-from tests.support.letta_directory import running_letta_directory
-from tests.support.scripted_llm import MODEL, Failure, Rule, ScriptedLLM
+from tests.support.job_worker import JobWorker, world_of_jobs
+from tests.support.scripted_llm import Failure, Rule
 from tests.support.wounds import How, Wound, Wounded, wounds_possible
 from voice_agent.contracts import AgentAttribute, ControlMessage, LogEvent, Rpc, Weight
 from voice_agent.conversation.criticality import RULES
@@ -231,19 +228,11 @@ def check(walked: Walked, wound: Wound) -> None:
 
 def walk_all(livekit: Settings, home: Path, wounds: Collection[Wound]) -> Walked:
     """Side by side, on the server that `livekit` names, with all else in `home`. Not within a running loop."""
-    with ScriptedLLM() as llm:
-        riddles = Failure("hang", times=100, user="riddle")
-        llm.script(Rule(user="boat", reply=f"It is called {BOAT}."), Rule(reply="I see."), failures=(riddles,))
-        models = {"llm_base_url": llm.base_url, "tts_base_url": llm.base_url, "stt_base_url": llm.base_url}
-        pace = {"quiet_after": 1.0, "sessions_per_minute": 10_000}
-        settings = livekit.model_copy(update={"home": home, "llm_model": MODEL, **models, **pace})
-        with pytest.MonkeyPatch.context() as patch, running_letta_directory(settings.letta_port) as letta:
-            for agent in (ANOTHER_AGENT, *(f"agent-{wound}" for wound in wounds)):
-                letta.add(agent, "Ada")
-            for name, value in settings.as_environment().items():
-                patch.setenv(name, value)  # jobs read it
-            outcomes = asyncio.run(_walked(settings, wounds))
-            gc.collect()  # of native rooms: they would call into an interpreter that ends
+    riddles = Failure("hang", times=100, user="riddle")
+    rules = Rule(user="boat", reply=f"It is called {BOAT}."), Rule(reply="I see.")
+    agents = (ANOTHER_AGENT, *(f"agent-{wound}" for wound in wounds))
+    with world_of_jobs(livekit, home, agents, rules, riddles) as (settings, _):
+        outcomes = asyncio.run(_walked(settings, wounds))
         return Walked(outcomes, [json.loads(line) for line in settings.reconnect_log.read_text().splitlines()])
 
 

@@ -1,4 +1,4 @@
-"""Wherever VOICE_HOST says, what asks for the service and what is told to browsers is an address where it listens."""
+"""Addresses by VOICE_HOST: our processes and browsers get one at which the service listens."""
 
 from __future__ import annotations
 

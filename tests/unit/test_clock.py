@@ -1,4 +1,4 @@
-"""The date of what is said can run ahead of the machine's clock."""
+"""Wall clock: its date can run ahead of the machine's."""
 
 from __future__ import annotations
 

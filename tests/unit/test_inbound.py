@@ -1,4 +1,4 @@
-"""A server that is told to end does so at once, and does not look for it."""
+"""HTTP server: ends at once when told to, without polling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people say and what is stored reaches a prompt as data: in a line, without tags, without marks of a template."""
+"""Text in prompts: speech and stored text arrive as data, in a line, without tags and chat template markers."""
 
 from __future__ import annotations
 

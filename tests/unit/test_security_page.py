@@ -1,4 +1,4 @@
-"""docs/security.md: every test that it names as what shows something exists."""
+"""References of docs/security.md: every test that it names as a proof exists."""
 
 from __future__ import annotations
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from voice_agent.standby import Standby, wait_until_needed
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
-    def worker() -> None:
+    def worker(standby: Standby = False) -> None:
         """Run a worker: it takes one job per room and speaks there."""
         import asyncio
         import gc
@@ -28,4 +30,6 @@ def register(app: typer.Typer) -> None:
 
         gc.freeze()
         gc.enable()
+        if standby:
+            wait_until_needed()
         asyncio.run(run(settings.load().settings))

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from livekit.agents import AgentServer
 
@@ -60,63 +60,83 @@ def build_server(settings: Settings, job_acceptance: JobAcceptance, seats: Seats
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. This process also runs the memory worker, which carries turns into Letta."""
     database = Database(settings.effective_database_url)
-    await upgrade(database)
-    name = worker_name(socket.gethostname(), os.getpid())
-    log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
-    leases = Leases(database)
-    worker_registry = WorkerRegistry(database)
-    capacity, worker_scope = settings.effective_worker_capacity, WorkerScope.of(settings)
-    registered, stop = asyncio.Event(), _stop_signal()
-
-    def active() -> int | None:
-        return len(server.active_jobs) if registered.is_set() and not stop.is_set() else None
-
-    async def seats_changed() -> None:
-        if (count := active()) is not None:
-            await announce_load(server)
-            await worker_registry.announce(name, capacity, count, worker_scope)
-
-    watch = JobWatch(leases, lambda: {job.job.id for job in server.active_jobs}, seats_changed)
-    seats = Seats(capacity, lambda: len(server.active_jobs))
-    job_acceptance = JobAcceptance(leases, name, worker_scope, seats, log, watch.accepted)
-    server = build_server(settings, job_acceptance, seats)
-    letta = LettaClient(settings)
-    proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
-    memory_worker = MemoryWorker(
-        *(settings, database, letta, log, leases.sessions_alive, proposer, Retention(settings, database).run_due),
-        letta_tools=not endpoints.llm(settings).local,
-    )
-    server.on("worker_registered", lambda *_: registered.set())
-
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[VoiceAgentError] = loop.create_future()
-    tasks = ProcessTasks(log, lambda error: None if over.done() else over.set_result(error))
-    tasks.start("memory-worker", memory_worker.run)
-    tasks.start("worker-registry", lambda: worker_registry.keep(name, capacity, active, worker_scope))
-    tasks.start("job-watch", watch.run)
-    serving = loop.create_task(server.run(), name="worker:server")
-    stopping = loop.create_task(stop.wait(), name="worker:stop")
     try:
-        ends: tuple[asyncio.Future[Any], ...] = (over, serving, stopping)
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if over.done():
-            raise over.result()
-        if serving.done():
-            serving.result()
-            raise Temporary(Code.INTERNAL, "livekit's worker ended by itself.", "Look into the log of the worker.")
-        with suppress(Temporary):
-            await worker_registry.deregister(name)  # a seat that becomes free from here on is not offered
-        if settings.worker_drain:
-            await _drain(server, settings)
+        await upgrade(database)
+        await Worker(settings, database).run()
     finally:
-        await server.aclose()
-        await tasks.stop()
-        serving.cancel()
-        stopping.cancel()
-        await asyncio.wait({serving, stopping})
-        await proposer.aclose()
-        await letta.close()
         await database.close()
+
+
+class Worker:
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._name = worker_name(socket.gethostname(), os.getpid())
+        self._capacity, self._scope = settings.effective_worker_capacity, WorkerScope.of(settings)
+        self._registered, self._stop = asyncio.Event(), _stop_signal()
+        self._registry = WorkerRegistry(database)
+        log = ReconnectLog(settings.reconnect_log, "worker", spoken_text=settings.log_spoken_text)
+        leases = Leases(database)
+        self._watch = JobWatch(leases, self._jobs, self._seats_changed)
+        seats = Seats(self._capacity, lambda: len(self._jobs()))
+        acceptance = JobAcceptance(leases, self._name, self._scope, seats, log, self._watch.accepted)
+        self._server = build_server(settings, acceptance, seats)
+        self._server.on("worker_registered", lambda *_: self._registered.set())
+        llm = endpoints.llm(settings)
+        self._letta = LettaClient(settings)
+        self._proposer = ChatProposer(llm, FACTS_HEADERS)
+        retention = Retention(settings, database)
+        self._memory = MemoryWorker(
+            *(settings, database, self._letta, log, leases.sessions_alive, self._proposer, retention.run_due),
+            letta_tools=not llm.local,
+        )
+        self._over: asyncio.Future[VoiceAgentError] = asyncio.get_running_loop().create_future()
+        self._tasks = ProcessTasks(log, self._end)
+
+    def _jobs(self) -> set[str]:
+        return {job.job.id for job in self._server.active_jobs}
+
+    async def _seats_changed(self) -> None:
+        if (count := self._active()) is not None:
+            await announce_load(self._server)
+            await self._registry.announce(self._name, self._capacity, count, self._scope)
+
+    def _active(self) -> int | None:
+        """None: LiveKit sends it no jobs."""
+        return len(self._jobs()) if self._registered.is_set() and not self._stop.is_set() else None
+
+    def _end(self, error: VoiceAgentError) -> None:
+        if not self._over.done():
+            self._over.set_result(error)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks.start("memory-worker", self._memory.run)
+        self._tasks.start("worker-registry", self._keep_registered)
+        self._tasks.start("job-watch", self._watch.run)
+        serving = loop.create_task(self._server.run(), name="worker:server")
+        stopping = loop.create_task(self._stop.wait(), name="worker:stop")
+        try:
+            await asyncio.wait({self._over, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if self._over.done():
+                raise self._over.result()
+            if serving.done():
+                serving.result()
+                raise Temporary(Code.INTERNAL, "livekit's worker ended by itself.", "Look into the log of the worker.")
+            with suppress(Temporary):
+                await self._registry.deregister(self._name)  # seats that become free from here on are not offered
+            if self._settings.worker_drain:
+                await _drain(self._server, self._settings)
+        finally:
+            await self._server.aclose()
+            await self._tasks.stop()
+            serving.cancel()
+            stopping.cancel()
+            await asyncio.wait({serving, stopping})
+            await self._proposer.aclose()
+            await self._letta.close()
+
+    async def _keep_registered(self) -> None:
+        await self._registry.keep(self._name, self._capacity, self._active, self._scope)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -1,4 +1,4 @@
-"""What a conversation asks of memory: one object per job."""
+"""Memory as one job uses it: loading, episodes, recall, forgetting, and Letta's own answers."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ from voice_agent.storage.database import Database
 
 _QUOTED_TURNS: Final = 6
 _KEY_CHARS: Final = 170
-"""What the column of a thread has left beside the longest agent id."""
+"""Characters that the column of a thread has left beside the longest agent id."""
 _LOOK_AGAIN: Final = 0.1
 
 
 def continuity_key(job: JobMetadata, agent: AgentBinding | None = None) -> str:
-    """An authenticated user meets the same conversation in every session; anybody else only in their own.
+    """An authenticated user continues one conversation in every session; any other caller only within their own
+    session.
 
-    Users of a business are told apart by it. Their threads of before, which were keyed without it, are left alone: in
-    them may stand what two people of the same name said. Users without a business keep the thread they had.
+    Users of a business are keyed by it too. Their earlier threads, keyed without it, are not continued: they may hold
+    what two people with the same user id said. Users without a business keep the thread they had.
     """
     return f"{(agent or job.agent).agent_id}/{_continuing(job)}"
 
@@ -48,13 +49,13 @@ def _continuing(job: JobMetadata) -> str:
         return f"session:{job.session_id}"
     if not job.business_id:
         return f"user:{job.user_id}"
-    # A quoted business has no slash: no other pair of business and user reads like this one.
+    # A quoted business has no slash, so no two pairs of business and user give the same text.
     who = f"business:{quote(job.business_id, safe=':@')}/user:{job.user_id}"
     return who if len(who) <= _KEY_CHARS else f"business-user:{hashlib.sha256(who.encode()).hexdigest()}"
 
 
 def room_thread(job: JobMetadata, agent: AgentBinding | None = None) -> str:
-    """Counts the episodes of the room. Where several people talk it is nobody's conversation: each has their own."""
+    """Counts the episodes of the room. A shared room's thread holds no conversation: each person has their own."""
     if job.policy is RoomPolicy.SHARED:
         return f"{(agent or job.agent).agent_id}/room:{job.room_name}"
     return continuity_key(job, agent)
@@ -70,8 +71,8 @@ class Memory:
         outbox_limit: int = DEFAULT_LIMIT,
         order_patience: float = 5.0,
     ) -> None:
-        """`embedder`: without one, facts are found by their words. `second_look`: of facts of which it is doubtful
-        whether they answer. `order_patience`: seconds an answer waits until Letta has what was said before it."""
+        """`embedder`: without one, facts are found by words only. `second_look`: decides whether doubtful facts answer
+        a question. `order_patience`: seconds that an answer waits until Letta holds the earlier turns."""
         self._database = database
         self._embedder = embedder or NoEmbedder()
         self._second_look = second_look
@@ -85,26 +86,26 @@ class Memory:
         self._order_patience = order_patience
         self._compiled: dict[str, str] = {}
         self._in_use: dict[tuple[str, str], str] = {}
-        """Version of what (assistant, person) was loaded with last."""
+        """Version of what was last loaded for (assistant, person)."""
 
     async def open(self, job: JobMetadata, answer_within: float = 0.0, sessions: Collection[str] = ()) -> ThreadState:
-        """Make the thread known, take over what a dead job left, and say where the last job stopped.
+        """Register the thread, take over what a dead job left, and return where the last job stopped.
 
-        `answer_within`: seconds since it was asked within which the last question may still be answered here. It stays
-        open then: whoever asks for it answers or ends it. `sessions`: others that were opened for the room.
+        `answer_within`: seconds since it was asked within which the last question may still be answered here. It then
+        stays open: the caller answers or ends it. `sessions`: other sessions that were opened for the room.
         """
         thread = room_thread(job)
         await self._threads.ensure(thread, job.agent.letta_agent_id)
         state = await self._threads.state(thread)
         of_room = (job.session_id, job.room_name, *sessions)
-        # Each of several people has a thread of their own.
+        # In a shared room each person has a thread of their own.
         asked_in = "" if job.policy is RoomPolicy.SHARED else thread
         asked = await self.outbox.left_open(of_room, state.episode, answer_within, asked_in)
         await self.outbox.adopt_abandoned(*of_room, except_for=asked.turn_id if asked else "")
         return replace(state, asked=asked)
 
     async def load(self, letta_agent_id: str, deadline: float, listener: Listener = NOBODY) -> LoadResult:
-        """What Letta says; else what this job read last; else what any job did. Of that, what the listener hears.
+        """The blocks that the listener hears: as Letta has them, else as this job read them last, else as any job did.
 
         Persona and task are the assistant's; what is known about the person comes from their home alone.
         """
@@ -121,7 +122,7 @@ class Memory:
         if result.snapshot is None:
             return result
         if result.fresh and home is not None and home != letta_agent_id:
-            with suppress(VoiceAgentError):  # the prompt takes nothing from the copies; Letta's own answer waits for it
+            with suppress(VoiceAgentError):  # the prompt needs no copies; Letta's own answer waits for them
                 await self._sync(letta_agent_id, listener)
         heard = listener.of_both(result.snapshot, own)
         self._in_use[letta_agent_id, listener.person_id] = heard.version
@@ -132,11 +133,11 @@ class Memory:
             return None
         try:
             return await self._homes.home(letta_agent_id, listener.person_id)
-        except Temporary:  # a database that is away: whose home it is, is not known, so nothing personal is said
+        except Temporary:  # database unavailable: the home is unknown, so nothing personal is said
             return None
 
     async def _sync(self, letta_agent_id: str, listener: Listener) -> str:
-        """The home holds what of the assistant this person hears, and no more. Returns the version of that."""
+        """Make the home hold exactly what this person hears of the assistant. Returns the version of that."""
         assistant = self._loader.last_good(letta_agent_id) or await self._letta.load_blocks(letta_agent_id)
         version = listener.copies(assistant)
         await self._homes.sync(letta_agent_id, listener.person_id, version, listener.hears)
@@ -144,7 +145,7 @@ class Memory:
 
     async def _load(self, letta_agent_id: str, deadline: float) -> LoadResult:
         result = await self._loader.load(letta_agent_id, deadline)
-        with suppress(Temporary):  # a database that is away takes nothing from what was found out
+        with suppress(Temporary):  # an unavailable database does not change what was found out
             if result.error is None and result.snapshot is not None:
                 await self._snapshots.keep(result.snapshot)
             elif result.error is not None and result.error.code is Code.AGENT_NOT_FOUND:
@@ -154,7 +155,7 @@ class Memory:
         return result
 
     async def next_change(self, letta_agent_id: str, every: float, listener: Listener = NOBODY) -> Snapshot:
-        """Wait until somebody changed the assistant: a person in Letta, another conversation, maintenance."""
+        """Wait until the assistant's memory is changed: by a person in Letta, another conversation, or reflection."""
         changed = await self._loader.next_change(letta_agent_id, every)
         with suppress(Temporary):
             await self._snapshots.keep(changed)
@@ -165,13 +166,13 @@ class Memory:
         return heard
 
     def look_now(self) -> None:
-        """Somebody has come in: what changed since memory was loaded is to be known before their first question."""
+        """Called when a person arrives: changes since memory was loaded are to be known before their first question."""
         self._loader.look_now()
 
     async def begin_episode(
         self, thread: str, letta_agent_id: str, episode: int, listener: Listener = NOBODY
     ) -> list[Turn]:
-        """Remember the count; give back what the listener said last in earlier episodes. Letta may reflect on it."""
+        """Store the episode count and allow reflection; returns what the listener said last in earlier episodes."""
         await self._threads.ensure(thread, letta_agent_id)
         await self._threads.set_episode(thread, episode)
         await self._threads.allow_reflection(thread)
@@ -180,47 +181,48 @@ class Memory:
         return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS, listener.person_id)
 
     async def meet(self, thread: str, agent: AgentBinding, person_id: str, episode: int) -> None:
-        """Somebody speaks in a room of several people: what they say goes on in their own thread."""
+        """A person speaks in a shared room: what they say goes on in their own thread."""
         await self._threads.ensure(thread, agent.letta_agent_id)
         await self._threads.reach_episode(thread, episode)
         if agent.memory_scope is MemoryScope.PERSONAL and person_id:
             await FactStore(self._database).met(Owner(agent.letta_agent_id, person_id))
 
     async def allow_reflection(self, thread: str) -> None:
-        """A quiet moment: what was said so far may be worked into the agent's blocks."""
+        """Called at a quiet moment: Letta may reflect on what was said so far."""
         await self._threads.allow_reflection(thread)
 
     async def remember_greeted(self, thread: str, sids: list[str]) -> None:
-        """So that a job that replaces this one does not greet the same people again in mid-call."""
+        """Lets a job that replaces this one not greet the same people again in mid-call."""
         await self._threads.set_greeted(thread, sids)
 
     def recall(self, letta_agent_id: str, person_id: str, session_id: str) -> Recall:
-        """What is known of one person; the same object for as long as the job lives."""
+        """Recall for one person; the same object for the life of the job."""
         owner = Owner(letta_agent_id, person_id)
         if owner not in self._recalls:
             self._recalls[owner] = Recall(self._database, self._embedder, owner, session_id, self._second_look)
         return self._recalls[owner]
 
     async def forget(self, owner: Owner, wish: ForgetWish, turn_id: str, log: BoundLog) -> Outcome:
-        """As the person wishes in this turn. From now on nothing of it is recalled."""
+        """Forget what the person asks for in this turn. From now on nothing of it is recalled."""
         outcome = await carry_out(Forgetting(self._database, self._letta, log), owner, wish)
         if (recall := self._recalls.get(owner)) is not None:
             await recall.look(before=turn_id)
         return outcome
 
     async def forgotten_among(self, turn_ids: Collection[str]) -> frozenset[str]:
-        """Turns from which something was forgotten."""
+        """Those of the turns from which something was forgotten."""
         return await FactStore(self._database).forgotten_among(turn_ids)
 
     async def prepare(self, thread: str, agent: AgentBinding, person_id: str, name: str, deadline: float) -> None:
-        """Make the home and its conversation before somebody waits for an answer that Letta gives itself."""
+        """Register the person for facts; where Letta itself answers, create the home and its conversation before an
+        answer waits for them."""
         listener = Listener.of(person_id, agent.audience)
         if agent.memory_scope is not MemoryScope.PERSONAL or not listener.has_memory:
             return
         with suppress(Temporary):
             await FactStore(self._database).met(Owner(agent.letta_agent_id, person_id))
         if agent.reply_path is ReplyPath.LETTA:
-            # Whoever asks for the answer makes what is missing then, or says why it cannot be.
+            # `reply` creates what is missing, or reports why it cannot.
             with suppress(VoiceAgentError, TimeoutError):
                 async with asyncio.timeout(deadline):
                     await self._threads.ensure(thread, agent.letta_agent_id)
@@ -229,10 +231,10 @@ class Memory:
     async def reply(
         self, thread: str, letta_agent_id: str, turn_id: str, text: str, listener: Listener, name: str = ""
     ) -> AsyncGenerator[str, None]:
-        """Letta's own answer to an open turn of path `letta`, as it comes: from the listener's home.
+        """Letta's own answer to an open turn of path `letta`, as a stream from the listener's home.
 
-        What was said before reaches Letta first. Closed early (an interruption), Letta is asked back later for what
-        it kept, and gets what is missing: `finish_turn` says what was really heard.
+        Earlier turns reach Letta first. If it is closed early (an interruption), Letta is read back later for what it
+        kept and gets what is missing; `finish_turn` says what was really heard.
         """
         await self._in_order(thread, turn_id)
         conversation = await self._conversation(thread, letta_agent_id, listener, name)
@@ -251,7 +253,7 @@ class Memory:
     async def _in_order(self, thread: str, turn_id: str) -> None:
         try:
             async with asyncio.timeout(self._order_patience):
-                # Another process brings it there, and the database tells nobody.
+                # Another process delivers the turns, and the database sends no notifications.
                 while True:
                     if await self.outbox.is_next(thread, turn_id):
                         return
@@ -265,7 +267,7 @@ class Memory:
 
     async def _conversation(self, thread: str, letta_agent_id: str, listener: Listener, name: str) -> str:
         person_id = listener.person_id
-        if not listener.has_memory:  # the agent that is left is the owner's
+        if not listener.has_memory:  # only the assistant's own agent is left, and it is the owner's
             raise Permanent(
                 Code.FORBIDDEN,
                 "Letta itself answers only people whom it can keep apart from others.",

@@ -1,8 +1,8 @@
-"""Audiences: who hears which part of what an assistant remembers. Pure; every path to a caller asks here.
+"""Audiences: who hears which part of an assistant's memory. Pure; every path to a caller asks here.
 
-An assistant's blocks are heard by rank: its owner, people who are known, strangers. What somebody told themselves is
-theirs, whatever their rank. A browser's key says that it is the same browser, and not whose: its person is a stranger
-with a memory of their own.
+Rank decides which blocks of an assistant are heard: its owner, known people, strangers. What a person told is theirs,
+whatever their rank. A browser key proves that it is the same browser, not who uses it: its person is a stranger with a
+memory of their own.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Rank(IntEnum):
 
 
 RANKS: Final[Mapping[str, Rank]] = {"owner": Rank.OWNER, "user": Rank.KNOWN, "browser": Rank.STRANGER}
-"""Of the kinds of people (registry/people.py) who can be met again, and so have a memory of their own. Anybody else,
-known for a session or not at all, is a stranger without one."""
+"""Rank of each kind of person (registry/people.py) that can be met again and so has a memory of its own. Any other
+caller, known for one session or not at all, is a stranger without one."""
 _NEEDED: Final[Mapping[Audience, Rank]] = {
     Audience.EVERYONE: Rank.STRANGER,
     Audience.KNOWN: Rank.KNOWN,
     Audience.OWNER: Rank.OWNER,
 }
 DEFAULT: Final[Mapping[str, Audience]] = {"persona": Audience.EVERYONE, "task": Audience.EVERYONE}
-"""What the assistant is and does. Any other block may tell about a person: its owner hears it, unless the assistant's
-configuration says otherwise."""
+"""What the assistant is and does. Any other block may tell about a person: only the owner hears it, unless the
+assistant's configuration says otherwise."""
 
 
 def has_memory(person_id: str) -> bool:
@@ -42,14 +42,14 @@ def has_memory(person_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears what is said in a conversation with one assistant."""
+    """The hearer in a conversation with one assistant: one person, or the people of a shared room."""
 
     person_id: str = ""
     audience: Mapping[str, Audience] = field(default_factory=dict)
-    """As the assistant's configuration says."""
+    """From the assistant's configuration."""
     rank: Rank = Rank.STRANGER
     several: bool = False
-    """Whoever of several people is there: nobody's own memory is heard unasked."""
+    """Several people may listen: no person's own memory is heard unasked."""
 
     @classmethod
     def of(cls, person_id: str, audience: Mapping[str, Audience]) -> Listener:
@@ -57,8 +57,8 @@ class Listener:
 
     @classmethod
     def in_room(cls, job: JobMetadata, agent: AgentBinding) -> Listener:
-        """Of all that every answer in the room may draw on. A room that a business shares is open to whom it vouches
-        for: what one of them alone may hear is not said there unasked."""
+        """Hearer of what every answer in the room may draw on. A room that a business shares is open to all whom it
+        vouches for: what only one of them may hear is not said there unasked."""
         if job.policy is RoomPolicy.SHARED and job.business_id:
             return cls("", agent.audience, Rank.KNOWN, several=True)
         return cls.of(job.person_id, agent.audience)
@@ -68,27 +68,27 @@ class Listener:
         return has_memory(self.person_id)
 
     def hears(self, label: str) -> bool:
-        """A block of the assistant's own agent; those about a person are about its owner."""
+        """Whether a block of the assistant's own agent is heard; blocks about a person there are about its owner."""
         wanted = Audience.OWNER if label in PERSONAL_LABELS else self.audience.get(label, _by_default(label))
         return self.rank >= _NEEDED[wanted]
 
     def of_assistant(self, assistant: Snapshot) -> Snapshot:
-        """What of the assistant's own memory is heard."""
+        """What is heard of the assistant's own memory."""
         return replace(assistant, blocks=tuple(block for block in assistant.blocks if self.hears(block.label)))
 
     def copies(self, assistant: Snapshot) -> str:
-        """Version of what of the assistant a home of this listener holds."""
+        """Version of what a home of this listener holds of the assistant."""
         return f"{self.of_assistant(assistant).version}{'+' if self.hears(FILES) else '-'}{FILES}"
 
     def of_both(self, assistant: Snapshot, home: Snapshot | None) -> Snapshot:
-        """With what is known of this person, which stands in their home."""
+        """Together with what is known of this person, which is in their home."""
         heard = self.of_assistant(assistant)
         own = tuple(block for block in (home.blocks if home else ()) if block.label in PERSONAL_LABELS)
         return replace(heard, blocks=(*heard.blocks, *own))
 
 
 NOBODY: Final = Listener()
-"""Where nothing is known of who listens, and of a configuration."""
+"""Where neither the listener nor the configuration is known."""
 
 
 def heard_by_everyone(label: str) -> bool:

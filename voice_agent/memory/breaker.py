@@ -1,4 +1,4 @@
-"""A Letta that does not answer is left alone for a while, so that no turn waits for a timeout that is known to come."""
+"""Circuit breaker for Letta: after failures in a row, calls fail at once instead of waiting for a timeout."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from voice_agent.errors import Code, Temporary
 _FAILURES: Final = 5
 _REST: Final = 5.0
 _HANGS_AFTER: Final = 1.0
-"""Seconds without any answer, after which a caller that stops waiting tells of a server that hangs."""
+"""Seconds without any answer after which a caller that stops waiting reports a server that hangs."""
 
 
 class BreakerState(StrEnum):
     CLOSED = "closed"
     """Calls go through."""
     OPEN = "open"
-    """Calls fail at once; after the rest one is let through to see."""
+    """Calls fail at once; after a pause one call is let through as a probe."""
 
 
 class CircuitBreaker:
@@ -35,7 +35,7 @@ class CircuitBreaker:
         return BreakerState.OPEN if self._failures >= _FAILURES else BreakerState.CLOSED
 
     def check(self) -> float:
-        """Before a call: raises while the other side rests. Returns the time, for `gave_up`."""
+        """Before a call: raises while the breaker is open. Returns the time, for `gave_up`."""
         now = self._clock()
         if self.state is BreakerState.CLOSED:
             return now
@@ -45,7 +45,7 @@ class CircuitBreaker:
                 f"{self._what} failed {self._failures} times in a row and is left alone for a moment.",
                 "It is tried again by itself; see 'voice-agent status'.",
             )
-        self._closed_until = now + _REST  # this call is the one that looks; the others go on waiting
+        self._closed_until = now + _REST  # this call is the probe; the others still fail
         return now
 
     def failed(self) -> None:
@@ -53,12 +53,13 @@ class CircuitBreaker:
         self._closed_until = self._clock() + _REST
 
     def gave_up(self, asked_at: float) -> None:
-        """The caller stopped waiting. A failure, unless the wait was short or the other side answered somebody."""
+        """The caller stopped waiting. A failure, unless the wait was short or the server answered another call
+        meanwhile."""
         if self._clock() - max(asked_at, self._heard_at) >= _HANGS_AFTER:
             self.failed()
 
     def heard(self) -> None:
-        """The first bytes of an answer: the other side does not hang, whatever the answer turns out to be."""
+        """The first bytes of an answer: the server does not hang, whatever the answer turns out to be."""
         self._heard_at = self._clock()
 
     def succeeded(self) -> None:

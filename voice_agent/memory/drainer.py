@@ -1,9 +1,9 @@
-"""Carries finished turns into Letta, each exactly once and in order, without an idempotency key.
+"""Drainer of the outbox: writes finished turns to Letta, each exactly once and in order, without an idempotency key.
 
-A batch is marked SENDING before it is posted. If the post did not end cleanly, nobody knows what Letta holds:
-then nothing is sent until Letta's run is over and the conversation has been read back. One drainer works at a
-time (see `exclusive`); any process of ours may be it. It works on several threads at once, so that an agent that is
-busy, or slow, delays only its own.
+A batch is marked SENDING before it is posted. If the post does not end cleanly, it is unknown what Letta holds: nothing
+is sent until Letta's run has ended and the conversation has been read back. One drainer works at a time (see
+single_instance.py), in any of our processes. It works on several threads at once, so that a busy or slow agent delays
+only its own.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from voice_agent.observe.log import ReconnectLog
 
 _BATCH: Final = 20
 _AT_ONCE: Final = 4
-"""Threads that are worked on side by side. Those that wait for their agent do not count."""
+"""Threads that are worked on in parallel. Those that wait for their agent do not count."""
 _REST: Final = 0.5
 _LONGEST_REST: Final = 30.0
-"""The rest of a thread that Letta did not take doubles up to this."""
+"""The pause of a thread that Letta did not take doubles up to this."""
 _GRACE: Final = 8.0
-"""So long after we first doubted a post, its request can no longer be on its way into Letta."""
+"""Seconds after the first doubt about a post; after that its request can no longer reach Letta."""
 _POISON_AFTER: Final = 8
-"""A turn that failed alone so often, while others went through, is parked."""
+"""A turn that failed alone this often, while others went through, is parked."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where what one person says in a thread is kept."""
+    """Where Letta keeps what one person says in a thread."""
 
     key: str
-    """Of the row with its conversation."""
+    """Key of the row with its conversation."""
     home: str
     letta_agent_id: str
     person_id: str
 
 
 class AgentLocks:
-    """Writes to one agent are serialised: Letta does not do it."""
+    """One lock per agent for writes: Letta does not serialise them."""
 
     def __init__(self) -> None:
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -82,13 +82,14 @@ class Drainer:
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._at_work: set[str] = set()
         self._failures: dict[str, int] = {}
-        """Of threads that Letta did not take: how often in a row."""
+        """Consecutive failures of each thread that Letta did not take."""
         self._not_before: dict[str, float] = {}
 
     async def start_due(self, group: asyncio.TaskGroup) -> bool:
-        """Begin, as tasks of the group, with every thread that has work and that nobody works on yet.
+        """Start a task in the group for each thread that has work and no task yet.
 
-        False: there was nothing to begin with, and nobody is talking."""
+        False: nothing was started, and no turn is being spoken.
+        """
         standing = await self._outbox.standing()
         self._failures = {thread: times for thread, times in self._failures.items() if thread in standing.threads}
         begun = False
@@ -100,7 +101,7 @@ class Drainer:
         return begun or standing.talking
 
     async def drain_once(self) -> VoiceAgentError | None:
-        """One thread after the other, to its end. Returns why Letta could not take everything, if it could not."""
+        """Drain one thread after the other. Returns why Letta could not take everything, if it could not."""
         trouble: VoiceAgentError | None = None
         for thread in await self._outbox.threads_with_work():
             trouble = await self._drained(thread) or trouble
@@ -115,7 +116,7 @@ class Drainer:
             self._failures.pop(thread, None)
             self._not_before.pop(thread, None)
             return
-        if not self._failures:  # said once for all of them
+        if not self._failures:  # logged once for all of them
             self._log.write(LogEvent.MEMORY_FAILED, what="drain", **trouble.as_dict())
         self._failures[thread] = failures = self._failures.get(thread, 0) + 1
         self._not_before[thread] = time.monotonic() + min(_REST * 2 ** min(failures, 10), _LONGEST_REST)
@@ -129,7 +130,7 @@ class Drainer:
         return None
 
     async def _drain_batch(self, thread: str) -> bool:
-        """False: nothing is left, or there is something to wait for."""
+        """False: nothing is left, or something has to be waited for."""
         async with self._gate:
             batch = await self._batch(thread)
             if not batch:
@@ -137,19 +138,19 @@ class Drainer:
             place = await self._place(batch)
         if place is None:
             return True
-        # Outside the gate: an agent may work on its memory for minutes.
+        # Outside the gate: reflection may hold an agent for minutes.
         async with self._locks.of(place.home), self._gate:
             if await self._batch(thread) != batch:
-                return True  # something was said, or forgotten, while the agent was busy
+                return True  # a turn was added or forgotten while the agent was busy
             return await self._advance(place, batch)
 
     async def _batch(self, thread: str) -> list[Turn]:
-        """The oldest unsent turns, as far as one person said them: each person's have a conversation of their own."""
+        """The oldest unsent turns, up to the first of another person: each person has a conversation of their own."""
         found = await self._outbox.unsent(thread, _BATCH)
         return [*itertools.takewhile(lambda turn: turn.person_id == found[0].person_id, found)]
 
     async def _place(self, batch: Sequence[Turn]) -> _Place | None:
-        """None: they were parked, since there is no such assistant any more."""
+        """None: they were parked, because the assistant no longer exists."""
         first = batch[0]
         agent, person = first.letta_agent_id, first.person_id
         try:
@@ -164,7 +165,7 @@ class Drainer:
         return _Place(key, home, agent, person)
 
     async def _advance(self, place: _Place, batch: list[Turn]) -> bool:
-        """One step with the oldest unsent turns; False: there is something to wait for."""
+        """One step with the oldest unsent turns. False: something has to be waited for."""
         conversation, _, confirmed = await self._threads.conversation(place.key)
         unknown = [turn for turn in batch if turn.state is TurnState.SENDING]
         try:
@@ -175,7 +176,7 @@ class Drainer:
                 if await self._letta.run_is_active(conversation):
                     return False  # never cancelled: a cancelled run may still store its messages
                 return await self._reconcile(place, unknown, conversation, confirmed)
-            # What failed once goes alone, so that a poisoned turn takes no other with it.
+            # A turn that failed once goes alone, so that a poisoned turn fails no other.
             await self._send(place, batch[:1] if batch[0].attempts else batch, conversation)
         except Permanent as error:
             await self._refused(place, batch, error)
@@ -193,9 +194,9 @@ class Drainer:
         await self._confirm(place, batch)
 
     async def _refused(self, place: _Place, batch: list[Turn], error: Permanent) -> None:
-        """For good. Whose fault it is decides who is parked; a wrong key is nobody's in the outbox."""
+        """Letta refused for good. The cause decides which turns are parked; a wrong key is the fault of none."""
         if error.code is Code.AGENT_NOT_FOUND and await self._letta.get_agent(place.home) is not None:
-            await self._threads.forget_conversation(place.key)  # somebody removed it: another one is opened
+            await self._threads.forget_conversation(place.key)  # it was deleted in Letta: another one is opened
             await self._outbox.mark(batch, TurnState.PENDING)
         elif error.code is Code.AGENT_NOT_FOUND and place.home != place.letta_agent_id:
             await self._homes.lost(place.letta_agent_id, place.person_id, place.home)
@@ -226,7 +227,7 @@ class Drainer:
 
     async def _send_again(self, place: _Place, missing: Sequence[Turn], conversation: str) -> bool:
         now = time.monotonic()
-        # A turn that Letta was asked to answer, and began to, is not on its way any more.
+        # A turn that Letta has begun to answer is no longer on its way.
         doubts = [self._doubted.setdefault(turn.turn_id, now) for turn in missing if not _has_arrived(turn)]
         if doubts and now - max(doubts) < self._grace:
             return False  # the request may still be on its way into Letta
@@ -267,7 +268,7 @@ class Drainer:
 
 
 def _written_since(turn: Turn) -> datetime | None:
-    """Letta cannot hold it from before. A time that is still to come is of a clock that was set ahead."""
+    """When Letta can hold it at the earliest. A time in the future comes from a clock that was ahead: None."""
     said = turn.created_at
     return said if said is not None and said <= datetime.now(UTC) else None
 
@@ -277,7 +278,7 @@ def _has_arrived(turn: Turn) -> bool:
 
 
 def _is_whole(turn: Turn, held: Sequence[StoredMessage]) -> bool:
-    """The user's words, and an answer behind them: ours carries the mark, one that Letta gave itself does not."""
+    """Whether Letta holds the user's words and an answer behind them: ours carries the marker, Letta's own does not."""
     mark = turn_mark(turn.turn_id)
     place = next((index for index, message in enumerate(held) if message.mark == mark and message.role == "user"), None)
     if place is None:

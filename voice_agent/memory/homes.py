@@ -1,7 +1,7 @@
-"""Homes: the Letta agent that keeps what one assistant knows of one person.
+"""Homes: the Letta agents that keep what one assistant knows of one person.
 
-Letta's own tools search everything of an agent, whichever conversation it was said in. So each person has an agent of
-their own, a copy of the assistant that is made at the first need. The owner lives in the assistant's own.
+Letta's own tools search everything in an agent, whichever conversation it was said in. So each person has an agent of
+their own, a copy of the assistant that is created on first use. The owner's home is the assistant's own agent.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from voice_agent.memory.tables import homes, snapshots, threads
 from voice_agent.storage.database import Database, insert_if_absent
 
 OWNER: Final = "owner"
-"""The one person of a system that asks nobody who they are (registry/people.py)."""
+"""The person of all unidentified local callers, where no other caller is possible (registry/people.py)."""
 
 
 def lives_in_the_assistant(person_id: str) -> bool:
-    """Whose home is the assistant's own agent: the owner, and whoever is nobody in particular."""
+    """Whether the home is the assistant's own agent: for the owner, and for turns without a known person."""
     return person_id in ("", OWNER)
 
 
@@ -33,14 +33,14 @@ class Homes:
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def home(self, letta_agent_id: str, person_id: str) -> str | None:
-        """Without asking Letta. None: there is none yet."""
+        """From the database, without asking Letta. None: there is none yet."""
         if lives_in_the_assistant(person_id):
             return letta_agent_id
         row = await self._row(letta_agent_id, person_id)
         return row.home_agent_id if row is not None else None
 
     async def lives_in(self, home: str) -> tuple[str, str]:
-        """Assistant and person of a home; of an assistant's own agent: its owner."""
+        """Assistant and person of a home; for an assistant's own agent, its owner."""
         query = select(homes.c.letta_agent_id, homes.c.person_id).where(homes.c.home_agent_id == home)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
@@ -49,10 +49,11 @@ class Homes:
     async def ensure(
         self, letta_agent_id: str, person_id: str, name: str = "", copied: Copied = heard_by_everyone
     ) -> str:
-        """The home, made now if it has to be: once, whatever crashes and whoever else makes it at the same time.
+        """The home, created if missing: once, despite crashes and concurrent processes.
 
-        The first id that reaches the table stays. One that a crash kept from it is found again by its tag.
-        `copied`: the blocks of the assistant that it begins with; without an answer of its own, `sync` adds the others.
+        The first id that reaches the table stays. A home whose id was lost in a crash is found by its tag. `copied`:
+        the assistant's blocks that it starts with; callers that do not know the assistant's configuration leave the
+        default, and `sync` adds the others.
         """
         if (known := await self.home(letta_agent_id, person_id)) is not None:
             return known
@@ -65,13 +66,13 @@ class Homes:
             kept = await self._keep(letta_agent_id, person_id, found[0])
             for superfluous in found:
                 if superfluous != kept:
-                    # Another process was quicker; nobody was ever told of this one, so it holds nothing.
+                    # Another process was faster. This home's id was never given to a caller, so it holds nothing.
                     await self._letta.delete_agent(superfluous)
             return kept
 
     async def sync(self, letta_agent_id: str, person_id: str, blocks_version: str, copied: Copied) -> None:
-        """Give the home the blocks of the assistant that are `copied`, as they are now, and no others of it; nothing to
-        do for one that is up to date."""
+        """Copy those of the assistant's blocks that are `copied` into the home as they are now, and remove copies of
+        others; does nothing if the home has this version."""
         row = await self._row(letta_agent_id, person_id)
         if row is None or row.home_agent_id is None or row.blocks_version == blocks_version:
             return
@@ -81,7 +82,7 @@ class Homes:
             await connection.execute(update(homes).where(*where).values(blocks_version=blocks_version))
 
     async def lost(self, letta_agent_id: str, person_id: str, home: str) -> None:
-        """Somebody deleted this home in Letta: the next need makes another one."""
+        """The home was deleted in Letta: the next use creates another one."""
         if not lives_in_the_assistant(person_id):
             async with self._database.begin() as connection:
                 await connection.execute(
@@ -91,9 +92,9 @@ class Homes:
                 await connection.execute(delete(snapshots).where(snapshots.c.letta_agent_id == home))
 
     async def forget(self, letta_agent_id: str, person_id: str) -> None:
-        """Delete the home with all that is in it, in Letta first, so that what was cut short is done again.
+        """Delete the home with its contents, in Letta first, so that an interrupted deletion is repeated.
 
-        The owner's is the assistant itself: what it holds is forgotten piece by piece.
+        The owner's home is the assistant itself: its contents are forgotten piece by piece.
         """
         if lives_in_the_assistant(person_id):
             return

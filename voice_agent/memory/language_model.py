@@ -1,4 +1,4 @@
-"""The language model as memory asks it: an OpenAI-style chat endpoint."""
+"""HTTP client for memory's language model calls: an OpenAI-style chat endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voice_agent.outbound import tls
 
 
 class Endpoint(Protocol):
-    """Where the language model is."""
+    """Address, key and model of the language model."""
 
     @property
     def base_url(self) -> str: ...

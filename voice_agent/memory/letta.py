@@ -1,5 +1,5 @@
-"""Conversations, recordings and answers of a Letta V1 server. With letta_homes.py and letta_connection.py, which it is
-made of, the only module that knows letta-client."""
+"""Letta client: conversations, recordings and answers. With its base classes in letta_homes.py and letta_connection.py
+it is the only code that knows letta-client."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from voice_agent.settings import Settings
 from voice_agent.storage.database import aware
 
 RECORDER_MODEL: Final = "vllm/recorder"
-"""An endpoint of ours that answers with nothing, so that Letta stores what it is given and adds no reply."""
+"""Our endpoint that answers with nothing, so that Letta stores the given messages and adds no reply."""
 _BACKGROUND: Final = "-background"
-"""Our model server's name for the same model when nobody waits: it yields to conversations."""
+"""Suffix of a model's second name on our model server, for background requests: they yield to conversations."""
 _PASSAGES: Final = 5
 _STEPS: Final = 6
 _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
@@ -42,9 +42,9 @@ _NOT_TAKEN: Final = (Code.CONFLICT, Code.RATE_LIMITED)
 _BUSY_PATIENCE: Final = 5.0
 _REFLECTION: Final = 120.0
 _CLOCKS_DIFFER: Final = timedelta(days=1)
-"""At most, Letta's from ours: so much older than a turn a message may look and still hold it."""
+"""Upper bound of clock skew: a message that looks this much older than a turn may still hold it."""
 NOTE_MARK: Final = "va:note"
-"""Of what we tell Letta's own model. Nobody said it."""
+"""Marker of our own messages to Letta's model. No person said them."""
 _NOTE: Final = {
     "role": "user",
     "sender_id": NOTE_MARK,
@@ -54,7 +54,7 @@ _NOTE: Final = {
 
 
 class LettaClient(LettaHomes):
-    """Adapter of `LettaPort` to a Letta V1 server."""
+    """Implementation of `LettaPort` for a Letta V1 server."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class LettaClient(LettaHomes):
     async def list_agents(self) -> list[AgentSummary]:
         with self._asking("list agents"):
             agents = self._client.agents.list(limit=self._page, include=["agent.blocks", "agent.tags"])
-            # Hidden already; the tag is asked for as well, since anybody may unhide an agent.
+            # Homes are hidden already; the tag is checked too, because any client of Letta may unhide an agent.
             return [_summary(agent) async for agent in agents if HOME_TAG not in (agent.tags or ())]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
@@ -90,7 +90,7 @@ class LettaClient(LettaHomes):
             agent = await self._client.agents.retrieve(agent_id, include=["agent.blocks"])
             blocks = agent.blocks or []
             name = agent.name
-            # No block at all is rare enough to ask a second time, elsewhere.
+            # An agent without blocks is rare enough for a second request, to another endpoint.
             hidden = not blocks and bool((await self._client.agents.blocks.list(agent_id, limit=1)).items)
         if hidden:
             raise Temporary(
@@ -113,7 +113,7 @@ class LettaClient(LettaHomes):
     async def messages_after(self, conversation_id: str, mark: str | None) -> list[StoredMessage]:
         newest_first: list[StoredMessage] = []
         with self._asking("list messages"):
-            # The client's own paging goes on with `after`, which turns back when the newest come first.
+            # The client's own paging continues with `after`, which turns back when the newest come first.
             more: dict[str, Any] = {}
             while page := (
                 await self._client.conversations.messages.list(conversation_id, order="desc", limit=self._page, **more)
@@ -145,8 +145,9 @@ class LettaClient(LettaHomes):
         return False
 
     async def delete_conversation(self, conversation_id: str) -> None:
-        # No longer read, listed or found; Letta keeps the rows, marked, until the agent goes. Deleting the runs would
-        # take them along, but that fails in 0.16.8: its own code calls a method that does not exist.
+        # Afterwards it is no longer read, listed or found; Letta keeps the rows, marked as deleted, until the agent is
+        # deleted. Deleting the runs would delete the rows, but fails in 0.16.8: Letta calls a method of its own that
+        # does not exist.
         with gone_is_fine(), self._asking("delete a conversation"):
             await self._client.conversations.delete(conversation_id)
 
@@ -159,7 +160,7 @@ class LettaClient(LettaHomes):
             found = (await self._client.agents.passages.search(agent_id, query=query, top_k=_PASSAGES)).results
             if found:
                 return [result.content for result in found if facts or not is_fact(result.tags or ())]
-            # Without an embedding model Letta looks for the query letter by letter: try its words.
+            # Without an embedding model Letta searches for the query literally: try its words.
             hits: Counter[str] = Counter()
             for word in _keywords(query):
                 passages = await self._client.agents.passages.list(agent_id, search=word, limit=self._page)
@@ -197,7 +198,7 @@ class LettaClient(LettaHomes):
             complete = True
         finally:
             if not complete:
-                # While we still listen: of a client that is gone already, Letta was seen to keep the whole answer.
+                # While still connected: after a client had disconnected, Letta was seen to keep the whole answer.
                 await self._cancel(conversation_id)
             await run.aclose()
 
@@ -229,14 +230,14 @@ class LettaClient(LettaHomes):
             ):
                 pass
         finally:
-            # A conversation that stays behind harms nobody.
+            # A conversation that stays behind does no harm.
             with contextlib.suppress(VoiceAgentError):
                 await self.delete_conversation(conversation)
 
     async def _run(
         self, doing: str, conversation_id: str, messages: list[Any], **options: Any
     ) -> AsyncGenerator[Any, None]:
-        """One run of Letta's, chunk by chunk. A stream without its proper end is a failure."""
+        """One run of Letta, chunk by chunk. A stream without its proper end is a failure."""
         reason = "none"
         with self._asking(doing, of_model=True):
             stream = await self._client.conversations.messages.create(
@@ -254,12 +255,12 @@ class LettaClient(LettaHomes):
             )
 
     async def _cancel(self, conversation_id: str) -> None:
-        # What Letta kept is asked for later in any case.
+        # What Letta kept is read back later in any case.
         with contextlib.suppress(VoiceAgentError), self._asking("stop answering"):
             await self._client.conversations.cancel(conversation_id, timeout=2.0)
 
     async def _records(self) -> bool:
-        """Whether this Letta knows our recorder. Ours does; another one says so in its list of models."""
+        """Whether this Letta knows our recorder. Our own Letta does; for another one its list of models says so."""
         if not self._recorder_known:
             self._recorder_known = self._recorder in await self._models()
         return self._recorder_known
@@ -274,13 +275,13 @@ def _was_not_taken(error: BaseException) -> bool:
 
 
 def _keywords(query: str) -> list[str]:
-    """The longest words say most."""
+    """The longest words, which are the most specific."""
     words = sorted(set(re.findall(r"\w{3,}", query.lower())), key=lambda word: (-len(word), word))
     return words[:_PASSAGES]
 
 
 def _summary(agent: Any) -> AgentSummary:
-    """Of an agent with its blocks: Letta leaves them out unless it is asked for them."""
+    """Needs an agent that was read with its blocks: Letta omits them unless asked."""
     known = {block.label: block.value for block in agent.blocks or ()}
     return AgentSummary(agent.id, agent.name, agent.description or "", agent.model or "", in_a_line(known))
 

@@ -1,4 +1,4 @@
-"""A Letta V1 server and what becomes of its errors: Temporary or Permanent, and a breaker that counts them."""
+"""Connection to a Letta V1 server: its errors as Temporary or Permanent, and the breaker that counts them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import httpx
-import letta_client.resources  # noqa: F401  loaded here and not in the middle of the first conversation
+import letta_client.resources  # noqa: F401  imported here, so that the first conversation does not wait for it
 from letta_client import APIError, APIStatusError, AsyncLetta, DefaultAsyncHttpxClient
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
@@ -20,19 +20,19 @@ PAGE: Final = 100
 
 
 class LettaConnection:
-    """The client with its timeouts; every call goes through `_asking`."""
+    """The `AsyncLetta` client with its timeouts; every call goes through `_asking`."""
 
     def __init__(
         self, settings: Settings, *, timeout: float, page: int, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        """`transport`: what answers instead of the network."""
+        """`transport`: replaces the network."""
         self._url = settings.effective_letta_url
         self._page = page
         self.breaker = CircuitBreaker(f"Letta at {self._url}")
         self._client = AsyncLetta(
             base_url=self._url,
             api_key=settings.letta_api_key or "unset",
-            # A retry inside the client could write a turn twice; retries are ours.
+            # A retry inside the client could store a turn twice, so we retry ourselves.
             max_retries=0,
             http_client=DefaultAsyncHttpxClient(
                 timeout=httpx.Timeout(timeout, connect=3.0),
@@ -60,7 +60,7 @@ class LettaConnection:
                 self.breaker.gave_up(asked_at)
             raise
         except APIStatusError as error:
-            # Any answer but a failure of the server's own proves that Letta lives.
+            # Any answer but a server error proves that Letta is up.
             if error.status_code >= 500:
                 self.breaker.failed()
             else:
@@ -70,7 +70,7 @@ class LettaConnection:
             self.breaker.failed()
             raise _away(self._url, doing, type(error).__name__) from error
         except (ValueError, TypeError, AttributeError) as error:
-            # Not JSON, or JSON of another shape: a proxy's error page, a body cut in half.
+            # Not JSON, or JSON of another shape: a proxy's error page, a truncated body.
             self.breaker.failed()
             raise _away(self._url, doing, f"an answer that makes no sense: {type(error).__name__}") from error
         self.breaker.succeeded()
@@ -79,7 +79,7 @@ class LettaConnection:
 def _of_status(error: APIStatusError, url: str, doing: str) -> VoiceAgentError:
     status = error.status_code
     if status < 400:
-        # Inside a stream that began well: Letta lives, its language model failed.
+        # An error inside a stream that began well: Letta is up, its language model failed.
         return Temporary(Code.LLM_FAILED, f"Letta's language model failed: could not {doing}.", "It is tried again.")
     if status == 404 and "Handle" in str(error):
         return _away(url, doing, "it does not list the language model")
@@ -115,7 +115,7 @@ def _away(url: str, doing: str, why: str) -> Temporary:
 
 @contextmanager
 def gone_is_fine() -> Iterator[None]:
-    """Around the deletion of something that somebody else may have deleted before."""
+    """Around a deletion: what was deleted before is no error."""
     try:
         yield
     except Permanent as error:

@@ -1,4 +1,4 @@
-"""Homes in Letta (one agent for each assistant and person), passages and single blocks of an agent."""
+"""Letta client: homes (one agent per assistant and person), passages and single blocks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from voice_agent.memory.model import FILES, HUMAN, Copied, StoredBlock, StoredPa
 
 HOME_TAG: Final = "va:home"
 _COPIES: Final = "va:copies"
-"""Key in the metadata of a home: labels of the blocks that follow the assistant's. Letta drops the metadata of blocks
-that are made with their agent, so theirs cannot say it."""
+"""Metadata key of a home: labels of the blocks that follow the assistant's. The blocks cannot carry it: Letta drops the
+metadata of blocks that are created with their agent."""
 _WRITTEN: Final = "va:written"
-"""Key in the metadata of a block that `set_block` writes: its value as it was written."""
+"""Metadata key of a block that `set_block` writes: its value as written."""
 _COPIED: Final = (
     "agent_type",
     "system",
@@ -40,7 +40,7 @@ _HIDDEN: Final = {"show_hidden_agents": True}
 
 
 def home_tag(agent_id: str, person_id: str) -> str:
-    """Names (assistant, person) without saying who the person is."""
+    """Identifies (assistant, person) without telling who the person is."""
     digest = hashlib.sha256(f"{agent_id}\0{person_id}".encode()).hexdigest()
     return f"{HOME_TAG}:{digest[:32]}"
 
@@ -56,7 +56,7 @@ class LettaHomes(LettaConnection):
                 "name": _allowed(f"{source['name']} - {name}" if name else source["name"]),
                 "tool_ids": [tool["id"] for tool in source.get("tools") or ()],
                 "folder_ids": sorted(_folders(source)) if copied(FILES) else [],
-                # Rules and tools are the assistant's, not Letta's defaults.
+                # The assistant's own rules and tools, not Letta's defaults.
                 "include_base_tools": False,
                 "include_base_tool_rules": False,
                 "memory_blocks": [_copy(block) for block in _begun_with(source, copied)],
@@ -80,7 +80,7 @@ class LettaHomes(LettaConnection):
             theirs, ours = _shared(source, copied), _by_label(home)
             before = (home.get("metadata") or {}).get(_COPIES, ())
             if theirs.keys() - {*before}:
-                # First: a copy that a crash leaves behind is known as one, and can be taken away.
+                # Recorded first, so that a copy left by a crash is known as one and can be removed.
                 await self._client.agents.update(home_id, metadata=_home_metadata(agent_id, {*theirs, *before}))
             for label, block in theirs.items():
                 wanted = _copy(block)
@@ -107,14 +107,14 @@ class LettaHomes(LettaConnection):
     async def delete_agent(self, home_id: str) -> None:
         with gone_is_fine(), self._asking("delete a home"):
             home = await self._read_home(home_id)
-            # Letta deletes neither archives nor blocks with their agent; what others use as well is theirs.
+            # Letta deletes neither archives nor blocks with their agent; those that other agents use stay.
             for archive in (await self._client.archives.list(agent_id=home_id)).items:
                 if await self._alone(f"/v1/archives/{archive.id}/agents", home_id):
                     await self._client.archives.delete(archive.id)
             for block in home.get("blocks") or ():
                 if await self._alone(f"/v1/blocks/{block['id']}/agents", home_id):
                     await self._client.blocks.delete(block["id"])
-            # Last, so that a deletion that was cut short finds it again.
+            # Last, so that an interrupted deletion finds the home again.
             await self._client.agents.delete(home_id)
 
     async def _alone(self, path: str, agent_id: str) -> bool:
@@ -172,7 +172,7 @@ class LettaHomes(LettaConnection):
         with self._asking("write a block"):
             blocks = _by_label(await self._read_agent(agent_id))
             if label not in blocks:
-                # Empty until it is attached: one that a crash leaves unattached says nothing about anybody.
+                # Empty until it is attached: a block left unattached by a crash tells nothing about a person.
                 empty = {"label": label, "value": "", "description": description, "read_only": True}
                 await self._attach(agent_id, empty | {"metadata": {_WRITTEN: ""}})
             await self._client.agents.blocks.update(
@@ -185,19 +185,19 @@ class LettaHomes(LettaConnection):
 
 
 def _copy(block: Mapping[str, Any]) -> dict[str, Any]:
-    """By value: a block that two agents share can be edited by the tools of either."""
+    """By value: a block shared by two agents can be edited by the tools of either."""
     copied = {field: block[field] for field in _BLOCK if block.get(field) is not None}
     return copied | {"value": ""} if block["label"] in PERSONAL_LABELS else copied
 
 
 def _shared(assistant: Mapping[str, Any], copied: Copied) -> dict[str, Mapping[str, Any]]:
-    """Its blocks that a home has copies of."""
+    """The assistant's blocks that a home has copies of."""
     blocks = _by_label(assistant)
     return {label: block for label, block in blocks.items() if label not in PERSONAL_LABELS and copied(label)}
 
 
 def _begun_with(assistant: Mapping[str, Any], copied: Copied) -> list[Mapping[str, Any]]:
-    """The blocks of a new home: an empty one about its person, where the assistant has one about its owner."""
+    """Blocks of a new home: those shared, and an empty `human` where the assistant has one about its owner."""
     blocks = _by_label(assistant)
     return [*_shared(assistant, copied).values(), *(blocks[label] for label in (HUMAN,) if label in blocks)]
 
@@ -215,5 +215,5 @@ def _by_label(agent: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _allowed(name: str) -> str:
-    """What Letta takes as a name: letters, digits, spaces, hyphens, underscores and apostrophes."""
+    """Characters that Letta accepts in a name: letters, digits, spaces, hyphens, underscores and apostrophes."""
     return " ".join(re.sub(r"[^\w '\-]+", " ", name).split())[:_NAME_CHARS] or "home"

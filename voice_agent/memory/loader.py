@@ -1,4 +1,4 @@
-"""Loads all blocks within a deadline, or says honestly how old the ones in use are."""
+"""Loader of memory blocks: reads within a deadline, else returns the last good snapshot and the reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voice_agent.memory.model import LettaPort, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """A snapshot (the last good one when Letta did not answer in time) and why it is not fresh, if it is not."""
+    """A snapshot (the last good one if Letta did not answer in time), and the error if it is not fresh."""
 
     snapshot: Snapshot | None
     error: VoiceAgentError | None = None
@@ -50,7 +50,7 @@ class MemoryLoader:
         return self._last_good.get(agent_id)
 
     def look_now(self) -> None:
-        """Whoever waits for the next change does not wait for the time of its next look."""
+        """Make `next_change` look at once instead of after its interval."""
         self._wanted_now.set()
 
     async def next_change(self, agent_id: str, every: float) -> Snapshot:
@@ -63,7 +63,7 @@ class MemoryLoader:
             try:
                 snapshot = await self._letta.load_blocks(agent_id)
             except Temporary:
-                continue  # whoever loads says that Letta is away; a look that fails is made again
+                continue  # `load` reports that Letta is away; a failed look is repeated
             known = self._last_good.get(agent_id)
             self._last_good[agent_id] = snapshot
             if known is None or known.version != snapshot.version:

@@ -1,4 +1,4 @@
-"""What memory is made of, in our own words. No vendor type leaves `letta.py`."""
+"""Data types of memory and the port to Letta. Vendor types stay in letta.py and its base classes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from voice_agent.contracts import MemoryScope, ReplyPath
 
 @dataclass(frozen=True, slots=True)
 class AgentSummary:
-    """A Letta agent as lists and pages show it."""
+    """A Letta agent as shown in lists and on pages."""
 
     id: str
     name: str
     description: str
     model: str
     remembers: str = ""
-    """A line of what it knows of its person."""
+    """One line of what it knows of its person."""
 
 
 LINE: Final = 140
 
 
 def in_a_line(blocks: Mapping[str, str]) -> str:
-    """What stands under `human`, short enough for a card."""
+    """The `human` block as one line, short enough for a card."""
     known = " ".join(blocks.get(HUMAN, "").split())
     return known if len(known) <= LINE else f"{known[: LINE - 1]}…"
 
@@ -42,7 +42,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All memory blocks of one Letta agent as they were at one moment."""
+    """All memory blocks of one Letta agent at one moment."""
 
     letta_agent_id: str
     persona_name: str
@@ -51,13 +51,13 @@ class Snapshot:
 
     @property
     def version(self) -> str:
-        """Changes whenever something that reaches the prompt does."""
+        """Changes whenever something that reaches the prompt changes."""
         return hashlib.sha256(repr((self.persona_name, self.blocks)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPassage:
-    """A passage of an agent's archival memory as Letta gave it back."""
+    """A passage of archival memory as read from Letta."""
 
     id: str
     text: str
@@ -67,39 +67,40 @@ class StoredPassage:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """A memory block as Letta gave it back, beside what `set_block` wrote into it last."""
+    """A memory block as read from Letta, with the value that `set_block` wrote last."""
 
     value: str
     written: str | None
-    """None: `set_block` never wrote it, so it belongs to somebody else."""
+    """None: `set_block` never wrote it, so the block is not ours."""
 
 
 HUMAN: Final = "human"
-"""Label of Letta's block about the person; Letta's own tools write there."""
+"""Label of Letta's block about the person; Letta's own tools write to it."""
 FACTS: Final = "facts"
 """Label of our block with the newest facts about the person."""
 
 
 FILES: Final = "files"
-"""Stands for the files of an assistant where blocks are named by label."""
+"""Pseudo-label for an assistant's files, where blocks are named by label."""
 
 
 class TurnState(StrEnum):
     OPEN = "open"
-    """The assistant is still speaking; becomes pending when it has finished, or when its job is found dead."""
+    """The assistant is still speaking; becomes PENDING once it has finished, or SENDING once its job is found dead."""
     PENDING = "pending"
     SENDING = "sending"
-    """Posted or about to be posted: nobody knows whether Letta has it until Letta was asked."""
+    """Posted or about to be posted: whether Letta holds it is unknown until Letta is asked."""
     DONE = "done"
     KEPT = "kept"
-    """Scope `read_only`: the transcript stays with us and never reaches Letta."""
+    """Never reaches Letta: of scope `read_only`, so only the transcript is kept; or forgotten."""
     PARKED = "parked"
-    """Needs a person: Letta refused it, or holds a part of it only. Never blocks what comes after."""
+    """Given up: Letta refused it, failed on it alone again and again, or holds only a part of it. Never blocks later
+    turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One exchange: what a human said and what the assistant was really heard to say."""
+    """One exchange: what a person said and what was really heard of the answer."""
 
     turn_id: str
     thread: str
@@ -111,10 +112,10 @@ class Turn:
     assistant_text: str = ""
     interrupted: bool = False
     tools: tuple[str, ...] = ()
-    """Names of those that the answer used."""
+    """Names of the tools that the answer used."""
     speaker: str = ""
     person_id: str = ""
-    """Whose words these are; facts in them belong to this person. Empty: nobody who is known."""
+    """The speaker; facts in the turn belong to them. Empty: the speaker is not known."""
     scope: MemoryScope = MemoryScope.PERSONAL
     path: ReplyPath = ReplyPath.HYBRID
     """`letta`: Letta was asked for the answer, so it may hold the turn already."""
@@ -129,17 +130,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as Letta gave it back."""
+    """A message as read from Letta."""
 
     role: str
     text: str
     mark: str = ""
-    """The `sender_id` it was sent with: names the turn."""
+    """The `sender_id` it was sent with: our marker of the turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Turns to be put into one conversation, in order."""
+    """Turns to store in one conversation, in order."""
 
     conversation_id: str
     turns: tuple[Turn, ...] = field(default=())
@@ -154,7 +155,7 @@ _TURN_MARK: Final = "va:turn:"
 
 
 def fact_mark(fact_id: str) -> str:
-    """The tag of the passage that holds the fact."""
+    """Tag of the passage that holds the fact."""
     return f"{_FACT_MARK}{fact_id}"
 
 
@@ -164,12 +165,12 @@ def marked_fact(tags: Iterable[str]) -> str | None:
 
 
 def fact_turn_mark(turn_id: str) -> str:
-    """The tag of a passage with a fact that this turn told."""
+    """Tag of a passage whose fact comes from this turn."""
     return f"{_TURN_MARK}{turn_id}"
 
 
 def marked_turn(tags: Iterable[str]) -> str | None:
-    """Id of the turn that told the fact in a passage with these tags."""
+    """Id of the turn from which the fact in a passage with these tags comes."""
     return next((tag.removeprefix(_TURN_MARK) for tag in tags if tag.startswith(_TURN_MARK)), None)
 
 
@@ -178,88 +179,93 @@ def is_fact(tags: Iterable[str]) -> bool:
 
 
 Copied = Callable[[str], bool]
-"""Which blocks of an assistant, by label, a home gets; and under `FILES` whether it gets the assistant's files."""
+"""Whether a home gets the assistant's block of this label; for `FILES`: whether it gets the assistant's files."""
 
 
 class LettaPort(Protocol):
-    """What the rest of the system asks of Letta. Errors are Temporary or Permanent."""
+    """Interface to Letta for the rest of the system. Errors are Temporary or Permanent."""
 
     async def list_agents(self) -> list[AgentSummary]: ...
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None: ...
 
     async def load_blocks(self, agent_id: str) -> Snapshot:
-        """One cheap call, so that it may be repeated to see whether anything has changed."""
+        """One cheap call, so that it can be repeated to look for changes."""
 
     async def create_conversation(self, agent_id: str) -> str: ...
 
     async def record(self, recording: Recording) -> None:
-        """Store exactly these turns. Returns only when Letta confirmed the end of its run."""
+        """Store exactly these turns. Returns only once Letta has confirmed the end of its run."""
 
     async def run_is_active(self, conversation_id: str) -> bool: ...
 
     async def messages_after(self, conversation_id: str, mark: str | None) -> list[StoredMessage]:
-        """Messages of the conversation, oldest first, behind the last one that carries `mark` (all without one)."""
+        """Messages of the conversation after the last one that carries `mark` (without `mark`: all), oldest first."""
 
     async def agent_holds_mark(
         self, agent_id: str, conversation_id: str, mark: str, since: datetime | None = None
     ) -> bool:
-        """Whether the agent's own message list has it although the conversation has not (a torn write).
+        """Whether the agent's own message list holds the marker although the conversation does not (a torn write).
 
-        `since`: it was not written earlier, so older messages need not be read."""
+        `since`: it was not written earlier, so older messages need not be read.
+        """
 
     async def delete_conversation(self, conversation_id: str) -> None:
-        """With what was said in it, summaries included: nobody finds it any more. Nothing happens when it is gone."""
+        """Delete its messages too, summaries included: no search finds them any more. A missing conversation is no
+        error."""
 
     async def has_archive(self, agent_id: str) -> bool: ...
 
     async def search(self, agent_id: str, query: str, *, facts: bool = True) -> list[str]:
-        """Passages of archival memory, the most fitting first; without `facts`, not those that tell about a person."""
+        """Passages of archival memory, best match first; without `facts`, those that hold a fact about a person are
+        left out."""
 
     def reply(self, conversation_id: str, turn_id: str, text: str) -> AsyncGenerator[str, None]:
-        """Letta's own answer as it comes; an empty text says that it has begun.
+        """Letta's own answer as a stream; an empty text says that it has begun.
 
         Closing it early cancels Letta's run; what Letta kept is then unknown.
         """
 
     async def recompile(self, conversation_id: str) -> None:
-        """Take changed blocks into a conversation that exists; Letta does not do so by itself."""
+        """Put changed blocks into the prompt of an existing conversation; Letta does not do so by itself."""
 
     async def recompile_all(self, agent_id: str) -> None:
-        """Take changed blocks into the agent's own prompt and all its conversations, so that none keeps old text."""
+        """Put changed blocks into the prompts of the agent and all its conversations, so that none keeps old text."""
 
     async def reflect(self, agent_id: str, instruction: str) -> None:
-        """Let the agent work on its memory with its own tools, in a conversation that is thrown away."""
+        """Let the agent work on its memory with its own tools, in a conversation that is deleted afterwards."""
 
-    # --- homes: one agent for each (assistant, person), so that Letta's own search tools reach one person only ---
+    # --- homes: one agent per (assistant, person), so that Letta's own search tools reach one person only ---
 
     async def create_home(self, agent_id: str, person_id: str, name: str, copied: Copied) -> str:
-        """A copy of the assistant that knows nothing of a person yet, with those blocks of it that are `copied`.
+        """Copy the assistant without anything about a person, with those of its blocks that are `copied`.
 
-        Not idempotent: look with `find_homes` before."""
+        Not idempotent: call `find_homes` first.
+        """
 
     async def find_homes(self, agent_id: str, person_id: str) -> list[str]:
-        """Those of (assistant, person), the oldest first: more than one when two processes made one at once."""
+        """Homes of (assistant, person), oldest first: more than one after two processes created one at once."""
 
     async def sync_home_blocks(self, agent_id: str, home_id: str, copied: Copied) -> None:
-        """Give the home those blocks of the assistant that are `copied` as they are now, by value, except those about a
-        person; take away those that it was given before and that are not."""
+        """Copy those of the assistant's blocks that are `copied` into the home as they are now, by value, except those
+        about a person; remove earlier copies that are no longer `copied`."""
 
     async def delete_agent(self, home_id: str) -> None:
-        """Delete a home with its blocks, passages and conversations. Refuses any other agent; a missing one is fine."""
+        """Delete a home with its blocks, passages and conversations. Refuses any other agent; a missing one is no
+        error."""
 
     # --- passages and blocks ---
 
     async def add_passage(self, agent_id: str, text: str, tags: Sequence[str], created_at: datetime) -> str:
-        """Returns its id. Not idempotent: a tag of ours says later whether it is there."""
+        """Returns its id. Not idempotent: our tag shows later whether it was stored."""
 
     async def passages(self, agent_id: str, containing: str = "") -> list[StoredPassage]:
-        """All of them, or those with this text inside, the oldest first."""
+        """All passages, or those that contain this text, oldest first."""
 
     async def delete_passage(self, agent_id: str, passage_id: str) -> None:
-        """Nothing happens when it is gone already."""
+        """A missing passage is no error."""
 
     async def get_block(self, agent_id: str, label: str) -> StoredBlock | None: ...
 
     async def set_block(self, agent_id: str, label: str, value: str, description: str) -> None:
-        """Write a block that the agent's own tools may not change; made and attached when it is not there."""
+        """Write a block that the agent's own tools may not change; create and attach it if it is missing."""

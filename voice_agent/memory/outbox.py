@@ -1,4 +1,5 @@
-"""A turn is here before it counts as finished, and leaves only when Letta is known to hold it."""
+"""Outbox of turns: a turn is stored here before it counts as finished, and leaves only when Letta is known to hold
+it."""
 
 from __future__ import annotations
 
@@ -20,23 +21,23 @@ from voice_agent.storage.database import Database, aware
 
 DEFAULT_LIMIT: Final = 50_000
 DUE: Final = "due"
-"""Facts are to be taken from the turn (facts/learner.py)."""
+"""Facts are to be extracted from the turn (facts/learner.py)."""
 _UNSENT: Final = (TurnState.PENDING, TurnState.SENDING)
 _WAITING: Final = (TurnState.OPEN, *_UNSENT, TurnState.PARKED)
 _FINISHED: Final = (TurnState.DONE, TurnState.KEPT)
 _FORGOTTEN: Final = turns.c.turn_id.in_(select(forgotten_turns.c.turn_id))
-"""Something in it was forgotten: it never has a text again, and never reaches Letta (facts/forgetting.py)."""
+"""Turns with a tombstone: they never get a text again and never reach Letta (facts/forgetting.py)."""
 _SAYS_SOMETHING: Final = or_(turns.c.user_text != "", turns.c.assistant_text != "")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What goes on in the outbox."""
+    """What is going on in the outbox."""
 
     threads: list[str]
-    """With turns that Letta is to get."""
+    """Threads with turns to write to Letta."""
     talking: bool
-    """Some turn is being spoken, so that there is work soon."""
+    """A turn is being spoken, so there is work soon."""
 
 
 class Outbox:
@@ -45,7 +46,7 @@ class Outbox:
         self._limit = limit
 
     async def open_turn(self, turn: Turn) -> None:
-        """Before the assistant says a word about it, so that no crash loses what the user said."""
+        """Called before the assistant says a word about it, so that no crash loses what the user said."""
         learning = DUE if turn.scope is MemoryScope.PERSONAL and turn.person_id else "none"
         values = asdict(turn) | {"state": TurnState.OPEN, "learning": learning, "created_at": clock.now()}
         values.pop("seq")
@@ -58,7 +59,7 @@ class Outbox:
                     "Bring Letta back, or look at 'voice-agent memory pending'.",
                 )
             marked = select(forgotten_turns.c.turn_id).where(forgotten_turns.c.turn_id == turn.turn_id)
-            if (await connection.scalar(marked)) is not None:  # somebody brings it back, from a copy for example
+            if (await connection.scalar(marked)) is not None:  # it is brought back, for example from a copy
                 values |= {"user_text": "", "assistant_text": "", "learning": "none", "note": ""}
             await connection.execute(insert(turns).values(values))
 
@@ -68,7 +69,8 @@ class Outbox:
             await connection.execute(update(turns).where(turns.c.turn_id == turn_id).values(attempts=1))
 
     async def plan_answer(self, turn_id: str, text: str) -> None:
-        """What is about to be said: if the job dies now, it is the best that is known. Letta knows its own."""
+        """What is about to be said: the best that is known if the job dies now. Answers of path `letta` are Letta's to
+        know."""
         about = (turns.c.turn_id == turn_id, turns.c.state == TurnState.OPEN, turns.c.path == ReplyPath.HYBRID)
         async with self._database.begin() as connection:
             await connection.execute(update(turns).where(*about, ~_FORGOTTEN).values(assistant_text=text))
@@ -76,7 +78,7 @@ class Outbox:
     async def finish_turn(
         self, turn_id: str, assistant_text: str, *, interrupted: bool, tools: Sequence[str] = ()
     ) -> None:
-        """What was really heard. A turn that Letta answered itself is asked back before anything is sent."""
+        """Store what was really heard. A turn that Letta answered itself is read back before anything is sent."""
         async with self._database.begin() as connection:
             await connection.execute(
                 update(turns)
@@ -92,14 +94,17 @@ class Outbox:
             )
 
     async def adopt_abandoned(self, *session_ids: str, except_for: str = "") -> int:
-        """Turns that a dead job of these sessions left open, now that another one takes over."""
+        """Take over the turns that a dead job of these sessions left open."""
         return await self._adopt(and_(turns.c.session_id.in_(session_ids), turns.c.turn_id != except_for))
 
     async def left_open(
         self, session_ids: Collection[str], episode: int, within: float, thread: str = ""
     ) -> Turn | None:
-        """The last turn of these sessions, if it was asked in this episode, not longer ago, and nothing was answered.
-        `thread`: it must be of this one."""
+        """The last turn of these sessions, if it was asked in this episode at most `within` seconds ago and has no
+        answer.
+
+        `thread`: count only turns of this one.
+        """
         of_sessions = turns.c.session_id.in_(session_ids)
         wanted = and_(of_sessions, turns.c.thread == thread) if thread else of_sessions
         last = await self._read(select(turns).where(wanted).order_by(turns.c.seq.desc()).limit(1))
@@ -109,7 +114,8 @@ class Outbox:
         return last[0] if asked_at and (clock.now() - asked_at).total_seconds() < within else None
 
     async def reopen(self, turn_id: str, episode: int) -> bool:
-        """Another job answers it, in an episode of its own. False: Letta may hold it as it stands."""
+        """Let another job answer the turn, in that job's episode. False: Letta may hold it as it is, or it was
+        forgotten."""
         unsent = or_(
             turns.c.state.in_((TurnState.OPEN, TurnState.PENDING)),
             and_(turns.c.state == TurnState.KEPT, turns.c.scope == MemoryScope.READ_ONLY),
@@ -123,7 +129,7 @@ class Outbox:
             return reopened.rowcount > 0
 
     async def open_turns(self) -> dict[str, str]:
-        """Turn → session, of all turns that some job still works on, or did when it died."""
+        """Turn → session, for all turns on which a job works, or worked when it died."""
         query = select(turns.c.turn_id, turns.c.session_id).where(turns.c.state == TurnState.OPEN)
         async with self._database.read() as connection:
             return {row.turn_id: row.session_id for row in await connection.execute(query)}
@@ -132,7 +138,7 @@ class Outbox:
         return await self._adopt(turns.c.turn_id.in_(turn_ids)) if turn_ids else 0
 
     async def _adopt(self, which: ColumnElement[bool]) -> int:
-        """Nobody knows what the dead job had asked Letta for: as SENDING, Letta is asked before anything is sent."""
+        """What the dead job had asked Letta for is unknown: as SENDING, Letta is asked before anything is sent."""
         async with self._database.begin() as connection:
             result = await connection.execute(
                 update(turns)
@@ -145,7 +151,7 @@ class Outbox:
         return (await self.standing()).threads
 
     async def standing(self) -> Standing:
-        """One cheap query: it is asked for again and again."""
+        """One cheap query, because it is polled."""
         query = select(turns.c.thread, turns.c.state).where(turns.c.state.in_((TurnState.OPEN, *_UNSENT))).distinct()
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
@@ -153,9 +159,9 @@ class Outbox:
         return Standing([*with_work], talking=any(state == TurnState.OPEN for _, state in rows))
 
     async def unsent(self, thread: str, limit: int) -> list[Turn]:
-        """The oldest turns of a thread that Letta is not known to hold, in the order they were spoken.
+        """Oldest turns of a thread that Letta is not known to hold, in spoken order.
 
-        A turn that is still spoken holds back those behind it.
+        A turn that is still spoken holds back the later ones.
         """
         found = await self._read(
             select(turns)
@@ -166,7 +172,7 @@ class Outbox:
         return list(itertools.takewhile(lambda turn: turn.state is not TurnState.OPEN, found))
 
     async def is_next(self, thread: str, turn_id: str) -> bool:
-        """Whether Letta holds everything that was said in the thread before this turn."""
+        """Whether no earlier turn of the thread is open or waits for Letta."""
         number = select(turns.c.seq).where(turns.c.turn_id == turn_id).scalar_subquery()
         query = select(turns.c.seq).where(
             turns.c.thread == thread, turns.c.state.in_((TurnState.OPEN, *_UNSENT)), turns.c.seq < number
@@ -177,12 +183,12 @@ class Outbox:
     async def mark(
         self, batch: Sequence[Turn], state: TurnState, note: str = "", *, conversation_key: str = ""
     ) -> None:
-        """`conversation_key`: the row of the conversation that holds them (default: that of their thread)."""
+        """`conversation_key`: row of the conversation that holds them (default: that of their thread)."""
         attempt = 1 if state is TurnState.SENDING else 0
         async with self._database.begin() as connection:
             await connection.execute(
                 update(turns)
-                # One that was forgotten while it was on its way stays out of it.
+                # A turn that was forgotten on its way stays out.
                 .where(turns.c.turn_id.in_([turn.turn_id for turn in batch]), ~_FORGOTTEN)
                 .values(state=state, note=note, attempts=turns.c.attempts + attempt)
             )
@@ -193,7 +199,7 @@ class Outbox:
                 )
 
     async def unpark(self, letta_agent_id: str) -> int:
-        """Try again what was given up. Letta is asked first, so nothing is doubled."""
+        """Retry parked turns. Letta is asked first, so none is stored twice."""
         async with self._database.begin() as connection:
             result = await connection.execute(
                 update(turns)
@@ -206,7 +212,7 @@ class Outbox:
         return await self._read(select(turns).where(turns.c.session_id == session_id).order_by(turns.c.seq))
 
     async def between(self, thread: str, after: int, upto: int) -> list[Turn]:
-        """Finished turns of a thread by their numbers, oldest first."""
+        """Finished turns of a thread by sequence number, oldest first."""
         return await self._read(
             select(turns)
             .where(turns.c.thread == thread, turns.c.seq > after, turns.c.seq <= upto, turns.c.state != TurnState.OPEN)
@@ -215,7 +221,7 @@ class Outbox:
         )
 
     async def before_episode(self, thread: str, episode: int, limit: int, person_id: str) -> list[Turn]:
-        """The newest turns of this person in earlier episodes, oldest first: what a returning user last heard."""
+        """Newest turns of this person in earlier episodes, oldest first: what a returning user last heard."""
         newest = await self._read(
             select(turns)
             .where(turns.c.thread == thread, turns.c.episode < episode, turns.c.state != TurnState.OPEN)
@@ -227,7 +233,7 @@ class Outbox:
         return newest[::-1]
 
     async def waiting(self, letta_agent_id: str) -> list[Turn]:
-        """Everything of an agent that Letta is not known to hold, parked turns included."""
+        """All turns of an agent that Letta is not known to hold, parked ones included."""
         return await self._read(
             select(turns)
             .where(turns.c.letta_agent_id == letta_agent_id, turns.c.state.in_(_WAITING))
@@ -240,7 +246,7 @@ class Outbox:
             return {TurnState(state): count for state, count in rows.all()}
 
     async def fill(self) -> float:
-        """How full the outbox is; 1.0 is the bound."""
+        """How full the outbox is; 1.0 is the limit."""
         counts = await self.counts()
         return sum(counts.get(state, 0) for state in _WAITING) / self._limit
 
@@ -250,7 +256,7 @@ class Outbox:
 
 
 def finished_before(limit: datetime) -> ColumnElement[bool]:
-    """Turns of before that Letta holds, or never gets."""
+    """Turns from before `limit` that Letta holds or never gets."""
     return and_(turns.c.state.in_(_FINISHED), turns.c.created_at < limit)
 
 
@@ -259,7 +265,7 @@ def _unless_kept(otherwise: Any) -> Any:
 
 
 def turn_of(row: RowMapping, attempts: int | None = None) -> Turn:
-    """`attempts`: at something else than bringing it into Letta."""
+    """`attempts`: those of other work than writing it to Letta."""
     return Turn(
         turn_id=row["turn_id"],
         thread=row["thread"],

@@ -1,9 +1,9 @@
-"""The prompt of a reply. Pure.
+"""Prompt of a reply, built from memory. Pure.
 
-Four things are told apart in words: who the assistant is, what it knows for its task, what it knows about the user, and
-what was said last. What is the same for everybody comes first, so that a prefix cache serves every turn; what a
-question brought up comes last, in front of the question (`recalled_text`). What people said or wrote, and what is
-stored of it, is data (`prompt_text`): in one line each, without tags.
+It separates in words who the assistant is, what it knows for its task, what it knows about the user, and what was said
+last. What is the same for all users comes first, so that the prompt cache serves every turn; what a question recalls
+comes last, beside the question (`recalled_text`). What people said or wrote, and what is stored of it, is data
+(`prompt_text`): one line each, without tags.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from voice_agent.memory.text import sentences
 from voice_agent.prompt_text import called, plain, quoted, quoted_lines
 
 BLOCK_BUDGET: Final = 8_000
-"""Characters of one memory block that reach the prompt; more is cut, and the cut is said."""
+"""Characters of one memory block that reach the prompt; the rest is cut, and the prompt says so."""
 QUOTE_BUDGET: Final = 800
 _FACT_CHARS: Final = 400
 _AGENT_NAME_CHARS: Final = 200
@@ -55,7 +55,7 @@ def build_prompt(
         *(f"What you know for your task ({block.label}):\n{_cut(block)}" for block in blocks if _is_task(block)),
         f'Speak to the user: "you" and "your" mean the user, "I" and "my" mean you, {name}. Rely on what you '
         "know about the user. When you do not know something about the user, say that they have not told you.",
-        # Our own block is for Letta's other clients: what of it a question needs is recalled with the question.
+        # Our block `facts` is for other clients of Letta: what a question needs of it is recalled with the question.
         *(
             f"{_ABOUT_USER}\n{_cut(block)}"
             for block in blocks
@@ -70,7 +70,7 @@ def build_prompt(
 
 
 def recalled_text(recalled: Recalled) -> str:
-    """In the form in which a small model uses it best (docs/measured.md); empty: nothing is put in."""
+    """In the form that a small model uses best (docs/measured.md); empty: nothing is added."""
     if recalled.untold:
         return f"{_ABOUT_USER} nothing about this. The user has not told you this."
     if not recalled.facts:
@@ -81,7 +81,7 @@ def recalled_text(recalled: Recalled) -> str:
 
 
 def speaking_now(name: str) -> str:
-    """In a room of several people, with each turn."""
+    """Added to each turn in a shared room."""
     return f"The user who is speaking now is called {called(name)}." if name else ""
 
 
@@ -90,7 +90,7 @@ FORGETTING_FAILED: Final = "What the user asked you to forget could not be forgo
 
 
 def forgotten_text(count: int) -> str:
-    """For the answer to a wish to forget; in the place of recalled facts."""
+    """For the answer to a wish to forget, in place of recalled facts."""
     if not count:
         return "There was nothing of that kind to forget."
     things = "1 thing" if count == 1 else f"{count} things"
@@ -109,7 +109,7 @@ def _cut(block: Block) -> str:
 
 
 def _text(block: Block) -> str:
-    """Persona and task are written by whoever made the assistant; what it knows of a person may repeat their orders."""
+    """The assistant's author writes persona and task; what it knows of a person may repeat that person's orders."""
     if block.label == _PERSONA:
         return plain(block.value)
     lines = quoted_lines(block.value)

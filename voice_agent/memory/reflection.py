@@ -1,9 +1,9 @@
-"""Letta's own memory tools at work on what was said: at quiet moments and after episodes, never in anybody's ear.
+"""Reflection: Letta's own memory tools at work on what was said, at quiet moments and after episodes.
 
-The agent is given the new transcript in a conversation that is thrown away; what it answers is not a turn. On our
-models the work runs under a name that yields to conversations, so it may be sent away and is tried again later, a
-bounded number of times. What it writes stands in blocks of its own: our block of facts is read-only for Letta's tools
-(`LettaPort.set_block`), so each fact is written once.
+The agent gets the new transcript in a conversation that is deleted afterwards; its answer is neither spoken nor a turn.
+On our models the work runs under a name that yields to conversations, so it may be rejected and is retried, a bounded
+number of times. It writes to blocks of its own: our block of facts is read-only for Letta's tools
+(`LettaPort.set_block`), so each fact is stored once.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.prompt_text import quoted
 
 TRANSCRIPT_CHARS: Final = 12_000
-"""Of the newest words; what is older has been in Letta's conversation for long."""
+"""Of the newest words; older ones have been in Letta's conversation for long."""
 _SPEAKER_CHARS: Final = 80
 _TRY_AGAIN: Final = 60.0
 _REPEATS: Final = 3
-"""Of an attempt that failed, for the same turns; counted by each process that works."""
+"""Retries of a failed attempt for the same turns; counted per process."""
 _IN_VAIN: Final = 3
-"""Times in a row that the work changed nothing although facts were told, until it is said."""
+"""Consecutive attempts that changed nothing although facts were told, after which a notice is logged."""
 _INSTRUCTION: Final = (
     "This is not a message from a person. Below is the transcript of a voice conversation you have just had. If it "
     "tells you something lasting about the person or about your tasks that your memory blocks do not hold yet, or "
@@ -53,7 +53,7 @@ class Reflection:
         facts: FactStore,
         enabled: bool,
     ) -> None:
-        """`enabled`: whether the language model is able to use Letta's tools. Calls of a small local one fail."""
+        """`enabled`: whether the language model can use Letta's tools. Calls of a small local one fail."""
         self._outbox = outbox
         self._threads = threads
         self._homes = homes
@@ -65,11 +65,11 @@ class Reflection:
         self._enabled = enabled
         self._not_before: dict[str, float] = {}
         self._failed: dict[tuple[str, int], int] = {}
-        """How often the work on what a thread says behind this turn failed."""
+        """Failed attempts for the turns of a thread behind this one."""
         self._in_vain: defaultdict[str, int] = defaultdict(int)
 
     async def run_due(self) -> None:
-        """Work through all threads for which it was asked, once each."""
+        """Reflect on each thread for which it is due, once."""
         if not self._enabled:
             return
         for what in await self._threads.due_reflections():
@@ -82,7 +82,7 @@ class Reflection:
             except Temporary as error:
                 await self._try_again(what, error)
             except VoiceAgentError as error:
-                await self._threads.reflected(what)  # asking again would not help; the transcript stays in Letta
+                await self._threads.reflected(what)  # a retry would not help; the transcript stays in Letta
                 self._report(what, error)
 
     async def _try_again(self, what: DueReflection, error: Temporary) -> None:
@@ -111,7 +111,7 @@ class Reflection:
         await self._threads.reflected(what)
 
     async def _tend(self, letta_agent_id: str, turns: Sequence[Turn]) -> None:
-        """In the home of the one person who said them, so that what is written down stays there."""
+        """In the home of the one person who said them, so that what is written stays there."""
         home = await self._homes.ensure(letta_agent_id, turns[0].person_id, turns[0].speaker)
         async with self._locks.of(home):
             before = await self._letta.load_blocks(home)
@@ -141,7 +141,7 @@ class Reflection:
 
 
 def _theirs(snapshot: Snapshot) -> list[Block]:
-    """Blocks that Letta's tools may write; ours may have changed meanwhile."""
+    """Blocks that Letta's tools may write; our block may have changed meanwhile."""
     return [block for block in snapshot.blocks if block.label != FACTS]
 
 

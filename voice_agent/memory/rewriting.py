@@ -1,8 +1,8 @@
-"""Writes conversations in Letta anew that hold something forgotten: Letta cannot delete a single message.
+"""Rewriter of Letta conversations that hold something forgotten: Letta cannot delete a single message.
 
-In our database, in one transaction: the conversation becomes the old one, and what is kept of it waits for Letta again.
-The drainer brings it into another conversation as it does with all turns, exactly once. Then the old one is deleted,
-which may be done twice. Whenever a process dies, the next one goes on: in the end there is one complete conversation.
+One transaction in our database stores the conversation as the old one and makes its remaining turns pending again. The
+drainer writes them into another conversation, exactly once like all turns. Then the old one is deleted, which may
+happen twice. Whenever a process dies, the next one continues: in the end there is one complete conversation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from voice_agent.memory.threads import Rewrite, Rewriting, Threads
 from voice_agent.observe.log import ReconnectLog
 
 _PATIENCE: Final = 120.0
-"""Seconds for a run of Letta's in the old conversation to end, and for the archive to bring our block up to date."""
+"""Seconds to wait for Letta's run in the old conversation to end, and for the archive to update our block."""
 _TRY_AGAIN: Final = 30.0
 
 
@@ -57,7 +57,7 @@ class Rewriter:
             of_home[row.home].append(row.key)
         for home in of_home:
             if self._clock() < self._not_before.get(home, 0.0) or self._locks.of(home).locked():
-                continue  # an agent that is busy delays no other; it is looked at again soon
+                continue  # a busy agent delays no other; it is looked at again soon
             try:
                 async with self._locks.of(home):
                     await self._home(home)
@@ -69,7 +69,7 @@ class Rewriter:
         self._since = {home: since for home, since in self._since.items() if home in of_home}
 
     async def _home(self, home: str) -> None:
-        """All rows of one home, while nothing else is written into it."""
+        """All rows of one home, while nothing else is written to it."""
         for row in await self._rows(home):
             if row.rewrite is Rewrite.WHOLE and row.old_conversation is None:
                 await self._threads.begin_anew(row.key)
@@ -78,21 +78,21 @@ class Rewriter:
         if waited < _PATIENCE and not await self._may_go(home, rows):
             return
         try:
-            # The old ones, too: Letta keeps the prompt of a conversation that was deleted.
+            # The old conversations too: Letta keeps the prompt of a deleted conversation.
             await self._letta.recompile_all(home)
         except Permanent as error:
             if error.code is not Code.AGENT_NOT_FOUND:
-                raise  # else the home is gone with all its conversations
+                raise  # otherwise the home is gone with all its conversations
         for row in rows:
             if row.old_conversation is not None:
                 await self._letta.delete_conversation(row.old_conversation)
-        await self._snapshots.forget(home)  # one that was taken before our block was up to date
+        await self._snapshots.forget(home)  # it was taken before our block was updated
         for row in rows:
             await self._threads.rewritten(row)
         self._since.pop(home, None)
 
     async def _may_go(self, home: str, rows: Sequence[Rewriting]) -> bool:
-        """Whether our block is without what was forgotten, and no run of Letta's is at work in an old conversation."""
+        """Whether our block is free of what was forgotten, and no run of Letta is active in an old conversation."""
         block = await self._letta.get_block(home, FACTS) if await self._letta.get_agent(home) is not None else None
         if block is not None and block.written is not None:
             facts = await self._facts.of_person(*await self._homes.lives_in(home))

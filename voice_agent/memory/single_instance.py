@@ -1,6 +1,6 @@
-"""One drainer per Letta, because Letta cannot fence a late sender: a lock that ends with the process that holds it.
+"""Lock that allows one drainer per Letta, because Letta cannot fence a late sender. It ends with its process.
 
-On SQLite all our processes share a machine and a folder: a file lock. On Postgres they may be anywhere: an advisory
+On SQLite all our processes share a machine and a folder: a file lock. On Postgres they may run anywhere: an advisory
 lock, which lives as long as its connection.
 """
 
@@ -22,7 +22,7 @@ from voice_agent.errors import Code, Temporary
 from voice_agent.storage.database import Database
 
 _LOOK_AGAIN: Final = 2.0
-"""Neither lock offers an event to wait for without blocking a thread or a connection."""
+"""Polling interval: neither lock offers an event to wait for without blocking a thread or a connection."""
 
 StillMine = Callable[[], Awaitable[None]]
 """Raises `Temporary` when the lock is gone."""
@@ -41,7 +41,7 @@ async def _file_lock(path: Path) -> AsyncIterator[StillMine]:
     handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
     async def still_mine() -> None:
-        """Nobody can take it away."""
+        """A file lock cannot be lost."""
 
     try:
         await _until(lambda: _flock(handle))

@@ -1,4 +1,4 @@
-"""The last memory that was read of each agent, kept: a job that starts while Letta is away still knows its person."""
+"""Snapshots: the last memory read of each agent, for a job that starts while Letta is away."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Snapshots:
         return Snapshot(letta_agent_id, row.persona_name, blocks, aware(row.loaded_at))
 
     async def forget(self, letta_agent_id: str) -> None:
-        """Letta has no such agent any more."""
+        """The agent is gone from Letta, or something in its memory was forgotten."""
         async with self._database.begin() as connection:
             await connection.execute(delete(snapshots).where(snapshots.c.letta_agent_id == letta_agent_id))
         self._kept.pop(letta_agent_id, None)

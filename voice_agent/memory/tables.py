@@ -1,4 +1,4 @@
-"""Turns and the threads they belong to, snapshots, and the Letta agents that keep what is known of one person."""
+"""Tables of memory: turns, their threads, snapshots, and homes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ threads = Table(
     Column("episode", Integer, nullable=False, server_default="0"),
     Column("confirmed_turn", String(64)),
     Column("greeted", String(1000), nullable=False, server_default=""),
-    # The agent is to work on its memory with what was said up to here; and has done so up to there.
+    # Reflection is allowed for turns up to settle_upto, and done for turns up to settled_upto.
     Column("settle_upto", Integer, nullable=False, server_default="0"),
     Column("settled_upto", Integer, nullable=False, server_default="0"),
-    # What is to be done in Letta since something was forgotten (rewriting.py), and the conversation that is to go.
+    # What is left to do in Letta after something was forgotten (rewriting.py), and the conversation to delete.
     Column("rewrite", String(16), nullable=False, server_default=""),
     Column("rewrite_asked", Integer, nullable=False, server_default="0"),
     Column("old_conversation_id", String(128)),
@@ -44,7 +44,7 @@ turns = Table(
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("note", Text, nullable=False, server_default=""),
-    # Whether facts are still to be taken from it (facts/learner.py).
+    # Whether facts are still to be extracted from it (facts/learner.py).
     Column("learning", String(16), nullable=False, server_default="none"),
     Column("learning_attempts", Integer, nullable=False, server_default="0"),
     Column("learning_note", Text, nullable=False, server_default=""),
@@ -70,7 +70,7 @@ homes = Table(
     metadata,
     Column("letta_agent_id", String(128), primary_key=True),
     Column("person_id", String(300), primary_key=True),
-    # Made at the first need; its blocks are copies of this version of the assistant's.
+    # home_agent_id: created on first use. blocks_version: version of the assistant's blocks that the home copies.
     Column("home_agent_id", String(128)),
     Column("blocks_version", String(64), nullable=False, server_default=""),
 )

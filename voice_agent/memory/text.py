@@ -1,4 +1,4 @@
-"""Words of a text in a form in which they can be compared: lower case, stems, numbers as digits. Pure; English."""
+"""Text normalisation for comparing words: lower case, stems, numbers as digits. Pure; English."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ FUNCTION_WORDS: Final = frozenset(
         "oh um uh er hm like know mean please thing things something anything user one"
     ).split()
 )
-"""Words that say nothing about what a sentence is about."""
+"""Words that do not tell what a sentence is about."""
 
 
 def plain(text: str) -> str:
-    """Lower case without accents, apostrophes all alike, contractions written out."""
+    """Lower case without accents, one form of apostrophe, contractions expanded."""
     folded = unicodedata.normalize("NFKD", _APOSTROPHE.sub("'", text)).casefold()
     folded = "".join(character for character in folded if not unicodedata.combining(character))
     for pattern, replacement in _CONTRACTIONS:
@@ -68,7 +68,7 @@ def plain(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Words in order; numbers are digits, whether they were written or spelled out ("twenty-first" is "21")."""
+    """Words in order; numbers as digits, whether written or spelled out ("twenty-first" is "21")."""
     return list(_joined_numbers(_WORD.findall(plain(text))))
 
 
@@ -103,7 +103,7 @@ def stem(word: str) -> str:
 
 
 def content_words(text: str) -> list[str]:
-    """What the text is about: without function words."""
+    """All words but the function words."""
     return [word for word in words(text) if word not in FUNCTION_WORDS]
 
 

@@ -1,4 +1,4 @@
-"""Threads: one Letta conversation, and one episode count, per continuity key."""
+"""Threads: one Letta conversation and one episode count per continuity key."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ THREAD_CHARS: Final = 270
 
 
 def conversation_key(thread: str, person_id: str) -> str:
-    """Row of the Letta conversation that takes what this person says in a thread.
+    """Key of the row whose Letta conversation takes what this person says in a thread.
 
-    A conversation lives in one agent, so a thread has one for each home: its own row for the owner, another for
-    everybody else, also when several people talk in one thread.
+    A conversation belongs to one agent, so a thread has one per home: the thread's own row for the owner, another row
+    for each other person, also when several people talk in one thread.
     """
     if lives_in_the_assistant(person_id):
         return thread
@@ -40,12 +40,12 @@ class ThreadState:
     episode: int
     greeted: frozenset[str]
     asked: Turn | None = None
-    """The question that it left without an answer."""
+    """The question that it left unanswered."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueReflection:
-    """What was said in a thread that its agent has not worked into its memory yet."""
+    """Turns of a thread on which its agent has not reflected yet."""
 
     thread: str
     letta_agent_id: str
@@ -54,18 +54,18 @@ class DueReflection:
 
 
 class Rewrite(StrEnum):
-    """What is still to be done in Letta for a thread's row since something was forgotten (rewriting.py)."""
+    """What is left to do in Letta for a thread's row after something was forgotten (rewriting.py)."""
 
     NOTHING = ""
     PROMPT = "prompt"
     """The prompt of its conversation may hold a forgotten fact."""
     WHOLE = "whole"
-    """Its conversation may hold a forgotten turn: another one is to be written."""
+    """Its conversation may hold a forgotten turn and has to be replaced by another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """A row whose conversation holds what was forgotten."""
+    """A row whose conversation holds something forgotten."""
 
     key: str
     home: str
@@ -73,11 +73,12 @@ class Rewriting:
     old_conversation: str | None
     """To be deleted in Letta."""
     asked: int
-    """How often it was asked for: what is asked for meanwhile is not done yet."""
+    """Number of requests so far: one that arrives during the work is not done with it."""
 
 
 async def request_rewriting(connection: AsyncConnection, keys: Collection[str], home: str | None) -> None:
-    """In the transaction that forgets: those of `keys` are written anew; every prompt of the home is refreshed."""
+    """Part of the transaction that forgets: conversations of `keys` are to be rewritten, all prompts of the home
+    refreshed."""
     anew = threads.c.thread.in_(keys)
     concerned = anew if home is None else or_(anew, threads.c.letta_agent_id == home)
     what = case((or_(anew, threads.c.rewrite == Rewrite.WHOLE), Rewrite.WHOLE.value), else_=Rewrite.PROMPT.value)
@@ -105,7 +106,7 @@ class Threads:
         await self._set(thread, episode=episode)
 
     async def reach_episode(self, thread: str, episode: int) -> None:
-        """Never back: what was said before belongs to earlier episodes."""
+        """Raises the count only: what was said before belongs to earlier episodes."""
         async with self._database.begin() as connection:
             behind = (threads.c.thread == thread) & (threads.c.episode < episode)
             await connection.execute(update(threads).where(behind).values(episode=episode))
@@ -116,7 +117,7 @@ class Threads:
         return row.conversation_id, row.letta_agent_id, row.confirmed_turn
 
     async def set_conversation(self, thread: str, conversation_id: str) -> str:
-        """The first one stays: whoever comes second is given the one that is there."""
+        """The first id is kept: a later caller gets the one that is there."""
         async with self._database.begin() as connection:
             await connection.execute(
                 update(threads)
@@ -126,15 +127,15 @@ class Threads:
         return str((await self._row(thread)).conversation_id)
 
     async def forget_conversation(self, thread: str) -> None:
-        """Somebody removed it from Letta."""
+        """The conversation was deleted in Letta."""
         await self._set(thread, conversation_id=None, confirmed_turn=None)
 
     async def allow_reflection(self, thread: str) -> None:
-        """What was said so far may be worked into memory. Asking twice for the same turns asks once."""
+        """Allow reflection on what was said so far. Repeated calls for the same turns are one request."""
         said = (
             select(func.coalesce(func.max(turns.c.seq), 0))
             .where(turns.c.thread == thread, turns.c.state != TurnState.OPEN, turns.c.scope == MemoryScope.PERSONAL)
-            # An agent that answers by itself tends its memory while it does.
+            # An agent that answers itself (path `letta`) works on its memory while it answers.
             .where(turns.c.path == ReplyPath.HYBRID)
             .scalar_subquery()
         )
@@ -151,7 +152,7 @@ class Threads:
     async def reflected(self, what: DueReflection) -> None:
         await self._set(what.thread, settled_upto=what.upto)
 
-    # --- writing anew what held something forgotten ---
+    # --- rewriting conversations that held something forgotten ---
 
     async def to_rewrite(self) -> list[Rewriting]:
         query = select(threads).where(or_(threads.c.rewrite != Rewrite.NOTHING, threads.c.old_conversation_id != ""))
@@ -164,9 +165,9 @@ class Threads:
             ]
 
     async def begin_anew(self, key: str) -> bool:
-        """The conversation becomes the old one, and what was said in it waits for Letta again, in order.
+        """Store the conversation as the old one and make its turns pending again, in order.
 
-        Turns without a text stay out. False: Letta is answering in it just now, so it is to be tried again.
+        Turns without a text stay out. False: Letta is answering in it just now; try again.
         """
         async with self._database.begin() as connection:
             spoken = await self._spoken_in(connection, key)
@@ -197,9 +198,9 @@ class Threads:
             return True
 
     async def _spoken_in(self, connection: AsyncConnection, key: str) -> list[tuple[str, str]]:
-        """Threads and people whose turns are kept in the conversation of this row (see `conversation_key`)."""
+        """Threads and people whose turns are in the conversation of this row (see `conversation_key`)."""
         thread = key.rpartition("#")[0]
-        # The key of a long thread begins with a part of it only.
+        # The key of a long thread holds only its beginning.
         of_home = (
             turns.c.thread.startswith(thread, autoescape=True)
             if len(thread) >= THREAD_CHARS
@@ -210,7 +211,7 @@ class Threads:
         return [(row[0], row[1]) for row in rows if conversation_key(row[0], row[1]) == key]
 
     async def rewritten(self, what: Rewriting) -> None:
-        """The old conversation is gone from Letta and the prompts are refreshed."""
+        """The old conversation is deleted in Letta and the prompts are refreshed."""
         async with self._database.begin() as connection:
             row = threads.c.thread == what.key
             await connection.execute(

@@ -1,5 +1,6 @@
-"""What must be done about memory whoever is talking: drain, adopt, maintain, write anew, warn, tidy. One
-process does it at a time; every long-lived process of ours (`serve`, each worker) offers to."""
+"""Memory worker: upkeep outside conversations. It drains the outbox, adopts orphaned turns, extracts facts, reflects,
+archives, rewrites conversations, warns and deletes old data. One process does this at a time (single_instance.py);
+every long-lived process (`serve`, each worker) tries to."""
 
 from __future__ import annotations
 
@@ -28,21 +29,21 @@ from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
 _LOOK_AGAIN: Final = 0.5
-"""The outbox is filled by other processes, and SQLite tells nobody: look this often while somebody talks."""
+"""Polling interval while people talk: other processes fill the outbox, and SQLite sends no notifications."""
 _LINGER: Final = 30.0
-"""Seconds for which that goes on after the last turn."""
+"""Seconds for which this interval stays after the last turn."""
 _LOOK_SELDOM: Final = 3.0
-"""Where nobody talks. A turn is open for as long as it is spoken, so it is seen before it is finished."""
+"""Polling interval otherwise. A turn is open for as long as it is spoken, so it is seen before it is finished."""
 _AT_REST: Final = 12.0
-"""For what follows from turns, and for what somebody changed in the page meanwhile: nobody waits for it."""
+"""The same for work that follows from turns, or from changes in the page: no caller waits for it."""
 _ADOPT_EVERY: Final = 5.0
 _TIDY_EVERY: Final = 60.0
 _WARN_AT: Final = 0.8
 
 ForgetOld = Callable[[], Awaitable[None]]
-"""Deletes what is older than it may be (rooms/retention.py)."""
+"""Deletes data that is older than its retention time (rooms/retention.py)."""
 AliveSessions = Callable[[], Awaitable[Collection[str]]]
-"""Sessions whose job lives. Asked after the open turns were read, so a job that began meanwhile loses nothing."""
+"""Sessions with a live job. Called after the open turns were read, so a job that starts in between loses none."""
 
 
 class MemoryWorker:
@@ -60,8 +61,8 @@ class MemoryWorker:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`letta_tools`: the language model is able to work on memory with Letta's own tools; a small one only fails at
-        it, for minutes, in the way of everything else (reflection.py)."""
+        """`letta_tools`: whether the language model can use Letta's own memory tools; a small one fails at it for
+        minutes and delays all other work (reflection.py)."""
         self._settings = settings
         self._database = database
         self._outbox = Outbox(database, settings.outbox_limit)
@@ -82,7 +83,7 @@ class MemoryWorker:
         self._warned = False
 
     async def run(self) -> None:
-        """Until cancelled. A database that goes away ends nothing: it is waited for."""
+        """Runs until cancelled. An unavailable database does not end it: the work starts again."""
         while True:
             try:
                 path = self._settings.home / "drainer.lock"
@@ -111,7 +112,7 @@ class MemoryWorker:
                 await self._sleep(self._pace(_LOOK_SELDOM))
 
     async def _every(self, seconds: float | None, act: Callable[[], Awaitable[None]]) -> None:
-        """None: as often as there may be something to do."""
+        """None: often while people talk, seldom otherwise."""
         while True:
             await act()
             await self._sleep(self._pace(_AT_REST) if seconds is None else seconds)
@@ -120,7 +121,7 @@ class MemoryWorker:
         return _LOOK_AGAIN if self._clock() < self._busy_until else at_rest
 
     async def adopt_orphans(self) -> None:
-        """Turns that were open when their job died, and whose session nobody has taken over."""
+        """Take over open turns whose job has died and whose session no other job has taken over."""
         if open_turns := await self._outbox.open_turns():
             alive = await self._alive()
             await self._outbox.adopt([turn for turn, session in open_turns.items() if session not in alive])

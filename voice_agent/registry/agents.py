@@ -1,4 +1,4 @@
-"""One namespace of agents: the saved ones, and every Letta agent as an implicit one."""
+"""Agent registry: one namespace of the saved agents and of every Letta agent as an implicit one."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class AgentRegistry:
         self._listing: Shared[Listing] = Shared()
 
     async def list(self, query: str = "") -> Listing:
-        """When Letta is away, those that are registered here: saved ones and those that somebody has talked to,
-        marked as unavailable. Many callers at once cost little more than one: they share what is read."""
+        """While Letta is away: the agents that are registered here (saved ones and those that a session was opened
+        with), marked as unavailable. Concurrent callers share one look-up."""
         listing = await self._listing.get(self._everything)
         return replace(listing, agents=[agent for agent in listing.agents if _matches(agent, query)])
 
@@ -64,7 +64,7 @@ class AgentRegistry:
         return Listing(everything, error)
 
     async def get(self, agent_id: str) -> Agent:
-        """A saved agent is shown even when Letta is away or has lost its part; `available` says so."""
+        """A saved agent is shown even when Letta is away or lacks its Letta agent; `available` says so."""
         saved = await self._store.get(agent_id)
         if saved is None:
             return _implicit(await self._soon(self._existing(agent_id)))
@@ -74,9 +74,10 @@ class AgentRegistry:
             return _joined(saved, None)
 
     async def bind(self, agent_id: str) -> Agent:
-        """The agent a person is about to talk to: by id only, never another one.
+        """The agent of this id, for a person who is about to talk to it; never another one.
 
-        With Letta away one that is registered here may still be bound: it talks from its last snapshot and says so.
+        While Letta is away an agent that is registered here can still be bound: it answers from its last snapshot and
+        says so.
         """
         saved = await self._store.get(agent_id)
         try:
@@ -89,7 +90,7 @@ class AgentRegistry:
         return _joined(saved, found) if saved else _implicit(found)
 
     async def letta_agent_id(self, agent_id: str) -> str:
-        """Whose memory an agent of this id has. Without asking Letta: what is remembered is shown while it is away."""
+        """The Letta agent whose memory this agent has. Does not ask Letta: memory is shown while it is away."""
         saved = await self._store.get(agent_id)
         if saved is not None:
             return saved.letta_agent_id
@@ -101,7 +102,7 @@ class AgentRegistry:
         if self.default_id:
             return await self.bind(self.default_id)
         listing = await self.list()
-        # With Letta away those that are registered here can be talked to.
+        # While Letta is away, agents that are registered here can be talked to.
         usable = [agent for agent in listing.agents if agent.available or listing.letta_error is not None]
         if len(usable) == 1:
             return usable[0]
@@ -157,7 +158,7 @@ class AgentRegistry:
         return implicit
 
     async def _soon(self, asked: Awaitable[T]) -> T:
-        """A Letta that hangs is one that is away."""
+        """Treats a Letta that hangs like one that is away."""
         try:
             async with asyncio.timeout(self._patience):
                 return await asked

@@ -1,4 +1,4 @@
-"""An agent's configuration: a validated document that grows without a schema change."""
+"""Agent configuration: a validated document that grows without a schema change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BlockLabel = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Tool(BaseModel):
-    """A tool by name, with its options. A bare name in a list means the tool without options."""
+    """Tool by name, with its options. A bare name in a list is a tool without options."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -23,7 +23,7 @@ class Tool(BaseModel):
 
 
 class AgentConfig(BaseModel):
-    """Absent means: as the role or the installation says."""
+    """Configuration of an agent. Absent: the default of the role or of the installation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,10 +35,10 @@ class AgentConfig(BaseModel):
     providers: ProviderChoices | None = None
     tools: tuple[Tool, ...] | None = Field(default=None, max_length=64)
     audience: dict[BlockLabel, Audience] | None = Field(default=None, max_length=64)
-    """Label of a memory block → who hears it; `files` stands for the files. What is not named: `persona` and `task`
-    everyone, any other the owner."""
+    """Label of a memory block → audience; `files` stands for the files. Default: everyone for `persona` and `task`,
+    the owner for all others."""
     extra: dict[str, Any] | None = None
-    """For fields of other software: kept, merged, given to the agent's job, never interpreted."""
+    """Fields of other software: kept, merged, returned, never interpreted."""
 
     @field_validator("tools", mode="before")
     @classmethod
@@ -47,8 +47,8 @@ class AgentConfig(BaseModel):
             return value
         named = [{"name": tool} if isinstance(tool, str) else tool for tool in value]
         if not all(isinstance(tool, Mapping) for tool in named):
-            return named  # refused by the validation that follows
-        # The last one of a name wins: a caller who lists a tool again means to change its options.
+            return named  # the following validation refuses it
+        # The last tool of a name wins: a caller that lists a tool again means to change its options.
         return list({str(tool.get("name")): tool for tool in named}.values())
 
     @field_validator("audience")
@@ -71,8 +71,8 @@ class AgentConfig(BaseModel):
 
 
 def mistaken_address(config: AgentConfig) -> str | None:
-    """What is wrong with the first address that cannot be one. Not a rule of the model: what was saved by an earlier
-    version can still be read and corrected."""
+    """What is wrong with the first invalid URL. Not a rule of the model, so that a document saved by an earlier version
+    can still be read and corrected."""
     choices = config.providers or ProviderChoices()
     for role, choice in (("stt", choices.stt), ("llm", choices.llm), ("tts", choices.tts)):
         if choice.base_url and (wrong := mistake(choice.base_url, HTTP)):
@@ -81,7 +81,7 @@ def mistaken_address(config: AgentConfig) -> str | None:
 
 
 def depth(value: Any) -> int:
-    """Without recursion: what is measured comes from outside."""
+    """Nesting depth, measured without recursion: the document comes from outside."""
     deepest, pending = 0, [(value, 1)]
     while pending:
         current, level = pending.pop()

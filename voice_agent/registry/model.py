@@ -1,4 +1,4 @@
-"""Agents and sessions in our own words."""
+"""Data model of agents, sessions and people."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from voice_agent.contracts import Role
 class Kind(StrEnum):
     SAVED = "saved"
     LETTA = "letta"
-    """Implicit: every Letta agent can be talked to without having been saved here."""
+    """Implicit: a Letta agent that was not saved here; every one can be talked to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Something a person can pick and talk to. Names may repeat; ids bind."""
+    """Agent that a person can pick and talk to. Names may repeat; ids bind."""
 
     id: str
     kind: Kind
@@ -29,10 +29,10 @@ class Agent:
     config: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
     remembers: str = ""
-    """A line of what it knows of its person: not for everybody's eyes."""
+    """A line of its memory about its person: confidential."""
     tags: tuple[str, ...] = ()
     available: bool = True
-    """False: Letta could be asked and does not have it, or could not be asked."""
+    """False: Letta does not have its Letta agent, or could not be asked."""
     version: int = 0
     created_at: float = 0.0
     updated_at: float = 0.0
@@ -40,7 +40,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class AgentDraft:
-    """What a caller may say about a saved agent."""
+    """Fields of a saved agent that a caller may set."""
 
     name: str
     letta_agent_id: str
@@ -51,7 +51,7 @@ class AgentDraft:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a session is for, as far as the server vouches for it. An unauthenticated user has no `user_id`."""
+    """The person a session is for, as far as the server vouches for it. An unauthenticated user has no `user_id`."""
 
     role: Role = Role.GENERAL
     business_id: str = ""
@@ -75,12 +75,12 @@ class Session:
     last_human_at: float
     ended_at: float | None = None
     person_id: str = ""
-    """Whose memory it is (people.py). Empty: opened by a version that did not know people."""
+    """The person whose memory is used (people.py). Empty: opened by a version without people."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPerson:
-    """A person who is recognised by a key."""
+    """Stored person who is recognised by a browser key."""
 
     person_id: str
     key_hash: str
@@ -89,7 +89,7 @@ class StoredPerson:
 
 
 class LettaAgent(Protocol):
-    """What the registry reads of a Letta agent."""
+    """The fields of a Letta agent that the registry reads."""
 
     @property
     def id(self) -> str: ...
@@ -104,7 +104,7 @@ class LettaAgent(Protocol):
 
 
 def normalised_name(name: str) -> str:
-    """One spelling for one name: composed Unicode, single spaces, nothing invisible."""
+    """Canonical spelling of a name: composed Unicode, single spaces, nothing invisible."""
     composed = unicodedata.normalize("NFC", name)
     visible = "".join(" " if c.isspace() else c for c in composed if c.isspace() or unicodedata.category(c)[0] != "C")
     return " ".join(visible.split())

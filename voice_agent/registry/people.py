@@ -1,7 +1,7 @@
-"""People: whose memory it is, and the keys by which a browser is recognised.
+"""People registry: person ids, which say whose memory is used, and the keys by which a browser is recognised.
 
 A person id is text with its kind in front: `user:<business>:<user>`, `browser:<id>`, `owner`, `session:<id>`. It is
-public; what proves it (a signed assertion, the admin secret, a browser key) never is.
+public; its proof (a signed assertion, the admin secret, a browser key) is secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from voice_agent.registry.model import StoredPerson
 from voice_agent.registry.ports import PeopleStore
 
 OWNER: Final = "owner"
-"""Everybody on this machine, where nobody else can call and nobody says who they are."""
+"""Every unidentified caller on this machine, when no other machine can call."""
 
 
 class PersonKind(StrEnum):
@@ -34,14 +34,14 @@ class PersonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a caller after everything was checked."""
+    """Verified facts about a caller's identity."""
 
     session_id: str
     business_id: str = ""
     user_id: str = ""
-    """By a signed assertion, or by an administrator's word."""
+    """From a signed assertion, or stated by an administrator."""
     browser_person: str = ""
-    """Whose browser key was sent."""
+    """The person of the browser key that was sent."""
     local_owner: bool = False
     """The call comes from this machine, and only this machine may call."""
 
@@ -52,7 +52,7 @@ _PRECEDENCE: Final[tuple[Callable[[Evidence], str], ...]] = (
     lambda e: OWNER if e.local_owner else "",
     lambda e: f"{PersonKind.SESSION}:{e.session_id}",
 )
-"""The first that knows the person decides."""
+"""The first non-empty result is the person id."""
 
 
 def person_of(evidence: Evidence) -> str:
@@ -60,10 +60,10 @@ def person_of(evidence: Evidence) -> str:
 
 
 def user_person(business_id: str, user_id: str) -> str:
-    """The same user id in two businesses is two people. Quoted, so that no pair of ids reads like another pair."""
+    """The same user id in two businesses is two people. Quoted, so that no two pairs of ids give the same text."""
     plain = f"{quote(business_id, safe='@')}:{quote(user_id, safe='@')}"
     if len(plain) > PERSON_ID_CHARS - len(PersonKind.USER) - 1:
-        # Without a second colon: no quoted pair looks like this.
+        # Has no second colon, unlike every quoted pair.
         plain = f"sha256-{hashlib.sha256(plain.encode()).hexdigest()}"
     return f"{PersonKind.USER}:{plain}"
 
@@ -73,7 +73,7 @@ def kind_of(person_id: str) -> PersonKind:
 
 
 def outlives_session(person_id: str) -> bool:
-    """Whether this person can be met again in another session."""
+    """Whether this person can be recognised in another session."""
     return bool(person_id) and kind_of(person_id) is not PersonKind.SESSION
 
 
@@ -86,7 +86,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a caller brought, of which only the browser key is still to be checked."""
+    """Credentials of a caller; only the browser key is not verified yet."""
 
     business_id: str = ""
     user_id: str = ""
@@ -101,7 +101,7 @@ class Identified:
     person_id: str
     new_key: str = ""
     notice: Permanent | None = None
-    """Why the key that was sent does not count."""
+    """Why the browser key that was sent does not count."""
 
 
 class People:
@@ -116,26 +116,26 @@ class People:
         return issued
 
     async def resolve(self, key: str) -> str | None:
-        """The person of a key. None: the key is unknown or revoked, which are answered alike."""
+        """The person of a key. None: the key is unknown or revoked; both get the same answer."""
         wanted = _hash(key)
         found = await self._store.by_key_hash(wanted)
-        # Looked up by hash: how long that takes says nothing about a key. The comparison is the same for all.
+        # Looked up by hash: its timing reveals nothing about a key. The comparison is the same for all.
         same = hmac.compare_digest(found.key_hash if found else _hash(""), wanted)
         return found.person_id if found and same and found.revoked_at is None else None
 
     async def revoke(self, person_id: str) -> bool:
-        """The key opens nothing from now on. False: there is no such key, or it was revoked before."""
+        """Makes the person's key useless. False: there is no such key, or it was revoked before."""
         return await self._store.revoke(person_id, self._clock())
 
     async def identify(self, credentials: Credentials, session_id: str) -> Identified:
-        """The person of a caller, with a new key where they need one to be known again."""
+        """The person of a caller, with a new key if one is needed for recognising them later."""
         known = await self.resolve(credentials.browser_key) if credentials.browser_key else None
         evidence = Evidence(
             session_id=session_id,
             business_id=credentials.business_id,
             user_id=credentials.user_id,
             browser_person=known or "",
-            # Who sent a key asked to be told from the others on this machine: an unknown one must not make them owner.
+            # A caller with a key asks to be told from others on this machine: an unknown key must not make them owner.
             local_owner=credentials.local_owner and not credentials.browser_key,
         )
         person_id = person_of(evidence)
@@ -146,7 +146,7 @@ class People:
 
 
 def _hash(key: str) -> str:
-    # A random 256-bit key needs no slow hash; what is stored must only not be usable as it is.
+    # A random 256-bit key needs no slow hash; the stored value must only not be usable as a key.
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What the registry asks of others."""
+"""Ports of the registry: Letta's directory of agents, and the stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Session, S
 
 
 class LettaDirectory(Protocol):
-    """Reads Letta's agents. Never creates or deletes one."""
+    """Read access to Letta's agents; never creates or deletes one."""
 
     async def list_agents(self) -> Sequence[LettaAgent]:
         """All of them, whatever the server's page size."""
@@ -23,7 +23,7 @@ class AgentStore(Protocol):
     async def get(self, agent_id: str) -> Agent | None: ...
 
     async def met(self, agent_id: str | None = None) -> Sequence[Agent]:
-        """Letta agents (or this one) with whom a session was opened, as they were called then."""
+        """Letta agents (or only this one) with which a session was opened, under their names of then."""
 
     async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent: ...
 
@@ -43,10 +43,10 @@ class SessionStore(Protocol):
     async def list(self, *, limit: int, before: float | None) -> list[Session]: ...
 
     async def rebind(self, session: Session) -> None:
-        """Store which agent answers in it now."""
+        """Store which agent answers in the session now."""
 
     async def assign(self, session_id: str, person_id: str) -> None:
-        """Store whose memory it is, in a session that does not say so."""
+        """Store the person of a session that has none."""
 
     async def touch(self, session_id: str, now: float) -> None:
         """A human of this session was here at `now`."""
@@ -54,17 +54,17 @@ class SessionStore(Protocol):
     async def end(self, session_id: str, now: float) -> bool: ...
 
     async def of_room(self, room_name: str) -> frozenset[str]:
-        """The ids of all that were opened for it."""
+        """Ids of all sessions that were opened for the room."""
 
     async def over(self, session_ids: Collection[str]) -> frozenset[str]:
-        """Those that were ended, or are not known (any more)."""
+        """The sessions among these that were ended, or are not known (any more)."""
 
 
 class PeopleStore(Protocol):
     async def add(self, person: StoredPerson) -> None: ...
 
     async def by_key_hash(self, key_hash: str) -> StoredPerson | None:
-        """Also who was revoked."""
+        """Includes people whose key is revoked."""
 
     async def revoke(self, person_id: str, now: float) -> bool:
         """False: there is no such person, or the key was revoked before."""

@@ -1,4 +1,4 @@
-"""What an agent is told about whom it talks to, and how it greets them, unless its configuration says otherwise."""
+"""Default instructions and greetings by role; an agent's configuration may replace them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions: a secret to come back with, a validity, an end. What is public about a session opens nothing."""
+"""Session registry: the secret that resumes a session, its validity, its end. Its public fields open nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Opened:
         return replace(self, session=replace(self.session, person_id=person_id))
 
     def in_room(self, name: str) -> Session:
-        """The room that was found for it, which may have been there before."""
+        """The session in the room found for it, which may have existed before."""
         return replace(self.session, room_name=name)
 
 
@@ -34,7 +34,7 @@ class SessionRegistry:
         self._validity = validity
 
     def draft(self, agent: Agent, person: Person, config: dict[str, Any], room_name: str) -> Opened:
-        """A session that is not stored yet: its room has to exist first."""
+        """A new session, not stored yet: its room has to exist first."""
         now = self._clock()
         secret = secrets.token_urlsafe(32)
         session_id = secrets.token_hex(12)
@@ -60,12 +60,12 @@ class SessionRegistry:
         await self._store.rebind(session)
 
     async def assign(self, session: Session, person_id: str) -> Session:
-        """Say whose memory it is, in a session of a version that did not know people."""
+        """Sets the person of a session from a version without people."""
         await self._store.assign(session.id, person_id)
         return replace(session, person_id=person_id)
 
     async def authorised(self, session_id: str, secret: str) -> Session:
-        """An unknown id and a wrong secret are answered alike: ids are public, so they must not confirm anything."""
+        """An unknown id and a wrong secret get the same answer: ids are public, so they must not confirm anything."""
         session = await self._store.get(session_id)
         known = session.secret_hash if session else _hash("nobody")
         if session is None or not hmac.compare_digest(known, _hash(secret)):
@@ -76,7 +76,7 @@ class SessionRegistry:
         """The session that this secret opens."""
         wanted = _hash(secret)
         session = await self._store.by_secret_hash(wanted)
-        # Looked up by hash: how long that takes says nothing about a secret.
+        # Looked up by hash: its timing reveals nothing about a secret.
         return session if session is not None and hmac.compare_digest(session.secret_hash, wanted) else None
 
     async def get(self, session_id: str) -> Session:
@@ -107,7 +107,7 @@ class SessionRegistry:
 
 
 def _hash(secret: str) -> str:
-    # A random 256-bit secret needs no slow hash; what is stored must only not be usable as it is.
+    # A random 256-bit secret needs no slow hash; the stored value must only not be usable as a secret.
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

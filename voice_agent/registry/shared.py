@@ -1,4 +1,4 @@
-"""One computation for all who ask at the same time."""
+"""Shared computation: concurrent callers get one result."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """At most one computation runs. Who asks meanwhile gets the result of the next one, which began after they asked:
-    nobody is answered with what was true before."""
+    """Runs at most one computation at a time. Callers that arrive meanwhile get the result of the next one, which began
+    after they asked: no caller gets an outdated result."""
 
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
@@ -19,7 +19,7 @@ class Shared(Generic[T]):
         self._last: tuple[int, T] | None = None
 
     async def get(self, compute: Callable[[], Awaitable[T]]) -> T:
-        """A failure is for the one whose call computed; the next one in line computes again."""
+        """Raises a failure only in the call that computed; the next caller computes again."""
         asked = self._begun
         async with self._one_at_a_time:
             if self._last is not None and self._last[0] > asked:

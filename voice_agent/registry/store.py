@@ -1,4 +1,4 @@
-"""The SQL behind the registry: one text for SQLite and Postgres."""
+"""SQL stores of the registry: the same statements for SQLite and Postgres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved agents and sessions. Times are seconds since the epoch."""
+"""Tables of saved agents, sessions and people. Times are Unix seconds."""
 
 from __future__ import annotations
 

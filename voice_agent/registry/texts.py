@@ -1,4 +1,4 @@
-"""What callers may write where it reaches a greeting or a prompt. Pure; what is not allowed is a `ValueError`."""
+"""Validators of callers' texts that reach a greeting or a prompt. Pure; a forbidden text raises `ValueError`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from voice_agent.registry.model import normalised_name
 NAME_CHARS: Final = 60
 _NAME: Final = f"A name has letters, digits, spaces and . ' - only, and at most {NAME_CHARS} characters."
 _IN_NAMES: Final = frozenset(" .'-\u2019")
-"""U+2019: phones write it for an apostrophe."""
+"""U+2019: phones type it as the apostrophe."""
 _HIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, separators of lines, and what turns the direction of writing."""
+"""Control characters, line separators and direction marks."""
 _BREAKS: Final = frozenset("\t\n\r")
 
 
 def name_of_person(text: str) -> str:
-    """In its one spelling. It is spoken to, and about, in every answer: no other text fits in."""
+    """The name in its canonical spelling. Greetings and prompts contain it, so no other text may fit in."""
     if _HIDDEN.search(text):
         raise ValueError(_NAME)
     name = normalised_name(text)
@@ -42,7 +42,7 @@ def some_lines(text: str) -> str:
 
 
 def plain_document(document: Any) -> Any:
-    """Every text in it, without recursion: it comes from outside."""
+    """The document, with every text in it checked; without recursion, since it comes from outside."""
     pending = [document]
     while pending:
         value = pending.pop()

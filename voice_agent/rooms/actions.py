@@ -1,4 +1,4 @@
-"""Performs what was decided about a room. What changes the world is claimed in the database first."""
+"""Executor of the monitor's decisions about a room. An act with an external effect is claimed in the database first."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ class Actions:
         await self._perform[type(action)](action, view, self._log.bind(room=action.room, session=session))
 
     async def remove_caller(self, room: str, participant: Participant, clock: float) -> None:
-        """Its session has ended, and LiveKit takes the token until it expires."""
+        """Removes a participant whose session has ended: LiveKit accepts the token until it expires."""
         await self._livekit.remove_participant(room, participant.identity)
         after = round(clock - participant.joined_at_ms / 1000, 3)
         log = self._log.bind(room=room, session=participant.session_id)
         log.write(LogEvent.CALLER_REMOVED, identity=participant.identity, seconds=after)
 
     async def count_failure(self, view: View) -> bool:
-        """An agent that left because it could not go on is a failure of its room, counted by one observer."""
+        """Counts an agent that left because it could not go on as a failure of its room; one observer counts it."""
         if view.lease.job is not None or not view.lease.health.failed:
             return False
         health = view.lease.health
         if await self._leases.claim_failure(view.seen.room, view.lease.epoch, health.why):
-            # What would fail again is not tried again.
+            # A lasting failure is not tried again: it uses up the room's limit at once.
             await self._repository.agent_failed(view.seen.room, RECYCLE_LIMIT if health.lasting else 1)
         return True
 
@@ -138,16 +138,16 @@ class Actions:
         await self._repository.agent_is_ready(action.room)
 
     async def _free_seat(self, action: health.FreeSeat, view: View, log: BoundLog) -> None:
-        """The agent that has waited longest in an empty room leaves; its visitor gets another when they come back."""
+        """Drains the agent that has waited longest in an empty room; a caller who returns there gets another agent."""
         others = await self._repository.open_records(await self._repository.open_names() - {action.room})
         leases = await self._leases.of(others)
-        # A seat of a worker that would not take this room helps nobody.
+        # Only a seat of a worker that takes this room's job helps.
         fitting = {name for name, lease in leases.items() if lease.worker in view.workers}
         idle = [r for r in others.values() if r.name in fitting and not POLICIES[r.policy].agent_when_empty]
         for record in sorted(idle, key=lambda record: record.last_human_at)[:_ASKED_FOR_A_SEAT]:
             present = await self._livekit.participants(record.name)
             if any(p.is_agent for p in present) and not any(p.is_human for p in present):
-                # First, or the room it leaves would ask for the same seat again, ahead of who needs it.
+                # First, or the room it leaves would ask for the same seat again, ahead of this room.
                 await self._repository.expect_nobody(record.name)
                 await self._livekit.order(record.name, ControlMessage(act="drain"))
                 log.write(LogEvent.SEAT_GIVEN, by=record.name)
@@ -165,7 +165,7 @@ class Actions:
         return problem.model_copy(update={"message": message}) if problem and message else problem
 
     async def _report(self, action: health.Report, view: View, log: BoundLog) -> None:
-        """Shown in two places: the session's state, and the room's metadata, which reaches the page at once."""
+        """Publishes a problem in the session's state and in the room's metadata, which reaches the page at once."""
         problem = self._problem(action.code, view)
         if view.record is not None:
             await self._repository.set_problem(action.room, problem)

@@ -1,4 +1,4 @@
-"""The holder's side of a lease: renew it, know until when one may speak, notice being fenced."""
+"""Lease renewer of a job: renews the lease, knows until when the agent may speak, notices a fence."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from voice_agent.errors import Temporary
 from voice_agent.rooms.leases import Health, Lease, Leases
 
 _SILENT_BEFORE: Final = 1.0
-"""The holder falls silent this long before anybody may declare it dead."""
+"""Seconds by which the holder falls silent before an observer may declare it dead."""
 
 
 class LeaseRenewer:
-    """`run()` beside the conversation; ask `may_speak()` before each audio frame."""
+    """Run `run()` beside the conversation; call `may_speak()` before each audio frame."""
 
     def __init__(self, leases: Leases, lease: Lease) -> None:
         self._leases = leases
@@ -26,11 +26,11 @@ class LeaseRenewer:
         self._fenced = False
 
     def may_speak(self) -> bool:
-        """Cheap. Also false after a pause of this process that was longer than the lease: nobody had to tell us."""
+        """Cheap. Also false after this process was suspended for longer than the lease, without any message to it."""
         return not self._fenced and time.monotonic() < self._until
 
     async def run(self, health: Callable[[], Health]) -> None:
-        """Renews until fenced, then returns: leave the room. A database that is away is waited for, in silence."""
+        """Renews until fenced, then returns: leave the room. While the database is away the agent falls silent."""
         while True:
             began = time.monotonic()
             with suppress(Temporary):  # `may_speak` runs out by itself

@@ -1,7 +1,7 @@
-"""Who may speak in a room: one row per room, owned by the job with the highest epoch.
+"""Leases of rooms: one row per room. The job with the highest epoch holds it and alone may speak there.
 
-No clock is compared between machines. The holder moves `beat`; who watches measures with its own monotonic clock
-how long the beat has stood still. Every change is one UPDATE that names the epoch it was based on.
+No clock is compared between machines. The holder moves `beat`; an observer measures with its own monotonic clock how
+long the beat has not moved. Every change is one UPDATE that names the epoch it was based on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from voice_agent.storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What a job holds. Keep it; it is the proof to renew with."""
+    """Lease held by a job. The holder keeps it as the proof with which it renews."""
 
     room: str
     epoch: int
@@ -29,14 +29,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a renewal says about the conversation loop, not only that a process lives."""
+    """Health of the conversation loop, sent with each renewal: a living process alone is not enough."""
 
     failed: str = ""
-    """Error code of what makes this agent useless; empty when nothing does."""
+    """Error code of a failure that makes this agent useless; empty: none."""
     silent_for: float = 0.0
-    """How long the oldest final transcript waits for an answer or a notice, or the loop for a sign of life."""
+    """Seconds since the oldest final transcript without an answer or a notice, or since the loop last showed life."""
     why: str = ""
-    """The failure in words. It outlives the lease: who asks why a room has no agent is told."""
+    """The failure in words. It outlives the lease, to explain why a room has no agent."""
     lasting: bool = False
     """Another agent would fail in the same way."""
 
@@ -45,7 +45,7 @@ _WELL: Final = Health()
 
 
 def health_of(error: VoiceAgentError) -> Health:
-    """Of an agent that cannot go on."""
+    """Health of an agent that cannot go on."""
     why = f"{error.message} {error.remedy}".strip()
     return Health(error.code, why=why, lasting=isinstance(error, Permanent))
 
@@ -62,7 +62,7 @@ class LeaseRow:
 
 
 def worker_name(host: str, pid: int) -> str:
-    """How a worker signs its leases, so that its supervisor can report its death."""
+    """A worker's name in its leases, by which its supervisor can report its exit."""
     return f"{host}:{pid}"
 
 
@@ -71,7 +71,7 @@ class Leases:
         self._database = database
 
     async def take(self, room: str, job: str, worker: str, seen_epoch: int) -> Lease | None:
-        """For the worker, before it accepts a job. None: another job has it, or this dispatch is out of date: yield."""
+        """By the worker, before it accepts a job. None: another job holds it or the dispatch is out of date: refuse."""
         free = (leases.c.room == room) & (leases.c.epoch == seen_epoch) & leases.c.job.is_(None)
         values = {"epoch": seen_epoch + 1, "job": job, "worker": worker, "beat": 0, "health": {}}
         return Lease(room, seen_epoch + 1, job) if await self._change(free, values) else None
@@ -81,29 +81,29 @@ class Leases:
         return await self._change(_held(lease), {"beat": leases.c.beat + 1, "health": asdict(health)})
 
     async def bridge(self, lease: Lease, beat: int) -> bool:
-        """For a holder that starts, until it renews for itself: its silence is its own from then on."""
+        """By the worker, for a holder that is still starting. False: it renews itself; its silence counts from then."""
         unmoved = _held(lease) & (leases.c.beat == beat)
         return await self._change(unmoved, {"beat": leases.c.beat + 1})
 
     async def release(self, lease: Lease, health: Health = _WELL) -> bool:
-        """The holder leaves: of its own will, or because of what its health says."""
+        """By a holder that leaves, voluntarily or because of the failure in `health`."""
         return await self._change(_held(lease), _free(health))
 
     async def job_died(self, job: str) -> bool:
-        """The worker's death certificate for one of its jobs: nobody waits for silence."""
+        """The worker's exit report for one of its jobs: frees the lease without waiting for silence."""
         return await self._change(leases.c.job == job, _free())
 
     async def worker_died(self, worker: str) -> bool:
-        """The supervisor's death certificate for all jobs of a worker process."""
+        """The supervisor's exit report of a worker process, for all its jobs."""
         return await self._change((leases.c.worker == worker) & leases.c.job.is_not(None), _free())
 
     async def fence(self, room: str, seen_epoch: int, why: str = "") -> bool:
-        """The monitor takes the lease from a holder it found dead. The holder's next renewal fails."""
+        """By the monitor: takes the lease from a holder it found dead, whose next renewal fails."""
         seen = (leases.c.room == room) & (leases.c.epoch == seen_epoch)
         return await self._change(seen, _free(Health(why=why)))
 
     async def claim_failure(self, room: str, epoch: int, why: str = "") -> bool:
-        """Whoever gets True counts the failure that the last holder reported when it left."""
+        """True for one observer, which counts the failure that the last holder reported when it left."""
         seen = (leases.c.room == room) & (leases.c.epoch == epoch) & leases.c.job.is_(None)
         return await self._change(seen, _free(Health(why=why)))
 
@@ -113,13 +113,13 @@ class Leases:
             return {row.room: _row(row) for row in found}
 
     async def free(self, rooms: Iterable[str]) -> set[str]:
-        """Those of the rooms that nobody holds any more."""
+        """The rooms among these whose lease is free."""
         async with self._database.read() as connection:
             query = select(leases.c.room).where(leases.c.room.in_(list(rooms)), leases.c.job.is_(None))
             return set(await connection.scalars(query))
 
     async def sessions_alive(self) -> frozenset[str]:
-        """Sessions whose room some job holds; and the rooms themselves, for what people without a session say."""
+        """Sessions whose room a job holds, and the names of these rooms, for turns of people without a session."""
         held = select(leases.c.room).where(leases.c.job.is_not(None))
         of_jobs = select(rooms.c.name, rooms.c.job).where(rooms.c.name.in_(held))
         async with self._database.read() as connection:

@@ -1,4 +1,4 @@
-"""The LiveKit API adapter: rooms, participants, dispatches, tokens, webhooks. Its errors become ours here."""
+"""LiveKit API adapter: rooms, participants, dispatches, tokens, webhooks. Translates LiveKit's errors into ours."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _GONE: Final = api.TwirpErrorCode.NOT_FOUND
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """Somebody in a room. Humans and agents are told apart by the kind the server set, never by a name."""
+    """Participant of a room. The kind that the server set tells humans from agents, never a name."""
 
     identity: str
     sid: str
@@ -49,7 +49,7 @@ class Participant:
 
     @property
     def session_id(self) -> str:
-        """Empty: not of a token of ours."""
+        """Empty: it did not join with one of our tokens."""
         return self.attributes.get(HumanAttribute.SESSION_ID, "")
 
     @property
@@ -71,7 +71,7 @@ class LiveRoom:
     name: str
     sid: str
     metadata: RoomMetadata | None
-    """None: not one of ours."""
+    """None: not a room of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Webhook:
     event: str
     room: str
     joined: Participant | None = None
-    """Whose media has just been connected."""
+    """The participant whose media has just been connected."""
 
 
 class LiveKit:
@@ -95,7 +95,7 @@ class LiveKit:
             )
         self.url = settings.effective_livekit_url
         self.longest_token = settings.token_ttl
-        # Regional fail-over is LiveKit Cloud's; elsewhere it would only repeat requests behind our back.
+        # Only LiveKit Cloud has regional fail-over; elsewhere the client would only repeat requests unseen by us.
         self._api = api.LiveKitAPI(
             self.url,
             self._key,
@@ -109,7 +109,7 @@ class LiveKit:
         await self._api.aclose()
 
     async def create_room(self, name: str, metadata: RoomMetadata) -> None:
-        """Does nothing when the room exists. Its lifetimes outlast every absence we promise to survive."""
+        """Does nothing when the room exists. Its timeouts outlast every absence we promise to survive."""
         request = api.CreateRoomRequest(
             name=name,
             metadata=metadata.model_dump_json(),
@@ -126,13 +126,13 @@ class LiveKit:
             )
 
     async def rooms(self, names: Iterable[str] = ()) -> list[LiveRoom]:
-        """These, or without names all there are."""
+        """The rooms of these names; without names, all."""
         with _translated():
             answer = await self._api.room.list_rooms(api.ListRoomsRequest(names=list(names)))
         return [LiveRoom(room.name, room.sid, _metadata(room.metadata)) for room in answer.rooms]
 
     async def participants(self, room: str) -> list[Participant]:
-        """Empty for a room that is not there."""
+        """Empty for a room that does not exist."""
         found: Iterable[ParticipantInfo] = ()
         with _translated(), _absent_is_fine():
             answer = await self._api.room.list_participants(api.ListParticipantsRequest(room=room))
@@ -149,7 +149,7 @@ class LiveKit:
             return (await self._api.agent_dispatch.create_dispatch(request)).id
 
     async def order(self, room: str, order: ControlMessage) -> None:
-        """To the agents of the room only."""
+        """Sends a signed message to the agents of the room only."""
         agents = [one.identity for one in await self.participants(room) if one.is_agent]
         request = api.SendDataRequest(
             room=room,
@@ -171,7 +171,7 @@ class LiveKit:
             await self._api.room.list_rooms(api.ListRoomsRequest(names=["-"]))
 
     def token(self, room: str, identity: str, name: str, attributes: Mapping[str, str], ttl: float) -> str:
-        """One room, one identity, no right to change what the server vouches for."""
+        """A token for one room and one identity, without the right to change the attributes set here."""
         grants = api.VideoGrants(
             room_join=True, room=room, can_publish=True, can_subscribe=True, can_publish_data=True,
             can_publish_sources=["microphone"], can_update_own_metadata=False,
@@ -187,7 +187,7 @@ class LiveKit:
         except (jwt.PyJWTError, ParseError, ValueError) as error:
             raise _bad_webhook() from error
         except Exception as error:
-            # The receiver says "hash mismatch" and "no hash" with a bare Exception, and nothing else does.
+            # The receiver raises a bare Exception for "hash mismatch" and "no hash", and for nothing else.
             if type(error) is Exception:
                 raise _bad_webhook() from error
             raise
@@ -199,7 +199,7 @@ def _participant(info: ParticipantInfo) -> Participant:
     return Participant(
         identity=info.identity,
         sid=info.sid,
-        # Who is hidden (a recorder, an observer) is seen by nobody in the room, and keeps nobody waiting.
+        # A hidden participant (a recorder, an observer) does not count: nobody in the room sees it.
         is_human=info.kind in _HUMANS and not info.permission.hidden,
         is_agent=info.kind == ParticipantInfo.AGENT,
         joined_at_ms=info.joined_at_ms,

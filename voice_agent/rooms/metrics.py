@@ -1,4 +1,4 @@
-"""What the monitor counts."""
+"""Prometheus metrics of the room-health monitor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Keeps exactly one agent in every room that needs one: observe, decide, act, again.
+"""Room-health monitor: keeps exactly one agent in every room that needs one (observe, decide, act, repeat).
 
-Level-triggered: `wake()` only shortens the wait. What it remembers are durations; it is right without them, only
-later. Any number of monitors may run, because every act is claimed in the database first.
+Level-triggered: `wake()` only shortens the wait. It remembers only durations; without them it decides the same, later.
+Any number of monitors may run, because every act is claimed in the database first.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from voice_agent.rooms.observation import Observer, View
 from voice_agent.rooms.repository import RoomRepository
 
 RESYNC: Final = 10.0
-"""Every room is looked at this often, whether or not anything was heard of it."""
+"""Seconds between looks at every room, whether or not an event about it arrived."""
 _LONGEST_WAIT: Final = 0.5
-"""Where something is at stake: that a worker came or went, or an agent left, is in the database only. Where nobody is
-in any room, nobody is expected and no agent waits, a webhook or a new session wakes us."""
+"""While a room has participants, a held lease or an expected caller: that a worker registered or went, or an agent
+left, stands in the database only. Otherwise a webhook or a new session wakes the monitor."""
 _AFTER_FAILURE: Final = 1.0
 STUCK_AFTER: Final = 300.0
-"""Seconds for one pass over the rooms; every request in it has a deadline of seconds."""
+"""Seconds after which a pass over the rooms counts as hung; each request in it has a deadline of seconds."""
 _TOUCH_EVERY: Final = 10.0
 _LOOK_AT_ONCE: Final = (OpenRoom, RemoveAgent)
-"""Acts that are only the first half of what the room needs."""
+"""Actions after which the room needs another one."""
 
 
 class Monitor:
@@ -61,12 +61,12 @@ class Monitor:
         self._present: dict[str, tuple[int, int]] = {}
         self._alone_since: dict[str, float] = {}
         self._at_stake: set[str] = set()
-        """Rooms with somebody in them, or for whom somebody is to come."""
+        """Rooms with participants, a held lease, an expected caller or a resident agent."""
         self._outage = ""
         self._passed_at = time.monotonic()
 
     def wake(self, room: str = "") -> None:
-        """Something happened in this room; without a name: anywhere."""
+        """Shortens the wait for this room; without a name, for all rooms."""
         if room:
             self._called.add(room)
         else:
@@ -74,7 +74,7 @@ class Monitor:
         self._woken.set()
 
     async def joined(self, room: str, participant: Participant) -> None:
-        """Who comes with the token of an ended session is sent out at once, however long a pass takes."""
+        """Removes a participant with the token of an ended session at once, however long a pass takes."""
         self.wake(room)
         session = participant.session_id
         if not (participant.is_human and session) or not await self._sessions.over({session}):
@@ -83,7 +83,7 @@ class Monitor:
             await self._actions.remove_caller(room, participant, self._clock())
 
     async def run(self) -> None:
-        """Until cancelled. What cannot be reached now, or refuses us (a wrong key), is said once and tried again."""
+        """Until cancelled. A service that is away or refuses us (a wrong key) is logged once and tried again."""
         while True:
             self._woken.clear()
             try:
@@ -98,7 +98,7 @@ class Monitor:
             await self._wait()
 
     async def watch(self, patience: float = STUCK_AFTER) -> None:
-        """Beside `run`, until cancelled. Raises when it hangs: rooms would have no agent, and nobody would say why."""
+        """Watchdog of `run`, until cancelled. Raises when `run` hangs: rooms would lack an agent without any error."""
         while True:
             passed = time.monotonic() - self._passed_at
             if passed >= patience:
@@ -159,7 +159,7 @@ class Monitor:
             self._log.bind(room=room).write(LogEvent.DISPATCH_FAILED, **error.as_dict())
 
     async def _touch(self, view: View) -> None:
-        """A session is valid for so long after its last human left: who is here now is written down."""
+        """Stores when a human was last here: a session stays valid for a time after its last human left."""
         humans, room, clock = view.humans, view.seen.room, self._clock()
         if not humans or abs(clock - self._touched.get(room, 0.0)) < _TOUCH_EVERY:
             return

@@ -1,4 +1,4 @@
-"""What the monitor sees: rooms from LiveKit, purposes and leases from the database, durations from its own clock."""
+"""Observer of the monitor: rooms from LiveKit, purposes and leases from the database, durations from its own clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_LEASE: Final = LeaseRow("", 0, None, None, 0, Health())
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One room with everything an act on it may need."""
+    """View of one room, with all that an action on it may need."""
 
     seen: SeenRoom
     wanted: Wanted | None
@@ -35,9 +35,9 @@ class View:
     participants: tuple[Participant, ...]
     lease: LeaseRow
     over: tuple[Participant, ...] = ()
-    """Humans whose session has ended, with a token that LiveKit still takes: not among the participants."""
+    """Humans whose session has ended but whose token LiveKit still accepts; not in `participants`."""
     workers: frozenset[str] = frozenset()
-    """Those that take jobs of this room."""
+    """Workers that take this room's job."""
 
     @property
     def humans(self) -> tuple[Participant, ...]:
@@ -45,7 +45,7 @@ class View:
 
 
 class Observer:
-    """Remembers durations only. `now` is monotonic, `clock` tells the time of day that the database holds."""
+    """Observer that remembers durations only. `now` is monotonic, `clock` is the wall clock of the database's times."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Observer:
         self._hands: dict[str, bool] = {}
 
     async def pulse(self, now: float) -> None:
-        """Whether others can write is judged by whether we can."""
+        """Writes once: whether lease holders can write to the database is judged by whether we can."""
         try:
             await self._repository.pulse()
         except Temporary:
@@ -82,7 +82,7 @@ class Observer:
         self._liveness.wrote(now)
 
     async def given_up(self) -> set[str]:
-        """Rooms whose agent left or died since they were looked at: nobody tells, and LiveKit takes its time."""
+        """Rooms whose lease became free since the last look: no event says so, and LiveKit reports it late."""
         gone = await self._leases.free(self._held) if self._held else set()
         self._held -= gone
         return gone
@@ -98,7 +98,7 @@ class Observer:
         return await self._views(names, await self._livekit.rooms(names), now)
 
     async def _views(self, names: set[str], listed: list[LiveRoom], now: float) -> list[View]:
-        """Participants first, the database second: room_health says why."""
+        """Lists participants first and reads leases second; lifecycle/room_health.py says why."""
         live = {room.name: room for room in listed}
         ours = {room.name for room in listed if await self._is_ours(room)}
         present = await self._present(sorted(names), live)
@@ -109,7 +109,7 @@ class Observer:
         views = []
         for name, everybody in present.items():
             if name not in ours and name not in records:
-                continue  # somebody else's
+                continue  # not a room of ours
             self._known.add(name)
             found = tuple(p for p in everybody if not _is_over(p, over))
             late = tuple(p for p in everybody if _is_over(p, over))
@@ -131,7 +131,7 @@ class Observer:
         return room.metadata is not None and room.metadata.installation == await self._repository.installation()
 
     async def _present(self, names: list[str], live: Mapping[str, LiveRoom]) -> dict[str, tuple[Participant, ...]]:
-        """A room that could not be listed is left out: nothing is decided about it."""
+        """Without the rooms that could not be listed: nothing is decided about them."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def list_one(name: str) -> tuple[Participant, ...] | None:
@@ -188,7 +188,7 @@ class Observer:
         )
 
     def _claimed_at(self, record: RoomRecord, clock: float, now: float) -> float:
-        """When we first saw this claim; the time of day only helps an observer that has just started."""
+        """When we first saw this claim; only an observer that has just started uses the wall clock."""
         claims, at = self._claims.get(record.name, (-1, 0.0))
         if claims == record.claims:
             return at
@@ -198,7 +198,7 @@ class Observer:
         return at
 
     async def workers_changed(self, now: float) -> bool:
-        """Whether rooms that wait for a worker are worth a look."""
+        """Whether a worker came or went, or became full or free: rooms that wait for one are then looked at."""
         living = {
             worker.name: worker.active < worker.capacity
             for worker in self._living(await self._worker_registry.all(), now)

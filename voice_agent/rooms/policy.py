@@ -1,4 +1,4 @@
-"""A policy is three values: what a room is keyed by, whether an agent stays in it when empty, when it closes."""
+"""Room policies: the key of a room, whether an agent stays in it when it is empty, whether it closes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class RoomKeyParts:
 class Policy:
     key: Callable[[RoomKeyParts], str]
     agent_when_empty: bool
-    """An agent belongs into the room whether or not anybody is there."""
+    """An agent stays in the room without a human, too."""
     closes: bool
-    """Closed when nobody has been there for the validity of a session."""
+    """The room closes after a session's validity without a human."""
 
 
 def _user_of(parts: RoomKeyParts) -> str:
-    """The same user of two businesses is two people. No id has a slash."""
+    """The same user id in two businesses is two people. No id has a slash."""
     if not parts.business_id:
         return parts.user_id
     both = f"/{parts.business_id}/{parts.user_id}"
@@ -36,7 +36,7 @@ def _user_of(parts: RoomKeyParts) -> str:
 
 
 _USER_CHARS: Final = 160
-"""What a key has left beside the longest agent id."""
+"""Characters left in a key beside the longest agent id."""
 
 POLICIES: Final = {
     RoomPolicy.SESSION: Policy(lambda p: f"session:{p.session_id}", agent_when_empty=False, closes=True),

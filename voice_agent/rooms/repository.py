@@ -1,4 +1,4 @@
-"""The book of our rooms. Every act on a room is claimed here by one atomic statement, so any number may act."""
+"""Room repository: rooms and the claims of acts on them. A claim is one atomic statement, so any number may compete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voice_agent.rooms.tables import installation, leases, rooms
 from voice_agent.storage.database import Database, insert_if_absent
 
 EXPECTED_FOR: Final = 60.0
-"""After a session was opened its visitor is expected for this long: the agent is asked for meanwhile."""
+"""Seconds for which a caller is expected after a session was opened or resumed: an agent is dispatched meanwhile."""
 _KEPT_FAILURES: Final = 16
 
 
@@ -43,7 +43,7 @@ class RoomRepository:
         self._installation = ""
 
     async def installation(self) -> str:
-        """The name this installation was given when it first ran."""
+        """The name given to this installation when it first ran."""
         if self._installation:
             return self._installation
         async with self._database.begin() as connection:
@@ -53,12 +53,12 @@ class RoomRepository:
         return self._installation
 
     async def pulse(self) -> None:
-        """A write like every other: when it succeeds, the holders of leases can write too."""
+        """A write like any other: when it succeeds, lease holders can write, too."""
         async with self._database.begin() as connection:
             await connection.execute(update(installation).values(pulse=installation.c.pulse + 1))
 
     async def open(self, policy: RoomPolicy, parts: RoomKeyParts, job: JobMetadata) -> RoomRecord:
-        """The room for this purpose: the one there is, or a new one under the name the job proposes."""
+        """The open room with this key, else a new one under the name that the job proposes."""
         now = self._clock()
         key = POLICIES[policy].key(parts)
         row = {
@@ -85,7 +85,7 @@ class RoomRepository:
             return _record((await connection.execute(wanted)).one())
 
     async def expect(self, room: str) -> RoomRecord | None:
-        """Somebody is coming back. None: the room is closed for good."""
+        """A caller is about to return. None: the room is closed for good."""
         now = self._clock()
         change = update(rooms).where(rooms.c.name == room, rooms.c.closed_at.is_(None))
         async with self._database.begin() as connection:
@@ -94,12 +94,12 @@ class RoomRepository:
         return None if row is None else _record(row)
 
     async def expect_nobody(self, room: str) -> None:
-        """Who comes all the same is served when they are there."""
+        """No caller is expected; one who comes all the same is served on arrival."""
         async with self._database.begin() as connection:
             await connection.execute(update(rooms).where(rooms.c.name == room).values(wanted_until=self._clock()))
 
     async def rebind(self, room: str, job: JobMetadata) -> None:
-        """Whoever is asked for from now on is asked to be this one."""
+        """Replaces the metadata of future dispatches to this room."""
         async with self._database.begin() as connection:
             values = {"job": job.model_dump(mode="json")}
             await connection.execute(update(rooms).where(rooms.c.name == room).values(values))
@@ -120,7 +120,7 @@ class RoomRepository:
             return {row.name: _record(row) for row in await connection.execute(query)}
 
     async def claim_dispatch(self, room: RoomRecord) -> bool:
-        """One winner, however many saw the same room: the others find `claims` moved, and the cooldown begun."""
+        """One winner among all observers of a room: for the others `claims` has moved and the cooldown has begun."""
         change = (
             update(rooms)
             .where(rooms.c.name == room.name, rooms.c.claims == room.claims, rooms.c.closed_at.is_(None))
@@ -153,7 +153,7 @@ class RoomRepository:
             await connection.execute(update(rooms).where(rooms.c.name == room).values(last_human_at=self._clock()))
 
     async def close_if_unused(self, room: str, validity: float) -> bool:
-        """False: somebody is expected or was here meanwhile."""
+        """False: a caller is expected or was here meanwhile."""
         now = self._clock()
         change = (
             update(rooms)
@@ -171,7 +171,7 @@ class RoomRepository:
 
 
 async def _rekey(connection: AsyncConnection, key: str, parts: RoomKeyParts) -> None:
-    """A room of a version whose key did not say the business: it goes on as that of the business it was opened for."""
+    """Adds the business to the key of a room from a version whose keys lacked it: that of the stored job."""
     before = rooms.c.key == POLICIES[RoomPolicy.RESIDENT].key(replace(parts, business_id=""))
     job = (await connection.execute(select(rooms.c.job).where(before))).scalar_one_or_none()
     if job is not None and job.get("business_id") == parts.business_id:

@@ -1,7 +1,8 @@
-"""Deletes what is kept about conversations after VOICE_TRANSCRIPT_DAYS. Facts stay until a person deletes them.
+"""Retention: deletes records of conversations after VOICE_TRANSCRIPT_DAYS. Facts stay until a person deletes them.
 
 Never deleted: a turn that Letta is to get, a session that can be resumed, an open room, and the thread of a room that
-is kept. Sessions and rooms count from the last human, turns and snapshots from when they were made.
+is kept. The age of sessions counts from their end or last human, that of rooms from their closing, that of turns and
+snapshots from when they were made.
 """
 
 from __future__ import annotations
@@ -30,32 +31,32 @@ from voice_agent.storage.database import Database
 
 _EVERY: Final = 3600.0
 _WORKER_SILENT_FOR: Final = 3600.0
-"""A worker moves its beat every few seconds, and one that is deleted by mistake announces itself again."""
+"""A worker moves its beat every few seconds, and one deleted by mistake announces itself again."""
 _FEW: Final = 500
-"""SQLite takes no more than some thousand values at once."""
+"""SQLite takes at most some thousand values in one statement."""
 
 Which = tuple[Table, ColumnElement[bool]]
 
 
 class Retention:
     def __init__(self, settings: Settings, database: Database, now: Callable[[], float] = time.monotonic) -> None:
-        """`now` only measures how long something has lasted."""
+        """`now` only measures durations."""
         self._settings = settings
         self._database = database
         self._now = now
         self._due_at = now()
         self._beats: dict[str, tuple[int, float]] = {}
-        """Of each worker: its beat, and since when it has stood still."""
+        """Worker → its beat, and since when it has not moved."""
 
     async def run_due(self) -> None:
-        """Once an hour; in between it costs nothing."""
+        """Runs at most once an hour; a call in between costs nothing."""
         if self._now() >= self._due_at:
             self._due_at = self._now() + _EVERY
             await self.run()
 
     async def run(self) -> None:
         for table, old in self._old():
-            async with self._database.begin() as connection:  # each alone: nobody waits for all of them
+            async with self._database.begin() as connection:  # each alone: no other writer waits for all
                 await connection.execute(delete(table).where(old))
         async with self._database.begin() as connection:
             for keys in _few(await self._unused_threads(connection)):
@@ -66,7 +67,7 @@ class Retention:
         await asyncio.to_thread(self._delete_logs)
 
     async def overdue(self) -> dict[str, int]:
-        """How many of what are older than they may be, where there are any."""
+        """Counts of records that are older than allowed, by kind; without zeros."""
         found: dict[str, int] = {}
         async with self._database.read() as connection:
             for table, old in self._old():
@@ -76,7 +77,7 @@ class Retention:
         return {what: count for what, count in found.items() if count}
 
     def _old(self) -> Sequence[Which]:
-        """Rows of a room go after it: a lease without its room is nobody's."""
+        """Leases come after rooms: a lease goes once its room is gone."""
         kept = timedelta(days=self._settings.transcript_days)
         said_before = clock.now() - kept
         seen_before = time.time() - max(kept.total_seconds(), self._settings.session_validity)
@@ -89,13 +90,13 @@ class Retention:
         )
 
     async def _unused_threads(self, connection: AsyncConnection) -> list[str]:
-        """Without a turn and without a room. What is still to be done in Letta for one keeps it."""
+        """Threads without a turn, a room and pending work in Letta."""
         idle = (threads.c.rewrite == Rewrite.NOTHING) & threads.c.old_conversation_id.is_(None)
         there = (await connection.scalars(select(threads.c.thread).where(idle))).all()
         used = set((await connection.scalars(select(turns.c.thread).distinct())).all())
         for job in await connection.scalars(select(rooms.c.job)):
             used |= _thread_of(job)
-        # The row of a person's own conversation begins with its thread (memory/threads.py).
+        # The key of a person's own conversation begins with its thread (memory/threads.py).
         beginnings = {thread[:THREAD_CHARS] for thread in used}
         return [key for key in there if key not in used and key.rpartition("#")[0] not in beginnings]
 
@@ -109,7 +110,7 @@ class Retention:
         return [name for name, (_, since) in self._beats.items() if now - since >= _WORKER_SILENT_FOR]
 
     def _old_logs(self) -> list[Path]:
-        """Rotated ones only: somebody writes into the others."""
+        """Rotated files only: the others are being written to."""
         limit = datetime.now(UTC).timestamp() - timedelta(days=self._settings.transcript_days).total_seconds()
         rotated = (path for path in self._settings.reconnect_log.parent.glob("*.*.*") if path.suffix[1:].isdigit())
         return [path for path in rotated if path.is_file() and path.stat().st_mtime < limit]
@@ -122,7 +123,7 @@ class Retention:
 def _thread_of(job: Any) -> set[str]:
     try:
         return {room_thread(JobMetadata.model_validate(job))}
-    except ValidationError:  # of another version: no job of ours takes it
+    except ValidationError:  # of another version: our jobs refuse it
         return set()
 
 

@@ -1,4 +1,4 @@
-"""Orders of the control plane to an agent, sealed: a message in a room without a visible sender proves nothing."""
+"""Signed messages from the control plane to an agent: a data packet without a sending participant proves nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sign(order: ControlMessage, room: str, secret: str) -> bytes:
 
 
 def verify(data: bytes, room: str, secret: str) -> ControlMessage | None:
-    """None: not from us, or not for this room."""
+    """None: not signed by us, or not for this room."""
     try:
         envelope = json.loads(data)
         body, found = str(envelope["body"]), str(envelope["seal"])

@@ -1,4 +1,4 @@
-"""Rooms with their dispatch claims, and leases. Times are seconds since the epoch; none decides who owns a room."""
+"""Tables of rooms, leases, workers and the installation. Times are Unix seconds; none decides who holds a room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ rooms = Table(
     "rooms",
     metadata,
     Column("name", String(64), primary_key=True),
-    # What the room is for; empty once closed, so that the next visitor gets a new room.
+    # See rooms/policy.py; NULL once closed, so that the next caller gets a new room.
     Column("key", String(300), unique=True),
     Column("policy", String(16), nullable=False),
     Column("job", JSON, nullable=False),
@@ -18,7 +18,7 @@ rooms = Table(
     Column("wanted_until", Double, nullable=False),
     Column("last_human_at", Double, nullable=False),
     Column("closed_at", Double),
-    # Counts up with every claimed dispatch and never back: what a claim compares itself with.
+    # Grows with every claimed dispatch and never falls: a claim compares itself with it.
     Column("claims", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("claimed_at", Double, nullable=False),
@@ -47,7 +47,7 @@ workers = Table(
     Column("capacity", Integer, nullable=False),
     Column("active", Integer, nullable=False),
     Column("beat", Integer, nullable=False),
-    # Whom it takes jobs for; empty: all, or a version that did not say it.
+    # The worker's scope; empty: all, or a version that did not tell its scope.
     Column("agent_name", String(128), nullable=False, server_default=""),
     Column("roles", JSON, nullable=False, server_default="[]"),
     Column("businesses", JSON, nullable=False, server_default="[]"),
@@ -58,7 +58,7 @@ installation = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(64), nullable=False),
-    # Moved by every monitor's pass: shows the monitor that its own writes succeed.
+    # Moved by every monitor each LEASE_RENEWAL seconds, to see that its own writes succeed.
     Column("pulse", Integer, nullable=False),
 )
 """One row: this installation."""

@@ -1,4 +1,4 @@
-"""The roll of workers: LiveKit tells nobody who could take which job, so workers say it themselves."""
+"""Worker registry: LiveKit does not tell which worker could take which job, so workers register their scope here."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _UNREGISTERED_LOOK: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class WorkerScope:
-    """Which jobs a worker takes. Empty sets: all."""
+    """Scope of a worker: the jobs it takes. Empty sets: all."""
 
     roles: frozenset[str] = frozenset()
     businesses: frozenset[str] = frozenset()
     agent_name: str = ""
-    """LiveKit offers it jobs of this name only. Empty: not known."""
+    """LiveKit offers it jobs of this agent name only. Empty: unknown."""
 
     @classmethod
     def of(cls, settings: Settings) -> WorkerScope:
@@ -50,7 +50,7 @@ class WorkerRow:
     worker_scope: WorkerScope = EVERYBODY
 
     def takes(self, job: JobMetadata, agent_name: str) -> bool:
-        """Whether a job that is dispatched under this name reaches it and is not refused, seats apart."""
+        """Whether a job dispatched under this agent name reaches it and is not refused, free seats apart."""
         return self.worker_scope.agent_name in ("", agent_name) and self.worker_scope.serves(job)
 
 
@@ -73,7 +73,7 @@ class WorkerRegistry:
             await connection.execute(change.values(**told, beat=workers.c.beat + 1))
 
     async def deregister(self, name: str) -> None:
-        """It stopped, or died."""
+        """After the worker stopped or died."""
         async with self._database.begin() as connection:
             await connection.execute(delete(workers).where(workers.c.name == name))
 
@@ -88,7 +88,7 @@ class WorkerRegistry:
         try:
             while True:
                 count = active()
-                with suppress(Temporary):  # the next beat comes soon; silence is what the monitor should see meanwhile
+                with suppress(Temporary):  # the next beat comes soon, and meanwhile the monitor should see silence
                     if count is not None:
                         await self.announce(name, capacity, count, worker_scope)
                 await asyncio.sleep(_UNREGISTERED_LOOK if count is None else LEASE_RENEWAL)

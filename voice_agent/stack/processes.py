@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 RUN_MARK: Final = "_VOICE_STACK_RUN"
 SERVICE_MARK: Final = "_VOICE_STACK_PART"
-"""Both are put into the environment of every process we start, and are inherited by whatever it starts."""
+PROCESS_MARK: Final = "_VOICE_STACK_PROCESS"
+"""All three are put into the environment of every process we start, and are inherited by whatever it starts. The last
+one tells a service's process from the one that is to replace it."""
 CLOCK_SLACK: Final = 2.0
 """The start time is derived from the boot time, which moves a little when the clock is set."""
 
@@ -44,7 +46,7 @@ class Identity(BaseModel):
             return None
 
 
-def marked(run: str, service: str | None = None) -> list[psutil.Process]:
+def marked(run: str, service: str | None = None, process_mark: str | None = None) -> list[psutil.Process]:
     """What carries the mark of this run, children of children included."""
     found = []
     for process in psutil.process_iter():
@@ -54,7 +56,11 @@ def marked(run: str, service: str | None = None) -> list[psutil.Process]:
             environment = process.environ()
         except (psutil.Error, OSError):
             continue  # gone meanwhile, or another user's: not ours either way
-        if environment.get(RUN_MARK) == run and service in (None, environment.get(SERVICE_MARK)):
+        if (
+            environment.get(RUN_MARK) == run
+            and service in (None, environment.get(SERVICE_MARK))
+            and process_mark in (None, environment.get(PROCESS_MARK))
+        ):
             found.append(process)
     return found
 

@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import signal
+import uuid
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from voice_agent.errors import Code, Permanent, VoiceAgentError
-from voice_agent.stack.processes import RUN_MARK, SERVICE_MARK, Identity, end, marked
+from voice_agent.stack.processes import PROCESS_MARK, RUN_MARK, SERVICE_MARK, Identity, end, marked
 from voice_agent.stack.services import Service
 from voice_agent.stack.state import Phase, ServiceState
 from voice_agent.stack.subprocess_utils import Report
@@ -22,13 +23,15 @@ from voice_agent.stack.subprocess_utils import Report
 PROBE_EVERY: Final = 0.25
 BACK_OFF: Final = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Pauses before restarts, none before the first: somebody may be waiting. A crash more and the service is given up."""
+STANDBY_AFTER: Final = 5.0
+"""Seconds after a service was ready: what it was started for comes before the imports of its standby."""
 STABLE_AFTER: Final = 10.0
 """A service that was ready for this long starts counting anew: what breaks now is not why it broke before."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What all keepers of one run share."""
+    """What all runners of one run share."""
 
     mark: str
     logs: Path
@@ -38,8 +41,15 @@ class Run:
     back_off: Sequence[float] = BACK_OFF
 
 
+@dataclass(frozen=True)
+class Spawned:
+    process: Process
+    mark: str
+    """PROCESS_MARK of it and of whatever it starts."""
+
+
 class ServiceRunner:
-    """Owns the process of one service and its state. `keep()` is its task, `stop()` its end."""
+    """Owns the process of one service, its standby and its state. `run()` is its task, `stop()` its end."""
 
     def __init__(self, service: Service, run: Run, needs: Sequence[ServiceRunner]) -> None:
         self.service = service
@@ -53,7 +63,8 @@ class ServiceRunner:
         self._run = run
         self._log = run.logs / f"{service.name}.log"
         self._needs = needs
-        self._process: Process | None = None
+        self._spawned: Spawned | None = None
+        self._standby: Spawned | None = None
         self._ready_at = -math.inf
 
     async def run(self) -> None:
@@ -88,11 +99,12 @@ class ServiceRunner:
         try:
             if self.service.prepare:
                 await self.service.prepare()
-            process = await self._spawn()
+            spawned = await self._start()
         except VoiceAgentError as error:
             return error.message
         except OSError as error:
             return f"it cannot be started: {error}"
+        process = spawned.process
         exited = asyncio.create_task(process.wait(), name=f"{self.service.name} exit")
         probing = asyncio.create_task(self._until_ready(), name=f"{self.service.name} readiness")
         try:
@@ -104,14 +116,14 @@ class ServiceRunner:
             if exited not in done:
                 probing.result()
                 self._became_ready(began)
-                await exited
+                await self._with_standby(exited)
             return how_it_ended(process.returncode)
         finally:
             for task in (exited, probing):
                 task.cancel()
             await asyncio.gather(exited, probing, return_exceptions=True)
             if not _cancelling():
-                await self._clean_up(process)
+                await self._clean_up(spawned)
 
     async def _watch_theirs(self, began: float) -> str:
         try:
@@ -128,7 +140,7 @@ class ServiceRunner:
         took = round(self._ready_at - began, 1)
         self._set(Phase.READY, ready_after_s=took, detail=detail)
         self.ready.set()
-        who = f"pid {self._process.pid}" if self._process else self.service.where
+        who = f"pid {self._spawned.process.pid}" if self._spawned else self.service.where
         self._run.report(f"{self.service.name} {self.service.version}: ready after {took} s ({who})")
 
     async def _until_ready(self) -> None:
@@ -136,40 +148,69 @@ class ServiceRunner:
             self.state.detail = trouble
             await asyncio.sleep(PROBE_EVERY)
 
-    async def _spawn(self) -> Process:
+    async def _start(self) -> Spawned:
+        """The standby, if there is one that lives."""
+        standby, self._standby = self._standby, None
+        if standby is not None and standby.process.returncode is None:
+            spawned = standby
+            assert standby.process.stdin is not None
+            standby.process.stdin.write(b"\n")
+            standby.process.stdin.close()
+        else:
+            spawned = await self._spawn(self.service.command, asyncio.subprocess.DEVNULL)
+        self._spawned = spawned
+        self._set(Phase.STARTING, process=Identity.of(spawned.process.pid))
+        return spawned
+
+    async def _with_standby(self, exited: asyncio.Task[int]) -> None:
+        """Until the process has ended; meanwhile another one makes its imports."""
+        await asyncio.wait({exited}, timeout=STANDBY_AFTER)
+        if self.service.standby and self._standby is None and not exited.done():
+            with contextlib.suppress(OSError):  # without one a restart takes longer
+                self._standby = await self._spawn(self.service.standby, asyncio.subprocess.PIPE)
+        await exited
+
+    async def _spawn(self, command: Sequence[str], stdin: int) -> Spawned:
+        mark = uuid.uuid4().hex
+        marks = {RUN_MARK: self._run.mark, SERVICE_MARK: self.service.name, PROCESS_MARK: mark}
         with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *self.service.command,
+                *command,
                 cwd=self.service.directory,
-                env={**self.service.environment(), RUN_MARK: self._run.mark, SERVICE_MARK: self.service.name},
-                stdin=asyncio.subprocess.DEVNULL,
+                env={**self.service.environment(), **marks},
+                stdin=stdin,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 **(self.service.account.as_arguments() if self.service.account else {}),
             )
-        self._process = process
-        self._set(Phase.STARTING, process=Identity.of(process.pid))
-        return process
+        return Spawned(process, mark)
 
-    async def _clean_up(self, process: Process) -> None:
+    async def _clean_up(self, spawned: Spawned) -> None:
         """After a life that ended by itself or was too slow: nothing of it may stay in the way of the next one."""
         self.ready.clear()
-        await self._end(process)
-        self._process = None
-        self._run.died(self.service, process.pid, process.returncode)
+        await self._end(spawned)
+        self._spawned = None
+        self._run.died(self.service, spawned.process.pid, spawned.process.returncode)
 
     async def stop(self) -> None:
-        if self._process:
+        standby, self._standby = self._standby, None
+        if standby is not None:
+            assert standby.process.stdin is not None
+            standby.process.stdin.close()  # it ends with its input
+        if self._spawned:
             began = asyncio.get_running_loop().time()
-            await self._end(self._process)
-            self._process = None
+            await self._end(self._spawned)
+            self._spawned = None
             took = asyncio.get_running_loop().time() - began
             self._run.report(f"{self.service.name}: stopped after {took:.1f} s")
+        if standby is not None:
+            await self._end(standby)
         self.ready.clear()
         self._set(Phase.STOPPED)
 
-    async def _end(self, process: Process) -> None:
+    async def _end(self, spawned: Spawned) -> None:
+        process = spawned.process
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(self.service.stop_signal)
@@ -180,7 +221,7 @@ class ServiceRunner:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
-        await asyncio.to_thread(end, marked(self._run.mark, self.service.name), 3.0)
+        await asyncio.to_thread(end, marked(self._run.mark, self.service.name, spawned.mark), 3.0)
 
     def _set(self, phase: Phase, **changes: object) -> None:
         process = changes.pop("process", self.state.process if phase in (Phase.READY, Phase.STARTING) else None)

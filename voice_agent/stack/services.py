@@ -16,6 +16,7 @@ from voice_agent.addresses import in_url, reachable
 from voice_agent.settings import Settings
 from voice_agent.stack import letta, livekit, postgres, readiness
 from voice_agent.stack.subprocess_utils import Account
+from voice_agent.standby import OPTION
 
 _GOODBYES: Final = 20.0
 """Seconds for every conversation of a worker to bring its last turn into the outbox."""
@@ -50,6 +51,8 @@ class Service:
     stop_within: float = 10.0
     holds_leases: bool = False
     """Its exit is told to serve, which frees what it held."""
+    standby: tuple[str, ...] = ()
+    """Command of a process that waits to replace it; empty: none."""
     where: str = ""
 
     @property
@@ -131,13 +134,17 @@ def _their_livekit(settings: Settings) -> Service:
     return Service(name="livekit", version="yours", probe=probe, where=url, ready_within=30.0)
 
 
-def _own(settings: Settings, name: str, *command: str, port: Port, path: str, **more: object) -> Service:
+def _own(
+    settings: Settings, name: str, *command: str, port: Port, path: str, standby: bool = False, **more: object
+) -> Service:
+    command_line = (sys.executable, "-m", "voice_agent.cli", *command)
     where = f"http://{in_url(reachable(port.host))}:{port.number}"
     own = {"PYTHONUNBUFFERED": "1", port.setting: str(port.number)}
     return Service(
         name=name,
         version=version("voice-agent"),
-        command=(sys.executable, "-m", "voice_agent.cli", *command),
+        command=command_line,
+        standby=(*command_line, OPTION) if standby and settings.standby else (),
         environment=lambda: os.environ | settings.as_environment() | own,
         directory=settings.home,
         ports=(port,),
@@ -153,7 +160,7 @@ def _models(settings: Settings) -> Service:
 
 def _serve(settings: Settings) -> Service:
     port = Port(settings.port, "VOICE_PORT", host=settings.host)
-    return _own(settings, "serve", "serve", port=port, path="/health", needs=("livekit",))
+    return _own(settings, "serve", "serve", port=port, path="/health", needs=("livekit",), standby=True)
 
 
 def _worker(settings: Settings, number: int) -> Service:
@@ -162,4 +169,5 @@ def _worker(settings: Settings, number: int) -> Service:
     # Not `serve`: each takes seconds to start, and where both have died somebody is waiting.
     needs = ("livekit",)
     patience = _GOODBYES + settings.worker_drain
-    return _own(settings, name, "worker", port=port, path="/", needs=needs, holds_leases=True, stop_within=patience)
+    more = {"needs": needs, "holds_leases": True, "stop_within": patience}
+    return _own(settings, name, "worker", port=port, path="/", standby=True, **more)

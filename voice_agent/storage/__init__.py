@@ -1,4 +1,4 @@
-"""The database every part shares, and its schema."""
+"""Database that all parts share, and its schema."""
 
 from voice_agent.storage.database import Database, metadata
 from voice_agent.storage.schema import upgrade

@@ -1,4 +1,4 @@
-"""One engine for the registry, the rooms and the outbox: SQLite by default, Postgres by URL."""
+"""Database engine that all parts share: SQLite by default, Postgres by URL."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ metadata = MetaData(
 )
 
 SYNCHRONOUS = "FULL"
-"""Of SQLite: what is committed outlives a power cut. The death of a process loses nothing either way."""
+"""Of SQLite: a commit survives a power cut. The death of a process loses nothing either way."""
 _POSTGRES_WRITERS = 1024  # the pool is the limit
 _READ = {"voice_agent_read": True}
 
 
 class Database:
-    """Owns the engine. `begin()` is one transaction that may write, `read()` one that does not."""
+    """Owner of the engine. `begin()` is one transaction that may write, `read()` one that does not."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.url.database and self.is_sqlite:
             _create_private(self.url.database)
-        # No connection to a file is ever lost; asking it first would be a third of what a short query costs.
+        # A connection to a file is never lost; testing it first would be a third of the cost of a short query.
         opens = {"async_creator_fn": _open_sqlite} if self.is_sqlite else {}
         self.engine: AsyncEngine = create_async_engine(self.url, pool_pre_ping=not self.is_sqlite, connect_args=opens)
-        # SQLite has one writer. Ours queue here, in order; in SQLite itself they would wake each other up in a race.
+        # SQLite has one writer. Ours queue here, in order; inside SQLite they would race whenever the lock is free.
         self._writers = asyncio.Semaphore(1 if self.is_sqlite else _POSTGRES_WRITERS)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _sqlite_pragmas)
@@ -61,7 +61,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Sees the last commit and waits for no writer: a locked database still answers."""
+        """Sees the last commit and waits for no writer: it works while the database is locked."""
         async with _translated(), self.engine.execution_options(**_READ).connect() as connection, connection.begin():
             yield connection
 
@@ -74,11 +74,11 @@ class Database:
 
 
 def _create_private(database: str) -> None:
-    """What SQLite puts beside the file (its WAL) gets the file's mode."""
+    """Creates the file with its mode: the files that SQLite puts beside it (its WAL) get the same one."""
     if database == ":memory:" or database.startswith("file:"):
         return
     path = Path(database)
-    with suppress(OSError):  # said by the first connection, with what to do
+    with suppress(OSError):  # the first connection reports it, with a remedy
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
 
@@ -114,7 +114,7 @@ def _away(error: BaseException) -> Temporary:
 
 
 class _SqliteConnection(aiosqlite.Connection):
-    """Knows when its thread has been told to end."""
+    """SQLite connection that knows when its thread has been told to end."""
 
     stopping: asyncio.Future[Any] | None = None
 
@@ -124,10 +124,10 @@ class _SqliteConnection(aiosqlite.Connection):
 
 
 async def _open_sqlite(*arguments: Any, **options: Any) -> aiosqlite.Connection:
-    """One that cannot be opened leaves no thread behind: it would answer to a loop that is closed by then, and print a
-    traceback."""
+    """A connection that cannot be opened leaves no thread behind: it would answer to a loop that is closed by then, and
+    print a traceback."""
     connection = _SqliteConnection(partial(sqlite3.connect, *arguments, **options), 64)
-    connection._thread.daemon = True  # as SQLAlchemy has it
+    connection._thread.daemon = True  # as in SQLAlchemy
     try:
         return await connection
     except sqlite3.Error:
@@ -137,7 +137,7 @@ async def _open_sqlite(*arguments: Any, **options: Any) -> aiosqlite.Connection:
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    # The driver's own transaction handling would let two readers deadlock on upgrade: we say BEGIN IMMEDIATE ourselves.
+    # The driver's own transaction handling would let two readers deadlock on upgrade, so we send BEGIN IMMEDIATE.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("busy_timeout=10000", "journal_mode=WAL", f"synchronous={SYNCHRONOUS}", "foreign_keys=ON"):
@@ -151,12 +151,12 @@ def _sqlite_begin(connection: Any) -> None:
 
 
 def aware(moment: datetime) -> datetime:
-    """SQLite drops the zone; what we store is UTC."""
+    """SQLite drops the time zone; what we store is UTC."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def insert_if_absent(database: Database, table: Table, row: Mapping[str, Any]) -> Executable:
-    """INSERT … ON CONFLICT DO NOTHING, which SQL itself does not have."""
+    """INSERT … ON CONFLICT DO NOTHING, which standard SQL does not have."""
     if database.is_sqlite:
         return sqlite.insert(table).values(dict(row)).on_conflict_do_nothing()
     return postgresql.insert(table).values(dict(row)).on_conflict_do_nothing()

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema. Any number of processes may try at once: one does it, the others wait."""
+"""Schema upgrade to the newest version. Any number of processes may call it at once: one does it, the others wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from voice_agent.storage.database import Database
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 7_620_917  # any number; the same for every process of ours
+_LOCK = 7_620_917  # arbitrary; the same for all our processes
 
 
 def migrations(connection: Connection) -> Config:

@@ -1,5 +1,6 @@
-"""What every conversation with an assistant begins with is read before anybody comes: a first question waits for no
-prompt. Only where the brain is the local one, which reads some forty tokens a second."""
+"""Prompt prewarmer of the assistants: puts the prompt that every conversation with an assistant begins with into the
+prompt cache, so that a first question does not wait for it. Only for the local LLM, which reads some forty tokens a
+second."""
 
 from __future__ import annotations
 
@@ -27,11 +28,12 @@ from voice_agent.settings import Settings
 from voice_agent.web.session_service import binding_of
 
 _SOON: Final = 5.0
-"""A conversation came first, or Letta or the model is still starting; whoever speaks with them says what is wrong."""
+"""Pause after a failure: a conversation had priority, or Letta or the model is still starting. Other services report
+what is wrong with them."""
 _SELDOM: Final = 60.0
-"""Agents and their memory change; what is read already costs one request."""
+"""Pause after a success: agents and their memory change, and a cached prompt costs one request."""
 _AT_REST: Final = 960.0
-"""Letta takes tenths of a second to list its agents: the longer nothing changes, the more seldom it is asked."""
+"""Longest pause. Letta takes tenths of a second to list its agents, so the pause grows while nothing changes."""
 
 
 class AgentPrewarmer:
@@ -47,7 +49,7 @@ class AgentPrewarmer:
         self._letta = letta
         self._sleep = sleep
         self._prompts: dict[str, str] = {}
-        """What each agent's conversations begin with, when it was looked at last."""
+        """Agent id → its shared prompt at the last look."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,7 +62,7 @@ class AgentPrewarmer:
             await self._sleep(pause)
 
     async def prepare(self) -> bool:
-        """False: there is nobody yet, or not everybody could be read, which is to be tried again."""
+        """Prewarms all prompts. False: there is no agent yet, or a prompt failed; to be tried again."""
         try:
             agents = (await self._agents.list()).agents
         except VoiceAgentError:
@@ -72,7 +74,7 @@ class AgentPrewarmer:
         return bool(read) and all(read) and await self._check_is_read()
 
     async def _check_is_read(self) -> bool:
-        """What a second look at recalled facts begins with."""
+        """Prewarms the prompt of the second look at recalled facts (memory/recall/second_look.py)."""
         try:
             await prewarm(endpoints.llm(self._settings), messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)
         except VoiceAgentError:
@@ -85,14 +87,14 @@ class AgentPrewarmer:
         except VoiceAgentError:
             return False
         except ValidationError:
-            return True  # nothing can be read; whoever picks the assistant is told what is wrong
+            return True  # no prompt to prewarm; a caller that picks the assistant gets the error
         return True
 
     async def _read(self, agent: AgentBinding) -> None:
         llm_endpoint = endpoints.llm(self._settings, agent.providers.llm)
         if not llm_endpoint.local or agent.reply_path is not ReplyPath.HYBRID:
             return
-        # Who most likely comes: the owner where nobody else can call, else a stranger.
+        # The most likely listener: the owner where only this machine can call, else a stranger.
         listener = Listener.of("" if self._settings.admin_secret else OWNER, agent.audience)
         blocks = listener.of_assistant(await self._letta.load_blocks(agent.letta_agent_id))
         prompt = build_prompt(agent, blocks).text

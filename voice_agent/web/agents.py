@@ -1,4 +1,4 @@
-"""Agents: what a person can pick, and what an administrator saves."""
+"""Agent routes: the list for every caller, changes of saved agents for administrators."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _draft(body: AgentBody) -> AgentDraft:
 
 def _version(if_match: str) -> int:
     text = if_match.strip().removeprefix("W/").strip('"')
-    # What is no version of ours matches none.
+    # An ETag that is not one of ours matches no version.
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 

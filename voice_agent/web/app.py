@@ -1,4 +1,4 @@
-"""The control plane as an ASGI application."""
+"""ASGI application of the control plane."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ from voice_agent.web.services import running
 def create_app(
     settings: Settings, stop: Callable[[Exception], None], clock: Callable[[], float] = time.time
 ) -> FastAPI:
-    """`stop` ends the process: it is called when the monitor ends, which it never should, and with what keeps it from
-    starting. `clock`: the time of day."""
+    """`stop` ends the process: called with the error of an essential task that ended, or of a failed start."""
     require_safe_binding(settings)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A signed assertion: another site vouches for its user, so that nobody becomes an owner by saying so."""
+"""Signed assertion (JWT) with which another site vouches for its user: no caller becomes an owner by a mere claim."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_agent.web.schemas import Vouched
 
 HEADER: Final = "X-Voice-Assertion"
 _SKEW: Final = 300
-"""Seconds that the clocks of two sites may differ."""
+"""Seconds by which the clocks of two sites may differ."""
 
 
 def verified(token: str, secret: str) -> Vouched:

@@ -1,4 +1,4 @@
-"""Who is calling: an administrator, the holder of a session's secret, or anybody."""
+"""Authentication of requests: an administrator, the holder of a session's secret, or an anonymous caller."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from voice_agent.web.services import Services, get_services
 class Caller:
     is_admin: bool
     secret: str
-    """What came as the bearer; empty without one."""
+    """The bearer token; empty without one."""
     address: str
 
 
@@ -28,7 +28,7 @@ SECRET_CHARS: Final = 16
 
 
 def require_safe_binding(settings: Settings) -> None:
-    """Without a secret every caller is an administrator: only this machine may call then."""
+    """Without an admin secret every caller is an administrator, so the server must listen on loopback only."""
     if len(settings.admin_secret) < SECRET_CHARS and not is_loopback(settings.host):
         wrong = f"has fewer than {SECRET_CHARS} characters" if settings.admin_secret else "is not set"
         raise Permanent(
@@ -47,10 +47,10 @@ async def caller(request: Request, services: Annotated[Services, Depends(get_ser
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     secret = secret.strip() if scheme.lower() == "bearer" else ""
     admin_secret = services.settings.admin_secret
-    # Before it is known whether this one is right: who guesses learns nothing from a refusal.
+    # Before the secret is compared: a caller that guesses learns nothing from a refusal.
     if admin_secret and secret and (wait := services.bearers.take(address, secret, time.monotonic())):
         raise _slower("Too many different secrets came from this address.", wait)
-    # On loopback without an admin secret: a bearer is then a session's secret and is held to that session.
+    # On loopback without an admin secret a bearer is a session's secret, with the rights of that session only.
     is_admin = same(secret, admin_secret) if admin_secret else not secret
     return Caller(is_admin, secret, address)
 
@@ -64,12 +64,13 @@ def admin(who: Annotated[Caller, Depends(caller)]) -> Caller:
 
 
 def is_local_owner(who: Caller, settings: Settings) -> bool:
-    """Only this machine may call, and it does. What a proxy passes on from elsewhere is not this machine."""
+    """Whether only this machine may call and the call comes from it. A call that a proxy forwards from elsewhere does
+    not."""
     return not settings.admin_secret and is_loopback(who.address)
 
 
 def livekit_url(request: Request, services: Annotated[Services, Depends(get_services)]) -> str:
-    """What this caller's browser is to connect to."""
+    """The LiveKit URL for this caller's browser."""
     host = host_name(request.headers.get("host", ""))
     return services.settings.livekit_url_for(host, secure=request.url.scheme == "https")
 
@@ -90,6 +91,6 @@ def _slower(message: str, wait: float) -> Temporary:
 
 
 def audit(services: Services, who: Caller, action: str, target: str) -> None:
-    """One line for every change, with who did it; never with what would open anything."""
+    """Logs a change with its caller, never with a secret."""
     by = "admin" if who.is_admin else "session" if who.secret else "anyone"
     services.log.write(LogEvent.AUDIT, action=action, target=target, by=by, address=who.address)

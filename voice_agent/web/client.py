@@ -1,4 +1,4 @@
-"""The command line's way to the running control plane."""
+"""HTTP client of the command line for the running control plane."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DEADLINE = 10.0
 
 
 def ask(settings: Settings, method: str, path: str) -> dict[str, Any]:
-    """Its answer, or its error as ours."""
+    """The answer's JSON; an error answer is raised as our error."""
     headers = {"Authorization": f"Bearer {settings.admin_secret}"} if settings.admin_secret else {}
     url = settings.page_url
     try:

@@ -1,4 +1,4 @@
-"""`voice-agent serve`, and what asks the running one for something: `voice-agent reset`."""
+"""Commands `voice-agent serve` and `voice-agent reset`; the latter calls the running server."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from typing import Annotated
 
 import typer
 
+from voice_agent.standby import Standby, wait_until_needed
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
-    def serve() -> None:
+    def serve(standby: Standby = False) -> None:
         """Run the control plane: the page, the API and the room-health monitor."""
         import gc
 
-        gc.disable()  # nothing here is garbage, and looking through it is a fifth of the time that importing takes
+        gc.disable()  # imports leave no garbage, and collecting takes a fifth of their time
         from voice_agent import settings
         from voice_agent.web.server import serve as run
 
         gc.freeze()
         gc.enable()
+        if standby:
+            wait_until_needed()
         run(settings.load().settings)
 
     @app.command()

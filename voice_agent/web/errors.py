@@ -1,4 +1,4 @@
-"""Every failure leaves as `{"error": {"code", "message", "remedy"}}` with the status its code means."""
+"""Error responses: `{"error": {"code", "message", "remedy"}}` with the HTTP status of the code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATUS: Final = {
     Code.RATE_LIMITED: 429,
     Code.INTERNAL: 500,
 }
-"""What is not here is a part of ours that cannot do its work now: 503."""
+"""Any other code means that a service of ours cannot work now: 503."""
 
 _BY_STATUS: Final = {401: Code.UNAUTHORIZED, 403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 413: Code.TOO_LARGE}
 
@@ -54,7 +54,7 @@ def answer(error: VoiceAgentError) -> JSONResponse:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's OpenAPI: these, and what any route may answer."""
+    """`responses` of a route for OpenAPI: these statuses and those of every route."""
     return {status: {"model": ErrorAnswer} for status in (400, 403, 413, 422, 429, 503, *statuses)}
 
 
@@ -69,7 +69,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def mistake_of_ours(_request: Request, _error: Exception) -> JSONResponse:
-        """It is raised again behind this, and so it is in the log of the server."""
+        """Starlette raises the error again after this answer, so it reaches the server's log."""
         return answer(
             Permanent(Code.INTERNAL, "Something went wrong on our side.", "The log of the server says what it was.")
         )
@@ -84,14 +84,14 @@ def install(app: FastAPI) -> None:
 def _invalid(mistakes: Any) -> JSONResponse:
     first = mistakes[0]
     where = ".".join(str(part) for part in first["loc"])
-    # The value itself is not repeated: it may be a secret, or a script.
+    # The value is not repeated: it may be a secret or a script.
     message = f"{where or 'The request'}: {str(first['msg']).removeprefix('Value error, ')}"
     body = {"error": {"code": str(Code.BAD_REQUEST), "message": message, "remedy": "See /openapi.json."}}
     return JSONResponse(body, status_code=422, headers={"Cache-Control": "no-store"})
 
 
 def malformed_part(error: ValidationError, *where: str) -> RequestValidationError:
-    """What a caller sent and only our own models could judge."""
+    """A 422 for a part of the request that was validated by our own models, after FastAPI's validation."""
     return RequestValidationError([{**mistake, "loc": (*where, *mistake["loc"])} for mistake in error.errors()])
 
 

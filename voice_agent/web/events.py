@@ -1,4 +1,4 @@
-"""The reconnect log as a stream, filtered to what the caller may see."""
+"""Event stream (SSE) of the reconnect log, filtered to what the caller may see."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BACKLOG: Final = 200
 LOOK_BACK: Final = 2 * 1024 * 1024
 """Bytes from the end of the log. Nothing older is read, however large the log is."""
 _LOOK_AGAIN: Final = 0.2
-"""A file tells nobody that it has grown."""
+"""Seconds between polls of the log file."""
 _KEEP_ALIVE: Final = 15.0
 _CHUNK: Final = 256 * 1024
 _POSITION: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
 
 Line = tuple[str, bytes]
-"""The position behind a line, and the line."""
+"""The position after a line, and the line."""
 
 
 @router.get(
@@ -49,7 +49,7 @@ async def events(
     session: Annotated[Id | None, Query()] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
-    """The last events, or with `Last-Event-ID` those after it, and then each as it comes."""
+    """The last events, or with `Last-Event-ID` those after it, then each new one."""
     if session is None:
         admin(who)
     elif not who.is_admin:
@@ -59,7 +59,7 @@ async def events(
 
 
 class _EventStream(StreamingResponse):
-    """Counts as one of the caller's streams for as long as it is being sent."""
+    """Response that counts as one of the caller's streams while it is being sent."""
 
     media_type = "text/event-stream"
 
@@ -74,7 +74,7 @@ class _EventStream(StreamingResponse):
 
 
 class LogTail:
-    """Reads the complete lines of one session (None: of all), from a position on, across one rotation of the file.
+    """Reader of one session's complete lines (None: of all), from a position on, across one rotation of the file.
 
     Each call reads a bounded part of the file and blocks while it does: call it in a thread.
     """
@@ -86,7 +86,7 @@ class LogTail:
         self._inode = self._offset = self._seen = 0
 
     def begin(self, position: str | None) -> list[Line]:
-        """Without a position: the last lines. With one of this log: none, `read` goes on there. Else: none."""
+        """Without a position: the last lines. With one: none; `read` goes on there, or at the end if it is unknown."""
         try:
             with self._path.open("rb") as file:
                 self._inode, size = _identity(file)
@@ -157,7 +157,7 @@ class LogTail:
 
     def _shown(self, line: bytes) -> bool:
         if self._session is not None and self._session.encode() not in line:
-            return False  # most lines are of other sessions: nothing of them is parsed
+            return False  # most lines belong to other sessions and need no parsing
         try:
             entry: Any = json.loads(line)
         except ValueError:
@@ -166,7 +166,7 @@ class LogTail:
 
 
 async def _stream(tail: LogTail, position: str | None, request: Request) -> AsyncIterator[str]:
-    # One piece for each reading: a client that has gone is noticed in between, not written to line by line.
+    # One chunk per read: a client that has disconnected is noticed between two, not after writing line by line.
     yield _written(await asyncio.to_thread(tail.begin, position)) + ": connected\n\n"
     quiet_since = time.monotonic()
     while not await request.is_disconnected():
@@ -189,7 +189,7 @@ def _written(lines: list[Line]) -> str:
 
 
 def _complete(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
-    """The lines that end within these bytes, each with the offset behind it."""
+    """The lines that end within these bytes, each with the offset after it."""
     *lines, _unfinished = data.split(b"\n")
     for line in lines:
         offset += len(line) + 1

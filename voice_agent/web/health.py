@@ -1,4 +1,4 @@
-"""`/health`: this process lives. `/ready`: each part it needs answers."""
+"""Health routes: `/health` says that this process lives, `/ready` whether every service it needs answers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Check(BaseModel):
 class Readiness(BaseModel):
     ready: bool
     checks: dict[str, Check]
-    """The parts this needs, and who hears, thinks and speaks (`stt`, `llm`, `tts`): asked for a word each."""
+    """The services this process needs, and the provider of each role (`stt`, `llm`, `tts`, …), tried with a word."""
 
 
 @router.get("/health")
@@ -68,7 +68,7 @@ async def _readiness(services: Services) -> Readiness:
 
 
 def _providers(services: Services) -> dict[str, Check]:
-    """As they were found last; asking them again takes seconds, and money."""
+    """Results of the last check: a new one takes seconds, and money."""
     if not services.providers.checks:
         waiting = Temporary(Code.NOT_READY, "The providers are being checked.", "Ask again in a moment.")
         return {"providers": Check(ok=False, ms=0.0, error=ErrorBody(**waiting.as_dict()))}

@@ -1,4 +1,4 @@
-"""What is remembered of a person: read, corrected and forgotten, by them or by an administrator."""
+"""Memory routes: facts about a person, read, corrected and forgotten by that person or an administrator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from voice_agent.web.sessions import not_cached
 router = APIRouter(prefix="/people/{person_id}/memory", tags=["people"], dependencies=[Depends(not_cached)])
 
 ME: Final = "me"
-"""Instead of a person id: whoever the bearer belongs to."""
+"""In place of a person id: the person of the bearer token."""
 
 PersonId = Annotated[
     str, StringConstraints(min_length=1, max_length=PERSON_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$"), Path()
@@ -36,7 +36,7 @@ AgentId = Annotated[Id | None, Query()]
 
 
 async def held_person(services: ServicesDep, who: AnyCaller, person_id: PersonId) -> str:
-    """The person id, where this caller may see and change what is remembered of that person."""
+    """The person id, if this caller may read and change that person's memory."""
     if _may_administer(who):
         if person_id != ME:
             return person_id
@@ -60,7 +60,7 @@ HeldPerson = Annotated[str, Depends(held_person)]
 
 @router.get("", responses=documented(401, 404, 410))
 async def read_memory(services: ServicesDep, person: HeldPerson, agent_id: AgentId = None) -> PersonMemory:
-    """Facts, the newest first. Without `agent_id`: of all assistants."""
+    """Facts about a person, the newest first; without `agent_id` those of all assistants."""
     letta_agent_id = await services.agents.letta_agent_id(agent_id) if agent_id else ""
     overview = await MemoryOverview(services.database).of(person, letta_agent_id)
     return PersonMemory(
@@ -76,7 +76,7 @@ async def read_memory(services: ServicesDep, person: HeldPerson, agent_id: Agent
 async def forget_everything(
     services: ServicesDep, who: AnyCaller, person: HeldPerson, agent_id: AgentId = None
 ) -> Forgotten:
-    """Of one assistant; without `agent_id` of all of them."""
+    """Forget everything about a person, in one assistant or, without `agent_id`, in all."""
     if agent_id:
         owners = [Owner(await services.agents.letta_agent_id(agent_id), person)]
     else:
@@ -99,7 +99,7 @@ async def forget_fact(services: ServicesDep, who: AnyCaller, person: HeldPerson,
 async def correct_fact(
     services: ServicesDep, who: AnyCaller, person: HeldPerson, fact_id: Id, body: FactText
 ) -> FactItem:
-    """A new fact in the words of the person; the old one is known as what it replaces."""
+    """Add a new fact in the person's words, which replaces the old one."""
     old = await _fact_of(services, person, fact_id)
     if old.state is not FactState.KNOWN:
         raise Permanent(
@@ -125,12 +125,12 @@ async def correct_fact(
 
 
 def _may_administer(who: Caller) -> bool:
-    # Without an admin secret everybody on this machine is an administrator; what a proxy passes on is not.
+    # Without an admin secret a caller on this machine is an administrator; one forwarded by a proxy is not.
     return who.is_admin and (bool(who.secret) or is_loopback(who.address))
 
 
 async def _person_of_bearer(services: Services, secret: str) -> str | None:
-    """By a browser key or the secret of a session, which opens nothing any more once it is over."""
+    """The person of a browser key or of a session's secret; the secret of a session that is over is refused."""
     if (person := await services.people.resolve(secret)) is not None:
         return person
     session = await services.sessions.by_secret(secret)
@@ -141,7 +141,7 @@ async def _person_of_bearer(services: Services, secret: str) -> str | None:
 
 
 async def _fact_of(services: Services, person: str, fact_id: str) -> Fact:
-    """One of somebody else is answered like one that there never was."""
+    """Another person's fact gets the same answer as one that never existed."""
     fact = await FactStore(services.database).get(fact_id)
     if fact is None or fact.person_id != person or fact.state is FactState.FORGOTTEN:
         raise Permanent(Code.NOT_FOUND, "Nothing of this id is remembered.", "Read the memory again.")

@@ -1,4 +1,4 @@
-"""Every request and answer passes here: where it comes from, how big it is, what a browser may do with the answer."""
+"""Middleware for all requests: checks of host, origin and body size, and security headers of the answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voice_agent.web.errors import answer
 
 MAX_BODY: Final = 256 * 1024
 _OURS: Final = frozenset({"same-origin", "none"})
-"""`Sec-Fetch-Site` of what our page asks for, and of what a person typed."""
+"""`Sec-Fetch-Site` of our page's requests, and of a URL that the user typed."""
 
 
 class RequestGuard:
@@ -51,7 +51,7 @@ class RequestGuard:
     def _check(self, method: str, path: str, headers: Headers) -> None:
         host = headers.get("host", "")
         if not self._is_our_name(_host_of(f"//{host}")):
-            # A page of somebody else whose name was pointed at this machine (DNS rebinding).
+            # A foreign page whose name was made to resolve to this machine (DNS rebinding).
             raise Permanent(
                 Code.FORBIDDEN,
                 "The Host of this request is not a name of this server.",
@@ -64,11 +64,11 @@ class RequestGuard:
             raise _too_large()
 
     def _is_our_name(self, name: str) -> bool:
-        # An address is not looked up in DNS, so it cannot be pointed at this machine.
+        # An IP address needs no DNS, so it cannot be rebound to this machine.
         return is_loopback(name) or name in self._names or (self._any_address and _is_address(name))
 
     def _is_foreign(self, host: str, headers: Headers) -> bool:
-        """A page of another site asks, also without saying so in `Origin`, as for an image."""
+        """Whether a page of another site asks, with `Origin` or without it (as for an image)."""
         origin = headers.get("origin")
         if origin is not None:
             return origin not in self._origins and (not _host_of(origin) or urlsplit(origin).netloc != host)
@@ -76,12 +76,12 @@ class RequestGuard:
 
 
 def _opens_the_page(method: str, path: str, headers: Headers) -> bool:
-    """A link to our page, followed by a person."""
+    """Whether a user follows a link to our page."""
     return method == "GET" and path == "/" and headers.get("sec-fetch-mode") == "navigate"
 
 
 def _host_of(url: str) -> str:
-    """Empty for what is no URL."""
+    """Empty for a malformed URL."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -97,14 +97,14 @@ def _is_address(name: str) -> bool:
 
 
 def _names(settings: Settings) -> frozenset[str]:
-    """Besides those of loopback. Without an admin secret only this machine may call, so there are none."""
+    """Host names of this server besides loopback; none without an admin secret: only this machine may call then."""
     if not settings.admin_secret:
         return frozenset()
     return frozenset({settings.host.lower(), *map(_host_of, allowed_origins(settings))}) - {""}
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Also for bodies that come in chunks and do not say how long they are."""
+    """Bounds the body's size, also of chunked bodies without Content-Length."""
     total = 0
 
     async def read() -> Message:

@@ -1,4 +1,4 @@
-"""The page and its files. Files under a path that holds their hash may be kept for ever; nothing here is secret."""
+"""Page and its static files. A file under a path with the tree's hash may be cached for ever; nothing is secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 
 class Pages:
-    """The tree as it is now; its hash is part of every address in the page."""
+    """Static files as they are now; the hash of all of them is part of every URL in the page."""
 
     def __init__(self, root: Path = STATIC) -> None:
         self.root = root.resolve()

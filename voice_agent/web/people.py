@@ -1,4 +1,4 @@
-"""People who are recognised by a key."""
+"""Route that issues a browser key, by which a person is recognised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ router = APIRouter(tags=["people"])
     responses=documented(429),
 )
 async def create_person(services: ServicesDep, who: AnyCaller) -> NewPerson:
-    """A new person and their key, for clients that want one before the first session."""
+    """Create a person with a browser key, for clients that want one before the first session."""
     issued = await services.people.issue()
     audit(services, who, "person.create", issued.person_id)
     return NewPerson(person_id=issued.person_id, key=issued.key)

@@ -1,4 +1,4 @@
-"""Whether ears, brain and voice really work, known before somebody talks into silence."""
+"""Provider checks: whether STT, LLM, TTS, embeddings and VAD work, known before a caller depends on them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from voice_agent.providers.checks import Check, check_all
 from voice_agent.settings import Settings
 
 _SOON: Final = 10.0
-"""After a failure: models may still be loading, a key may just have been put right."""
+"""Pause after a failure: models may still be loading, or a key may just have been corrected."""
 _SELDOM: Final = 900.0
-"""A check costs a word of each role."""
+"""Pause after a success: a check costs a word of each role."""
 
 
 class ProviderWatch:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.checks: tuple[Check, ...] = ()
-        """Empty until the first ones are done."""
+        """Empty until the first check is done."""
 
     @property
     def failing(self) -> Iterable[Check]:

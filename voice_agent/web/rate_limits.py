@@ -1,4 +1,4 @@
-"""What one address may do: how often something costly, how many secrets it may try, how many streams it may hold."""
+"""Rate limits per address: costly requests per minute, different secrets tried, open event streams."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _REMEMBERED: Final = 10_000
 
 
 class RateLimit:
-    """A bucket for each address, refilled evenly. The least recently seen addresses are forgotten first."""
+    """Token bucket for each address, refilled evenly. The least recently seen addresses are dropped first."""
 
     def __init__(self, per_minute: int) -> None:
         self._capacity = float(per_minute)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str, now: float) -> float:
-        """0.0: go on. Else: seconds until the next one is free."""
+        """0.0: allowed. Else: seconds until the next request is allowed."""
         level, since = self._buckets.pop(address, (self._capacity, now))
         level = min(self._capacity, level + (now - since) * self._capacity / 60.0)
         allowed = level >= 1.0
@@ -35,15 +35,15 @@ BEARERS_PER_MINUTE: Final = 60
 
 
 class BearerLimit:
-    """How many secrets an address may try. One that it has shown before is no try: a crowd of wrong ones keeps nobody
-    out who was in."""
+    """Limit of the secrets an address may try. A secret it has sent before does not count: many wrong ones do not lock
+    out a caller that was in."""
 
     def __init__(self, per_minute: int = BEARERS_PER_MINUTE) -> None:
         self._rate = RateLimit(per_minute)
         self._shown: OrderedDict[bytes, None] = OrderedDict()
 
     def take(self, address: str, secret: str, now: float) -> float:
-        """0.0: look whether it is right. Else: seconds until the next one is looked at."""
+        """0.0: the secret may be checked. Else: seconds until the next one may be."""
         shown = hashlib.sha256(f"{address} {secret}".encode()).digest()
         if shown in self._shown:
             self._shown.move_to_end(shown)
@@ -61,7 +61,7 @@ STREAMS: Final = 128
 
 
 class StreamLimit:
-    """Event streams that are open now: so many for one address, and so many in all."""
+    """Limit of open event streams, for one address and in all."""
 
     def __init__(self, per_address: int = STREAMS_PER_ADDRESS, in_all: int = STREAMS) -> None:
         self._per_address = per_address

@@ -1,4 +1,4 @@
-"""Resets as the control plane sees them: asked for, or caused by who leaves, and acknowledged by the agent's report."""
+"""Resets of agents by the control plane: requested, or caused by a leave, and acknowledged by agent attributes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voice_agent.lifecycle.states import State
 from voice_agent.rooms.livekit import LiveKit, Participant
 
 _LOOK_AGAIN: Final = 0.05
-"""LiveKit tells nobody about a change of attributes but those in the room: we look, with a deadline."""
+"""Seconds between polls: LiveKit reports a change of attributes to participants of the room only."""
 
 
 class Reset(StrEnum):
@@ -25,7 +25,7 @@ class Resets:
         self._livekit = livekit
 
     async def order(self, room: str) -> tuple[Reset, int]:
-        """By hand: whoever is in the room meets a new episode."""
+        """Requests a new episode from the room's agent, whoever is there."""
         agent = _answering(await self._livekit.participants(room))
         if agent is None:
             return Reset.NOT_NEEDED, 0
@@ -33,7 +33,7 @@ class Resets:
         return await self._acknowledged(room, agent)
 
     async def leave(self, room: str, identity: str) -> tuple[Reset, int]:
-        """Takes a person out of the room, which makes the agent reset itself when nobody else is there."""
+        """Removes a person from the room; the agent resets itself when no other human is there."""
         before = await self._livekit.participants(room)
         agent = _answering(before)
         here = [p for p in before if p.is_human]
@@ -46,7 +46,7 @@ class Resets:
         return await self._acknowledged(room, agent)
 
     async def _acknowledged(self, room: str, before: Participant) -> tuple[Reset, int]:
-        # An agent that was seen resetting may have raised its episode already.
+        # An agent seen in RESETTING may have raised its episode already.
         floor = before.episode if before.state == State.RESETTING else before.episode + 1
         try:
             async with asyncio.timeout(LEAVE_WAIT):
@@ -63,6 +63,6 @@ class Resets:
 
 
 def _answering(present: list[Participant]) -> Participant | None:
-    """The ready one; before any is ready, the first that came."""
+    """The ready agent; while none is ready, the first that joined."""
     agents = sorted((p for p in present if p.is_agent), key=lambda p: p.joined_at_ms)
     return next((p for p in agents if p.ready), agents[0] if agents else None)

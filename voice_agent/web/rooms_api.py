@@ -1,4 +1,4 @@
-"""What is going on now: rooms for an administrator, numbers for Prometheus."""
+"""Routes for administrators: open rooms, a room's reset, Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def list_rooms(services: ServicesDep, _who: Admin) -> RoomList:
 
 @router.post("/rooms/{room}/reset", responses=documented(401, 404))
 async def reset_room(services: ServicesDep, who: Admin, room: Id) -> ResetAnswer:
-    """Give the agent of this room a new episode, whoever is there."""
+    """Make the agent of this room start a new episode, whoever is there."""
     if await services.repository.get(room) is None:
         raise Permanent(Code.NOT_FOUND, "This is not one of our rooms.", "GET /rooms lists them.")
     reset, episode = await services.resets.order(room)

@@ -1,4 +1,4 @@
-"""The JSON that callers send and get. Unknown fields are refused, sizes are bounded."""
+"""JSON schemas of requests and answers. Unknown fields of requests are refused, sizes are bounded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from voice_agent.web.errors import ErrorBody
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
 BrowserKey = Annotated[str, StringConstraints(max_length=4096)]
-"""Of any form: a wrong one is answered by a new one, not by an error."""
+"""Of any form: the answer to a wrong key is a new key, not an error."""
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(one_line)]
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(name_of_person)]
-"""Of a person; at most 60 characters, when spaces were put in order."""
+"""Name of a person; at most 60 characters after normalisation."""
 Email = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\s@]+@[^\s@]+$"), AfterValidator(one_line)]
 
 
@@ -56,7 +56,7 @@ class AgentItem(BaseModel):
     available: bool
     default: bool
     resident: bool
-    """It is in its room before anybody comes."""
+    """The agent stays in its room without a human, too."""
     remembers: str
     """A line of its memory; empty for callers without administration rights."""
 
@@ -76,7 +76,7 @@ class LettaStanding(BaseModel):
 class LanguageModel(BaseModel):
     model: str
     small_and_local: bool
-    """It runs on this machine: small, with short and often inexact answers."""
+    """The LLM runs on this machine: small, with short and often inexact answers."""
 
 
 class AgentList(BaseModel):
@@ -84,7 +84,7 @@ class AgentList(BaseModel):
     letta: LettaStanding
     llm: LanguageModel
     providers: list[ErrorBody]
-    """What is wrong with STT, LLM, TTS or embeddings; empty when they work."""
+    """Failures of STT, LLM, TTS, embeddings or VAD; empty when they work."""
 
 
 def agent_item(agent: Agent, default_id: str, *, confidential: bool) -> AgentItem:
@@ -123,7 +123,7 @@ def _shown(agent: Agent, default_id: str) -> dict[str, Any]:
 
 
 class Vouched(_Asked):
-    """What a signed assertion says about a person."""
+    """Claims of a signed assertion about a person."""
 
     user_id: Id
     role: Role
@@ -139,16 +139,16 @@ def _shallow(document: dict[str, Any]) -> dict[str, Any]:
 
 
 _OVERRIDES_DEPTH: Final = 32
-"""What follows walks through it with recursion."""
+"""Bound for the code that processes overrides recursively."""
 Overrides = Annotated[dict[str, Any], AfterValidator(_shallow), AfterValidator(plain_document)]
 
 
 TokenTtl = Annotated[int, Field(ge=10, le=2**31)]
-"""Seconds the participant token is to be valid; more than VOICE_TOKEN_TTL is as much as that."""
+"""Validity of the participant token in seconds, at most VOICE_TOKEN_TTL."""
 
 
 CallId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-"""From the last answer, by a client that comes back by itself, without a new press of "connect"."""
+"""`call_id` of the last answer, sent by a client that reconnects by itself, without a new press of "connect"."""
 
 
 class SessionBody(_Asked):
@@ -182,7 +182,7 @@ class BoundAgent(BaseModel):
 
 
 class PersonItem(BaseModel):
-    """Whose memory it is."""
+    """The person whose memory is used."""
 
     id: str
     kind: PersonKind
@@ -191,7 +191,7 @@ class PersonItem(BaseModel):
 class NewPerson(BaseModel):
     person_id: str
     key: str
-    """Shown only now; what `browser_key` of POST /session takes."""
+    """Shown only now; for `browser_key` of POST /session."""
 
 
 class FactText(_Asked):
@@ -209,18 +209,18 @@ class FactItem(BaseModel):
     session_id: str
     source: FactSource
     replaces: str
-    """The fact that it corrects, or nothing."""
+    """Id of the fact that it replaces; empty: none."""
 
 
 class PersonMemory(BaseModel):
     person_id: str
     facts: list[FactItem]
     pending: int
-    """Turns that are still to be learned from."""
+    """Turns whose facts are not extracted yet."""
     parked: int
-    """Turns that could not be learned from."""
+    """Turns whose facts could not be extracted."""
     archive_pending: int
-    """Facts on their way into Letta."""
+    """Facts that are not in Letta yet."""
 
 
 class Forgotten(BaseModel):
@@ -240,7 +240,7 @@ def fact_item(fact: Fact) -> FactItem:
 
 
 def person_item(session: Session) -> PersonItem:
-    # A session of an earlier version is nobody's until it is resumed.
+    # A session of an earlier version has no person until it is resumed.
     person_id = session.person_id or f"{PersonKind.SESSION}:{session.id}"
     return PersonItem(id=person_id, kind=kind_of(person_id))
 
@@ -253,16 +253,16 @@ class SessionAnswer(BaseModel):
     participant_token: str
     participant_identity: str
     token_ttl: int
-    """Seconds the token is valid."""
+    """Validity of the token in seconds."""
     expires_at: str
     call_id: str
-    """Of the call that begins with this token."""
+    """Id of the call that begins with this token."""
     resumed: bool
     agent: BoundAgent
     config: dict[str, Any]
     person: PersonItem
     browser_key: str | None
-    """A new one, to be kept by the caller and sent from now on."""
+    """A new key, for the caller to keep and send from now on."""
     notice: ErrorBody | None
 
 
@@ -281,9 +281,9 @@ class TokenSourceBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, alias_generator=to_camel)
 
     room_name: Annotated[str, StringConstraints(max_length=200)] | None = None
-    """Accepted and not used: the server decides which room belongs to whom."""
+    """Accepted but ignored: the server decides which room a caller joins."""
     participant_identity: Annotated[str, StringConstraints(max_length=200)] | None = None
-    """As `room_name`."""
+    """Ignored like `room_name`."""
     participant_name: Name | None = None
     participant_metadata: Annotated[str, StringConstraints(max_length=0)] | None = None
     participant_attributes: TokenSourceAttributes | None = None
@@ -291,7 +291,7 @@ class TokenSourceBody(BaseModel):
 
 
 class TokenSourceAttributes(_Asked):
-    """All that a client may say about itself here; what the agent reads is set by the server."""
+    """Attributes that a client may send; the server sets those that the agent reads."""
 
     agent_id: Id | None = None
     session_id: Id | None = None
@@ -302,7 +302,7 @@ class TokenSourceAttributes(_Asked):
 class TokenSourceRoom(_Asked):
     name: Annotated[str, StringConstraints(max_length=200)] | None = None
     agents: Annotated[list[dict[str, Any]], Field(max_length=1)] = []
-    """LiveKit's starters name the agent worker here; which one serves a room is the monitor's decision."""
+    """LiveKit's starters name the agent worker here; the monitor decides which one serves a room."""
 
 
 class TokenSourceAnswer(BaseModel):

@@ -1,4 +1,4 @@
-"""Runs the application until SIGTERM or SIGINT, or until a part of it that must never end has ended."""
+"""Server process: runs the application until SIGTERM, SIGINT or the end of an essential task."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from voice_agent.settings import Settings
 from voice_agent.web.app import create_app
 
 _GRACE: Final = 3
-"""Seconds that open requests get at the end; event streams never end by themselves."""
+"""Seconds that open requests get at shutdown; event streams never end by themselves."""
 
 
 def serve(settings: Settings) -> None:
-    """Raises what it ended of, where nobody told it to end."""
+    """Raises the error of which it ended, unless a signal ended it."""
     server: Server
     ended: list[Exception] = []
     require_listenable(settings.host, settings.port, "VOICE_PORT")
@@ -50,5 +50,5 @@ def serve(settings: Settings) -> None:
 
 
 def _no_traceback(record: logging.LogRecord) -> bool:
-    """Whoever called us says what failed, in a line."""
+    """The command line reports the failure in one line instead."""
     return not record.getMessage().startswith("Traceback")

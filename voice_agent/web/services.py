@@ -1,4 +1,4 @@
-"""What the routes work with, wired once per process."""
+"""Dependencies of the routes, wired once per process."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class Services:
 async def running(
     settings: Settings, stop: Callable[[VoiceAgentError], None], clock: Callable[[], float]
 ) -> AsyncIterator[Services]:
-    """The services with the monitor at work; leaving stops it and closes every connection."""
+    """The services, with the process's tasks running; leaving stops the tasks and closes every connection."""
     database = Database(settings.effective_database_url)
     livekit = LiveKit(settings)
     letta = LettaClient(settings)
-    # A client of its own: who only looks whether Letta is there yet must not make others leave it alone.
+    # A client of its own: the prewarmer's failed requests must not open the circuit breaker for the others.
     looking = LettaClient(settings)
     proposer = ChatProposer(endpoints.llm(settings), FACTS_HEADERS)
     try:

@@ -1,4 +1,4 @@
-"""Opens, resumes, renews, switches and ends sessions: the registry, the rooms and LiveKit brought together."""
+"""Session service: opens, resumes, renews, switches and ends sessions, with the registry, the rooms and LiveKit."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from voice_agent.rooms.repository import RoomRepository
 from voice_agent.web.errors import malformed_part
 
 _AT_ONCE: Final = 8
-"""So many sessions are being opened; a crowd waits in line at the door and not, each with a deadline, for Letta and the
-database."""
+"""Sessions opened concurrently. Further requests queue here, not at Letta and the database, where each has a
+deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """What a caller asked for, after the caller's rights were checked."""
+    """Request for a session, after the caller's rights were checked."""
 
     person: Person
     credentials: Credentials
@@ -52,18 +52,18 @@ class SessionRequest:
     session_id: str | None = None
     secret: str = ""
     token_ttl: float | None = None
-    """None: as long as tokens may live."""
+    """None: VOICE_TOKEN_TTL."""
     call_id: str = ""
-    """Of the call that the caller goes on with by itself; empty: somebody pressed "connect"."""
+    """Id of the call that a reconnecting client continues; empty: the user pressed "connect"."""
     own_calls: bool = True
-    """False: the caller may use one token for many calls, which then cannot be told apart."""
+    """False: the client may use one token for many calls, which then cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     jwt: str
     ttl: int
-    """Seconds it is valid."""
+    """Validity in seconds."""
     call_id: str
 
 
@@ -74,9 +74,9 @@ class SessionGrant:
     token: Token
     resumed: bool
     notice: Permanent | None
-    """Why the session that was asked for was not resumed, or why the browser key does not count."""
+    """Why the requested session was not resumed, or why the browser key does not count."""
     browser_key: str = ""
-    """New: the caller is to keep it and send it from now on."""
+    """A new key, for the caller to keep and send from now on; empty: none."""
 
 
 class SessionService:
@@ -110,7 +110,7 @@ class SessionService:
             return await self._open(asked, refusal)
 
     async def renew(self, session: Session, ttl: float | None = None, call_id: str = "") -> Token:
-        """A new token for a session whose old one ran out; its room is adopted or the session is over."""
+        """A new token for a session whose token expired; raises if the session or its room is over."""
         await self._reenter(session)
         return self._token(session, ttl, call_id or _new_call())
 
@@ -123,7 +123,7 @@ class SessionService:
             await self._livekit.delete_room(session.room_name)
 
     async def switch(self, session: Session, agent_id: str, role_words: RoleWords | None, *, proved: bool) -> Session:
-        """Another assistant answers in this session from now on, in the same room. Who is there hears it take over."""
+        """Makes another assistant answer in this session and room from now on. The people there hear it take over."""
         self._sessions.require_alive(session)
         record = await self._repository.expect(session.room_name)
         if record is None:
@@ -138,7 +138,7 @@ class SessionService:
             session, agent_id=agent.id, agent_name=agent.name, letta_agent_id=agent.letta_agent_id,
             config=config.document(),
         )  # fmt: skip
-        # Written down first: an agent that has to be replaced meanwhile is then replaced by the right one.
+        # Stored first: an agent that has to be replaced meanwhile is then replaced by the right one.
         await self._repository.rebind(record.name, job)
         await self._sessions.rebind(switched)
         await self._livekit.order(record.name, ControlMessage(act="switch_agent", agent=job.agent))
@@ -151,7 +151,7 @@ class SessionService:
                 return await self._open(asked, None)
         await self._reenter(session)
         who = Identified(session.person_id)
-        if not session.person_id:  # opened by a version that did not know people
+        if not session.person_id:  # opened by a version without people
             person = session.person
             credentials = replace(asked.credentials, business_id=person.business_id, user_id=person.user_id)
             who = await self._people.identify(credentials, session.id)
@@ -161,7 +161,7 @@ class SessionService:
         return SessionGrant(session, asked.secret, token, True, who.notice, who.new_key)
 
     async def _give_person(self, session: Session) -> None:
-        """The next agent of the room knows whose memory it is."""
+        """Stores the person for the next agent of the room."""
         record = await self._repository.get(session.room_name)
         if record is not None and not record.job.person_id and record.job.session_id == session.id:
             await self._repository.rebind(record.name, record.job.model_copy(update={"person_id": session.person_id}))
@@ -216,8 +216,8 @@ class SessionService:
         return RoomMetadata(installation=await self._repository.installation(), policy=policy)
 
     def _token(self, session: Session, wanted: float | None, call_id: str) -> Token:
-        """Names its session: what is ended is not served, however long its token is valid. And its call: who says
-        goodbye and is back with the same only connected anew."""
+        """Names its session, so that an ended session is not served while the token is valid, and its call, so that a
+        participant who leaves and returns with the same call id counts as reconnected."""
         person = session.person
         ttl = min(wanted or self._livekit.longest_token, self._livekit.longest_token)
         attributes = {
@@ -282,7 +282,7 @@ def _shared() -> Permanent:
 
 
 def memory_scope_for(configured: MemoryScope | None, policy: RoomPolicy, person_id: str) -> MemoryScope:
-    """What is kept of what is said: for each person, unless the configuration or the end of the session forbids it.
+    """Scope of memory: personal, unless the configuration forbids it or the person cannot be recognised later.
 
     In a room of several people this is the rule for all of them; each turn is then decided by its speaker.
     """

@@ -1,4 +1,4 @@
-"""Sessions: open, resume, renew, leave, end."""
+"""Session routes: open, resume, renew, leave, switch the agent, end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ router = APIRouter(tags=["sessions"])
 ANYBODY_MAY_SET: Final = frozenset(
     {"greeting", "providers.stt.language", "providers.tts.language", "providers.tts.speed", "providers.tts.voice"}
 )
-"""Overrides a stranger may send. The rest decides what the agent does, what it costs, and whose memory it writes."""
+"""Overrides an anonymous caller may send. The rest decides what the agent does, its cost and whose memory it writes."""
 
 
 Assertion = Annotated[str | None, Header(alias=HEADER, max_length=4096)]
@@ -135,9 +135,9 @@ async def leave_session(services: ServicesDep, session: Held) -> ResetAnswer:
 
 @router.put("/session/{session_id}/agent", responses=documented(403, 404, 410))
 async def switch_agent(services: ServicesDep, who: AnyCaller, session: Held, body: SwitchBody) -> BoundAgent:
-    """Another assistant answers in this session, in the same room. It shows its id when it is about to answer."""
+    """Make another assistant answer in this session and room. It publishes its id when it is about to answer."""
     person = session.person
-    # `general` is also what a person is who gave no role, and then the assistant speaks for itself.
+    # `general` is also the role of a person who gave none; then the assistant's own words apply.
     words = None if person.role is Role.GENERAL else WORDS[person.role]
     switched = await services.session_service.switch(
         session, body.agent_id, words, proved=who.is_admin or bool(person.user_id)
@@ -155,7 +155,7 @@ async def end_session(services: ServicesDep, who: AnyCaller, session: Held) -> N
 def session_request_of(
     who: Caller, body: SessionBody, vouched: Vouched | None, *, local_owner: bool, takes_key: bool
 ) -> SessionRequest:
-    """Rights are decided here; behind this line what is asked for is granted."""
+    """Checks the caller's rights; everything in the returned request is granted."""
     if body.role is Role.OWNER and not (who.is_admin or vouched):
         raise forbidden("The role owner has to be proved.", "Send the admin secret or a signed assertion.")
     overrides: dict[str, Any] = body.agent_config or {}
@@ -185,7 +185,7 @@ def session_request_of(
 
 
 def _named(overrides: Mapping[str, Any], depth: int = 3) -> Iterator[str]:
-    """What is overridden, as dotted paths."""
+    """Overridden fields as dotted paths."""
     for key, value in overrides.items():
         if isinstance(value, Mapping) and depth > 1:
             yield from (f"{key}.{name}" for name in _named(value, depth - 1))
@@ -197,7 +197,7 @@ def _person(who: Caller, body: SessionBody) -> Person:
     return Person(
         role=body.role or Role.GENERAL,
         business_id=body.business_id or "",
-        # Nobody becomes a known user by saying so.
+        # Only an administrator may name a user.
         user_id=(body.user_identity or "") if who.is_admin else "",
         user_name=body.user_name or "",
         user_email=body.user_email or "",

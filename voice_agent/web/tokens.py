@@ -1,4 +1,4 @@
-"""LiveKit's TokenSource contract, so that its own starters and playground work against us unchanged."""
+"""Token route with LiveKit's TokenSource contract: its starters and playground work with us unchanged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def token_source(
         resume_secret=about.resume_secret,
         browser_key=about.browser_key,
     )
-    # LiveKit's answer has no place for a new key: without one of its own a caller is known for this session.
+    # LiveKit's answer has no field for a new key: a caller without one is recognised in this session only.
     asked = session_request_of(
         who, body_of_session, None, local_owner=is_local_owner(who, services.settings), takes_key=False
     )

@@ -1,4 +1,4 @@
-"""Which sessions there were, and what was said in them."""
+"""Transcript routes: the list of sessions, and what was said in one."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ async def read_transcript(
     session: Held,
     style: Annotated[Literal["json", "text"], Query(alias="format")] = "json",
 ) -> Transcript | Response:
-    """In a room that several people share, what others said is shown to administrators only."""
+    """Turns of a session. In a shared room only administrators see the turns of other people."""
     turns = await Outbox(services.database).of_session(session.id)
     if not who.is_admin:
-        # Turns of a version that did not know people are nobody's; the session was then one person's.
+        # Turns of a version without people have no person; a session then had one person only.
         turns = [turn for turn in turns if turn.person_id in ("", session.person_id)]
     messages = [message for turn in turns for message in _messages(turn, session.agent_name)]
     if style == "text":

@@ -1,4 +1,4 @@
-"""What other processes report: LiveKit's webhooks, the supervisor's death certificates. They wake the monitor."""
+"""Webhooks of LiveKit and process exit reports of the supervisor. Both wake the monitor."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ router = APIRouter(include_in_schema=False)
 async def livekit_webhook(
     services: ServicesDep, request: Request, authorization: Annotated[str, Header()] = ""
 ) -> None:
-    """A repeated or late webhook does no harm: what has ended stays so, and nothing else in it is believed."""
+    """A repeated or late webhook does no harm: an ended session stays ended, and all else is looked up in LiveKit."""
     webhook = services.livekit.webhook((await request.body()).decode("utf-8", "replace"), authorization)
     if webhook.joined is not None:
-        with suppress(VoiceAgentError):  # the monitor, woken first, looks too, and says what is away
+        with suppress(VoiceAgentError):  # the monitor, woken before, checks it too and logs the failure
             await services.monitor.joined(webhook.room, webhook.joined)
     elif webhook.room:
         services.monitor.wake(webhook.room)
@@ -34,8 +34,7 @@ async def process_exit(services: ServicesDep, body: ProcessExit, authorization: 
     if not secret or not same(authorization, f"Bearer {secret}"):
         raise Permanent(Code.UNAUTHORIZED, "Only our own supervisor reports the end of a process.")
     worker = worker_name(body.host, body.pid)
-    await services.worker_registry.deregister(
-        worker
-    )  # before its rooms are free: nobody may be sent to a worker that is gone
+    # Before its leases are free: no job may go to a dead worker.
+    await services.worker_registry.deregister(worker)
     await services.leases.worker_died(worker)
     services.monitor.wake()

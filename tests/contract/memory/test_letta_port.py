@@ -1,4 +1,4 @@
-"""One suite on three: the Letta in memory, a real one, and a real one that cannot reach our recorder."""
+"""Letta port: one suite on the Letta in memory, a real one, and a real one that cannot reach our recorder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whichever database: one process at a time does the work, and the next takes over."""
+"""Memory worker on each database: one process at a time does the work, and the next takes over."""
 
 from __future__ import annotations
 

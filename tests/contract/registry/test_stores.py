@@ -1,4 +1,4 @@
-"""Saved agents and sessions, the same on both databases."""
+"""Registry stores: agents, sessions and people, the same on both databases."""
 
 from __future__ import annotations
 

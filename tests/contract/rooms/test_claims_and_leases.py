@@ -1,4 +1,4 @@
-"""Who may act on a room and who may speak in it: one winner each time, among real processes too."""
+"""Claims and leases of rooms: one winner each time, among real processes too."""
 
 from __future__ import annotations
 

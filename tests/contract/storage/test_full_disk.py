@@ -1,4 +1,4 @@
-"""A disk without room: whoever writes is told why it fails, and that it need not stay so."""
+"""Full disk: a writer is told why it fails, and that a later attempt may succeed."""
 
 from __future__ import annotations
 

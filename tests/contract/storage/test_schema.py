@@ -1,4 +1,4 @@
-"""The migrations build what the code expects, and any number of processes may run them at once."""
+"""Schema: the migrations build what the code expects, and any number of processes may run them at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job that starts while Letta is away knows what any job before it has read."""
+"""Kept snapshots: a job that starts while Letta is away knows what any earlier job has read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read from Letta: every fact once, whenever the process that carries them is killed."""
+"""Archive under kills, read from Letta: every fact once, whenever the process that writes them is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Read from Letta, not from our tables: every turn once, in order, whatever fails on the way."""
+"""Exactly-once delivery, read from Letta and not from our tables: every turn once, in order, whatever fails on the
+way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Killed at random moments of learning: no fact is lost, and none is there twice. `bench.sh soak` does it 200 times."""
+"""Learner killed at random moments: no fact is lost, and none is stored twice. `bench.sh soak` does it 200 times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A control plane in whose rooms nobody is asks its database little, and serves who comes all the same."""
+"""Monitor at rest: with empty rooms it makes few database queries, and still serves a caller who arrives."""
 
 from __future__ import annotations
 

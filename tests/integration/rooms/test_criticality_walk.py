@@ -1,5 +1,5 @@
-"""Entries of the list of tasks and effects (conversation/criticality.py) fail once in a live room: the person goes on
-being heard and answered, or meets a named error. A sample; tests/nightly walks the whole list, in each way to fail."""
+"""Failures of tasks and effects (conversation/criticality.py), once each in a live room: the person goes on being heard
+and answered, or gets a named error. A sample; tests/nightly walks the whole list, in each way to fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token outlives its session, and LiveKit takes it: who comes with it is sent out of our rooms."""
+"""Tokens of ended sessions: LiveKit accepts them, so the participant is removed from our rooms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every room with a human has exactly one ready agent, on a real server with real workers and clients."""
+"""Exactly one ready agent in every room with a human: real server, workers and clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exactly one ready agent again after a death, a freeze, a lost server, a locked database: with real processes."""
+"""Recovery to exactly one ready agent after a kill, a freeze, a lost server, a locked database; real processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/** As much of livekit-client as the page needs to believe that it is in a room; the test speaks through `window.room`. */
+/** Stub of livekit-client with what the page uses in a room; the test controls it through `window.room`. */
 export const AudioPresets = { speech: {} };
 export const DisconnectReason = [];
 export const ParticipantKind = { STANDARD: 0, AGENT: 4 };

@@ -1,4 +1,4 @@
-"""Agents over HTTP: one namespace of saved and Letta's own."""
+"""Agent routes: one namespace of saved agents and Letta's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request and every answer goes through."""
+"""Middleware, webhooks and health of a running control plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of a person, over HTTP: who may read, correct and forget it."""
+"""Memory routes: who may read, correct and forget the facts about a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`voice-agent memory`: an assistant by name or id, and what is remembered of a person."""
+"""Commands `voice-agent memory`: an assistant by name or id, and the facts about a person."""
 
 from __future__ import annotations
 

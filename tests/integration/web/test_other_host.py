@@ -1,4 +1,4 @@
-"""VOICE_HOST is an address of this machine: page, media, data and webhooks work from and for another host."""
+"""Another host as client: with VOICE_HOST set, page, media, data and webhooks work for it."""
 
 from __future__ import annotations
 

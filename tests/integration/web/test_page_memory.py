@@ -1,4 +1,4 @@
-"""The page's view of memory in a real Chromium, on a phone: our own server, but a room that the test speaks for."""
+"""Memory on the page, in a real Chromium at phone size, with our own server and a stub of livekit-client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who sent it: in a real Chromium, notices and captions of others are not taken for the assistant's."""
+"""Senders on the page, in a real Chromium: others' notices and captions do not count as the assistant's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose memory it is, over HTTP: who is met again, by what, and what of it anybody gets to see."""
+"""People over HTTP: who is recognised again and by what, and what each caller gets to see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions over HTTP: who gets into which room, and with what."""
+"""Session routes: who gets into which room, and with which token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts reach Letta exactly once, and what is changed there counts."""
+"""Archive: facts reach Letta exactly once, and what is changed there counts."""
 
 from __future__ import annotations
 

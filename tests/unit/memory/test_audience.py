@@ -1,4 +1,4 @@
-"""Who hears what: the whole table, and the people and rooms it is asked for."""
+"""Audiences: the whole table of who hears what, for every kind of person and room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which conversation somebody is met again."""
+"""Continuity keys: the conversation in which a caller is met again."""
 
 from __future__ import annotations
 

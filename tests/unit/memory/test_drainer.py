@@ -1,4 +1,4 @@
-"""Exactly once and in order, whatever happens to the posts."""
+"""Drainer: each turn exactly once and in order, whatever happens to the posts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors from any OpenAI-style server: batches, length one, and what goes wrong as our errors."""
+"""Embedder on any OpenAI-style server: batches, vectors of length one, and failures as our errors."""
 
 from __future__ import annotations
 

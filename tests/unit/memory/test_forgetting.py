@@ -1,4 +1,4 @@
-"""What was forgotten is nowhere any more, and does not come back."""
+"""Forgetting: what was forgotten is nowhere any more, and does not come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One home for each (assistant, person), made once; what is said by somebody goes nowhere else."""
+"""Homes: one for each (assistant, person), created once; what a person says goes nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the breaker makes of a Letta that hangs, answers with an error, or is slow because of its model."""
+"""Circuit breaker of the Letta client: a Letta that hangs, answers with an error, or is slow because of its model."""
 
 from __future__ import annotations
 

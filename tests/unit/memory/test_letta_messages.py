@@ -1,4 +1,4 @@
-"""How much of a long conversation is read to find one turn in it."""
+"""Reading of a long conversation: how much is read to find one turn in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letta answers itself: nothing of what was said is lost or doubled, interrupted or not."""
+"""Letta's own answers: nothing that was said is lost or doubled, interrupted or not."""
 
 from __future__ import annotations
 

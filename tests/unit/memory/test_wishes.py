@@ -1,4 +1,4 @@
-"""Wishes to forget are recognised, and nothing else that speaks of forgetting."""
+"""Wishes to forget: recognised, and told apart from all else that speaks of forgetting."""
 
 from __future__ import annotations
 

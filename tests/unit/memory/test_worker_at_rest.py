@@ -1,4 +1,4 @@
-"""Where nobody talks, the memory worker asks the database a few cheap questions a minute, and Letta none."""
+"""Memory worker at rest: between conversations it sends a few cheap queries a minute, and none to Letta."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merging is RFC 7386, whatever the documents; a configuration is a validated document."""
+"""Agent configuration: validation, and merging by RFC 7386 for any documents."""
 
 from __future__ import annotations
 

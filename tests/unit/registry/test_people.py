@@ -1,4 +1,4 @@
-"""Whose memory it is: the precedence, the quoting, and keys."""
+"""People registry: precedence of the evidence, quoting of ids, browser keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many who ask at once cost little more than one, and nobody gets an old answer."""
+"""Shared computation: concurrent callers share a result, and none gets an outdated one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is older than VOICE_TRANSCRIPT_DAYS goes; what somebody still needs stays."""
+"""Retention: records older than VOICE_TRANSCRIPT_DAYS go, those still needed stay."""
 
 from __future__ import annotations
 

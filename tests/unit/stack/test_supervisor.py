@@ -25,7 +25,7 @@ from voice_agent.contracts import PROCESS_EXIT_PATH, ProcessExit
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.observe.rotation import empty
 from voice_agent.settings import Settings
-from voice_agent.stack import readiness, state
+from voice_agent.stack import readiness, service_runner, state
 from voice_agent.stack import supervisor as supervisor_module
 from voice_agent.stack.processes import marked
 from voice_agent.stack.services import Port, Service, table
@@ -175,6 +175,46 @@ async def test_a_killed_part_comes_back_with_everything_it_had_started_gone(tmp_
         assert stage.pid("other") == other
         assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
         assert any("killed by SIGKILL" in line for line in stage.said)
+
+
+@pytest.fixture
+def standby_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_runner, "STANDBY_AFTER", 0.0)
+
+
+@pytest.mark.usefixtures("standby_at_once")
+async def test_a_standby_takes_the_place_of_one_that_died_and_gets_a_standby_itself(tmp_path: Path) -> None:
+    some = service("some", PORTS[0])
+    some = replace(some, standby=(*some.command, "--standby"))
+
+    def waiting(stage: Stage) -> list[int]:
+        return [one.pid for one in marked(stage.written.run, "some") if "--standby" in one.cmdline()]
+
+    async with on_stage(tmp_path, some) as stage:
+        await up(stage)
+        run = stage.written.run
+        for _ in range(2):
+            await stage.until(lambda: set(waiting(stage)) - {stage.pid("some")} != set())
+            (standby,) = set(waiting(stage)) - {stage.pid("some")}
+            before = stage.service("some").restarts
+            os.kill(stage.pid("some"), signal.SIGKILL)
+            await stage.until(
+                lambda: stage.service("some").restarts > before and stage.service("some").phase is Phase.READY
+            )
+            assert stage.pid("some") == standby
+    assert marked(run) == [], "a standby does not outlive its run"
+
+
+@pytest.mark.usefixtures("standby_at_once")
+async def test_a_standby_that_died_is_not_waited_for(tmp_path: Path) -> None:
+    some = service("some", PORTS[0])
+    some = replace(some, standby=("/bin/false",))
+    async with on_stage(tmp_path, some) as stage:
+        await up(stage)
+        old = stage.pid("some")
+        os.kill(old, signal.SIGKILL)
+        await stage.until(lambda: stage.service("some").restarts == 1 and stage.service("some").phase is Phase.READY)
+        assert stage.pid("some") != old
 
 
 async def test_one_that_crashes_again_and_again_is_given_up_and_the_rest_stays(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The longer no assistant changes, the more seldom Letta is asked which there are."""
+"""Pauses of the prompt prewarmer: they grow while no assistant changes."""
 
 from __future__ import annotations
 

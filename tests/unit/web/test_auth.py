@@ -1,4 +1,4 @@
-"""The admin secret: how long it is, and how many wrong ones an address may try."""
+"""Admin secret: its minimum length, and the number of wrong ones an address may try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log as a stream: bounded reading off the event loop, positions, rotation, the number of streams."""
+"""Event stream of the log: bounded reading off the event loop, positions, rotation, the number of streams."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is kept of whom.
+"""Memory scope by person and room policy.
 
-The rule of before was: only an owner's words reach Letta, because everybody's went to the assistant's own Letta agent.
-Now each person's go to a Letta agent of their own, so that everybody is remembered who can be met again.
+In earlier versions only an owner's words reached Letta, since all went to the assistant's own Letta agent. Now each
+person has a home, so every person who can be recognised later is remembered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every request passes: Host, Origin, Sec-Fetch-Site."""
+"""Request middleware: checks of Host, Origin, Sec-Fetch-Site and Content-Length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letta hangs: who is registered here is listed, and people get in and are known from the last snapshot."""
+"""Sessions while Letta hangs: registered agents are listed and answer from the last snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rate limit."""
+"""Rate limit per address."""
 
 from __future__ import annotations
 

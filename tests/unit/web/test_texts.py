@@ -1,4 +1,4 @@
-"""Names and other texts of callers that reach a greeting or a prompt."""
+"""Validation of names and other texts of callers that reach a greeting or a prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is set wrong is named; it ends no process and is no mistake of the client's."""
+"""Wrong settings: the error names them, blames no client and ends no process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Carries facts into Letta, each exactly once, as passages that bear its mark and as a block of the newest.
+"""Archive: writes facts to Letta, each exactly once, as tagged passages, and the newest as a block.
 
-A fact is marked SENDING before its passage is posted. One that was found SENDING is looked for by its mark before
-anything is posted again. One process at a time works (see `exclusive`).
+A fact is marked SENDING before its passage is posted. A fact that is found SENDING is looked for by its tag before
+anything is posted again. One process at a time works (see single_instance.py).
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from voice_agent.observe.log import ReconnectLog
 
 _BATCH: Final = 50
 _GRACE: Final = 8.0
-"""So long after we first doubted a post, its request can no longer be on its way into Letta."""
+"""Seconds after the first doubt about a post; after that its request can no longer reach Letta."""
 _ATTEMPTS: Final = 8
-"""A fact that Letta refused to take so often is parked; while Letta is away no attempt counts."""
+"""A fact that Letta did not take this often is parked; while Letta is away no attempt counts."""
 _READ_BACK_EVERY: Final = 60.0
 _READ_AT_ONCE: Final = 6
-"""People, each time that it is looked for work."""
+"""People per round."""
 _LOOK_FOR_PEOPLE_EVERY: Final = 10.0
 
 Person = tuple[str, str]
-"""Assistant's Letta agent and person."""
+"""Assistant's Letta agent, and person."""
 
 
 class ArchivableFacts(Protocol):
-    """What the archive asks of the store of facts."""
+    """What the archive needs of the fact store."""
 
     async def archivable(self, limit: int) -> list[Fact]:
-        """The oldest first: known ones that are PENDING or SENDING, and replaced or forgotten ones that Letta may
-        still hold (PENDING, SENDING, or with a passage id)."""
+        """Oldest first: known facts that are PENDING or SENDING, and replaced or forgotten ones that Letta may still
+        hold (PENDING, SENDING, or with a passage id)."""
 
     async def mark_archive(
         self, fact_ids: Sequence[str], state: ArchiveState, *, passage_id: str | None = None, note: str = ""
@@ -46,19 +46,19 @@ class ArchivableFacts(Protocol):
         """SENDING counts an attempt; None leaves the passage id as it is."""
 
     async def of_person(self, letta_agent_id: str, person_id: str) -> list[Fact]:
-        """In every state, the oldest first."""
+        """In every state, oldest first."""
 
     async def people(self) -> list[Person]:
-        """All of whom there are facts."""
+        """All people of whom facts are kept."""
 
     async def add(self, fact: Fact) -> None:
-        """Nothing happens when there is a fact of this id, forgotten ones included."""
+        """Does nothing if a fact with this id exists, forgotten ones included."""
 
     async def set_state(self, fact_ids: Sequence[str], state: FactState) -> None:
-        """FORGOTTEN takes the text away."""
+        """FORGOTTEN deletes the text."""
 
     async def forgotten_digests(self, letta_agent_id: str, person_id: str) -> Set[str]:
-        """Of what this person has forgotten (retelling.py)."""
+        """Digests of what this person has forgotten (retelling.py)."""
 
     async def forgotten_among(self, turn_ids: Collection[str]) -> Set[str]:
         """Those of the turns from which something was forgotten."""
@@ -87,11 +87,11 @@ class Archive:
         self._read_back = ReadBack(facts, letta)
 
     async def run_due(self) -> None:
-        """Carry what is due, then look at a few people whose archive was not read for a while."""
+        """Archive what is due, then read back a few people whose archive was not read for a while."""
         touched: dict[Person, bool] = {}
         for fact in await self._facts.archivable(_BATCH):
             person = (fact.letta_agent_id, fact.person_id)
-            # A Letta that does not take one is not asked for the others of the same person.
+            # If Letta does not take one fact, it is not asked for the others of the same person.
             if touched.get(person, True):
                 touched[person] = await self._carried(fact)
         for person, well in touched.items():
@@ -100,7 +100,7 @@ class Archive:
         await self._read_due()
 
     async def read_back(self, letta_agent_id: str, person_id: str) -> None:
-        """Take over what somebody added, changed or deleted in Letta, then bring our block up to date."""
+        """Take over what was added, changed or deleted in Letta, then update our block."""
         home = await self._homes.home(letta_agent_id, person_id)
         if home is None:
             return
@@ -165,7 +165,7 @@ class Archive:
         await self._done(fact, await self._letta.add_passage(home, fact.text, tags, fact.said_at))
 
     async def _remove(self, fact: Fact) -> None:
-        """Letta's other clients see only what is true."""
+        """Other clients of Letta are to see only what is true."""
         home = await self._homes.home(fact.letta_agent_id, fact.person_id)
         if home is not None and fact.passage_id:
             await self._letta.delete_passage(home, fact.passage_id)
@@ -178,7 +178,7 @@ class Archive:
         await self._done(fact, "")
 
     async def _held(self, home: str, fact: Fact) -> StoredPassage | None:
-        """The passage with the fact's mark. Of more than one, which a late request may have left, the first is kept."""
+        """The passage with the fact's tag. Of several, which a late request may leave, the first is kept."""
         mark = fact_mark(fact.fact_id)
         held = [passage for passage in await self._letta.passages(home, fact.text) if mark in passage.tags]
         for superfluous in held[1:]:
@@ -209,7 +209,7 @@ class Archive:
         self._doubted.pop(fact.fact_id, None)
 
     async def _lost(self, letta_agent_id: str, person_id: str, home: str) -> None:
-        """The whole agent is gone. That is no wish to forget each fact: another home gets them all."""
+        """The whole agent was deleted. That is no wish to forget each fact: another home gets them all."""
         await self._homes.lost(letta_agent_id, person_id, home)
         known = [f for f in await self._facts.of_person(letta_agent_id, person_id) if f.state is FactState.KNOWN]
         again = [fact.fact_id for fact in known if fact.archive_state is ArchiveState.DONE]
@@ -218,7 +218,8 @@ class Archive:
     # --- the block ---
 
     async def _write_block(self, letta_agent_id: str, person_id: str, taken: StoredBlock | None = None) -> None:
-        """Only one of ours that is as we left it, or whose changes were `taken` over; never what a person made."""
+        """Write our block only if it is as we left it, or its changes were `taken` over; never another author's
+        block."""
         home = await self._homes.home(letta_agent_id, person_id)
         if home is None:
             return

@@ -1,4 +1,4 @@
-"""The block with the newest facts about a person, as text and back. Pure."""
+"""Block with the newest facts about a person, as text and back. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DATED: Final = re.compile(r"(.*\S)\s*\((\d{4}-\d{2}-\d{2})\)")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What somebody did to lines that we wrote."""
+    """Changes that were made in Letta to the lines we wrote."""
 
     edited: tuple[tuple[str, str], ...] = ()
-    """Each line as it was and as it is."""
+    """Each line before and after."""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
@@ -31,7 +31,7 @@ def line_of(fact: Fact) -> str:
 
 
 def as_block(facts: Sequence[Fact]) -> str:
-    """Known facts, the newest first, as many as there is room for."""
+    """Known facts, newest first, as many as there is room for."""
     lines: list[str] = []
     room_left = BLOCK_CHARS
     for fact in sorted((f for f in facts if f.state is FactState.KNOWN), key=lambda f: f.said_at, reverse=True):
@@ -44,7 +44,7 @@ def as_block(facts: Sequence[Fact]) -> str:
 
 
 def changes(written: str, now: str) -> Changes:
-    """What turned the lines that we wrote into those that stand there now."""
+    """Changes from the lines that we wrote to the present ones."""
     before, after = _lines(written), _lines(now)
     edited: list[tuple[str, str]] = []
     added: list[str] = []
@@ -60,7 +60,7 @@ def changes(written: str, now: str) -> Changes:
 
 
 def text_and_day(line: str) -> tuple[str, datetime | None]:
-    """A line without its dash and its day, and the day if it has one."""
+    """The line without its dash and day, and the day if it has one."""
     text = line.strip().removeprefix("-").strip()
     if dated := _DATED.fullmatch(text):
         try:

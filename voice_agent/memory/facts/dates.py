@@ -1,4 +1,4 @@
-"""Dates that depend on when they are said, made absolute: "yesterday" becomes "on Wednesday 25 November 2026". Pure."""
+"""Relative dates made absolute: "yesterday" becomes "on Wednesday 25 November 2026". Pure."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def without_dates(sentence: str) -> str:
 
 
 def worded_near(sentence: str, today: date) -> str:
-    """The days as one names them today: without what goes without saying. A day that has passed keeps its date, which
-    fits whatever tense the sentence has."""
+    """Name the days as seen from today, without what is obvious. A day that has passed keeps its date, which fits any
+    tense of the sentence."""
     for match, day in reversed(mentioned(sentence)):
         named = _named_near(day, today, exact=match["approximate"] is None)
         before = "" if named in ("today", "tomorrow") else match["on"] or ""
@@ -78,8 +78,8 @@ def tells_past(word: str) -> bool:
 
 
 def absolute(statement: str, said_on: date) -> str:
-    """The statement with every relative date replaced by the day, month or year that is meant. To be asked of what was
-    said, not of what a model made of it: that loses "next" and "from now on"."""
+    """Replace every relative date by the day, month or year that is meant. For what was said, not for the sentence of a
+    model, which loses "next" and "from now on"."""
     return " ".join(_absolute(sentence, said_on) for sentence in sentences(statement))
 
 
@@ -98,7 +98,7 @@ _RECURRING: Final = re.compile(
     rf"teach|teaches|work|works|cook|cooks|volunteer|volunteers)\b",
     re.IGNORECASE,
 )
-"""A day of the week that comes again and again."""
+"""A recurring day of the week."""
 
 
 def _on(day: date) -> str:

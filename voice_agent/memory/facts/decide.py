@@ -1,4 +1,5 @@
-"""Which proposed facts become known: grounded in what was really said; new, known already, or a correction. Pure."""
+"""Decision about proposed facts: whether they are grounded in what was said, and new, known already or a correction.
+Pure."""
 
 from __future__ import annotations
 
@@ -23,14 +24,14 @@ GLUE: Final = frozenset(
         ).split(),
     )
 )
-"""Words with which a fact may be phrased though nobody said them."""
+"""Words with which a fact may be phrased although they were not said."""
 _LONGEST_WORDS: Final = 40
 _ABOUT_US: Final = re.compile(
     r"\b(?:assistant|chatbot|callers|system prompt|instructions?|ignore|rules?|prompt|ai|pretend|obey|"
     r"always (?:answer|say|reply))\b",
     re.IGNORECASE,
 )
-"""Facts about the user are data. What speaks of the assistant and its rules is not kept."""
+"""Facts about the user are data: sentences about the assistant and its rules are not kept."""
 _SPEAK: Final = r"(?:say|answer|reply|respond|speak|end|begin|start|finish|obey|repeat|greet|mention|add|use)"
 _ORDER: Final = re.compile(
     rf"\b(?:ignore|forget|disregard|override) (?:all|any|every|your|the|these|those|previous|earlier)\b|"
@@ -54,7 +55,7 @@ _NEGATIONS: Final = frozenset(("not", "never", "no", "without", "cannot"))
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known already, as far as the decision needs it."""
+    """A known fact, as far as the decision needs it."""
 
     fact_id: str
     text: str
@@ -64,13 +65,13 @@ class Known:
 class Decision:
     text: str
     same_as: str = ""
-    """It is known already, by this fact."""
+    """Id of the known fact that says the same."""
     replaces: str = ""
-    """It corrects this fact."""
+    """Id of the known fact that it corrects."""
 
 
 def accepted(proposed: Sequence[str], said: str, context: str) -> list[str]:
-    """`said`: the statement; `context`: words that may be used besides (what was said just before, the names of known
+    """`said`: the statement; `context`: further words that may be used (what was said just before, the names of known
     facts)."""
     facts = [tidy(one) for one in proposed]
     facts = [fact for fact in facts if acceptable(fact, f"{said} {context}") and grounded(fact, said, context)]
@@ -79,7 +80,7 @@ def accepted(proposed: Sequence[str], said: str, context: str) -> list[str]:
 
 
 def decide(facts: Sequence[str], said: str, known: Sequence[Known]) -> list[Decision]:
-    """Each decision counts for those behind it."""
+    """Each decision counts for the later ones."""
     decided: list[Decision] = []
     present = list(known)
     for fact in facts:
@@ -100,8 +101,8 @@ def tidy(sentence: str) -> str:
 
 
 def acceptable(fact: str, said: str) -> bool:
-    """Of a sensible size, without markup, no order to the assistant, and about the user only where the user spoke of
-    themselves ("You are funny." tells nothing about them)."""
+    """Whether it is of sensible size, without markup, no order to the assistant, and about the user only where the user
+    spoke of themselves ("You are funny." tells nothing about them)."""
     return bool(
         fact
         and len(words(fact)) <= _LONGEST_WORDS
@@ -115,13 +116,13 @@ def acceptable(fact: str, said: str) -> bool:
 
 
 def is_order(text: str) -> bool:
-    """It would tell the assistant how to speak, wherever it came from: by word of mouth, or written into Letta."""
+    """Whether it tells the assistant how to speak, whatever its origin: said by a person or written into Letta."""
     return bool(_ORDER.search(text))
 
 
 def without_orders(said: str) -> str:
-    """What is left of a statement: each sentence up to the clause that would tell the assistant how to speak. A small
-    model makes "The user says X in each reply." of an order to say X."""
+    """The statement without orders: each sentence up to the clause that tells the assistant how to speak. A small model
+    turns an order to say X into "The user says X in each reply." """
     return " ".join(kept for one in sentences(said) if (kept := _before_order(one)))
 
 
@@ -135,14 +136,14 @@ def _before_order(sentence: str) -> str:
 
 
 def _begins(sentence: str) -> Iterator[int]:
-    """Where its clauses and what is in brackets begin."""
+    """Where its clauses and brackets begin."""
     yield from itertools.accumulate(map(len, clauses(sentence)))
     yield from (place for place, character in enumerate(sentence) if character in "([")
 
 
 def grounded(fact: str, said: str, context: str = "") -> bool:
-    """Every name and number of the fact was said, and of the other words all but one in four; not all of it
-    before."""
+    """Whether every name and number of the fact was said, and of its other words all but one in four; something of it
+    must come from this statement and not only from the context."""
     heard_words = words(f"{said} {context}")
     heard = {stem(word) for word in heard_words}
     own = set(content(said))
@@ -160,7 +161,7 @@ def grounded(fact: str, said: str, context: str = "") -> bool:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Nothing in the new fact that the known one does not say."""
+    """Whether the new fact says nothing that the known one does not say."""
     mine, theirs = _plainly(one), _plainly(other)
     if negated(one) != negated(other):
         return False
@@ -179,7 +180,7 @@ def negated(text: str) -> bool:
 
 
 def corrected(fact: str, said: str, known: Sequence[Known]) -> Known | None:
-    """The known fact that this one takes the place of."""
+    """The known fact that this one replaces."""
     cued = bool(_CORRECTS.search(said))
     denied = {stem(word) for found in _DENIED.finditer(said) for word in content_words(found[1])}
     best: tuple[float, Known] | None = None
@@ -204,7 +205,7 @@ _SINGLE: Final = tuple(
         r"\bis married to\b",
     )
 )
-"""What one can have only one of at a time: another value takes the place of the old one without being announced."""
+"""What has one value at a time: another value replaces the old one without being announced."""
 _CUE_WORDS: Final = frozenset(
     map(stem, ("actually changed switched moved renamed postponed rescheduled wrong now").split())
 )
@@ -216,18 +217,18 @@ _DENIED: Final = re.compile(
     r"(?: (?:the|a|an|at|in|on|called|it))? ([\w'-]+)",
     re.IGNORECASE,
 )
-"""In "not 80, but 95" what is no longer to hold."""
+"""The value that no longer holds: "80" in "not 80, but 95"."""
 _DENIES: Final = 3.0
 
 
 def _denies(fact: str, other: str, denied: Set[str]) -> bool:
-    """Both speak of one matter, and the other one's value is the one that was denied."""
+    """Whether both are about the same thing, and the other one's value is the one that was denied."""
     mine, theirs = _matter(fact), _matter(other)
     return bool(denied & theirs - {word for word in mine if not word.isdigit()}) and bool(mine & theirs - denied)
 
 
 def _same_matter(fact: str, other: str, cued: bool) -> float:
-    """How sure it is that both are about the same thing with another value; 0: they are not."""
+    """How sure it is that both are about the same thing with different values; 0: they are not."""
     mine, theirs = _matter(fact), _matter(other)
     shared, only_mine, only_theirs = mine & theirs, mine - theirs, theirs - mine
     if len(only_mine) > _MOST_NEW or len(only_theirs) > _MOST_NEW:
@@ -244,7 +245,7 @@ def _same_matter(fact: str, other: str, cued: bool) -> float:
 
 
 _MOST_NEW: Final = 4
-"""Content words in which a fact and its correction may differ."""
+"""Content words by which a fact and its correction may differ."""
 
 
 def _matter(fact: str) -> set[str]:
@@ -256,7 +257,7 @@ def _kind(values: set[str]) -> str:
 
 
 def _opening(fact: str) -> tuple[str, ...]:
-    """Who or what it is about, and the verb; "name" says the same as the verb does."""
+    """Subject and verb. The noun "name" is left out: it says the same as the verb does."""
     found = words(fact)
     verb = next((place for place, word in enumerate(found) if word in _VERBS), len(found))
     about = [stem(word) for word in found[:verb] if word not in FUNCTION_WORDS and word != "name"]

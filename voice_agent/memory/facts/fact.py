@@ -1,4 +1,4 @@
-"""A fact: one sentence about a person, from whom and when it is known, and what became of it."""
+"""Fact: one sentence about a person, with its source, its time and its state."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from enum import StrEnum
 class FactState(StrEnum):
     KNOWN = "known"
     REPLACED = "replaced"
-    """A later fact corrects it; kept for questions about what was before."""
+    """A later fact corrects it; its text is kept, so that forgetting the later fact forgets this one too."""
     FORGOTTEN = "forgotten"
-    """Without its text: a mark, so that nothing brings it back."""
+    """A tombstone: the text is deleted, and nothing brings the fact back."""
 
 
 class FactSource(StrEnum):
     SAID = "said"
     LETTA = "letta"
-    """Somebody wrote it into Letta."""
+    """Written into Letta, by a person or another client."""
 
 
 class ArchiveState(StrEnum):
-    """Where a fact is on its way into Letta's archive."""
+    """Progress of a fact into Letta's archive."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -35,7 +35,7 @@ class ArchiveState(StrEnum):
 class Fact:
     fact_id: str
     letta_agent_id: str
-    """The assistant's memory that it belongs to, together with `person_id`."""
+    """The assistant whose memory it belongs to, together with `person_id`."""
     person_id: str
     text: str
     said_at: datetime
@@ -49,4 +49,4 @@ class Fact:
     passage_id: str = ""
     note: str = ""
     said: str = ""
-    """The words that told it, dates made absolute: a question is often nearer to them than to the fact."""
+    """The statement it comes from, dates made absolute: a question is often closer to it than to the fact."""

@@ -1,16 +1,16 @@
-"""Forgetting: facts lose their text, and so does everything that told them or repeats them.
+"""Forgetting: facts lose their text, and so does everything that told or repeats them.
 
 At once, in our database: the facts, those that they replaced, every turn of the person that tells one of them (in what
-was said or in the answer), their vectors and kept snapshots. Marks without content stay, so that nothing brings them
-back. Soon after, in Letta (facts/archive.py, memory/rewriting.py): passages, our block, and every conversation that
-held such a turn, which is written anew without it.
+was said or in the answer), their vectors and the kept snapshots. Tombstones without content stay, so that nothing
+brings them back. Soon after, in Letta (facts/archive.py, memory/rewriting.py): passages, our block, and every
+conversation that held such a turn, which is rewritten without it.
 
-What cannot be erased from here: the rows of a deleted conversation, which Letta marks as deleted, gives to nobody and
-keeps in its database until the agent goes (a person's home goes with `forget_all`; the assistant's own agent, where
-the owner lives, stays; deleting single messages or runs fails in Letta 0.16.8); what Letta's own tools wrote into
-blocks of their own, and persons by hand; traces of a foreign Letta that keeps them (LETTA_TRACK_PROVIDER_TRACE, off in
-ours; nothing deletes one); what a provider of language models or a backup keeps; logs of somebody who has spoken words
-logged. A conversation that is written anew begins with the oldest turn that is still kept here as a transcript.
+What cannot be erased from here: the rows of a deleted conversation, which Letta marks as deleted, gives to no client
+and keeps in its database until the agent is deleted (`forget_all` deletes a person's home; the assistant's own agent,
+which is the owner's home, stays; deleting single messages or runs fails in Letta 0.16.8); what Letta's own tools, or
+persons by hand, wrote into other blocks; traces of a foreign Letta that keeps them (LETTA_TRACK_PROVIDER_TRACE, off in
+ours; they cannot be deleted); what a provider of language models or a backup keeps; logs, where spoken words are
+logged. A rewritten conversation begins with the oldest turn that is still kept here as a transcript.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from voice_agent.storage.database import Database
 
 _PAGE: Final = 500
 _ENOUGH: Final = 0.5
-"""Of the words of a description that a fact must hold to be meant."""
+"""Share of a description's words that a fact must hold to be meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,11 @@ class Forgetting:
         self._snapshots = Snapshots(database)
 
     async def matching(self, owner: Owner, what: str) -> list[Fact]:
-        """The known facts that a description means."""
+        """Known facts that a description means."""
         return meant(what, await self._store.known(owner))
 
     async def forget(self, owner: Owner, fact_ids: Collection[str]) -> int:
-        """Returns how many facts are forgotten: those, what they replaced, and others that say the same."""
+        """Returns how many facts are forgotten: these, those that they replaced, and others that say the same."""
         every = await self._store.of_person(owner.letta_agent_id, owner.person_id)
         going = with_their_like(fact_ids, every)
         if not going:
@@ -85,7 +85,7 @@ class Forgetting:
         return len(going)
 
     async def forget_unlearned(self, owner: Owner, what: str) -> int:
-        """What was told a moment ago, of which no facts were made yet. Returns how many turns told it."""
+        """Forget turns from which no facts were extracted yet. Returns how many of them told it."""
         waiting = [
             Fact(turn_id, owner.letta_agent_id, owner.person_id, statement, said_at)
             for turn_id, said, said_at in await self._store.unlearned(owner, "")
@@ -100,7 +100,7 @@ class Forgetting:
         return len(found)
 
     async def forget_all(self, owner: Owner) -> int:
-        """Also what was never made a fact of: all turns of this person, and their home in Letta with all in it."""
+        """Also what never became a fact: all turns of this person, and their home in Letta with its contents."""
         every = await self._store.of_person(owner.letta_agent_id, owner.person_id)
         going = [fact for fact in every if fact.state is not FactState.FORGOTTEN]
         said: set[str] = set()
@@ -112,13 +112,13 @@ class Forgetting:
         if not lives_in_the_assistant(owner.person_id):
             try:
                 await self._homes.forget(owner.letta_agent_id, owner.person_id)
-            except VoiceAgentError as error:  # passages and conversations are taken out of it piece by piece
+            except VoiceAgentError as error:  # its passages and conversations are removed one by one
                 self._report(owner, error)
         return len(going)
 
     async def _forget(self, owner: Owner, going: Sequence[Fact], turn_ids: Collection[str]) -> None:
         home = await self._homes.home(owner.letta_agent_id, owner.person_id)
-        # Before the facts: the cache can be made again, and without the facts nobody knows what to take out of it.
+        # Before the facts: the cache can be rebuilt, and without the facts it is unknown what to delete from it.
         await self._drop_vectors(going)
         of_person = (owner.letta_agent_id, owner.person_id)
         marks = {digest(of_person, fact.text) for fact in going}
@@ -136,8 +136,9 @@ class Forgetting:
                 await connection.execute(delete(vectors).where(vectors.c.text_hash.in_(some)))
 
     async def _foreign_passages(self, owner: Owner, by: Sequence[Signs]) -> None:
-        """Those that carry the mark of a fact of ours are the archive's to delete. One that is missed here and comes
-        back word for word is known by its digest (facts/read_back.py)."""
+        """Passages without tags, written by others. The archive deletes those that carry the tag of a fact of ours.
+        A passage that is missed here is recognised by its digest when it comes back word for word
+        (facts/read_back.py)."""
         home = await self._homes.home(owner.letta_agent_id, owner.person_id)
         if home is None:
             return
@@ -186,14 +187,14 @@ class Forgetting:
 
 
 def meant(what: str, known: Sequence[Fact]) -> list[Fact]:
-    """The facts that hold most words of a description, and at least half of them; the best first."""
+    """The facts that hold the most words of a description, and at least half of them."""
     asked = {word for word in content(what) if word not in GLUE} or set(content(what))
     index = WordingIndex()
     by_id = {fact.fact_id: fact for fact in known}
     for fact in known:
         index.put(fact.fact_id, fact.text, None)
     hits = [by_id[hit.key] for hit in index.search(what, None, len(known))]
-    # Words by which facts are phrased ("name", "live") decide between those that hold the others.
+    # Words by which facts are phrased ("name", "live") break ties.
     phrased = set(content(what)) - asked
     shares = [(len(asked & set(content(fact.text))), len(phrased & set(content(fact.text)))) for fact in hits]
     best = max(shares, default=(0, 0))
@@ -203,7 +204,7 @@ def meant(what: str, known: Sequence[Fact]) -> list[Fact]:
 
 
 def with_their_like(fact_ids: Collection[str], every: Sequence[Fact]) -> list[Fact]:
-    """These facts with all that they replaced, and the known ones that say the same and perhaps more."""
+    """These facts with all that they replaced, and the known facts that say the same and perhaps more."""
     by_id = {fact.fact_id: fact for fact in every if fact.state is not FactState.FORGOTTEN}
     asked = [by_id[fact_id] for fact_id in fact_ids if fact_id in by_id]
     known = [fact for fact in by_id.values() if fact.state is FactState.KNOWN]

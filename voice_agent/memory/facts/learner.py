@@ -1,7 +1,8 @@
-"""Takes facts from finished turns: the language model proposes, `decide` decides, the store keeps, once for each turn.
+"""Learner of facts from finished turns, once for each turn: the language model proposes, `decide` decides, the store
+keeps.
 
-One process at a time does it (see worker.py), at background rank. What fails is tried a bounded number of times, then
-parked and said.
+One process at a time does it (see worker.py), at background rank. A failed turn is retried a bounded number of times,
+then parked, which is logged.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from voice_agent.storage.database import Database, aware
 
 ATTEMPTS: Final = 4
 _PAUSE: Final = 2.0
-"""Seconds after a failure; doubles with each further one of the same turn."""
+"""Seconds after a failure; doubles with each further failure of the same turn."""
 _BATCH: Final = 50
 _WORTH_ASKING: Final = 4
-"""Content words of a statement that speaks of nobody known ("The man next door keeps guinea pigs.")."""
+"""Content words that make a statement worth asking about although it mentions nothing known ("The man next door keeps
+guinea pigs.")."""
 
 
 class Learner:
@@ -54,8 +56,8 @@ class Learner:
         self._not_before: dict[str, float] = {}
 
     async def run_due(self) -> None:
-        """Every turn that is due, oldest first. A person's later turns wait for the earlier ones: corrections need
-        what they correct."""
+        """Learn from every due turn, oldest first. A person's later turns wait for earlier ones: corrections need what
+        they correct."""
         held_back: set[Owner] = set()
         for turn, said_at in await self._due():
             owner = Owner(turn.letta_agent_id, turn.person_id)
@@ -65,7 +67,7 @@ class Learner:
                 held_back.add(owner)
 
     async def _learn(self, turn: Turn, owner: Owner, said_at: datetime) -> bool:
-        """False: it is to be tried again."""
+        """False: try again later."""
         try:
             known = await self._store.known(owner)
             taken, said = await self._taken(turn, said_at, known)
@@ -83,8 +85,8 @@ class Learner:
         return True
 
     async def _taken(self, turn: Turn, said_at: datetime, known: Sequence[Fact]) -> tuple[list[str], str]:
-        """Sentences about the user, and the statement that they are taken from."""
-        # "Forget that my dog is called Biscuit" tells of a dog, and is said so that it is not known.
+        """Sentences about the user, and the statement they come from."""
+        # "Forget that my dog is called Biscuit" tells of a dog, but is said to have it forgotten.
         said = "" if forget_wish(turn.user_text) else without_orders(statements.told(turn.user_text))
         of_interest = (
             statements.speaks_of_self(said) or _names_known(said, known) or len(content(said)) >= _WORTH_ASKING
@@ -95,13 +97,13 @@ class Learner:
         before = await self._said_before(turn) if statements.refers_back(said) else ""
         names = " ".join(fact.text for fact in known if _names_known(said, [fact]))
         taken = accepted(await self._proposer.propose(said, before), said, f"{before} {names}")
-        # What the model does not put into words is kept in the speaker's.
+        # What the model does not cover is kept in the speaker's words.
         quoted = [f'The user said: "{words}"' for words in statements.left_out(said, taken)]
         return [*taken, *accepted(quoted, said, "")], said
 
     async def _failed(self, turn: Turn, error: VoiceAgentError) -> bool:
         if isinstance(error, Temporary) and error.code is Code.MODEL_BUSY:
-            self._not_before[turn.turn_id] = self._clock() + _PAUSE  # a person was answered: no failure of ours
+            self._not_before[turn.turn_id] = self._clock() + _PAUSE  # a conversation went first: no failure
             return False
         if error.code is Code.DATABASE_UNAVAILABLE:
             raise error
@@ -165,7 +167,7 @@ def _decided(
 
 
 def _names_known(said: str, known: Sequence[Fact]) -> bool:
-    """Whether a proper name of a known fact is spoken of ("Leo has turned four")."""
+    """Whether it mentions a proper name of a known fact ("Leo has turned four")."""
     heard = set(words(said))
     return any(name in heard for fact in known for name in _proper_names(fact.text))
 

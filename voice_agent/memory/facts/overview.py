@@ -1,4 +1,4 @@
-"""An overview of what is remembered of a person: the facts, and how much is still to be learned or archived."""
+"""Overview of what is remembered of a person: the facts, and how much is still to be learned or archived."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from voice_agent.storage.database import Database, aware
 @dataclass(frozen=True, slots=True)
 class Overview:
     facts: tuple[Fact, ...]
-    """Known ones, the newest first."""
+    """Known facts, newest first."""
     standing: Standing
-    """Of learning: turns that wait for it, and turns that it gave up on."""
+    """Of learning: turns that wait for it, and turns that were parked."""
     archive_pending: int
     """Known facts on their way into Letta."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unlearned:
-    """A turn from which no facts were taken yet."""
+    """A turn from which no facts were extracted yet."""
 
     turn_id: str
     parked: bool
@@ -43,7 +43,7 @@ class MemoryOverview:
         self._store = FactStore(database)
 
     async def owners(self, person_id: str) -> list[Owner]:
-        """One for each assistant that has facts or turns of this person."""
+        """One for each assistant with facts or turns of this person."""
         of_facts = select(revisions.c.letta_agent_id).where(revisions.c.person_id == person_id)
         of_turns = select(turns.c.letta_agent_id).where(turns.c.person_id == person_id)
         async with self._database.read() as connection:
@@ -51,7 +51,7 @@ class MemoryOverview:
         return [Owner(letta_agent_id, person_id) for letta_agent_id in sorted(found)]
 
     async def of(self, person_id: str, letta_agent_id: str = "") -> Overview:
-        """Without an assistant: of all of them."""
+        """Without an assistant: for all of them."""
         owners = [Owner(letta_agent_id, person_id)] if letta_agent_id else await self.owners(person_id)
         known = [fact for owner in owners for fact in await self._store.known(owner)]
         standings = [await self._store.standing(owner) for owner in owners]
@@ -62,7 +62,7 @@ class MemoryOverview:
         )
 
     async def unlearned(self, owner: Owner) -> list[Unlearned]:
-        """The oldest first."""
+        """Oldest first."""
         return await self._unlearned(
             and_(
                 turns.c.person_id == owner.person_id,
@@ -72,12 +72,12 @@ class MemoryOverview:
         )
 
     async def overdue(self, before: datetime) -> list[Unlearned]:
-        """Everybody's turns that learning gave up on, or that are older than this; the oldest first."""
+        """Turns of all people that were parked by learning, or are due and older than this; oldest first."""
         late = and_(turns.c.learning == DUE, turns.c.created_at < before)
         return await self._unlearned(or_(turns.c.learning == PARKED, late))
 
     async def total(self) -> int:
-        """Facts known of everybody."""
+        """Number of known facts of all people."""
         query = select(func.count()).where(facts.c.state == FactState.KNOWN)
         async with self._database.read() as connection:
             return int(await connection.scalar(query) or 0)

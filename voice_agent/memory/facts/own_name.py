@@ -1,4 +1,4 @@
-"""The user's own name, as facts tell it. Pure; English."""
+"""The user's own name, read from facts. Pure; English."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _IS: Final = re.compile(rf"[Tt]he user is {_CAPITALISED}(?: {_CAPITALISED})+\.?"
 
 
 def own_name(fact: str) -> str:
-    """The first name that it tells; empty: it is about something else."""
+    """The first name in the fact; empty: the fact is about something else."""
     found = _NAMED.fullmatch(fact)
     return found["name"].split()[0] if found else ""
 
 
 def naming(facts: Iterable[Fact]) -> Fact | None:
-    """Of facts, the newest first, the one that says who the user is."""
+    """The fact that names the user; `facts`: newest first."""
     facts = list(facts)
     told = next((fact for fact in facts if own_name(fact.text)), None)
     return told or next((fact for fact in facts if _IS.fullmatch(fact.text)), None)

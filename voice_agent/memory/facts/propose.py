@@ -1,4 +1,5 @@
-"""Asks a language model which facts a statement holds, under a JSON schema. What it proposes is decided elsewhere."""
+"""Proposer of facts: a language model puts a statement into sentences under a JSON schema; decide.py accepts or rejects
+them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ LONGEST: Final = 160
 _ANSWER_TOKENS: Final = 240
 _SAID_CHARS: Final = 4_000
 _DEADLINE: Final = 120.0
-"""On a busy machine it waits until nobody is being answered."""
+"""On a busy machine the request waits until no conversation needs the model."""
 _SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {"facts": {"type": "array", "items": {"type": "string", "maxLength": LONGEST}, "maxItems": MOST}},
@@ -46,7 +47,7 @@ _EXAMPLES: Final[tuple[tuple[str, list[str]], ...]] = (
 
 class Proposer(Protocol):
     async def propose(self, statement: str, before: str = "") -> list[str]:
-        """Sentences about the user. `before`: what was said just before, where the statement refers to it."""
+        """Sentences about the user. `before`: what was said just before, if the statement refers to it."""
 
 
 def messages(statement: str, before: str = "") -> list[dict[str, str]]:
@@ -60,7 +61,7 @@ def messages(statement: str, before: str = "") -> list[dict[str, str]]:
 
 
 class ChatProposer:
-    """By an OpenAI-style chat endpoint."""
+    """Proposer on an OpenAI-style chat endpoint."""
 
     def __init__(self, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
         self._model = endpoint.model

@@ -1,4 +1,4 @@
-"""What somebody added, changed or deleted in Letta counts: facts are brought in line with it."""
+"""Read-back of facts from Letta: what was added, changed or deleted there is taken over."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from voice_agent.memory.facts.retelling import digest
 from voice_agent.memory.model import FACTS, LettaPort, StoredBlock, StoredPassage, marked_fact, marked_turn
 
 LONGEST: Final = 300
-"""Characters; a longer passage is a piece of a document, which search finds, and no fact."""
+"""Characters. A longer passage is a piece of a document and no fact; search finds it."""
 
 
 class ReadableFacts(Protocol):
-    """The part of the store that reading back needs (see `ArchivableFacts`)."""
+    """The part of the fact store that read-back needs (see `ArchivableFacts`)."""
 
     async def of_person(self, letta_agent_id: str, person_id: str) -> list[Fact]: ...
 
@@ -37,8 +37,8 @@ class ReadBack:
         self._letta = letta
 
     async def run(self, letta_agent_id: str, person_id: str, home: str) -> StoredBlock | None:
-        """Returns our block as it was taken over: only in this state may it be written anew."""
-        # Facts first: one that is carried into Letta after that is missed by nobody.
+        """Returns our block as it was taken over: only in this state may it be rewritten."""
+        # Facts first: a fact that is archived after that is not mistaken for a deleted one.
         facts = await self._facts.of_person(letta_agent_id, person_id)
         passages = await self._letta.passages(home)
         forgotten = await self._forgotten(passages, facts, (letta_agent_id, person_id))
@@ -53,7 +53,7 @@ class ReadBack:
     async def _forgotten(
         self, passages: Sequence[StoredPassage], facts: Sequence[Fact], person: tuple[str, str]
     ) -> set[str]:
-        """Passages that bring back what was forgotten: by the mark of the fact or of its turn, or word for word."""
+        """Passages that bring back something forgotten: by the tag of the fact or of its turn, or word for word."""
         gone = {fact.fact_id for fact in facts if fact.state is FactState.FORGOTTEN}
         ours = {fact.fact_id for fact in facts} - gone
         turn_of = {passage.id: turn for passage in passages if (turn := marked_turn(passage.tags))}
@@ -98,7 +98,7 @@ class ReadBack:
         for fact in facts:
             if fact.state is not FactState.KNOWN or fact.archive_state is not ArchiveState.DONE or not fact.passage_id:
                 continue
-            # What is forgotten does not come back, so an answer of Letta's that left it out is asked for again.
+            # Forgetting is final, so a passage that is missing in Letta's answer is asked for once more.
             if fact.passage_id not in there and fact.passage_id not in {
                 passage.id for passage in await self._letta.passages(home, fact.text)
             }:
@@ -132,7 +132,7 @@ class ReadBack:
             await self._facts.add(Fact(fact_id, *person, text=text, said_at=when, source=FactSource.LETTA))
 
     async def _replace(self, fact: Fact, text: str, said_at: datetime) -> None:
-        """The new one first: if we die in between, the next reading does the same again."""
+        """The new fact first: after a crash in between, the next read-back does the same again."""
         new = Fact(
             fact_id=_id("instead", fact.fact_id, text),
             letta_agent_id=fact.letta_agent_id,
@@ -152,5 +152,5 @@ def _is_changed(fact: Fact, passage: StoredPassage) -> bool:
 
 
 def _id(*of: str) -> str:
-    """The same for the same change, so that reading twice adds once."""
+    """The same id for the same change, so that reading twice adds once."""
     return f"letta-{hashlib.sha256(chr(0).join(of).encode()).hexdigest()[:32]}"

@@ -1,4 +1,4 @@
-"""Which other sentences tell a fact again: those that hold the words which tell it from all else. Pure; English."""
+"""Retellings of a fact: sentences that hold the words by which it differs from others. Pure; English."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from voice_agent.memory.text import FUNCTION_WORDS, content_words, stem, words
 
 _CALENDAR: Final = frozenset(map(stem, (*DAYS, *MONTHS)))
 _VERBS: Final = frozenset(("is", "are", "was", "has", "lives", "works", "likes", "plays", "wants", "s"))
-"""Behind the first word of a sentence: it is a name, not only a capital letter."""
+"""Behind the first word of a sentence: that word is a name, not just capitalised."""
 _MAY_BE_MISSING: Final = 4
-"""One in so many ordinary words may be missing in other words for the same."""
+"""One in this many ordinary words may be missing where the same is said in other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Signs:
 
     all_of: frozenset[str]
     any_of: frozenset[str] = frozenset()
-    """One of them besides: a number alone means nothing."""
+    """At least one of these, too: a number alone means nothing."""
     missing: int = 0
-    """So many of `all_of` may be absent."""
+    """How many of `all_of` may be absent."""
 
     def told_in(self, text: str) -> bool:
         heard = stems(text)
@@ -35,15 +35,15 @@ class Signs:
         return not self.any_of or bool(self.any_of & heard)
 
     def touched_in(self, text: str) -> bool:
-        """Whether any of them is named."""
+        """Whether any of `all_of` is named."""
         return bool(self.all_of & stems(text))
 
 
 def signs(fact: str, said: str = "", elsewhere: Collection[str] = ()) -> Signs:
-    """By names and numbers, else by all words that carry the meaning.
+    """Signs of a fact: its names and numbers, else all words that carry the meaning.
 
-    `said`: the turn that told it; a day that was worked out ("yesterday") stands in no turn. `elsewhere`: facts that
-    are kept; a name that they hold, too, distinguishes nothing.
+    `said`: the turn that told it; a computed date ("yesterday") is in no turn. `elsewhere`: facts that are kept; a name
+    that occurs there, too, distinguishes nothing.
     """
     heard = stems(said)
     about = {stem(word) for word in content_words(fact)}
@@ -61,7 +61,7 @@ def signs(fact: str, said: str = "", elsewhere: Collection[str] = ()) -> Signs:
 
 
 def names(sentence: str) -> set[str]:
-    """Stems of the words with a capital letter; the first one only in front of a verb."""
+    """Stems of capitalised words; of the first word only in front of a verb."""
     parts = sentence.split()
     capital = [one for one in parts[1:] if one[:1].isupper()]
     opening = words(sentence)[:2]
@@ -75,6 +75,6 @@ def stems(text: str) -> frozenset[str]:
 
 
 def digest(owner: Iterable[str], text: str) -> str:
-    """Of the words of a sentence about this person: tells the same sentence again, says nothing by itself."""
+    """Digest of the words of a sentence about this person: recognises the same sentence, reveals nothing by itself."""
     told = " ".join(sorted({stem(word) for word in content_words(text)}))
     return hashlib.sha256(chr(0).join((*owner, told)).encode()).hexdigest()

@@ -1,7 +1,8 @@
-"""The parts of an utterance that may tell something about the speaker: no questions, no requests. Pure; English.
+"""Statements in an utterance: the parts that may tell something about the speaker, without questions and requests.
+Pure; English.
 
-A small language model that is asked for the facts in "What is my dog called?" invents a dog. So it is asked only
-about what is left here.
+A small language model that is asked for the facts in "What is my dog called?" invents a dog. So it is asked only about
+these parts.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _KIN_BY_NAME: Final = re.compile(
     r"\b(?:mum|mom|mama|mummy|dad|papa|daddy|gran|granny|grandma|grandpa|granddad|grandad|auntie)\b",
     re.IGNORECASE,
 )
-"""Who says "Gran" means their own grandmother."""
+"""A speaker who says "Gran" means their own grandmother."""
 _LEAD_IN: Final = re.compile(
     r"^(?:(?:please|and|so|oh|well|also|hey),? )*(?:(?:please )?(?:remember|note|keep in mind|don't forget|"
     r"do not forget|you should know|you must know|did you know|just so you know|for your information|by the way|"
@@ -52,16 +53,16 @@ _TAG: Final = re.compile(
     r"(?: (?:believe|imagine|think|know)(?: (?:it|that|so))?)?|right|eh|huh|you know)\?$",
     re.IGNORECASE,
 )
-"""What makes no question of a statement: ", can you believe it?"."""
+"""Endings that do not make a statement a question: ", can you believe it?"."""
 _TOPIC_WORDS: Final = 4
-"""At most so many in "Nieces and nephews? I have eight." """
+"""Words of the longest topic, as in "Nieces and nephews? I have eight." """
 _SHORT_REMARK: Final = 6
-"""Words. "It rained all the way, and then ..." refers to nothing."""
+"""Words of the longest remark whose "it" refers back. "It rained all the way, and then ..." refers to nothing."""
 _THIRD_PERSON: Final = frozenset(("he she it they his her their its").split())
 
 
 def told(utterance: str) -> str:
-    """What of it is told, in the speaker's words; empty: nothing is."""
+    """What the utterance tells, in the speaker's words; empty: nothing."""
     kept: list[str] = []
     topic = ""
     for one in map(_without_lead_in, map(_without_tag, sentences(utterance))):
@@ -76,7 +77,7 @@ def told(utterance: str) -> str:
 
 
 def speaks_of_self(text: str) -> bool:
-    """Also without a subject ("Had my jab on Monday.", "Been there twice.") and of a relative ("Gran is 90.")."""
+    """Also without a subject ("Had my jab on Monday.", "Been there twice.") and about a relative ("Gran is 90.")."""
     found = _opening(text)
     return bool(
         _FIRST_PERSON & set(words(text)) or (found and found[0] in _SUBJECTLESS) or _KIN_BY_NAME.search(plain(text))
@@ -93,7 +94,7 @@ def is_question(sentence: str) -> bool:
     if sentence.rstrip().endswith("?"):
         return True
     first, second = (*_opening(sentence)[:2], "", "")[:2]
-    if first in ("when", "where"):  # "When it's hot we order in." tells something.
+    if first in ("when", "where"):  # "When it's hot we order in." is a statement.
         return not second or second in _AUXILIARIES
     if first in _QUESTION_WORDS:  # "What I like is tea.", "What a day!"
         return second not in ("i", "we", "my", "our", "a")
@@ -141,8 +142,8 @@ _CLAUSE_END: Final = re.compile(
 
 
 def left_out(said: str, facts: Sequence[str]) -> list[str]:
-    """The sentences of which no fact tells all that matters, or of long ones the part: a small model tells the
-    beginning of a long sentence and forgets its end, or what was misheard."""
+    """Sentences, or parts of long ones, that the facts do not cover: a small model covers the beginning of a long
+    sentence and omits its end, or what was misheard."""
     covered = {stem(word) for fact in facts for word in content_words(fact)}
     return [part for one in sentences(said) if (part := _part_left_out(one, covered))]
 
@@ -164,7 +165,7 @@ def _is_lost(clause: str, covered: Collection[str]) -> bool:
 
 
 def clauses(sentence: str) -> list[str]:
-    """With what stands between them."""
+    """Each with the separator in front of it."""
     ends = [0, *(found.start() for found in _CLAUSE_END.finditer(sentence)), len(sentence)]
     return [sentence[start:end] for start, end in itertools.pairwise(ends) if end > start]
 
@@ -182,6 +183,6 @@ _ASIDE: Final = frozenset(
         ).split(),
     )
 )
-"""Said beside the matter."""
+"""Words beside the matter."""
 _SHORT: Final = 30
-"""Words of a sentence that is kept as a whole."""
+"""Words of the longest sentence that is kept as a whole."""

@@ -1,4 +1,5 @@
-"""Facts in the database. A turn's facts are stored in the transaction that marks the turn as learned: exactly once."""
+"""Store of facts in the database. A turn's facts are stored in the transaction that marks the turn as learned: exactly
+once."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ _UNLEARNED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose facts: of one person, with one assistant's memory."""
+    """Owner of facts: one person, in one assistant's memory."""
 
     letta_agent_id: str
     person_id: str
@@ -35,7 +36,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far learning is: turns that wait for it, and turns that it gave up on."""
+    """Progress of learning: turns that wait for it, and turns that were parked."""
 
     pending: int
     parked: int
@@ -48,23 +49,23 @@ class FactStore:
     # --- reading ---
 
     async def known(self, owner: Owner) -> list[Fact]:
-        """The oldest first."""
+        """Oldest first."""
         query = select(facts).where(*_of(owner), facts.c.state == FactState.KNOWN)
         return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id))
 
     async def of_person(self, letta_agent_id: str, person_id: str) -> list[Fact]:
-        """In every state, the oldest first."""
+        """In every state, oldest first."""
         query = select(facts).where(*_of(Owner(letta_agent_id, person_id)))
         return await self._read(query.order_by(facts.c.said_at, facts.c.fact_id))
 
     async def met(self, owner: Owner) -> None:
-        """Of this person facts are kept from now on: what stands about them in Letta is read, too."""
+        """Keep facts about this person from now on; what Letta holds about them is read, too."""
         row: Mapping[str, Any] = {**asdict(owner), "revision": 0}
         async with self._database.begin() as connection:
             await connection.execute(insert_if_absent(self._database, revisions, row))
 
     async def people(self) -> list[tuple[str, str]]:
-        """All (assistant's Letta agent, person) of whom facts are kept."""
+        """All pairs (assistant's Letta agent, person) for which facts are kept."""
         query = select(revisions.c.letta_agent_id, revisions.c.person_id)
         async with self._database.read() as connection:
             return [(row[0], row[1]) for row in await connection.execute(query)]
@@ -81,11 +82,11 @@ class FactStore:
             return int(await connection.scalar(query) or 0)
 
     async def changed_since(self, owner: Owner, revision: int) -> list[Fact]:
-        """Whatever their state: a fact that is not known any more has changed, too."""
+        """In every state: a fact that is no longer known has changed, too."""
         return await self._read(select(facts).where(*_of(owner), facts.c.revision > revision))
 
     async def unlearned(self, owner: Owner, session_id: str) -> list[tuple[str, str, datetime]]:
-        """Turns of the person that are still to be learned from, and those in the session that never will be."""
+        """Turns of the person that are still to be learned from, and those of the session that never will be."""
         of_person = and_(turns.c.letta_agent_id == owner.letta_agent_id, turns.c.learning.in_((DUE, PARKED)))
         of_session = and_(turns.c.session_id == session_id, turns.c.learning == "none")
         query = (
@@ -109,7 +110,7 @@ class FactStore:
         return Standing(counts.get(DUE, 0), counts.get(PARKED, 0))
 
     async def told_in(self, turn_ids: Collection[str]) -> int:
-        """How many facts were taken from these turns."""
+        """Number of facts extracted from these turns, without forgotten ones."""
         counts = 0
         async with self._database.read() as connection:
             for some in _few(turn_ids):
@@ -126,7 +127,7 @@ class FactStore:
     # --- learning ---
 
     async def learned(self, turn_id: str, owner: Owner, new: Sequence[Fact], replaced: Collection[str]) -> bool:
-        """False: somebody else has learned from this turn already, and nothing was changed."""
+        """False: the turn is not due (learned from already, or forgotten), and nothing was changed."""
         async with self._database.begin() as connection:
             marked = await connection.execute(
                 update(turns)
@@ -140,7 +141,7 @@ class FactStore:
         return True
 
     async def add(self, fact: Fact) -> None:
-        """One that comes from elsewhere than a turn. Nothing happens when there is one of this id, forgotten ones
+        """Add a fact that does not come from a turn. Does nothing if a fact with this id exists, forgotten ones
         included."""
         async with self._database.begin() as connection:
             replaced = [fact.replaces] if fact.replaces else []
@@ -157,7 +158,7 @@ class FactStore:
             await connection.execute(insert_if_absent(self._database, facts, asdict(fact) | {"revision": revision}))
 
     async def set_state(self, fact_ids: Collection[str], state: FactState) -> None:
-        """FORGOTTEN takes the text away."""
+        """FORGOTTEN deletes the text."""
         query = select(facts.c.letta_agent_id, facts.c.person_id).where(facts.c.fact_id.in_(fact_ids)).distinct()
         async with self._database.begin() as connection:
             for row in (await connection.execute(query)).all():
@@ -167,7 +168,8 @@ class FactStore:
     async def _no_longer_known(
         self, connection: AsyncConnection, fact_ids: Collection[str], state: FactState, revision: int
     ) -> None:
-        """Its passage is to be taken out of Letta; of one that is being sent it is still to be found out."""
+        """Its passage is to be removed from Letta; where one is being sent, whether Letta holds it is to be found out
+        first."""
         waiting = facts.c.archive_state.in_((ArchiveState.PENDING, ArchiveState.SENDING))
         values: dict[str, Any] = {
             "state": state,
@@ -176,7 +178,7 @@ class FactStore:
         }
         if state is FactState.FORGOTTEN:
             values |= {"text": "", "note": "", "said": ""}
-            # What else was taken from the same words keeps its text, and loses these words.
+            # Other facts from the same statement keep their text, but not the statement.
             same_words = select(facts.c.turn_id).where(facts.c.fact_id.in_(fact_ids), facts.c.turn_id != "")
             await connection.execute(update(facts).where(facts.c.turn_id.in_(same_words)).values(said=""))
         await connection.execute(
@@ -196,8 +198,8 @@ class FactStore:
             )
 
     async def learn_again(self, owner: Owner, *, everything: bool = False) -> int:
-        """Turns that were given up are due again; with `everything` all of the person's. Those from which something
-        was forgotten never are."""
+        """Parked turns are due again; with `everything`, also those already learned from. Turns with a tombstone never
+        are."""
         states = (PARKED, LEARNED) if everything else (PARKED,)
         async with self._database.begin() as connection:
             result = await connection.execute(
@@ -219,9 +221,9 @@ class FactStore:
         digests: Collection[str] = (),
         home: str | None = None,
     ) -> None:
-        """The facts lose their text, and so do all turns that told them; each keeps a mark without content.
+        """Delete the text of the facts and of all turns that told them; each keeps a tombstone.
 
-        What holds them in Letta, in the `home` and in conversations, is to be written anew (memory/rewriting.py).
+        What holds them in Letta, in the `home` and in conversations, is to be rewritten (memory/rewriting.py).
         """
         async with self._database.begin() as connection:
             revision = await self._next_revision(connection, owner)
@@ -234,7 +236,7 @@ class FactStore:
             await request_rewriting(connection, keys, home)
 
     async def forget_texts(self, owner: Owner, digests: Collection[str]) -> None:
-        """Also what somebody else wrote into Letta does not come back."""
+        """Texts that others wrote into Letta: they do not come back either."""
         async with self._database.begin() as connection:
             await self._keep_digests(connection, owner, digests)
 
@@ -244,27 +246,27 @@ class FactStore:
             await connection.execute(insert_if_absent(self._database, forgotten_texts, row))
 
     async def _redact(self, connection: AsyncConnection, turn_ids: Collection[str]) -> set[str]:
-        """Returns the rows of the conversations that held these turns. Marks stay also of turns that are not there."""
+        """Returns the keys of the conversations that held these turns. Turns that do not exist get a tombstone, too."""
         for turn_id in turn_ids:
             await connection.execute(insert_if_absent(self._database, forgotten_turns, {"turn_id": turn_id}))
         await connection.execute(update(facts).where(facts.c.turn_id.in_(turn_ids)).values(said=""))
         these = turns.c.turn_id.in_(turn_ids)
         query = select(turns.c.thread, turns.c.person_id).where(these, turns.c.state != TurnState.KEPT).distinct()
         keys = {conversation_key(row[0], row[1]) for row in (await connection.execute(query)).all()}
-        # One that is still spoken stays open for its job; it never reaches Letta either (outbox.py).
+        # A turn that is still spoken stays open for its job; it never reaches Letta either (outbox.py).
         state = case((turns.c.state == TurnState.OPEN, TurnState.OPEN.value), else_=TurnState.KEPT.value)
         nothing = {"user_text": "", "assistant_text": "", "note": "", "learning_note": ""}
         await connection.execute(update(turns).where(these).values(learning=LEARNED, state=state, **nothing))
         return keys
 
     async def forgotten_digests(self, letta_agent_id: str, person_id: str) -> frozenset[str]:
-        """Of the words of what this person has forgotten (see retelling.py)."""
+        """Digests of what this person has forgotten (see retelling.py)."""
         of_person = forgotten_texts.c.letta_agent_id == letta_agent_id, forgotten_texts.c.person_id == person_id
         async with self._database.read() as connection:
             return frozenset((await connection.scalars(select(forgotten_texts.c.digest).where(*of_person))).all())
 
     async def forgotten_among(self, turn_ids: Collection[str]) -> frozenset[str]:
-        """Those of the turns that carry a mark."""
+        """Those of the turns that have a tombstone."""
         query = select(forgotten_turns.c.turn_id).where(forgotten_turns.c.turn_id.in_(turn_ids))
         async with self._database.read() as connection:
             return frozenset((await connection.scalars(query)).all())
@@ -274,10 +276,10 @@ class FactStore:
             query = select(forgotten_turns.c.turn_id).where(forgotten_turns.c.turn_id == turn_id)
             return (await connection.scalar(query)) is not None
 
-    # --- into Letta ---
+    # --- archive ---
 
     async def archivable(self, limit: int) -> list[Fact]:
-        """The oldest first: what is on its way into Letta, and what Letta is still to lose."""
+        """Oldest first: facts on their way into Letta, and facts that Letta is still to lose."""
         on_its_way = facts.c.archive_state.in_((ArchiveState.PENDING, ArchiveState.SENDING))
         held = and_(facts.c.state != FactState.KNOWN, facts.c.passage_id != "")
         query = select(facts).where(or_(on_its_way, held))
@@ -295,7 +297,7 @@ class FactStore:
             await connection.execute(update(facts).where(facts.c.fact_id.in_(fact_ids)).values(values))
 
     async def _next_revision(self, connection: AsyncConnection, owner: Owner) -> int:
-        """Its row is locked until the end of the transaction: revisions are committed in order."""
+        """Locks the row until the end of the transaction, so that revisions are committed in order."""
         row: Mapping[str, Any] = {**asdict(owner), "revision": 0}
         await connection.execute(insert_if_absent(self._database, revisions, row))
         bumped = (
@@ -311,7 +313,7 @@ class FactStore:
 
 
 def _few(ids: Collection[str]) -> Iterator[list[str]]:
-    """SQLite takes no more than some thousand values at once."""
+    """SQLite takes at most some thousand values in one statement."""
     every = list(ids)
     return (every[start : start + 500] for start in range(0, len(every), 500))
 

@@ -1,4 +1,4 @@
-"""Facts, the marks that forgetting leaves, and the vectors of texts (a cache)."""
+"""Tables of facts, of the tombstones that forgetting leaves, and of text vectors (a cache)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ facts = Table(
     Column("archive_attempts", Integer, nullable=False, server_default="0"),
     Column("passage_id", String(128), nullable=False, server_default=""),
     Column("note", Text, nullable=False, server_default=""),
-    # Of the person's facts when it was last changed: who has seen an older one reads only what came since.
+    # Of the person's facts when this one last changed: readers of an older revision read only what came since.
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_memory_facts_person", "letta_agent_id", "person_id", "revision"),
@@ -53,7 +53,7 @@ forgotten_texts = Table(
     metadata,
     Column("letta_agent_id", String(128), primary_key=True),
     Column("person_id", String(300), primary_key=True),
-    # Of the words of a forgotten fact: tells its like when it comes back, says nothing by itself.
+    # Digest of the words of a forgotten fact: recognises them when they come back, reveals nothing by itself.
     Column("digest", String(64), primary_key=True),
 )
 

@@ -1,4 +1,4 @@
-"""Wishes to forget something, in what a person says. The recognition is pure; English."""
+"""Wishes to forget: their recognition in what a person says (pure; English), and their execution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ForgetWish:
     what: str
-    """The description of what is to be forgotten; empty with `everything`."""
+    """Description of what is to be forgotten; empty with `everything`."""
     everything: bool = False
 
 
@@ -24,7 +24,7 @@ class ForgetWish:
 class Outcome:
     forgotten: int
     texts: tuple[str, ...] = ()
-    """The facts as they were. To be used for the answer at once, and kept nowhere."""
+    """The facts as they were. For the answer only, never stored."""
 
 
 _POLITE: Final = (
@@ -63,7 +63,7 @@ _TRAIL: Final = re.compile(
     r"(?: (?:please|now|again|from your memory|for ever|forever|completely|any ?more|ok|okay))+$"
 )
 _NOT_MEANT: Final = re.compile(r"^(?:it|that|this|about it|about that|i asked|i said anything|to|the question)?$")
-"""Said of the talk itself ("forget it"), and what "forget to" begins."""
+"""About the talk itself ("forget it"), or the rest of "forget to"."""
 
 
 def forget_wish(utterance: str) -> ForgetWish | None:
@@ -92,7 +92,7 @@ def _in_sentence(sentence: str) -> ForgetWish | None:
 
 
 async def carry_out(forgetting: Forgetting, owner: Owner, wish: ForgetWish) -> Outcome:
-    """To be called when the turn with the wish is in the outbox: it is redacted, too, where it names the content."""
+    """Call it once the turn with the wish is in the outbox: the turn is redacted, too, where it names the content."""
     if wish.everything:
         return Outcome(await forgetting.forget_all(owner))
     meant = await forgetting.matching(owner, wish.what)

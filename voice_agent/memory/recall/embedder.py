@@ -1,4 +1,4 @@
-"""Texts as vectors of length one, made by an OpenAI-style server."""
+"""Embedder: an OpenAI-style server turns texts into vectors of length one."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from voice_agent.outbound import tls
 Vectors = NDArray[np.float32]
 
 QUERY_DEADLINE: Final = 1.5
-"""For all of a question: an answer waits for it."""
+"""Seconds for the whole of a question: an answer waits for it."""
 BATCH_DEADLINE: Final = 30.0
-"""For each batch of passages: an index is built beside conversations, at a low priority."""
+"""Seconds for each batch of passages: an index is built beside conversations, at a low priority."""
 BATCH: Final = 32
 LONGEST_TEXT: Final = 8_000
-"""Characters. Embedding models read the beginning of a text only, and servers refuse what is far beyond that."""
+"""Characters. Embedding models read only the beginning of a text, and servers refuse much longer ones."""
 KEPT: Final = httpx.Limits(max_connections=8, max_keepalive_connections=2, keepalive_expiry=60.0)
-"""A question finds an open connection. One that the server closed meanwhile is why a request is sent a second time."""
+"""Keeps a connection open for a question. The server may have closed it, so a request is sent a second time."""
 REMEDY: Final = "Check VOICE_EMBEDDING_BASE_URL and VOICE_EMBEDDING_MODEL, or run `voice-agent doctor`."
 
 
 class Embedder(Protocol):
     @property
     def model(self) -> str:
-        """The model and its version: vectors of another one are not comparable."""
+        """The model and its version: vectors of different ones are not comparable."""
 
     async def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """One row of length one for each text; raises `Temporary` or `Permanent`."""
 
 
 class NoEmbedder:
-    """Where there is no embedding model."""
+    """Embedder where there is no embedding model."""
 
     model = ""
 
@@ -46,8 +46,8 @@ class NoEmbedder:
 
 
 class HttpEmbedder:
-    """An `Embedder` over HTTP. Our own model server is told what is a question (`input_type`): OpenAI has no field
-    for that and refuses unknown ones."""
+    """`Embedder` over HTTP. Only our own model server is told what is a question (`input_type`): OpenAI has no such
+    field and refuses unknown ones."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class HttpEmbedder:
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {api_key}"},
-            timeout=httpx.Timeout(None),  # one deadline for all of a request, below
+            timeout=httpx.Timeout(None),  # one deadline for a whole request, below
             limits=KEPT,
             verify=tls(),
             transport=transport,
@@ -137,5 +137,5 @@ class HttpEmbedder:
         return Permanent(Code.EMBEDDING_FAILED, f"{where} refused the texts ({status}).", REMEDY)
 
     def _senseless(self, why: str) -> Temporary:
-        # Temporary, because a proxy's error page in between looks like this, too.
+        # Temporary, because a proxy's error page looks like this, too.
         return Temporary(Code.EMBEDDING_FAILED, f"{self._url} made no usable embeddings ({why}).", REMEDY)

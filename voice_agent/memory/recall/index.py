@@ -1,4 +1,4 @@
-"""Searches short texts by meaning and by words; both rankings are joined. Pure; a cache of the store."""
+"""Index of short texts, searched by meaning and by words; both rankings are joined. Pure; a cache of the store."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from voice_agent.memory.text import content
 Vectors = NDArray[np.float32]
 
 _RRF: Final = 60.0
-"""Of reciprocal rank fusion; the usual value."""
+"""Constant of reciprocal rank fusion; the usual value."""
 _K1: Final = 1.2
 _B: Final = 0.5
-"""Of BM25. Facts are short and of like length."""
+"""Parameters of BM25. Facts are short and of similar length."""
 _EVERY: Final = 50
-"""So many of each ranking are joined."""
+"""Entries of each ranking that are joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     key: str
     score: float
-    """Of both rankings; comparable within one search only."""
+    """Of both rankings together; comparable within one search only."""
 
 
 class WordingIndex:
@@ -49,7 +49,7 @@ class WordingIndex:
         return key in self._words
 
     def put(self, key: str, text: str, vector: Vectors | None) -> None:
-        """`vector`: normalised; None: it is found by its words only."""
+        """`vector`: normalised; None: the text is found by its words only."""
         self.drop(key)
         counted = Counter(content(text))
         self._words[key] = counted
@@ -91,7 +91,7 @@ class WordingIndex:
         return [Hit(key, float(score)) for key, score in best]
 
     def similarity(self, key: str, vector: Vectors | None) -> float:
-        """Cosine with the question; 0 where a vector is missing."""
+        """Cosine similarity with the question; 0 where a vector is missing."""
         place = self._place.get(key)
         return float(self._vectors[place] @ vector) if place is not None and vector is not None else 0.0
 
@@ -128,7 +128,7 @@ class WordingIndex:
             grown = np.zeros((max(64, 2 * self._count), vector.shape[0]), np.float32)
             if self._vectors.shape[1] == vector.shape[0]:
                 grown[: self._count] = self._vectors[: self._count]
-            else:  # of another model: none of the old ones is comparable
+            else:  # of another model: no old vector is comparable
                 self._place.clear()
                 self._ids.clear()
                 self._count = 0
@@ -158,7 +158,7 @@ _AS_SAID: Final = tuple(
 
 
 def as_said(fact: str) -> str:
-    """In the first person, as questions are asked: it is nearer to them then (measured; docs/measured.md)."""
+    """The fact in the first person, like questions, to which it is closer then (measured; docs/measured.md)."""
     for pattern, said in _AS_SAID:
         fact = pattern.sub(said, fact)
     return fact

@@ -1,4 +1,4 @@
-"""What a question asks for: about whom, about what, and which kind of answer. Pure; English."""
+"""Analysis of a question: about whom, about what, and for which kind of answer it asks. Pure; English."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from voice_agent.memory.text import FUNCTION_WORDS, content_words, plain, stem, words
 
 _GROUPS: Final = (
-    # A word, and what may stand for it. Each group's members name the same entity; "wider" words fit all of a group.
+    # Words and their synonyms: each group names one entity, by its first word. Words in `_WIDER` fit several groups.
     ("mother", "mum", "mom", "mama", "mummy"),
     ("father", "dad", "papa", "daddy"),
     ("sister",),
@@ -110,7 +110,7 @@ _RELATIONS: Final = tuple(
         (_CHILD, "(?:daughter|girl)", ("granddaughter",)),
     )
 )
-"""One relative named by way of another one: "my mum's sister"."""
+"""A relative named by way of another one: "my mum's sister"."""
 _PHRASES: Final = (
     (re.compile(r"\b(?:former|ex) (?:partner|wife|husband|boyfriend|girlfriend)\b"), ("ex",)),
     (re.compile(r"\b(?:other|better) half\b"), ("partner", "wife", "husband", "boyfriend", "girlfriend")),
@@ -124,7 +124,7 @@ NAMES_SOMEBODY: Final = frozenset((*_ENTITY, *_PLURAL, *_WIDER))
 
 
 def entities(text: str) -> frozenset[str]:
-    """The people and animals that are spoken of, each by one name."""
+    """The people and animals that are mentioned, each by one name."""
     folded = plain(text)
     found = {f"{one[1]} in law" for one in _IN_LAW.finditer(folded)}
     folded = _IN_LAW.sub(" ", folded)
@@ -158,7 +158,7 @@ _EMPTY: Final = frozenset(
         ).split(),
     )
 )
-"""Words of questions that say nothing about what is asked about."""
+"""Words of questions that do not tell what is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +166,9 @@ class Question:
     text: str
     entities: frozenset[str]
     matter: tuple[str, ...]
-    """Content words that a fact which answers it should have, or have words like them."""
+    """Content words that an answering fact should have, or words like them."""
     own: tuple[str, ...]
-    """Those of them that stand behind "my" or "our": what is asked about belongs to the person."""
+    """Those of them behind "my" or "our": what is asked about belongs to the person."""
     asks: str
     """who, where, when, number, or empty."""
 
@@ -253,13 +253,13 @@ _TO_ME: Final = re.compile(
     r"\b(?!(?:help|tell|show|give|teach|explain|get|bring|let|for|to|with|from|excuse|believe|trust|forgive|and|or|about)"
     r" )\w+ me\b"
 )
-"""What others do: "When do they interview me?" """
+"""What others do to the speaker: "When do they interview me?" """
 _FROM_MEMORY: Final = re.compile(r"\b(?:remember|remind|know|tell me|say|recall)\b")
 
 
 def asks_about_self(text: str) -> bool:
-    """Whether it asks for something that only the person can have told: "What is my cat called?", "Do I eat meat?".
-    Not "Can you help me?" or "How do I boil an egg?", which want help."""
+    """Whether it asks for something that only the person can have told: "What is my cat called?", "Do I eat meat?". Not
+    "Can you help me?" or "How do I boil an egg?", which want help."""
     folded = plain(text)
     if not _OWN.search(folded):
         return bool(_TO_ME.search(folded)) and " you " not in f" {folded} "
@@ -278,8 +278,8 @@ _OWN_NAME: Final = re.compile(
 
 
 def plainly(text: str) -> str:
-    """The same question in the words in which its answer is kept, where they have none in common. A small model that is
-    asked "Who am I?" says who it is itself."""
+    """The question in the words in which its answer is kept, where they share none. A small model that is asked "Who am
+    I?" says who it is itself."""
     return "What is my name?" if asks_own_name(text) else text
 
 
@@ -294,5 +294,5 @@ _EVERYTHING: Final = re.compile(
 
 
 def asks_everything(text: str) -> bool:
-    """ "What do you know about me?" """
+    """Whether it asks for all that is known: "What do you know about me?" """
     return bool(_EVERYTHING.search(plain(text)))

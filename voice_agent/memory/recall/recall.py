@@ -1,4 +1,4 @@
-"""What a question brings up: the facts of one person that answer it, or that nothing of it was ever told."""
+"""Recall for a question: the facts of one person that answer it, or that nothing of it was ever told."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ from voice_agent.memory.text import content_words, stem
 from voice_agent.storage.database import Database, insert_if_absent
 
 MOST: Final = 3
-"""Facts in the prompt of one question (docs/measured.md has the curve)."""
+"""Facts in the prompt of one question (docs/measured.md has the curve); the best turn may bring one more."""
 _CANDIDATES: Final = 24
 """Wordings; a turn has several."""
 DOUBTFUL: Final = (-3.5, 1.0)
-"""Relevance between which a second look decides: below it was not told, above it was."""
+"""Range of relevance in which a second look decides: below it was not told, above it was."""
 _TOLD: Final = -1.5
-"""Relevance and odds of the second look together, from which on it was told (docs/measured.md has the curve)."""
+"""Sum of relevance and log odds of the second look from which on it was told (docs/measured.md has the curve)."""
 _LOOKED_AT: Final = 2
-"""Facts of a second look."""
+"""Facts given to a second look."""
 _BEHIND: Final = 3.0
-"""What is so much less sure than the best is not shown."""
+"""Turns that are this much less relevant than the best one are not shown."""
 _BY_WORDS: Final = 0.6
-"""Stands for similarity of meaning where there are no vectors and words are shared."""
+"""Stands in for similarity of meaning where words are shared and there are no vectors."""
 _OVERVIEW: Final = 5
 _AT_ONCE: Final = 200
-"""Facts that are embedded before the next ones are looked at: an index of thousands is of use while it grows."""
+"""Wordings that are embedded at a time: an index of thousands is of use while it grows."""
 _REMEMBERED_WORDS: Final = 5_000
 
 
@@ -62,12 +62,12 @@ class Recalled:
     sure: bool = True
     """False: they may answer the question, or not."""
     untold: bool = False
-    """The question is about the person, and nothing that answers it was ever told."""
+    """The question is about the person, and nothing was ever told that answers it."""
     milliseconds: float = 0.0
 
 
 class Recall:
-    """Of one person. Reads what has changed in the store since it last looked; embeds only what is new."""
+    """Recall for one person. Reads what has changed in the store since the last look; embeds only what is new."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Recall:
         session_id: str = "",
         second_look: SecondLook | None = None,
     ) -> None:
-        """`session_id`: what was said in it counts, too, where nothing is learned from it."""
+        """`session_id`: what was said in this session counts, too, where nothing is learned from it."""
         self.owner = owner
         self._session_id = session_id
         self._database = database
@@ -94,13 +94,13 @@ class Recall:
         return sorted(self._told.facts.values(), key=lambda fact: fact.said_at, reverse=True)
 
     async def refresh(self) -> None:
-        """Take over what was learned, corrected or forgotten, and make the vectors that are missing."""
+        """Take over what was learned, corrected or forgotten, and compute the missing vectors."""
         await self.look()
         await self._embed_new()
 
     async def look(self, before: str = "") -> None:
-        """Take over what changed, from the database alone: quick enough for a question. What is new is found by its
-        words until its vector is made.
+        """Take over changes from the database alone: fast enough for a question. New facts are found by their words
+        until their vectors are computed.
 
         `before`: the turn that asks; what it says itself is no answer.
         """
@@ -122,7 +122,7 @@ class Recall:
                     self._told.got(key, wording, vector)
 
     async def _unlearned(self, before: str) -> list[Fact]:
-        """Statements from which no facts were taken yet, in the person's own words; and what became of earlier ones."""
+        """Statements from which no facts were extracted yet, in the person's own words; earlier ones, as replaced."""
         found = {
             f"turn:{turn_id}": Fact(
                 f"turn:{turn_id}",
@@ -139,7 +139,8 @@ class Recall:
         return [*found.values(), *(replace(fact, state=FactState.REPLACED) for fact in gone)]
 
     async def about(self, question: str) -> Recalled:
-        """By the facts of the last `refresh`. An embedding model that does not answer leaves the search by words."""
+        """Uses the facts of the last `look` or `refresh`. Without an answer from the embedding model, searches by
+        words."""
         began = time.perf_counter()
         if asks_own_name(question) and (name := naming(self.known)):
             return Recalled((name,))
@@ -149,19 +150,19 @@ class Recall:
         asked = read(question)
         judged, vector = await self._searched(asked)
         heard = self._told.sounds.as_used(question, NAMES_SOMEBODY)
-        if heard != question:  # it counts in the words in which it is answered better
+        if heard != question:  # the wording that is answered better counts
             judged, vector = max((judged, vector), await self._searched(read(heard)), key=lambda found: found[0][:1])
         facts = self._nearest([turn for score, turn in judged if score >= judged[0][0] - _BEHIND], vector)
         best = await self._relevance(question, judged[0][0], facts) if judged else Relevance.NONE
         took = 1000 * (time.perf_counter() - began)
         if best is Relevance.NONE:
             return Recalled(untold=is_question(question) and asks_about_self(question), milliseconds=took)
-        # A small model believes the last one where two contradict each other.
+        # Of two facts that contradict each other, a small model believes the last one.
         shown = sorted(facts, key=lambda fact: fact.said_at)
         return Recalled(tuple(shown), sure=best is Relevance.LIKELY, milliseconds=took)
 
     async def _relevance(self, question: str, score: float, facts: Sequence[Fact]) -> Relevance:
-        if not speaks_of_self(question):  # of the world: what is not sure to belong to it would only mislead
+        if not speaks_of_self(question):  # about the world: a fact that may not belong to it would only mislead
             return Relevance.LIKELY if score >= LIKELY else Relevance.NONE
         if DOUBTFUL[0] <= score < DOUBTFUL[1]:
             looked_at = [fact.text for fact in facts[:_LOOKED_AT]]
@@ -171,14 +172,14 @@ class Recall:
         return grade(score)
 
     async def _searched(self, asked: Question) -> tuple[list[tuple[float, str]], Vectors | None]:
-        """Turns, the best first; and what the question means."""
+        """Turns, best first; and the vector of the question."""
         vector = await self._embedded(asked.text, [word for word in asked.matter if word not in self._words])
         hits = self._told.index.search(asked.text, vector, _CANDIDATES)
         found = dict.fromkeys(self._told.turn(hit.key) for hit in hits)
         return sorted(((self._judged(asked, turn, vector), turn) for turn in found), reverse=True), vector
 
     def _nearest(self, turns: Sequence[str], vector: Vectors | None) -> list[Fact]:
-        """The nearest facts of each turn, as many as can be read without keeping the person waiting."""
+        """The nearest facts of each turn; few, because the person waits while the model reads them."""
         shown: list[Fact] = []
         for turn in turns:
             facts = self._told.nearest_facts(turn, vector)
@@ -214,7 +215,7 @@ class Recall:
             self._words.popitem(last=False)
 
     async def _vectors(self, texts: Sequence[str]) -> list[Vectors | None]:
-        """Of wordings, and of their words; kept in the database, since they never change."""
+        """Vectors of wordings and of their words; kept in the database, since they never change."""
         words = list(dict.fromkeys(word for text in texts for word in content_words(text)))
         new_words = [word for word in words if word not in self._words]
         kept = await self._kept([*texts, *new_words])
@@ -258,5 +259,5 @@ def _same_stem(one: str, other: str) -> float:
 
 
 def text_hash(text: str) -> str:
-    """Under which the vector of a text is kept."""
+    """Key under which the vector of a text is kept."""
     return hashlib.sha256(text.encode()).hexdigest()

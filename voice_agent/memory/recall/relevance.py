@@ -1,9 +1,9 @@
-"""How surely what was told in one turn answers a question. Pure.
+"""Relevance: how surely what was told in one turn answers a question. Pure.
 
-Similarity of meaning decides most, and cannot tell "my uncle's name" from "my nephew's name". So it counts besides of
-whom both speak, whether there is an answer of the kind that is asked for, and whether what belongs to the person in
-the question has a counterpart. The weights are those of a logistic regression over two pools of development wording
-(docs/adr/0011-facts-and-recall.md); 0 is where "it was told" and "it was not" are equally likely there.
+Similarity of meaning decides most, but cannot tell "my uncle's name" from "my nephew's name". So it also counts whether
+both are about the same person or animal, whether there is an answer of the kind that is asked for, and whether what the
+question calls "my ..." has a counterpart. The weights are those of a logistic regression over two pools of development
+wording (docs/adr/0011-facts-and-recall.md); at 0, "it was told" and "it was not" are equally likely there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NEAREST, _STATEMENT, _FACT = 4.6, 4.6, 3.8
 _SAME_ENTITY, _OTHER_ENTITY, _ENTITY_NOT_ASKED = 0.6, -4.0, -0.7
 _HOLDS, _OWN, _MATTER = 0.7, 0.9, 1.65
 _NOTHING_TO_MATCH: Final = 0.6
-"""Where a question names nothing that could have a counterpart."""
+"""For a question that names nothing that could have a counterpart."""
 
 Alike = Callable[[str, str], float]
 """Similarity of two words."""
@@ -38,11 +38,11 @@ class Relevance(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one turn: all that was told in it, and similarities with the question."""
+    """What is known of one turn: all that was told in it, and its similarities with the question."""
 
     text: str
     nearest: float
-    """Of its statement, of a clause of it, or of a fact: whichever is nearest."""
+    """Of its statement, a clause of it, or a fact, whichever is nearest."""
     statement: float
     fact: float
 

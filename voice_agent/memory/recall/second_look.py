@@ -1,7 +1,7 @@
-"""Whether what was found answers a question, asked of a small language model in one word.
+"""Second look at found facts: a small language model says in one word whether they answer the question.
 
 Similarity cannot tell "my niece studies" from "my cousin studies", and a small model that is given the wrong fact with
-its question invents from it. Asked for nothing but yes or no, it tells them apart (docs/measured.md).
+its question invents an answer from it. Asked for nothing but yes or no, it tells them apart (docs/measured.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from voice_agent.memory.language_model import Endpoint, client_of
 from voice_agent.prompt_text import quoted
 
 DEADLINE: Final = 3.0
-"""An answer waits for it."""
+"""Seconds. An answer waits for it."""
 _INSTRUCTION: Final = (
     "You check a note about a user against a question of the user. Does the note tell the answer? Say yes only if the "
     "note is about the same person and thing and holds what is asked for. Answer yes or no."
@@ -34,23 +34,24 @@ _ONE_WORD: Final = {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_lo
 _LONGEST: Final = 600
 """Characters."""
 _NEVER: Final = 1e-9
-"""The probability of a word that is not among the likeliest."""
+"""Probability of a word that is not among the likeliest."""
 
 
 class SecondLook(Protocol):
     async def odds(self, facts: Sequence[str], question: str) -> float | None:
-        """The logarithm of the odds that the facts tell the answer; None: nobody says."""
+        """Log odds that the facts tell the answer; None: unknown."""
 
 
 class NoSecondLook:
-    """Where the language model is not ours: it is large enough to see for itself what answers a question."""
+    """No second look, where the language model is not ours: it is large enough to see for itself what answers a
+    question."""
 
     async def odds(self, facts: Sequence[str], question: str) -> float | None:
         return None
 
 
 class ChatSecondLook:
-    """By an OpenAI-style chat endpoint that tells the probabilities of words."""
+    """Second look on an OpenAI-style chat endpoint that returns log probabilities."""
 
     def __init__(self, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
         self._model = endpoint.model
@@ -76,7 +77,7 @@ def messages(facts: Sequence[str], question: str) -> list[dict[str, str]]:
 
 
 def log_odds(answer: Any) -> float | None:
-    """Of a chat completion; None: it tells no probabilities."""
+    """Log odds from a chat completion; None: it has no log probabilities."""
     try:
         likely = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         told = [(str(word["token"]).strip().lower(), math.exp(word["logprob"])) for word in likely]

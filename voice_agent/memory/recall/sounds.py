@@ -1,6 +1,6 @@
-"""Words that were misheard: a word of a question that was never used before, and one that was and sounds like it.
+"""Misheard words: a word of a question that the person never used, and one that they used and that sounds like it.
 
-A recogniser writes "dock" for "dog". Pure; English.
+STT writes "dock" for "dog". Pure; English.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from voice_agent.memory.text import FUNCTION_WORDS, plain, stem
 
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _SHORTEST: Final = 2
-"""Sounds of a word; one sound is in too many words."""
+"""Length of the shortest phonetic code that counts; one sound is in too many words."""
 _WRITTEN_ALIKE: Final = 0.75
 """Jaro-Winkler; "dock" and "dog" 0.78, "cat" and "kite" 0.53."""
 
@@ -29,7 +29,7 @@ def _sound(word: str) -> str:
 
 
 class Sounds:
-    """The words of one person."""
+    """The words that one person used, by their sounds."""
 
     def __init__(self) -> None:
         self._used: Counter[str] = Counter()
@@ -52,7 +52,7 @@ class Sounds:
                 self._sounding[_sound(word)].discard(word)
 
     def as_used(self, text: str, known: Iterable[str]) -> str:
-        """The text with the words that were used in place of those that were not. `known`: what is no mistake."""
+        """The text with unused words replaced by used ones that sound like them. `known`: words that are no mistake."""
         known = frozenset(known)
         return _WORD.sub(lambda found: self._used_for(found[0], known), text)
 

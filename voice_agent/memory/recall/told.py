@@ -1,7 +1,7 @@
-"""What one person told, turn by turn, under every wording by which it is searched. A cache of the store; no I/O.
+"""Cache of what one person told, turn by turn, under every wording by which it is searched. No I/O.
 
-A question is often nearer to what was said than to the fact that was taken from it, and in a long sentence nearer to
-one clause. So a turn is found by its facts, by its statement and by the clauses of a long one.
+A question is often closer to what was said than to the fact extracted from it, and in a long sentence closer to one
+clause. So a turn is found by its facts, by its statement and by the clauses of a long one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from voice_agent.memory.recall.sounds import Sounds
 from voice_agent.memory.text import content_words, sentences, words
 
 _LONG: Final = 16
-"""Words of a sentence beyond which its clauses are wordings of their own."""
+"""Words of a sentence above which its clauses are wordings of their own."""
 _OF_ONE_TURN: Final = 2
 _ITEMS: Final = 4
-"""Facts that are shown of one turn, and of a list."""
+"""Facts shown of one turn, and of a list."""
 
 
 class Told:
@@ -30,7 +30,7 @@ class Told:
         self.index = WordingIndex()
         self.sounds = Sounds()
         self.wanting: dict[str, str] = {}
-        """Wordings whose vector is still to be made, by their key in the index."""
+        """Wordings whose vector is still to be computed, by their key in the index."""
         self._of_turn: dict[str, list[Fact]] = {}
         self._keys: dict[str, list[str]] = {}
         self._turn_of: dict[str, str] = {}
@@ -69,7 +69,7 @@ class Told:
             self.index.put(key, wording, vector)
 
     def turn(self, key: str) -> str:
-        """That of a wording."""
+        """The turn of a wording."""
         return self._turn_of[key]
 
     def told(self, turn: str) -> str:
@@ -90,7 +90,7 @@ class Told:
         return Evidence(self.told(turn), nearest, near.get(f"{turn}/0", of_facts), of_facts)
 
     def nearest_facts(self, turn: str, vector: Vectors | None) -> list[Fact]:
-        """Two; or all items of a list, if the nearest one is an item: "The user speaks Finnish." """
+        """Two; or up to four items of a list, if the nearest fact is an item: "The user speaks Finnish." """
         near = sorted(self._of_turn[turn], key=lambda fact: -self.index.similarity(fact.fact_id, vector))
         items = [fact for fact in near if _opening(fact) == _opening(near[0])]
         return items[:_ITEMS] if len(items) > _OF_ONE_TURN else near[:_OF_ONE_TURN]
@@ -111,7 +111,7 @@ def _words_of(fact: Fact) -> list[str]:
 
 
 def turn_of(fact: Fact) -> str:
-    """What came from elsewhere stands alone."""
+    """A fact from elsewhere is a turn of its own."""
     return fact.turn_id or fact.fact_id
 
 

@@ -1,4 +1,4 @@
-"""Runs the migrations inside the transaction that `schema.upgrade` opened."""
+"""Alembic environment: runs the migrations inside the transaction that `schema.upgrade` opened."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Whatever is said, or a model answers, the rules about facts have an answer."""
+"""Rules about facts: they have an answer whatever is said, and whatever a model answers."""
 
 from __future__ import annotations
 

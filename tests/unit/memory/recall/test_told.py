@@ -1,4 +1,4 @@
-"""Under which wordings a turn is found, and that none of them stays behind."""
+"""Wordings under which a turn is found; none of them stays behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved agents, sessions, rooms, leases."""
+"""Saved agents, installation, sessions, rooms, leases, workers."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The outbox of turns and the threads it feeds."""
+"""Outbox of turns, and the threads it feeds."""
 
 import sqlalchemy as sa
 from alembic import op

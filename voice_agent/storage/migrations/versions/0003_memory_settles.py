@@ -1,4 +1,4 @@
-"""Who was asked for the answer of a turn, and up to which turn an agent has worked on its memory."""
+"""Reply path of a turn; turns up to which an agent is to reflect, and has reflected."""
 
 import sqlalchemy as sa
 from alembic import op

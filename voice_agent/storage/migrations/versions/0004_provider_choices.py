@@ -1,4 +1,4 @@
-"""A job's voice is one of its provider choices."""
+"""Voice of a job: moved into its provider choices."""
 
 import sqlalchemy as sa
 from alembic import op

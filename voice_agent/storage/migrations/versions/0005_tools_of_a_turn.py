@@ -1,4 +1,4 @@
-"""Which tools a turn's answer used."""
+"""Tools that a turn's answer used."""
 
 import sqlalchemy as sa
 from alembic import op

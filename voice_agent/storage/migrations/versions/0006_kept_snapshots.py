@@ -1,4 +1,4 @@
-"""The last memory read of each agent."""
+"""Snapshots: the last memory read of each agent."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Whose words a turn holds; people; facts about them; the Letta agent that keeps what is known of one person."""
+"""People, homes, facts, tombstones and vectors; speaker and learning state of turns; rewriting state of threads."""
 
 import sqlalchemy as sa
 from alembic import op

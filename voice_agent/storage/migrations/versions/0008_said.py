@@ -1,4 +1,4 @@
-"""The words that told a fact."""
+"""Statement from which a fact comes."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which jobs a worker takes."""
+"""Scope of a worker: which jobs it takes."""
 
 import sqlalchemy as sa
 from alembic import op
