@@ -1,4 +1,4 @@
-"""Publishes what is true about the agent as participant attributes. Only the newest truth is sent."""
+"""Announcer of the agent's state as participant attributes (only the newest is sent), and sender of notices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Announcer:
         self._changed.set()
 
     async def run(self) -> None:
-        """Until cancelled: send what differs from what the room has."""
+        """Publish attributes that differ from the published ones, until cancelled."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -34,18 +34,18 @@ class Announcer:
             if difference and self._room.isconnected():
                 try:
                     await self._room.local_participant.set_attributes(difference)
-                except Exception:  # noqa: BLE001 - livekit does not say which; what is true now is sent again
+                except Exception:  # noqa: BLE001 - livekit does not say which; the newest state is sent again
                     self._changed.set()
                     await asyncio.sleep(_AGAIN_AFTER)
                 else:
                     self._published.update(difference)
 
     async def notify(self, notice: Notice, to: str = "") -> None:
-        """To everybody, or to one."""
+        """Send to all participants, or to one identity."""
         await self._send(notice, Topic.NOTICE, to)
 
     async def show_recalled(self, note: RecallNote, to: str) -> None:
-        """To whom it is about, and to nobody else who is in the room."""
+        """Send only to the participant whose facts they are."""
         if to:
             await self._send(note, Topic.RECALL, to)
 

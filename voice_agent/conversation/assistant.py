@@ -1,7 +1,7 @@
 """VoiceAssistant: one assistant in one room, from the job's start to its end.
 
-`lifecycle` decides what must follow what (`Driver` tells it events), `Effects` performs it, `Turns` owns what is said
-and answered, `Supervision` the tasks and their failures.
+`lifecycle` decides what follows each event (`Driver` tells it events), `Effects` performs that, `Turns` owns what is
+said and answered, `Supervision` the tasks and their failures.
 """
 
 from __future__ import annotations
@@ -88,13 +88,13 @@ class VoiceAssistant:
         driver.attach(self._effects)
 
     async def open(self) -> None:
-        """Where the last job of this thread stopped. Before anything else is told to the machine."""
+        """Continue where the last job of this thread stopped. Must come before any other event."""
         known = await self._memory.open(self._job, ANSWERED_WITHIN, await self._sessions.all())
         self.turns.open(known)
         self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
 
     async def run(self) -> str:
-        """From an already connected room until the assistant has left it. Returns why; raises what it failed of."""
+        """Run in a connected room until the assistant has left it. Returns the reason; raises its failure."""
         self._events.attach()
         self.turns.attach()
         job_tasks = self.supervision.job_tasks
@@ -114,10 +114,10 @@ class VoiceAssistant:
         self._driver.tell(event)
 
     async def reset_for_reconnect(self, reason: str = "manual") -> StatusAnswer:
-        """Make the assistant new for whoever comes next; returns when that is done.
+        """Reset the assistant for the next visit; returns when that is done.
 
         Cancels the episode's tasks and waits for their end, clears local history, raises the episode and reloads
-        memory. The machine runs the same steps by itself when the last human leaves; a call meanwhile joins them.
+        memory. The machine does the same by itself when the last human leaves; a call meanwhile joins that reset.
         """
         waiter = self._effects.reset_answer()
         self.tell(ev.ResetRequested(reason))
@@ -125,7 +125,7 @@ class VoiceAssistant:
             return await waiter
 
     def switch_agent(self, agent: AgentBinding) -> None:
-        """Another assistant shall answer in this room, as soon as that is safe. It is echoed before it is ready."""
+        """Let another assistant answer in this room, once that is safe. Its id is published before it is ready."""
         self._effects.know(agent)
         self.tell(ev.SwitchAgentRequested(agent.agent_id))
 
@@ -133,7 +133,7 @@ class VoiceAssistant:
         return self._effects.status()
 
     def health(self) -> Health:
-        """Goes into every renewal of the lease: present is not the same as alive."""
+        """Sent with every lease renewal: an agent may be present and yet not work."""
         if self.supervision.failure is not None:
             return health_of(self.supervision.failure)
         if self.machine.state is State.FAILED:
@@ -141,7 +141,7 @@ class VoiceAssistant:
         return Health(silent_for=self.turns.silent_for)
 
     async def shutdown(self, reason: str) -> None:
-        """The job is told to end: leave, and wait until we have."""
+        """Leave the room because the job must end, and wait until that is done."""
         if not self._effects.ended.done():
             self.tell(ev.ShutdownRequested(reason or "shutdown"))
             await asyncio.shield(self._effects.ended)
@@ -149,7 +149,7 @@ class VoiceAssistant:
     async def close(self) -> None:
         self._events.detach()
         ended = self._effects.ended
-        if self.machine.state is not State.CLOSED:  # livekit may say so too late for us, or not at all
+        if self.machine.state is not State.CLOSED:  # livekit may report it too late, or not at all
             self.tell(ev.RoomDisconnected(ended.result() if ended.done() else "cancelled"))
         self._driver.close()
         await self.supervision.episode_tasks.stop()

@@ -1,7 +1,7 @@
-"""Callers: the humans in the room whose session is live. LiveKit takes a token until it expires, so we look it up.
+"""Callers: humans in the room whose session is live. LiveKit accepts a token until it expires, so sessions are checked.
 
-Who is no caller is not subscribed to, greeted or answered, and is removed. A token without a session is none of ours
-(another system's, a test's); whoever was given it is let in by whoever gave it.
+A human who is no caller is not subscribed to, greeted or answered, and is removed. A token without a session comes from
+another issuer (another system, a test), which has decided already: its holder is a caller.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HUMAN_KINDS: Final = {
 _AGAIN_AFTER: Final = 0.5
 _AT_MOST_AFTER: Final = 8.0
 _TOLD_WITHIN: Final = 5.0
-"""Who publishes nothing is told of seconds late."""
+"""Seconds, because LiveKit reports a participant that publishes nothing seconds late."""
 
 
 class Sessions(Protocol):
@@ -41,7 +41,7 @@ class Sessions(Protocol):
         """Which of these have ended."""
 
     async def remove(self, identity: str) -> None:
-        """Out of the room."""
+        """Remove a participant from the room."""
 
 
 def as_human(participant: rtc.RemoteParticipant) -> Human | None:
@@ -51,7 +51,7 @@ def as_human(participant: rtc.RemoteParticipant) -> Human | None:
 
 
 class Callers:
-    """Each human is looked up once, when they join: one read of the database, while their media still connects."""
+    """Look-ups of humans, one each when they join: one read of the database, while their media still connects."""
 
     def __init__(self, room: rtc.Room, sessions: Sessions, tasks: OwnedTasks, log: BoundLog) -> None:
         self._room = room
@@ -59,18 +59,18 @@ class Callers:
         self._tasks = tasks
         self._log = log
         self._standing: dict[str, asyncio.Future[bool]] = {}
-        """By sid; not done: not looked up yet."""
+        """By sid. A future that is not done: not looked up yet."""
         self._live: set[str] = set()
         """Sessions that were live when they were looked up."""
         self._arrival = asyncio.Event()
         self._events: RoomEvents | None = None
 
     def attach(self, events: RoomEvents) -> None:
-        """It is told of each human who becomes a caller."""
+        """`events` is told of each human who becomes a caller."""
         self._events = events
 
     def present(self) -> tuple[Human, ...]:
-        """In order of arrival."""
+        """The callers, in order of arrival."""
         return tuple(
             human
             for participant in self._room.remote_participants.values()
@@ -78,7 +78,7 @@ class Callers:
         )
 
     def scan(self) -> tuple[Human, ...]:
-        """`present`, when joins may have been missed: who is new among those here is looked up."""
+        """`present`, when joins may have been missed: new participants are looked up."""
         for participant in self._room.remote_participants.values():
             self.joined(participant)
         return self.present()
@@ -92,7 +92,7 @@ class Callers:
         return participant is not None and self.has(participant)
 
     async def let_in(self, identity: str) -> bool:
-        """Waits for the look-up of who has just joined, and for LiveKit to tell of them: their words may be quicker."""
+        """Wait until LiveKit reports the participant and the look-up ends: a message may arrive before both."""
         try:
             async with asyncio.timeout(_TOLD_WITHIN):
                 while (participant := self._room.remote_participants.get(identity)) is None:
@@ -104,7 +104,7 @@ class Callers:
         return standing is not None and await asyncio.shield(standing)
 
     def joined(self, participant: rtc.RemoteParticipant) -> None:
-        """Told once or more; `RoomEvents.admitted` follows once, or never."""
+        """Called once or more; `RoomEvents.admitted` follows once, or never."""
         if participant.sid in self._standing or as_human(participant) is None:
             return
         self._standing[participant.sid] = asyncio.get_running_loop().create_future()
@@ -124,7 +124,7 @@ class Callers:
         return was
 
     def _start_look_up(self, participant: rtc.RemoteParticipant, session: str, pause: float = 0.0) -> None:
-        """Until somebody has decided: who is neither let in nor sent out waits in silence."""
+        """Repeat until there is a decision: a human who is neither admitted nor removed waits in silence."""
         longer = min(max(2 * pause, _AGAIN_AFTER), _AT_MOST_AFTER)
 
         def again() -> None:
@@ -141,7 +141,7 @@ class Callers:
             try:
                 live = session not in await self._sessions.over({session})
             except VoiceAgentError:
-                # Without the database no session can be ended either; and the room-health monitor looks, too.
+                # Without the database no session can be ended either; and the room-health monitor checks, too.
                 live = True if session in self._live else None
                 if live is None:
                     await asyncio.sleep(_AGAIN_AFTER)
@@ -151,7 +151,7 @@ class Callers:
         await self._sessions.remove(participant.identity)
 
     def _decide(self, participant: rtc.RemoteParticipant, *, live: bool) -> bool:
-        """False: they have left meanwhile."""
+        """False: the participant has left meanwhile."""
         standing = self._standing.get(participant.sid)
         if standing is None:
             return False

@@ -1,4 +1,4 @@
-"""What reaches the agent from outside: typed words and remote calls of people (untrusted), orders of our own server."""
+"""Messages to the agent: typed text and RPCs of clients (untrusted), signed messages of the server."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ MAX_WAITING: Final = 4
 MAX_IN_ALL: Final = 32
 MAX_TYPED: Final = 10
 TYPED_WITHIN: Final = 10.0
-"""So many messages of one sender are taken in so many seconds; each of them is a turn."""
+"""At most MAX_TYPED messages of one sender are taken in TYPED_WITHIN seconds; each of them is a turn."""
 WHOLE_WITHIN: Final = 20.0
 """Seconds from the first character of a typed message to its last one."""
 RESET_EVERY: Final = 2.0
-"""Seconds between two resets that one person asks for."""
+"""Seconds between two resets that one participant asks for."""
 _REFUSAL_EVERY: Final = 1.0
-"""A flood is answered once a second, not a thousand times."""
+"""Seconds between two refusals to one sender, so that not every message of a flood is answered."""
 
 
 class PerSender:
-    """So often may each sender do something."""
+    """Rate limit of each sender."""
 
     def __init__(self, most: int, within: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -45,7 +45,7 @@ class PerSender:
         self._done: dict[str, list[float]] = {}
 
     def take(self, sender: str) -> bool:
-        """False: it was done too often lately."""
+        """False: the sender has reached the limit."""
         now = self._clock()
         recent = {who: [at for at in times if now - at < self._within] for who, times in self._done.items()}
         self._done = {who: times for who, times in recent.items() if times}
@@ -57,7 +57,7 @@ class PerSender:
 
 
 class ClientMessages:
-    """Nothing here can end an agent: people may talk and start over, only the server may send it away."""
+    """Handlers of messages. Clients can talk and reset, but not end an agent: only the server can."""
 
     def __init__(self, room: rtc.Room, assistant: VoiceAssistant, tasks: OwnedTasks, secret: str) -> None:
         self._room = room
@@ -86,7 +86,7 @@ class ClientMessages:
     def _on_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
         many = self._waiting[identity] >= MAX_WAITING or len(self._tasks) >= MAX_IN_ALL
         if many or not self._typed.take(identity):
-            reader.close()  # one that is not read to its end stays subscribed for ever
+            reader.close()  # a stream that is not read to its end stays subscribed for ever
             self._refuse(identity, "Too many messages at once.", "Wait for the answer.")
             return
         self._waiting[identity] += 1
@@ -107,7 +107,7 @@ class ClientMessages:
             self._refuse(identity, "The assistant does not listen yet.", "Send it again in a moment.")
 
     async def _whole(self, reader: rtc.TextStreamReader, identity: str) -> str:
-        """Empty: the sender gave it up, or it is refused."""
+        """Empty: the sender aborted it, or it is refused."""
         text = ""
         try:
             async with asyncio.timeout(WHOLE_WITHIN):
@@ -126,13 +126,13 @@ class ClientMessages:
         return plain(text).strip()
 
     def _refuse(self, identity: str, message: str, remedy: str) -> None:
-        """Said to the sender alone."""
+        """Tell the sender only."""
         if self._assistant.callers.is_here(identity) and self._refusals.take(identity):
             notice = Notice(level="warning", code=Code.BAD_CLIENT_MESSAGE, message=message, remedy=remedy)
             self._assistant.supervision.notices.notify(notice, to=identity)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
-        """What people send on any topic is not for us, and orders are sealed."""
+        """Only signed messages of the server are taken: data of participants is ignored on every topic."""
         if packet.participant is not None or packet.topic != CONTROL_TOPIC:
             return
         order = verify(packet.data, self._room.name, self._secret)

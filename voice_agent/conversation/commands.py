@@ -1,4 +1,4 @@
-"""`voice-agent worker`."""
+"""Command `voice-agent worker`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def register(app: typer.Typer) -> None:
         import os
         from multiprocessing import forkserver
 
-        # Ears, voices and the end of a turn are ours to choose: livekit's own models stay on the disk.
+        # STT, TTS and end-of-turn detection are configured here: livekit's own models are not loaded.
         os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
-        # A look at the clock fifty times a second, twice in every job, to say in a trace what blocked the loop.
+        # Off: it checks the clock fifty times a second, twice in every job, to trace what blocks the loop.
         os.environ.setdefault("LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS", "0")
-        # Imports take seconds: the server of the job processes makes them while we do.
+        # Imports take seconds: the forkserver of the job processes does them at the same time as this process.
         forkserver.set_forkserver_preload(["voice_agent.conversation.preload"])
         forkserver.ensure_running()
 

@@ -1,8 +1,8 @@
-"""What is essential to a conversation, and what is optional: one entry for each task and each effect of a job.
+"""Criticality of each task and each effect of a job: essential to the conversation, or optional.
 
-Essential: without it the assistant would be present and of no use, or would break a promise; it leaves, and its lease
-says why. Optional: its failure is logged with a code, and said where a person should know; the conversation goes on.
-A task fails that raises, that takes longer than its rule says, or that somebody else cancels.
+Essential: without it the assistant would be useless or would break a promise; it leaves, and its lease says why.
+Optional: its failure is logged with a code, with a notice where a person should know; the conversation goes on.
+A task has failed if it raises, takes longer than its rule says, or is cancelled by code other than its owner.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from voice_agent.errors import Code, Temporary, VoiceAgentError
 class Rule:
     weight: Weight
     said: str = ""
-    """What the page says when an optional one fails; empty: it costs nobody anything that they would miss."""
+    """What the page says when an optional one fails; empty: the user would not miss it."""
     within: float | None = None
-    """Seconds until it is given up. None: it lasts as long as its owner, or the lifecycle has a deadline for it."""
+    """Seconds until it is cancelled. None: it lasts as long as its owner, or the lifecycle has a deadline for it."""
 
 
 _ESSENTIAL: Final = Rule(Weight.ESSENTIAL)
 _OPTIONAL: Final = Rule(Weight.OPTIONAL)
 _SOON: Final = Rule(Weight.OPTIONAL, within=15.0)
-"""Longer than what waits for a database or for Letta inside of it."""
+"""Longer than the waits for the database or Letta inside of it."""
 _IN_TIME: Final = Rule(Weight.OPTIONAL, within=60.0)
 
 RULES: Final[Mapping[str, Rule]] = {
     # of a job
     "lease": _ESSENTIAL,
-    "announce": _ESSENTIAL,  # nobody would know that the assistant is there
+    "announce": _ESSENTIAL,  # without it no client knows that the assistant is there
     "publish-voice": _ESSENTIAL,
-    "look-up": _SOON,  # it is made again: who is neither let in nor sent out waits in silence
+    "look-up": _SOON,  # it is repeated: a human neither admitted nor removed waits in silence
     "notice": _SOON,
     "recall-note": _SOON,
     "remember-greeted": _SOON,
@@ -57,9 +57,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "LoadMemory": _ESSENTIAL,
     "StopSpeech": _ESSENTIAL,
     "CancelEpisodeTasks": _ESSENTIAL,
-    "ClearHistory": _ESSENTIAL,  # whoever comes next must not hear of the last one
+    "ClearHistory": _ESSENTIAL,  # the next visit must not hear of the last one
     "Greet": _OPTIONAL,
-    "Resume": _OPTIONAL,  # the last turns stand in the prompt all the same
+    "Resume": _OPTIONAL,  # the last turns are in the prompt all the same
     "AllowReflection": _SOON,
     # effects that are performed at once
     "AcknowledgeReset": _ESSENTIAL,
@@ -76,12 +76,12 @@ RULES: Final[Mapping[str, Rule]] = {
 
 
 def rule_of(task: str) -> Rule:
-    """Of a task's whole name, "owner:name" or "owner:name/detail"."""
+    """The rule for a task's whole name, "owner:name" or "owner:name/detail"."""
     return RULES[task.rpartition(":")[2].partition("/")[0]]
 
 
 def as_ours(task: str, error: BaseException) -> VoiceAgentError:
-    """In words made for people: what others' exceptions say may hold secrets."""
+    """The error with a message for users: the text of a foreign exception may hold secrets."""
     if isinstance(error, VoiceAgentError):
         return error
     return Temporary(  # another agent may not meet it

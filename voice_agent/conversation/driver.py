@@ -30,11 +30,11 @@ class Driver:
         return self.journal.machine
 
     def attach(self, effects: Effects) -> None:
-        """Before the first event."""
+        """Must be called before the first event."""
         self._effects = effects
 
     def tell(self, event: ev.Event) -> None:
-        """What is told while an event is handled is handled after it."""
+        """An event that is told while another is handled is handled after it."""
         self._queue.append(event)
         if self._telling:
             return

@@ -1,4 +1,4 @@
-"""Recognises what was said as soon as a pause begins, while the pause still has to prove that the turn is over."""
+"""Eager STT: recognises an utterance as soon as a pause begins, before the pause is long enough to end the turn."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from livekit.agents.vad import VADEvent, VADEventType, VADStream
 from voice_agent.conversation.livekit_private import AdapterStream, StreamAdapter
 
 PAUSE: Final = 0.15
-"""Seconds of silence. A shorter pause costs no recognition that is thrown away."""
+"""Seconds of silence. No recognition is started, and thrown away, for a shorter pause."""
 
 
 class EagerStt(StreamAdapter):
-    """For an STT that costs nothing but time: what is recognised at a pause may be recognised again with the rest."""
+    """Adapter for an STT without a price: what is recognised at a pause may be recognised again with the rest."""
 
     def stream_class(self) -> type[_EagerStream]:
         return _EagerStream
@@ -26,7 +26,7 @@ class EagerStt(StreamAdapter):
 
 class _EagerStream(AdapterStream):
     _guess: asyncio.Task[SpeechEvent] | None = None
-    """What was said up to this pause."""
+    """Recognition of what was said up to this pause."""
 
     async def run(self) -> None:
         detection = self.vad.stream()
@@ -79,7 +79,7 @@ class _EagerStream(AdapterStream):
         return asyncio.create_task(self.recognised(frames), name="stt:recognise")
 
     async def _withdraw(self) -> None:
-        """There was more to come. What became of the guess, nobody needs to know."""
+        """Cancel the guess, because the speech goes on; its result is ignored."""
         guess, self._guess = self._guess, None
         if guess is not None:
             guess.cancel()

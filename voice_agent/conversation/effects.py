@@ -1,7 +1,7 @@
 """Effects of the lifecycle machine, performed in a room: one method for each, found by the two tables at the end.
 
-The machine decides what must follow what; this module knows how it is done. An effect that takes time is a task, and
-tells its end to the machine as an event.
+The machine decides which effects follow an event; this module performs them. An effect that takes time is a task, and
+tells the machine its end as an event if the machine waits for it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Snapshot
 
 _LOAD_DEADLINE: Final = Timing().reset_deadline * 0.75
-"""A load must leave time for the rest of a reset."""
+"""Leaves time for the rest of a reset."""
 _RETRY_DEADLINE: Final = 10.0
 _SOMEBODY_WAITS_FOR_MEMORY: Final = (State.STARTING, State.LOADING_MEMORY, State.RESETTING)
 
@@ -82,7 +82,7 @@ class Effects:
     # --- called by the driver ---
 
     def perform_safely(self, effect: fx.Effect) -> None:
-        """The effects behind one that fails are performed all the same."""
+        """The effects after one that fails are performed all the same."""
         try:
             self.perform(effect)
         except Exception as error:  # noqa: BLE001
@@ -97,7 +97,7 @@ class Effects:
             self._begin(effect, of, work(self, effect))
 
     def _begin(self, effect: fx.Effect, of: Of, work: Coroutine[Any, Any, None]) -> None:
-        """Its outcome is logged even if it never ran."""
+        """Start it as a task; its outcome is logged even if it never ran."""
         started = time.monotonic()
 
         def ended(task: asyncio.Task[Any]) -> None:
@@ -108,7 +108,7 @@ class Effects:
         owner.start(type(effect).__name__, work).add_done_callback(ended)
 
     def remember_greeted(self) -> None:
-        """A job that replaces this one must not greet the same visit again. One that was replaced has no say in it."""
+        """A job that replaces this one must not greet the same visit again. A job without the lease stores nothing."""
         if self._speech.may_speak():
             thread, greeted = self._prompt_context.thread, sorted(self._machine.greeted)
             work = while_temporary(lambda: self._memory.remember_greeted(thread, greeted))
@@ -142,10 +142,10 @@ class Effects:
         self._prewarmer.start()
 
     async def _follow_memory(self, episode: int) -> None:
-        """What somebody else changes in Letta reaches a running episode, too."""
+        """Take what others change in Letta into the running episode, too."""
         changed = await self._prompt_context.next_change(self._memory_refresh)
         if self._machine.state is State.READY:
-            self._driver.tell(ev.SyncFinished(changed=True))  # a whole load follows, and with it the next watch
+            self._driver.tell(ev.SyncFinished(changed=True))  # a whole load follows, which starts the next watch
             return
         await self._take_memory(changed)
         self._supervision.episode_tasks.start("follow-memory", self._follow_memory(episode))
@@ -168,7 +168,7 @@ class Effects:
         self._driver.tell(ev.HistoryCleared(effect.episode))
 
     def reset_answer(self) -> asyncio.Future[StatusAnswer]:
-        """Is set by the next `AcknowledgeReset`."""
+        """A future that the next `AcknowledgeReset` sets."""
         waiter: asyncio.Future[StatusAnswer] = asyncio.get_running_loop().create_future()
         self._reset_waiters.append(waiter)
         return waiter
@@ -216,7 +216,7 @@ class Effects:
             self._driver.tell(ev.GreetingFailed(effect.episode, Code.TTS_FAILED))
 
     async def _greeted(self, effect: fx.Greet) -> bool:
-        """False: there was something to say, and it was not heard."""
+        """False: there was a greeting, and it was not heard."""
         handle = self._welcome.speak(self._speakers.name_of(effect.human.name))
         if handle is None:
             return True
@@ -229,7 +229,7 @@ class Effects:
     # --- the agent of the room ---
 
     def know(self, agent: AgentBinding) -> None:
-        """A `RebindAgent` may name it from here on."""
+        """Register an agent that a later `RebindAgent` may name."""
         self._bindings[agent.agent_id] = agent
 
     def rebind_agent(self, effect: fx.RebindAgent) -> None:
@@ -281,7 +281,7 @@ class Effects:
 
 
 class Of(Enum):
-    """Whose task it is: that of an episode is cancelled by the next reset."""
+    """Owner of a task: one of the episode is cancelled by the next reset."""
 
     JOB = "job"
     EPISODE = "episode"

@@ -1,4 +1,4 @@
-"""Hands the voice the first clause of an answer while the rest is still being thought; whole sentences after it."""
+"""First-clause tokenizer: gives TTS the first clause while the LLM still generates the rest, then whole sentences."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from livekit.agents.tokenize.token_stream import BufferedSentenceStream
 FIRST_CLAUSE_WORDS: Final = 3
 """A shorter first clause sounds clipped and gains nothing."""
 _END: Final = re.compile(r"[.!?…。！？,;:，；：—–][\"')\]]*\s|(?<=[a-z]{2})[.!?,;:]$")
-"""After a word a mark ends it before its space is there: the next token takes a tenth of a second."""
+"""A mark right after a word ends a clause before its space is there: the next token takes a tenth of a second."""
 _ABBREVIATION: Final = re.compile(r"(?:^|\W)(?:[A-Z][a-z]{0,2}|\w\.\w)\.$")
-"""What ends like a short name may be one: the next words will tell."""
+"""Text that ends like an abbreviation may end with one: only the next words tell."""
 _JOINTS: Final = (
     "and but or because which who that when where while so if in on at with for from to by about after before"
 )
@@ -22,7 +22,7 @@ _WORDS_BEFORE_A_JOINT: Final = 5
 
 
 def end_of_first_clause(text: str) -> int | None:
-    """Where the first piece that sounds natural by itself ends; None: not yet."""
+    """End of the first piece that sounds natural by itself; None: it is not complete yet."""
     places = [
         (match.end(), FIRST_CLAUSE_WORDS)
         for match in _END.finditer(text)
@@ -44,7 +44,7 @@ class FirstClauseTokenizer(SentenceTokenizer):
 
 
 class _Pieces:
-    """What of the text so far is whole; the last piece may still grow. Of one answer."""
+    """Splitter of the text of one answer so far; the last piece may still grow."""
 
     def __init__(self, sentences: FirstClauseTokenizer) -> None:
         self._sentences = sentences

@@ -1,4 +1,4 @@
-"""Forgetting by voice: a wish in what somebody says is carried out at once, and the answer knows what became of it."""
+"""Forgetting by voice: a spoken wish to forget is carried out at once, and the answer knows its outcome."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from voice_agent.memory.prompt import FORGETTING_FAILED, FORGETTING_GOES_ON, for
 from voice_agent.observe.log import BoundLog
 
 _PATIENCE: Final = 2.0
-"""Seconds an answer waits for what it is to tell."""
+"""Seconds an answer waits for the outcome."""
 
 
 class ForgetByVoice:
-    """What was forgotten leaves the history of this conversation, too: of it only hashes are kept here."""
+    """Forgetting, also in this conversation's history; only hashes of what was said are kept here."""
 
     def __init__(
         self,
@@ -42,15 +42,15 @@ class ForgetByVoice:
         self._notices = notices
         self._doing: asyncio.Task[str] | None = None
         self._said: dict[str, int] = {}
-        """Turn → what was said in it."""
+        """Turn id → hash of what was said in it."""
         self._said_before: dict[str, int] = {}
         """The same of the last episode."""
         self._gone: set[str] = set()
-        """Turns that are to leave the history."""
+        """Ids of turns that are to leave the history."""
         self._left: set[str] = set()
 
     def begin(self, turn: Turn) -> bool:
-        """The turn is in the outbox. True: it wishes something to be forgotten, and `told` says what became of it."""
+        """Called once the turn is in the outbox. True: it holds a wish to forget, and `told` returns the outcome."""
         self._said[turn.turn_id] = _mark(turn.user_text)
         may = turn.scope is MemoryScope.PERSONAL and bool(turn.person_id)
         wish = forget_wish(turn.user_text) if may else None
@@ -58,7 +58,7 @@ class ForgetByVoice:
         return wish is not None
 
     async def told(self) -> str | None:
-        """For the prompt of this turn's answer. None: it holds no wish."""
+        """Text for the prompt of this turn's answer. None: the turn holds no wish."""
         doing = self._doing
         if doing is None:
             return None
@@ -68,12 +68,12 @@ class ForgetByVoice:
         return FORGETTING_FAILED if doing.cancelled() or doing.exception() is not None else doing.result()
 
     def purge(self, items: list[llm.ChatItem]) -> None:
-        """Take out of a prompt what was forgotten since its history was made; what is being answered stays."""
+        """Remove from a prompt what was forgotten since its history was made; the question being answered stays."""
         if self._gone:
             items[:] = without(items, self._marks(), keep_last=True)
 
     async def clean(self) -> bool:
-        """Between turns: out of the history for good. True: it has changed."""
+        """Between turns: remove it from the history for good. True: the history has changed."""
         new = self._gone - self._left
         if not new:
             return False
@@ -87,7 +87,7 @@ class ForgetByVoice:
         self._said, self._gone, self._left = {}, set(), set()
 
     async def look_back(self) -> None:
-        """The history of the last episode is about to be put back: what is to leave it?"""
+        """Before the history of the last episode is restored: find what is to leave it."""
         self._said = self._said_before | self._said
         self._gone |= await self._memory.forgotten_among([*self._said, *self._prompt_context.quoted_before])
 
@@ -111,7 +111,7 @@ class ForgetByVoice:
 
 
 def without(items: Sequence[llm.ChatItem], marks: set[int], *, keep_last: bool = False) -> list[llm.ChatItem]:
-    """An exchange goes as a whole, and what was said before the first question, too: a greeting may tell it."""
+    """Exchanges are removed whole, with all that was said before the first question: a greeting may repeat it."""
     questions = [item for item in items if isinstance(item, llm.ChatMessage) and item.role == "user"]
     kept: list[llm.ChatItem] = []
     keeps = False

@@ -1,4 +1,4 @@
-"""Speaks the greeting, from sound that was made ahead where there was time for it: who comes back hears it at once."""
+"""Greeter: speaks the greeting, from audio synthesized ahead if possible, so that it is heard at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Greeter:
         self._frames: list[rtc.AudioFrame] = []
 
     async def prepare(self, text: str) -> None:
-        """Make the sound of `text`, replacing what was prepared before. A failure costs only the head start."""
+        """Synthesize `text` ahead, replacing what was prepared before. A failure costs only the head start."""
         wanted = text, self._speech.tts
         if wanted == self._made:
             return

@@ -1,4 +1,4 @@
-"""What is said first. Pure: the words depend on who comes, whether they have been here, and what they told."""
+"""Text of the greeting. Pure: it depends on the person, whether they were here before, and what they told."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PASSED: Final = 14
 _AHEAD: Final = 7
 """Days around today within which an event is asked about."""
 _LONGEST: Final = 24
-"""Words of a fact that can be repeated in a greeting."""
+"""Most words of a fact that can be repeated in a greeting."""
 _HOW_IT_WENT: Final = "How did it go?"
 _HOW_IT_FEELS: Final = "How do you feel about it?"
 _WHAT_IS_NEW: Final = "What is new since then?"
@@ -40,15 +40,15 @@ _HEALTH_AND_GRIEF: Final = re.compile(
 )
 _OWN_NAME: Final = re.compile(r"\buser['’]s (?:\w+ )?name\b|\buser is (?:called|named)\b", re.IGNORECASE)
 _SOMETHING: Final = re.compile(r"(?:the|an?|this|that|these|those|some) ", re.IGNORECASE)
-"""Begins a sentence that is about nobody by name: a small model builds such sentences from halves of two."""
+"""Begins a sentence that names no person: a small model builds such sentences from halves of two."""
 _DIGITS: Final = re.compile(r"\d[\d .-]*\d\d|\d{3}")
 _NUMBER_WORDS: Final = frozenset((*UNITS, *TENS, "oh", "hundred", "thousand"))
 _STRUNG: Final = 3
-"""Number words in a row that make a number to be kept to oneself."""
+"""Number words in a row that count as a private number."""
 
 
 def greeting_text(agent: AgentBinding, *, user_name: str, returning: bool, enabled: bool, follow_up: str = "") -> str:
-    """Empty: nothing is said. `follow_up`: what somebody who returns is asked, where no greeting is configured."""
+    """Empty: nothing is said. `follow_up`: what a returning person is asked, where no greeting is configured."""
     if not enabled or agent.greeting == "":
         return ""
     user_name = called(user_name)
@@ -69,8 +69,8 @@ def name_told(facts: Sequence[Fact]) -> str:
 
 
 def follow_up(facts: Sequence[Fact], today: date) -> str:
-    """About at most one thing that the person told: an event that is near, else the newest of their last visit; empty:
-    there is nothing that can be asked about without harm."""
+    """A question about one thing that the person told: an event that is near, else the newest of their last visit;
+    empty: nothing can be asked about without harm."""
     told = [fact for fact in facts if _was_told(fact)]
     told.sort(key=lambda fact: fact.said_at, reverse=True)
     last_visit = told[0].session_id if told else ""
@@ -85,12 +85,12 @@ def follow_up(facts: Sequence[Fact], today: date) -> str:
 
 
 def _was_told(fact: Fact) -> bool:
-    """By the person, understood as a fact already."""
+    """Told by the person, and already extracted as a fact."""
     return fact.state is FactState.KNOWN and fact.source is FactSource.SAID and not fact.fact_id.startswith("turn:")
 
 
 def _days_to_event(fact: Fact, today: date) -> int | None:
-    """Negative: it has passed. None: no event is near, or what is told had happened already."""
+    """Negative: it has passed. None: no event is near, or it had already happened when it was told."""
     dates = [day for _, day in mentioned(fact.text)]
     if not dates or negated(fact.text):
         return None
@@ -101,7 +101,7 @@ def _days_to_event(fact: Fact, today: date) -> int | None:
 
 
 def _repeated(fact: Fact, today: date, last_visit: str) -> str:
-    """Empty: it is not to be brought up, or cannot be said in good English."""
+    """Empty: it must not be brought up, or cannot be said in good English."""
     if not _harmless(fact.text):
         return ""
     clause = in_second_person(fact.text)
@@ -112,7 +112,7 @@ def _repeated(fact: Fact, today: date, last_visit: str) -> str:
 
 
 def _harmless(text: str) -> bool:
-    """No secret, nothing about health, no grief: somebody else may hear it, and nobody asked."""
+    """No secret, nothing about health, no grief: others may hear the greeting, and the person did not ask."""
     plain = without_dates(text)
     if any(pattern.search(plain) for pattern in (_SECRET, _HEALTH_AND_GRIEF, _OWN_NAME, _DIGITS)):
         return False

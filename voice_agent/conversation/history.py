@@ -1,4 +1,4 @@
-"""Keeps an endless conversation flat: pure. What no longer fits is reduced to a bounded line of what was asked."""
+"""Compaction of a conversation's history. Pure. What no longer fits is reduced to a bounded list of what was asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voice_agent.prompt_text import quoted
 
 CHARS_PER_TOKEN: Final = 4
 HISTORY_TOKENS: Final = 2_000
-"""Of the exchange itself; memory and rules come on top."""
+"""Budget of the exchange itself; memory and rules come on top."""
 SUMMARY_CHARS: Final = 1_200
 _LINE_CHARS: Final = 80
 
@@ -25,12 +25,12 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Compacted:
     drop: int
-    """So many of the oldest messages leave the history."""
+    """Number of oldest messages that leave the history."""
     summary: str
 
 
 def compact(history: Sequence[Said], summary: str, budget: int = HISTORY_TOKENS) -> Compacted:
-    """Once over the budget, cut down to half of it: cutting at every turn would spoil the LLM's prefix cache."""
+    """Once over the budget, cut down to half of it: cutting at every turn would invalidate the prompt cache."""
     sizes = [len(said.text) // CHARS_PER_TOKEN + 4 for said in history]
     if sum(sizes) <= budget:
         return Compacted(0, summary)
@@ -38,7 +38,7 @@ def compact(history: Sequence[Said], summary: str, budget: int = HISTORY_TOKENS)
     while drop < len(history) - 1 and (left > budget // 2 or history[drop].role != "user"):
         left -= sizes[drop]
         drop += 1
-    # In a system prompt an order would count for all who are there, and for as long as the conversation lasts.
+    # In a system prompt an order would count for all participants, for as long as the conversation lasts.
     asked = [_line(said.text) for said in history[:drop] if said.role == "user" and not is_order(said.text)]
     lines = [*summary.splitlines(), *asked]
     while lines and sum(map(len, lines)) + len(lines) > SUMMARY_CHARS:

@@ -1,4 +1,4 @@
-"""One job: a VoiceAssistant in one room, in a process of its own."""
+"""Job: one VoiceAssistant in one room, in a process of its own."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ from voice_agent.storage.database import Database
 
 _VAD: Final = "vad"
 _GOODBYE: Final = 6.0
-"""Seconds a job has to bring its last turn into the outbox. The supervisor waits a little longer."""
+"""Seconds a job has to store its last turn in the outbox. livekit and the supervisor wait a little longer."""
 
 
 def prewarm(process: JobProcess) -> None:
     process.userdata[_VAD] = load_vad(settings_module.load().settings.vad_provider)
-    # Python collects old garbage only when a quarter of all objects is new, which beside all these modules takes a job
-    # very long. What is loaded so far is never garbage: set aside, it is neither looked at nor counted.
+    # Python collects its oldest generation only when a quarter of all objects is new, which beside all these modules
+    # takes a job very long. What is loaded so far is never garbage: frozen, it is neither scanned nor counted.
     gc.freeze()
     gc.collect()
 
 
 async def entrypoint(context: JobContext) -> None:
-    """livekit tells only a job whose entrypoint has returned that it shall end: the conversation goes on beside."""
+    """livekit announces a shutdown only to a job whose entrypoint has returned, so the conversation is a task."""
     conversation = asyncio.get_running_loop().create_task(_job(context), name="job:conversation")
 
     async def ended() -> None:
@@ -104,7 +104,7 @@ async def _job(context: JobContext) -> None:
 
 
 class RoomSessions:
-    """The sessions of one room: which there are, which are over, and how somebody is sent out."""
+    """The sessions of one room: which exist, which are over, and the removal of a participant."""
 
     def __init__(self, store: SqlSessionStore, livekit: LiveKit, room: str) -> None:
         self._store = store
@@ -123,14 +123,14 @@ class RoomSessions:
 
 @asynccontextmanager
 async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLog) -> AsyncIterator[None]:
-    """When we end the room is free for another agent; the lease says why we could not go on."""
+    """Release the lease at the end, so that the room is free for another agent; it says why this one failed."""
     health = Health()
     try:
         yield
     except Exception as error:
         failure = health_of(as_ours("job", error))
         log.write(LogEvent.NOTICE, severity="error", code=failure.failed, message=failure.why)
-        if room.isconnected():  # or it is the connection that failed, not this agent
+        if room.isconnected():  # else the connection failed, not this agent
             health = failure
         raise
     finally:

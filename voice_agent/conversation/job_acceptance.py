@@ -1,4 +1,4 @@
-"""Decides in the worker's own process which jobs to take: meant for it, making sense, and their room free."""
+"""Job acceptance in the worker's main process: takes valid jobs in its scope, if a seat and their room are free."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TARGET_LOAD: Final = 0.7
 
 
 class Seats:
-    """How many conversations this worker may still take. One that was accepted counts before it runs."""
+    """Capacity and free seats of this worker. An accepted job counts before it runs."""
 
     def __init__(self, capacity: int, running: Callable[[], int]) -> None:
         self._capacity = capacity
@@ -34,7 +34,7 @@ class Seats:
 
     @property
     def load(self) -> float:
-        """What livekit is told. It asks only workers below its `agents.target_load`: never one that froze full."""
+        """Reported to LiveKit, which asks only workers below its `agents.target_load`: never one that hangs full."""
         return _TARGET_LOAD * (self._running() / self._capacity)
 
     @contextmanager
@@ -71,7 +71,7 @@ class JobAcceptance:
             await self._refuse(request, Code.BAD_JOB_METADATA, mistakes)
             return
         if not self._worker_scope.serves(job) or not self._seats.free:
-            await request.reject(terminate=False)  # another worker is there for them
+            await request.reject(terminate=False)  # another worker can take it
             return
         with self._seats.kept():
             await self._take(request, job)
@@ -93,7 +93,7 @@ class JobAcceptance:
                 },
             )
         except BaseException:
-            await self._leases.release(lease)  # LiveKit gave the job to nobody: the room must not wait for us
+            await self._leases.release(lease)  # LiveKit gave the job to no worker: the room must not wait for it
             raise
 
     async def _refuse(self, request: JobRequest, code: Code, message: str) -> None:

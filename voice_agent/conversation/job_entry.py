@@ -1,5 +1,5 @@
-"""What a worker knows of its jobs: two names. The modules behind them are loaded where jobs run, which is not here:
-a worker that was restarted is back a second earlier."""
+"""Entry points of a job, for the worker's main process. The modules behind them are imported only in job processes:
+a restarted worker is back a second earlier."""
 
 from __future__ import annotations
 

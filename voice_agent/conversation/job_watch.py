@@ -1,4 +1,4 @@
-"""The worker's eye on its job processes: bridges the lease while one starts, certifies the death of one that ended."""
+"""Watch of a worker over its job processes: bridges the lease while one starts, reports the exit of one that ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_agent.errors import Temporary
 from voice_agent.rooms.leases import Lease, Leases
 
 _STARTS_WITHIN: Final = 20.0
-"""A job that does not renew for itself by then is given up."""
+"""Seconds. The lease of a job that does not renew it itself by then is no longer bridged."""
 _LOOK_EVERY: Final = 0.25
 """livekit-agents offers no event for the end of a job process."""
 
@@ -32,7 +32,7 @@ class JobWatch:
         self._changed = changed
         self._starting: dict[str, _Start] = {}
         self._some = asyncio.Event()
-        """A job was accepted; where there is none, nothing needs to be looked at."""
+        """Set while there are jobs: without one, nothing needs to be checked."""
         self._seen: set[str] = set()
 
     def accepted(self, lease: Lease) -> None:
@@ -40,7 +40,7 @@ class JobWatch:
         self._some.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Watch until cancelled."""
         renewed_at = time.monotonic()
         while True:
             await self._some.wait()
@@ -48,7 +48,7 @@ class JobWatch:
             active = self._active()
             try:
                 if active != self._seen:
-                    await self._changed()  # first: who hears of a death must find the seat free
+                    await self._changed()  # first: a process that learns of the exit must find the seat free
                 for job in self._seen - active:
                     await self._leases.job_died(job)
                     self._starting.pop(job, None)
@@ -59,10 +59,10 @@ class JobWatch:
                 if not (self._starting or self._seen or self._active()):
                     self._some.clear()
             except Temporary:
-                continue  # the database is away; whoever is still gone is found at the next look
+                continue  # the database is away; a job that has ended is found again at the next look
 
     async def _bridge(self, now: float) -> None:
-        """A process that is still importing cannot renew, and must not be taken for dead."""
+        """Renew for processes that are still importing: they cannot, and must not be taken for dead."""
         for job, start in list(self._starting.items()):
             if now - start.since < _STARTS_WITHIN and await self._leases.bridge(start.lease, start.beat):
                 start.beat += 1

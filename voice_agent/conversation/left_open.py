@@ -1,4 +1,4 @@
-"""What the agent before this one left open in the same visit: a question without an answer, or words nobody heard."""
+"""Open question of the previous agent in the same visit: a turn without an answer, or words that were not heard."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from voice_agent.lifecycle.states import Human
 from voice_agent.memory.model import Turn
 
 ANSWERED_WITHIN: Final = 90.0
-"""Seconds after which a question that was left open is answered no more: whoever asked has asked again, or left."""
+"""Seconds after which an open question is no longer answered: the person has asked again, or left."""
 LOST: Final = "Sorry, I lost what you just said. Please say it again."
 
 
 class LeftOpen:
-    """Known from the start of a job until something else is said. Who was greeted before is still in that visit."""
+    """Open question, from the start of a job until something else is said. Humans greeted before are in that visit."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
@@ -27,7 +27,7 @@ class LeftOpen:
         self._spoke: set[str] = set()
 
     def begin(self, asked: Turn | None, greeted: Collection[str]) -> None:
-        """As the last job left it. From here on until `drop`, it is noticed who speaks: nobody listens yet."""
+        """Take over from the last job. Until `drop`, note who speaks: the session does not listen yet."""
         self._asked, self._greeted = asked, greeted
         if greeted:
             self._room.on("active_speakers_changed", self._speakers)
@@ -36,7 +36,7 @@ class LeftOpen:
         return self._asker_of(humans) or any(human.sid in self._spoke for human in humans)
 
     def take(self, humans: Sequence[Human]) -> Turn | None:
-        """The question, if whoever asked it is still there and it can be answered here. Not a second time."""
+        """The question, once, if the person who asked it is still there and it can be answered here."""
         asked = self._asked if self._asker_of(humans) else None
         self.drop()
         return asked if asked is not None and asked.path is ReplyPath.HYBRID else None  # Letta may hold it already

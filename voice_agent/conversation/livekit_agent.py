@@ -1,4 +1,4 @@
-"""The livekit Agent of a binding: its instructions are the memory, its hooks make turns durable."""
+"""LiveKit Agent of a binding: its instructions are the memory, its hooks make turns durable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LiveKitAgent(Agent):
         self._turns: Turns | None = None
 
     def attach(self, turns: Turns) -> None:
-        """Before the session starts."""
+        """Must be called before the session starts."""
         self._turns = turns
 
     @property
@@ -36,7 +36,7 @@ class LiveKitAgent(Agent):
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[str | llm.ChatChunk | FlushSentinel, None]:
-        """Letta's own answer where it is the one that answers. Its end is passed on when the whole is written down."""
+        """The answer of the LLM, or of Letta where Letta answers. It ends only when the whole answer is stored."""
         own = self.turns.letta_answer()
         if own is None:
             await self.turns.recall_into(chat_ctx)
@@ -52,7 +52,7 @@ class LiveKitAgent(Agent):
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
-        """A voice that fails takes only the voice away: livekit would throw the words away, too."""
+        """A TTS that fails costs only the audio: livekit alone would drop the text, too."""
         spoken = False
         try:
             async with aclosing(Agent.default.tts_node(self, text, model_settings)) as voice:
@@ -61,10 +61,10 @@ class LiveKitAgent(Agent):
                     yield frame
         except APIError:
             if not spoken:
-                yield _A_BREATH  # without any sound livekit shows no text either
+                yield _A_BREATH  # without any audio livekit shows no text either
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
-        """Before anything is generated: what was said is durable; a blank transcript is not a turn."""
+        """Store what was said before anything is generated; a blank transcript is not a turn."""
         words = (new_message.text_content or "").strip()
         if not any(character.isalnum() for character in words):
             raise StopResponse
@@ -75,7 +75,7 @@ class LiveKitAgent(Agent):
         return [Said(item.role, item.text_content or "") for item in self._messages()]
 
     async def drop_oldest(self, count: int) -> None:
-        """With what stands between them: a tool's answer without its question confuses every LLM."""
+        """Drop the items between them, too: a tool result without its call confuses every LLM."""
         kept = self._messages()[count:]
         first = self.chat_ctx.items.index(kept[0]) if kept else len(self.chat_ctx.items)
         await self.update_chat_ctx(ChatContext(self.chat_ctx.items[first:]))
@@ -87,11 +87,11 @@ class LiveKitAgent(Agent):
         await self.update_chat_ctx(ChatContext(kept(self.chat_ctx.items)))
 
     def exchange(self) -> list[llm.ChatItem]:
-        """What was said, and which tools were used; without instructions, which livekit keeps among the items."""
+        """Messages and tool calls, without the instructions, which livekit keeps among the items."""
         return [item for item in self.chat_ctx.items if _is_said(item) or item.type in _TOOLS]
 
     async def go_on(self, earlier: Sequence[llm.ChatItem]) -> None:
-        """This was said before what was said so far."""
+        """Put an earlier exchange before what was said so far."""
         await self.update_chat_ctx(ChatContext([*earlier, *self.exchange()]))
 
     async def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""Private names of livekit-agents that we use, all of them here: nothing public does what they do.
+"""Private names of livekit-agents that are in use, all in this module: nothing public does what they do.
 
 `tests/unit/conversation/test_livekit_private.py` names each of them, so that an upgrade that renames one fails there.
 """
@@ -15,30 +15,30 @@ from livekit.agents.stt import SpeechEvent
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from livekit.agents.vad import VAD
 
-# The public RoomIO publishes the voice only once somebody has come; this is the same class, started by us (ADR 2).
+# The public RoomIO publishes the track only once a participant has joined; this is its class, started here (ADR 2).
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput as ParticipantAudioOutput
 
 __all__ = ["AdapterStream", "ParticipantAudioOutput", "StreamAdapter", "announce_load", "clear_recorded_events"]
 
 
 def clear_recorded_events(session: AgentSession[Any]) -> None:
-    """A session keeps a list of its events for reports, and it grows for as long as the session lasts."""
+    """A session keeps a list of its events for reports, which grows for as long as the session lasts."""
     session._recorded_events.clear()
 
 
 async def announce_load(server: AgentServer) -> None:
-    """By itself livekit-agents tells LiveKit its load every 2.5 s; until then jobs sent to a full worker are lost."""
+    """By itself livekit-agents reports its load every 2.5 s; until then jobs sent to a full worker are lost."""
     await server._refresh_worker_load()
     await server._update_worker_status()
 
 
 def load_job_modules() -> None:
-    """What each job process would import by itself, a second each time."""
+    """Import what each job process would import by itself, a second each time."""
     import livekit.agents.ipc._preload  # noqa: F401
 
 
 class StreamAdapter(stt.StreamAdapter):
-    """An STT that recognises whole utterances, cut out of the sound by voice detection in streams of our own."""
+    """STT that recognises whole utterances, cut out of the audio by VAD, with streams of a class of its own."""
 
     def stream(
         self,
@@ -63,14 +63,14 @@ class AdapterStream(stt.StreamAdapterWrapper):
 
     @abstractmethod
     async def run(self) -> None:
-        """From the first frame to the last."""
+        """Process the stream from its first frame to its last."""
 
     @property
     def vad(self) -> VAD:
         return self._vad
 
     async def sounds(self) -> AsyncIterator[rtc.AudioFrame | None]:
-        """None: what was sent so far is to be flushed."""
+        """Audio frames; None: what was sent so far is to be flushed."""
         async for sound in self._input_ch:
             yield sound if isinstance(sound, rtc.AudioFrame) else None
 

@@ -1,7 +1,7 @@
-"""A question about "our" dog as one about "my" dog. Pure; English.
+"""Rewording of a question about "our" dog as one about "my" dog. Pure; English.
 
-A small model that reads "What is our dog called?" answers "Our dog is called ...", as if it lived in the house. Before
-a question of which something is known it reads "my" instead, and says "your".
+A small model that reads "What is our dog called?" answers "Our dog is called ...", as if it lived in the house. In a
+question that comes with a recall it reads "my" instead, and says "your".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Orders of other people: in a room of several, what one asks of the assistant's manner counts for that one alone."""
+"""Orders of other people: in a shared room, an order about the assistant's manner counts for its speaker only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MOST: Final = 100
 
 
 class OthersOrders:
-    """Of one conversation; of what was said only hashes are kept."""
+    """The orders given in one job, kept as hashes only."""
 
     def __init__(self) -> None:
         self._asking = ""
         self._given_by: dict[int, str] = {}
 
     def note(self, turn: Turn) -> None:
-        """It is about to be answered."""
+        """Called when the turn is about to be answered."""
         self._asking = turn.speaker
         if is_order(turn.user_text):
             self._given_by[_mark(turn.user_text)] = turn.speaker
@@ -28,7 +28,7 @@ class OthersOrders:
             self._given_by.pop(next(iter(self._given_by)))
 
     def purge(self, items: list[llm.ChatItem]) -> None:
-        """Take others' orders out of a prompt, with what was answered to them."""
+        """Remove others' orders from a prompt, with the answers to them."""
         kept: list[llm.ChatItem] = []
         keeps = True
         for item in items:

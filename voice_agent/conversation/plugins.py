@@ -1,4 +1,4 @@
-"""Other livekit plugins, by name: made from what their constructors take, refused in words where that does not fit."""
+"""LiveKit plugins by name: made with the options that their constructors take, refused with a message otherwise."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _ALSO_CALLED: Final[Mapping[str, tuple[str, ...]]] = {
     "base_url": ("api_url", "api_base"),
     "model": ("model_id", "model_name"),
 }
-"""Plugins agree on what they do, not on what they call it."""
+"""Other names of the same option: plugins differ in them."""
 _SECRET_NAMES: Final = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")
 _SHORTEST_SECRET: Final = 6
-"""Shorter ones are words of every message."""
+"""Characters. Shorter values occur in ordinary messages."""
 
 
 def made(provider: str, kind: Kind, options: Mapping[str, Any]) -> Any:
-    """`options` that are empty are left to the plugin."""
+    """Empty `options` are left to the plugin."""
     maker = _maker(provider, kind)
     taken = inspect.signature(maker).parameters
     given: dict[str, Any] = {}
@@ -40,7 +40,7 @@ def made(provider: str, kind: Kind, options: Mapping[str, Any]) -> Any:
         given[known] = value
     try:
         return maker(**given)
-    except Exception as error:  # noqa: BLE001  every plugin has its own way to say that its key is missing
+    except Exception as error:  # noqa: BLE001  every plugin reports a missing key in its own way
         said = without_secrets(str(error), os.environ)
         raise _unavailable(f"{kind} of {provider} cannot be used: {said}", "Set what it asks for.") from None
 
@@ -50,7 +50,7 @@ def loaded_vad(provider: str) -> Any:
 
 
 def without_secrets(text: str, environment: Mapping[str, str]) -> str:
-    """What a plugin says reaches the page and the log, and a plugin may repeat the key that it does not like."""
+    """A plugin's message reaches the page and the log, and may repeat the key that the plugin rejects."""
     for name, value in environment.items():
         if len(value) >= _SHORTEST_SECRET and name.endswith(_SECRET_NAMES):
             text = text.replace(value, f"({name})")

@@ -1,11 +1,11 @@
-"""What job processes share: the server they are forked from imports it once."""
+"""Modules that job processes share: the forkserver imports them once."""
 
 # ruff: noqa: E402
 from __future__ import annotations
 
 import gc
 
-gc.disable()  # nothing here is garbage, and looking through it time and again is a fifth of the time it takes
+gc.disable()  # nothing here is garbage, and repeated collections are a fifth of the time of these imports
 
 import aiosqlite  # noqa: F401  SQLAlchemy imports it with the first statement
 
@@ -17,5 +17,5 @@ load_job_modules()
 tls()
 
 gc.collect()
-gc.freeze()  # what the collector never visits is never copied into a job's own memory
+gc.freeze()  # pages that the collector never visits are never copied into a job's own memory
 gc.enable()

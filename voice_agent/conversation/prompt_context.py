@@ -1,4 +1,4 @@
-"""What the assistant of a binding remembers, and the prompt that comes of it."""
+"""Prompt context of a binding: what its assistant remembers, and the prompt that is built from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from voice_agent.registry.people import PersonKind
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A conversation that may go on."""
+    """A conversation that may be resumed."""
 
     history: tuple[llm.ChatItem, ...] = ()
     left_history: str = ""
@@ -33,7 +33,7 @@ class _Kept:
 class PromptContext:
     """Three things in one prompt: the agent's memory, what was said last time, and what had to leave the history.
 
-    In a room of several people the prompt holds nothing of anybody: what is known of who speaks comes with each turn.
+    In a shared room the prompt holds nothing about any person: what is known of the speaker comes with each turn.
     """
 
     def __init__(self, memory: Memory, livekit_agent: LiveKitAgent, job: JobMetadata) -> None:
@@ -43,14 +43,14 @@ class PromptContext:
         self._several = job.policy is RoomPolicy.SHARED
         self._speaker = nobody(job) if self._several else job
         self._spoken: set[str] = set()
-        """Threads of those who spoke in this episode, in a room of several."""
+        """Threads of the speakers of this episode, in a shared room."""
         self._memory_prompt = ""
         self._left_history = ""
         self._kept = _Kept()
         self.bind(job.agent)
 
     def bind(self, agent: AgentBinding) -> None:
-        """From here on another assistant remembers; nothing of the one before it is left."""
+        """Switch to another assistant; nothing of the previous one is left."""
         self.agent = agent
         self.thread = room_thread(self._job, agent)
         self.snapshot: Snapshot | None = None
@@ -64,12 +64,12 @@ class PromptContext:
 
     @property
     def quoted(self) -> list[str]:
-        """Turns of earlier visits that stand in the prompt."""
+        """Ids of turns of earlier visits in the prompt."""
         return [turn.turn_id for turn in self._earlier]
 
     @property
     def quoted_before(self) -> list[str]:
-        """The same of the conversation that may go on."""
+        """The same of the conversation that may be resumed."""
         return [turn.turn_id for turn in self._kept.earlier]
 
     @property
@@ -82,17 +82,17 @@ class PromptContext:
 
     @property
     def whose(self) -> tuple[str, str, str]:
-        """Whose facts are known here: the assistant's Letta agent, the person who spoke last, their session."""
+        """Owner of the facts to recall: the assistant's Letta agent, the person who spoke last, their session."""
         unknown = self._nobody if self._several else ""
         return self.agent.letta_agent_id, self._speaker.person_id or unknown, self._speaker.session_id
 
     @property
     def who_speaks(self) -> str:
-        """For the prompt of a turn; empty where there is one person, of whom the prompt speaks anyway."""
+        """The speaker, for the prompt of a turn; empty where there is one person, whom the prompt names anyway."""
         return speaking_now(self._speaker.user_name) if self._several else ""
 
     async def hear(self, speaker: JobMetadata, agent: AgentBinding, episode: int) -> str:
-        """Who speaks from now on (see Speakers.about). Returns the thread that takes what they say."""
+        """Set the current speaker (see Speakers.about). Returns the thread that takes what they say."""
         self._speaker = speaker
         if not self._several:
             return self.thread
@@ -103,7 +103,7 @@ class PromptContext:
         return thread
 
     async def allow_reflection(self) -> None:
-        """Letta may work what was said so far into its memory."""
+        """Allow the reflection of what was said so far."""
         for thread in (self.thread, *self._spoken):
             await self._memory.allow_reflection(thread)
 
@@ -123,16 +123,16 @@ class PromptContext:
         return result
 
     async def next_change(self, every: float) -> Snapshot:
-        """What somebody else changed in Letta."""
+        """Wait for a change of the memory in Letta by others; return the new snapshot."""
         return await self._memory.next_change(self.agent.letta_agent_id, every, self.listener)
 
     @property
     def _nobody(self) -> str:
-        """Of whom nothing is known, unlike the owner, of whom the assistant's own agent tells."""
+        """A person without facts; an empty id would mean the owner, whose facts the assistant's own agent holds."""
         return f"{PersonKind.SESSION}:{self._job.room_name}"
 
     async def take(self, snapshot: Snapshot | None) -> tuple[str, ...]:
-        """Answer by this memory from now on. Returns the labels of the blocks that had to be shortened."""
+        """Use this memory from now on. Returns the labels of the blocks that had to be shortened."""
         self.snapshot = snapshot
         name = "" if self._several else self._job.user_name
         prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=clock.today())
@@ -152,14 +152,14 @@ class PromptContext:
     async def forget_said(
         self, turn_ids: Collection[str], kept: Callable[[Sequence[llm.ChatItem]], list[llm.ChatItem]]
     ) -> None:
-        """These turns are told no more. What has left the history may repeat them: it goes as a whole."""
+        """Remove these turns from the prompt. The summary of what left the history may repeat them: drop it whole."""
         self._earlier = [turn for turn in self._earlier if turn.turn_id not in turn_ids]
         self._left_history = ""
         await self._livekit_agent.keep(kept)
         await self.take(self.snapshot)
 
     async def forget_episode(self, *, kept: bool = False) -> None:
-        """`kept`: whoever was lost may come back, and then `resume` puts it back; nobody else hears of it."""
+        """`kept`: a human who was lost may come back, then `resume` restores it; no other visit gets it."""
         history = tuple(self._livekit_agent.exchange())
         self._kept = _Kept(history, self._left_history, tuple(self._earlier)) if kept else _Kept()
         await self._livekit_agent.forget()

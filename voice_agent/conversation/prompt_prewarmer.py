@@ -1,4 +1,4 @@
-"""The local brain reads all that stands before a question while nobody asks one, and not after the question."""
+"""Prompt prewarmer: fills the local LLM's KV cache with all that precedes the next question before it is asked."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from voice_agent.providers.endpoints import Endpoint
 from voice_agent.providers.prewarm import prewarm
 
 _ATTEMPTS: Final = 5
-"""A greeting that is made meanwhile comes first."""
+"""Several, because a greeting that is synthesized meanwhile comes first."""
 _A_QUESTION: Final = {"role": "user", "content": ""}
 """Its opening tokens are the same for every question."""
 
 
 class PromptPrewarmer:
-    """Of one conversation: what is to be read is always the newest."""
+    """Prewarmer of one job's prompt; a newer prompt replaces the one in progress."""
 
     def __init__(self, tasks: OwnedTasks, speech: SpeechSession, agent: Agent, prompt_context: PromptContext) -> None:
         self._tasks = tasks
@@ -52,7 +52,7 @@ async def prewarm_prompt(llm_endpoint: Endpoint, agent: Agent) -> None:
 
 
 async def _read(llm_endpoint: Endpoint, agent: Agent) -> None:
-    """A turn that came between has changed the history: it is looked at anew each time."""
+    """The history is taken anew at each attempt: a turn in between has changed it."""
     messages, _ = agent.chat_ctx.to_provider_format("openai")
     tools = llm.ToolContext(agent.tools).parse_function_tools("openai")
     await prewarm(llm_endpoint, [*messages, _A_QUESTION], tools)

@@ -1,4 +1,4 @@
-"""What to say and show when a provider fails in the middle of a turn."""
+"""Provider errors in a turn, as text to say and to show; notices about memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ProviderError:
     message: str
     remedy: str
     apology: str
-    """Spoken; empty where speaking is what failed."""
+    """Spoken; empty where TTS is what failed."""
 
     def notice(self, episode: int) -> Notice:
         return Notice(level="error", code=self.code, message=self.message, remedy=self.remedy, episode=episode)
@@ -51,7 +51,7 @@ CANNOT_TAKE_NOTE: Final = "Sorry, I cannot write down what you say just now. Ple
 
 
 def provider_error_of(event: ErrorEvent) -> ProviderError | None:
-    """None while the provider is still trying."""
+    """None while the provider still retries."""
     if getattr(event.error, "recoverable", False):
         return None
     return _PROVIDER_ERRORS.get(getattr(event.error, "type", ""))
@@ -72,7 +72,7 @@ def notice_of(error: VoiceAgentError, episode: int) -> Notice:
 
 
 def forgotten_notice(count: int, episode: int) -> Notice:
-    """Without what it was."""
+    """Does not say what was forgotten."""
     things = "1 fact was" if count == 1 else f"{count} facts were"
     message = f"{things} forgotten." if count else "Nothing of that kind was known."
     return Notice(level="info", code="forgotten", message=message, episode=episode)

@@ -1,4 +1,4 @@
-"""Ears, brain and voice of an assistant. OpenAI-style endpoints go one way, other livekit plugins are made by name."""
+"""STT, LLM, TTS and VAD of an assistant: OpenAI-style endpoints by one plugin, other livekit plugins by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from voice_agent.providers.endpoints import OPENAI, Endpoint
 from voice_agent.settings import Settings
 
 SILENCE: Final = 10.0
-"""Seconds without a byte after which ears or voice have failed. The plugins ask for 30, twice, whatever one sets."""
+"""Seconds without a byte after which STT or TTS has failed. The plugins ask for 30, twice, whatever is set."""
 END_OF_TURN: Final = 0.4
 """Seconds of silence (docs/adr/0007-silence-ends-a-turn.md)."""
 _SILERO: Final = "silero"
@@ -34,9 +34,9 @@ class Providers:
     llm: llm.LLM[Any]
     tts: tts.TTS[Any]
     llm_endpoint: Endpoint
-    """Where `llm` thinks."""
+    """Endpoint of `llm`."""
     clients: tuple[AsyncClient, ...]
-    """The plugins leave those open that they were given."""
+    """To be closed here: plugins do not close the clients that they were given."""
 
     async def aclose(self) -> None:
         for plugin in (self.stt, self.llm, self.tts):
@@ -51,7 +51,7 @@ Build = Callable[[ProviderChoices], Providers]
 def build_providers(
     settings: Settings, loaded: vad.VAD, choices: ProviderChoices, silence: float = SILENCE
 ) -> Providers:
-    """`loaded` is the installation's voice detection, made ahead. Raises Permanent for what cannot be had."""
+    """`loaded` is the installation's VAD, loaded ahead. Raises Permanent if a provider is unavailable."""
     stt_endpoint, llm_endpoint = endpoints.stt(settings, choices.stt), endpoints.llm(settings, choices.llm)
     if llm_endpoint.local:
         llm_endpoint = replace(llm_endpoint, conversation=uuid4().hex)
@@ -63,7 +63,7 @@ def build_providers(
     recogniser = _stt(stt_endpoint, stt_client)
     return Providers(
         vad=detection,
-        # Elsewhere every recognition is paid for.
+        # A remote STT charges for every recognition.
         stt=EagerStt(stt=recogniser, vad=detection) if stt_endpoint.local else recogniser,
         llm=_llm(llm_endpoint, llm_client),
         tts=_tts(tts_endpoint, tts_client),
@@ -115,7 +115,7 @@ def _tts(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
 
 
 class _ClauseByClause(tts.StreamAdapter):
-    """A voice that takes whole texts is given them clause by clause. Livekit waits for a long sentence."""
+    """Adapter that gives a TTS for whole texts one clause at a time. By itself livekit waits for a long sentence."""
 
     def __init__(self, voice: tts.TTS[Any]) -> None:
         super().__init__(tts=voice, sentence_tokenizer=FirstClauseTokenizer())
@@ -127,7 +127,7 @@ class _ClauseByClause(tts.StreamAdapter):
 
 
 def _client(endpoint: Endpoint, silence: float | None = None) -> AsyncClient | None:
-    """`silence`: another one than the plugin asks for. None: the plugin for this endpoint has clients of its own."""
+    """`silence` replaces the plugin's read timeout. Returns None if the endpoint's plugin makes its own clients."""
     if endpoint.provider != OPENAI:
         return None
 

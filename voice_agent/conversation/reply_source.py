@@ -1,4 +1,4 @@
-"""Who answers. `hybrid`: the language model with the memory in its prompt. `letta`: Letta itself, with a prompt, a
+"""Source of the answer. `hybrid`: the LLM with the memory in its prompt. `letta`: Letta itself, with a prompt, a
 history and tools of its own."""
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def reply_path(agent: AgentBinding) -> ReplyPath:
-    """Letta writes down whatever it answers: where nothing may be written, it must not be the one that answers."""
+    """Letta stores whatever it answers, so it must not answer where nothing may be stored."""
     return agent.reply_path if agent.memory_scope is MemoryScope.PERSONAL else ReplyPath.HYBRID
 
 
 async def letta_answer(memory: Memory, turn: Turn, agent: AgentBinding, turns: Turns) -> AsyncGenerator[str, None]:
-    """Letta's words for a turn, or an apology: never silence."""
+    """Letta's answer to a turn, or an apology: never silence."""
     listener = Listener.of(turn.person_id, agent.audience)
     answer = memory.reply(turn.thread, turn.letta_agent_id, turn.turn_id, turn.user_text, listener, turn.speaker)
     try:

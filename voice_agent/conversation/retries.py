@@ -1,4 +1,4 @@
-"""Work that is repeated while what it needs is away for a moment."""
+"""Retries of work while what it needs is away for a moment."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from voice_agent.errors import Temporary
 
 _WITHIN: Final = 8.0
-"""Seconds; a reset waits for what is stored."""
+"""Seconds; no longer, because a reset waits for what is being stored."""
 
 
 async def while_temporary(work: Callable[[], Awaitable[object]], *, within: float = _WITHIN) -> None:
-    """Until it succeeds, fails for good, or time is up: then the last error is raised."""
+    """Repeat `work` until it succeeds, fails permanently, or time is up: then the last error is raised."""
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(Temporary),
         wait=wait_exponential(0.1, max=1.0),

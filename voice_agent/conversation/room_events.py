@@ -1,4 +1,4 @@
-"""Room events become lifecycle events here, and nowhere else. Humans are told by participant kind, never by name."""
+"""Translation of room events to lifecycle events, in one place. Humans are known by participant kind, not by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ACTIVE: Final = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
 
 
 class RoomEvents:
-    """While attached, every change in the room is told to the machine. Of humans it is told when they are callers."""
+    """Handlers that, while attached, tell the machine every change in the room, of humans only callers."""
 
     def __init__(self, room: rtc.Room, callers: Callers, driver: Driver) -> None:
         self._room = room
@@ -85,6 +85,6 @@ class RoomEvents:
 
 
 def _subscribe(publication: rtc.RemoteTrackPublication) -> None:
-    """To what can be heard: nothing else is asked for."""
+    """Subscribe to audio only."""
     if publication.kind == rtc.TrackKind.KIND_AUDIO:
         publication.set_subscribed(True)

@@ -1,6 +1,6 @@
-"""A fact about "the user" as it is said to them: "The user's dog is old." becomes "your dog is old". Pure; English.
+"""Facts about "the user" in the second person: "The user's dog is old." becomes "your dog is old". Pure; English.
 
-What cannot be turned with certainty is not turned: silence is better than broken English.
+A fact that cannot be turned with certainty is not turned: silence is better than broken English.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def in_second_person(fact: str) -> Clause | None:
 
 
 def second_person(verb: str) -> str:
-    """The form of a verb that goes with "you", for the one that goes with "the user"; empty: it is no such form."""
+    """The form of a verb after "you", for the one after "the user"; empty: `verb` is no such form."""
     word = verb.replace("’", "'")
     if word in _AGREEMENT:
         return _AGREEMENT[word]
@@ -123,7 +123,7 @@ def _turned(text: str) -> str:
             return f"your{rest}"
         before = text[: found.start()].split()[-1:]
         if before and before[0].lower() not in _CLAUSE_STARTERS:
-            # An object. "Of the user", and a second subject behind "and", are better said in other words.
+            # An object. "Of the user", and a second subject after "and", need other words.
             failed = failed or before[0].lower() in ("of", "and", "or", "but", "as") or before[0].endswith(",")
             failed = failed or second_person(verb or "") in _AGREEMENT.values()
             return f"you{rest}"

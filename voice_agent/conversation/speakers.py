@@ -1,4 +1,4 @@
-"""Who speaks: the person behind a participant, by what the server wrote into their token."""
+"""Speakers: the person behind each participant, by what the server wrote into their token."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Speakers:
     def about(self, identity: str) -> JobMetadata:
         """The job as if this speaker alone had asked for it: their person, name and session.
 
-        Who is not known is nobody among several people, whose words must not be taken for another's: without a person,
-        and with the room in the place of a session.
+        In a shared room an unknown speaker counts as nobody, so that their words are not taken for another's: without a
+        person, and with the room in the place of a session.
         """
         participant = self._room.remote_participants.get(identity)
         if participant is not None and participant.attributes.get(HumanAttribute.PERSON_ID):
             self._known[identity] = self._told_of(participant.attributes)
-        # The last words of somebody may arrive after they have left.
+        # A participant's last words may arrive after they have left.
         return self._known.get(identity) or self._unknown
 
     @property
@@ -49,22 +49,22 @@ class Speakers:
         return self._job.model_copy(update=told)
 
     def name_of(self, present: str) -> str:
-        """How to call somebody who is there under the name `present`: the job's name is that of who came first."""
+        """Name of a participant who is called `present`: in a shared room the job's name is the first person's."""
         self._last_name = present
         return present if self._several else self._job.user_name or present
 
     @property
     def expected_name(self) -> str:
-        """Of who most likely comes next: the sound of the greeting is made ahead."""
+        """Name of the person who most likely comes next: the greeting is synthesized ahead."""
         return self._last_name if self._several else self._job.user_name
 
     def narrowed(self, agent: AgentBinding, person_id: str) -> AgentBinding:
-        """The binding for what this person says: of who ends with the session nothing is kept beyond the transcript."""
+        """The binding for this person: of one known for the session only, nothing is kept beyond the transcript."""
         keeps = outlives_session(person_id)
         return agent if keeps else agent.model_copy(update={"memory_scope": MemoryScope.READ_ONLY})
 
 
 def nobody(job: JobMetadata) -> JobMetadata:
-    """The job of a room of several people, as long as nobody speaks."""
+    """The job of a shared room without a known speaker."""
     gone = {"person_id": "", "session_id": job.room_name, "user_id": "", "user_name": ""}
     return job.model_copy(update=gone)

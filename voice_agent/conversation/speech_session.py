@@ -1,4 +1,4 @@
-"""Builds the livekit session: who listens, who thinks, who speaks, and a voice that is there before anybody is."""
+"""Speech session: livekit's AgentSession with its STT, LLM and TTS, and a track that is there before any human."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from voice_agent.providers.endpoints import Endpoint
 
 _SAMPLE_RATE = 24_000
 _LISTENS_AT = 16_000
-"""What voice detection and speech recognition work with: nothing is resampled again, a seventh of a job's idle time."""
+"""Sample rate of VAD and STT: no second resampling, which was a seventh of a job's idle time."""
 _PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8.0)
-"""One quick second try; then the person hears an apology instead of silence."""
+"""One quick retry; then the person hears an apology instead of silence."""
 _TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=ANSWER_DEADLINE)
-"""Small machines think slowly."""
+"""An LLM on a small machine is slow."""
 _NEVER_GIVE_UP = 1_000_000_000
-"""Of a session that has failed a few times livekit makes an end; ours apologises and goes on."""
+"""livekit ends a session after a few failures; this one apologises and goes on."""
 
 
 class _OwnersTrack(ParticipantAudioOutput):
-    """Drops every frame that is not ours to speak: a job that was paused, or replaced, must be silent when it wakes."""
+    """Audio track that is silent without the lease: a paused or replaced job must not speak when it wakes."""
 
     def __init__(self, room: rtc.Room, may_speak: Callable[[], bool]) -> None:
         super().__init__(
@@ -55,7 +55,7 @@ class SpeechSession:
         self._retired: list[Providers] = []
         self._agent: Agent | None = None
         self.listening = asyncio.Event()
-        """The session has begun and has not ended."""
+        """Set while the session runs."""
         self._linked = ""
         self.may_speak = may_speak
         self._track = _OwnersTrack(room, may_speak)
@@ -68,7 +68,7 @@ class SpeechSession:
                 "turn_detection": "vad",
                 "endpointing": {"min_delay": 0.3, "max_delay": 3.0},
                 "interruption": {"mode": "vad"},
-                # A guess that is thrown away costs a small machine the answer to the next sentence.
+                # An answer that is thrown away delays the answer to the next sentence on a small machine.
                 "preemptive_generation": {"enabled": False},
             },
             user_away_timeout=None,
@@ -89,11 +89,11 @@ class SpeechSession:
         return self._providers.tts
 
     def use(self, choices: ProviderChoices) -> None:
-        """Hear, think and speak with others from the next sentence on. Raises Permanent for what cannot be had."""
+        """Switch VAD, STT, LLM and TTS from the next sentence on. Raises Permanent if a provider is unavailable."""
         if choices == self._choices:
             return
         providers = self._build(choices)
-        self._retired.append(self._providers)  # somebody may still be speaking with them
+        self._retired.append(self._providers)  # current speech may still use them
         self._providers, self._choices = providers, choices
         if self._agent is not None:
             self._agent.update_options(vad=providers.vad, stt=providers.stt, llm=providers.llm, tts=providers.tts)
@@ -115,7 +115,7 @@ class SpeechSession:
             record=False,
         )
         self.listening.set()
-        self.session.once("close", self._closed)  # livekit ends it before it tells us that the job shall end
+        self.session.once("close", self._closed)  # livekit ends it before it announces the end of the job
         if self._linked:
             self.listen_to(self._linked)
 
@@ -132,12 +132,12 @@ class SpeechSession:
             self.session.room_io.set_participant(identity)
 
     def forget(self) -> None:
-        """The session keeps a history and a list of events of its own."""
+        """Clear the history and the list of events that the session itself keeps."""
         self.session.history.items.clear()
         clear_recorded_events(self.session)
 
     async def interrupt(self) -> None:
-        """Stop what is said or about to be said, and wait until it has stopped."""
+        """Stop current and pending speech, and wait until it has stopped."""
         if not self.listening.is_set():
             return
         await self.session.interrupt(force=True)

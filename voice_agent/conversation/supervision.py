@@ -1,4 +1,4 @@
-"""Supervision of one job: its tasks by owner, what becomes of their failures, and notices to the people in the room."""
+"""Supervision of one job: its tasks by owner, the handling of their failures, and notices to the people in the room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_agent.observe.journal import Journal
 
 
 class Notices:
-    """What a person should know now, sent to the room beside the conversation."""
+    """Notices to people, sent to the room beside the conversation."""
 
     def __init__(self, journal: Journal, announcer: Announcer, tasks: OwnedTasks) -> None:
         self._journal = journal
@@ -21,12 +21,12 @@ class Notices:
         self._tasks = tasks
 
     def notify(self, notice: Notice, to: str = "") -> None:
-        """To everybody, or to the participant with this identity."""
+        """Send to all, or to the participant with this identity."""
         self._journal.write(LogEvent.NOTICE, severity=notice.level, code=notice.code)
         self._tasks.start("notice", self._announcer.notify(notice, to))
 
     def show_recalled(self, note: RecallNote, to: str) -> None:
-        """To the participant with this identity, whose facts they are."""
+        """Send to the participant with this identity, whose facts they are."""
         self._tasks.start("recall-note", self._announcer.show_recalled(note, to))
 
 
@@ -41,7 +41,7 @@ class Supervision:
         """Why the assistant cannot go on: the first reason counts."""
 
     def failed(self, task: str, error: BaseException) -> None:
-        """A task or an effect failed; criticality.py says what that means."""
+        """Handle the failure of a task or an effect by its rule in criticality.py."""
         rule, known = rule_of(task), as_ours(task, error)
         journal = self._driver.journal
         journal.write(LogEvent.TASK_FAILED, task=task, weight=rule.weight.value, **known.as_dict())
@@ -59,6 +59,6 @@ class Supervision:
             )
 
     def fail(self, error: VoiceAgentError) -> None:
-        """The assistant leaves; its lease says why."""
+        """Make the assistant leave; its lease says why."""
         self.failure = self.failure or error
         self._driver.tell(ev.Failure(error.code, error.message))

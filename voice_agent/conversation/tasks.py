@@ -1,5 +1,5 @@
-"""Tasks with an owner, a name and a rule for their failure (criticality.py). Errors go to the owner's callback: what a
-task raised, that it took too long, and that it was cancelled by somebody else."""
+"""Tasks with an owner, a name and a rule for their failure (criticality.py). The owner's callback gets their errors: an
+exception, a timeout, or a cancellation by other code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OwnedTasks:
         self._on_error = on_error
         self._tasks: set[asyncio.Task[Any]] = set()
         self._cancelled: dict[asyncio.Task[Any], BaseException | None] = {}
-        """Those that we cancelled, and what is wrong with them; None: nothing, they were no longer needed."""
+        """Tasks cancelled here, each with its error; None: it was no longer needed."""
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -31,7 +31,7 @@ class OwnedTasks:
         *,
         on_failure: Callable[[], None] | None = None,
     ) -> asyncio.Task[Any]:
-        """`on_failure`: not where we ended it ourselves, because it was no longer needed."""
+        """`on_failure`: called when it fails, not when it is dropped or stopped."""
         whole = f"{self._owner}:{name}/{detail}" if detail else f"{self._owner}:{name}"
         try:
             rule = rule_of(whole)
@@ -48,7 +48,7 @@ class OwnedTasks:
         return task
 
     def drop(self, task: asyncio.Task[Any]) -> None:
-        """It is no longer needed."""
+        """Cancel a task that is no longer needed."""
         self._cancel(task, None)
 
     async def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the seconds of an answer went: livekit measures each station, the log has them as one line."""
+"""Timings of an answer: livekit measures each stage, the log has them as one line."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _STATIONS: Final[Mapping[str, str]] = {
     "tts_node_ttfb": "first_sound_ms",
     "e2e_latency": "answered_ms",
 }
-"""The first two and the last count from the person's last sound, word and clause from the brain's beginning, the rest
-from the station before."""
+"""The first two and the last count from the person's last sound, word and clause from the LLM's start, the rest from
+the stage before."""
 
 
 class Timings:

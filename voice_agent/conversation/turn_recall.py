@@ -1,4 +1,4 @@
-"""Recall in each turn: what the speaker told before stands in front of their question, for this answer only."""
+"""Recall in each turn: what the speaker told before is put before their question, for this answer only."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from voice_agent.memory.recall.recall import Recall, Recalled
 from voice_agent.observe.journal import Journal
 
 _DEADLINE: Final = 5.0
-"""An answer without memory is better than none. It is longer than that of the question's embedding, so that there is
-still time to search by words, and that of a second look together."""
+"""An answer without memory is better than none. Longer than the deadlines of the question's embedding and of a second
+look together, so that there is still time to search by words."""
 
 
 class TurnRecall:
@@ -43,19 +43,19 @@ class TurnRecall:
         self._orders = OthersOrders()
 
     def begin(self, turn: Turn) -> None:
-        """Before the answer is asked for: the search runs beside what else a turn begins with."""
+        """Called before the answer is generated: the search runs beside the rest of the turn's start."""
         self._orders.note(turn)
         self._looking = self._tasks.start("recall", self._recalled(turn))
 
     def refresh(self, letta_agent_id: str, person_id: str, session_id: str) -> None:
-        """Take over what was learned since, while nobody waits for it."""
+        """Load what was learned since, while no turn waits for it."""
         self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
     async def put_into(self, chat_ctx: ChatContext, who: str = "") -> None:
-        """Last in the prompt: what stands before it stays in the model's cache. Facts stand in front of the question,
-        that nothing was told behind it (in front of it, a small model answers all the same).
+        """Put the recall last in the prompt: what precedes it stays in the KV cache. Facts go before the question; the
+        note that nothing was told goes after it (before it, a small model answers all the same).
 
-        `who`: whose turn it is, in a room of several people.
+        `who`: the speaker, in a shared room.
         """
         looking, self._looking = self._looking, None
         text = await self._forgets.told()
@@ -77,7 +77,7 @@ class TurnRecall:
             chat_ctx.items.insert(place, llm.ChatMessage(role="system", content=[text]))
 
     async def _recalled(self, turn: Turn) -> Recalled | None:
-        """None: it took too long, or the database is away."""
+        """None: it took too long or failed."""
         recall = self._memory.recall(turn.letta_agent_id, turn.person_id, turn.session_id)
         recalled: Recalled | None = None
         try:
@@ -86,7 +86,7 @@ class TurnRecall:
                 recalled = await recall.about(turn.user_text)
         except TimeoutError:
             self._failed(f"Nothing was recalled within {_DEADLINE:g} s.")
-        except Exception as error:  # noqa: BLE001 - a person is answered whatever happens to recall
+        except Exception as error:  # noqa: BLE001 - the person is answered even if recall fails
             self._failed(f"{type(error).__name__}: {error}")
         if recalled is not None and (recalled.facts or recalled.untold):
             self._report(turn, recalled)
@@ -117,13 +117,13 @@ class TurnRecall:
 
 
 async def _found(looking: asyncio.Task[Recalled | None]) -> Recalled | None:
-    """Whatever became of the search, there is an answer."""
+    """The search's result; None if it is late or failed: the question is answered without it."""
     await asyncio.wait({looking}, timeout=_DEADLINE)
     return looking.result() if looking.done() and not looking.cancelled() and looking.exception() is None else None
 
 
 def _as_one_person(asked: llm.ChatMessage) -> llm.ChatMessage:
-    """For this answer only: what was said stays as it is."""
+    """A copy for this answer only: the history is unchanged."""
     content = [as_one_person(plainly(part)) if isinstance(part, str) else part for part in asked.content]
     return asked.model_copy(update={"content": content})
 

@@ -1,4 +1,4 @@
-"""Follows one exchange from the human's last word to the assistant's last word, durable at both ends."""
+"""Recorder of turns: follows each from the human's last word to the assistant's last word, durable at both ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
-    """Where a turn belongs, and what becomes of it."""
+    """Where a turn belongs, and how it is answered and stored."""
 
     thread: str
     session_id: str
@@ -33,7 +33,7 @@ class TurnContext:
     scope: MemoryScope
     path: ReplyPath
     person_id: str = ""
-    """Who speaks."""
+    """The speaker."""
 
     @classmethod
     def of(cls, agent: AgentBinding, thread: str, session_id: str, person_id: str) -> TurnContext:
@@ -41,7 +41,7 @@ class TurnContext:
 
 
 class TurnRecorder:
-    """Pairs what the human said with the speech that answers it.
+    """Pairing of what the human said with the speech that answers it.
 
     The human's words are committed before any reply is generated; the spoken words when the speech has ended.
     A new turn ends the one before it, answered or not.
@@ -53,7 +53,7 @@ class TurnRecorder:
         self._turns = turns
         self._waiting: Turn | None = None
         self.answering: Turn | None = None
-        """The turn that the speech now being made belongs to."""
+        """The turn that the current speech answers."""
         self._unanswered_since: dict[str, float] = {}
         self._beginning = asyncio.Lock()
 
@@ -81,12 +81,12 @@ class TurnRecorder:
         return turn
 
     def inherit(self, turn: Turn) -> None:
-        """The job before this one left it open: it is ended here, or taken up."""
+        """Take over a turn that the previous job left open: it is ended here, or taken up."""
         if turn.state is TurnState.OPEN:
             self._waiting = turn
 
     async def take_up(self, turn: Turn, episode: int) -> Turn | None:
-        """It is answered in this episode. None: it counts as it stands, or somebody has said something else."""
+        """Answer it in this episode. None: it counts as it stands, or something else has been said."""
         async with self._beginning:
             waiting = self._waiting
             if waiting not in (None, turn) or not await self._outbox.reopen(turn.turn_id, episode):
@@ -97,12 +97,12 @@ class TurnRecorder:
 
     @property
     def silent_for(self) -> float:
-        """Seconds the oldest turn waits for a first sound or a notice: a loop that answers nobody is dead."""
+        """Seconds the oldest turn waits for a first sound or a notice: a loop that does not answer is dead."""
         oldest = min(self._unanswered_since.values(), default=None)
         return 0.0 if oldest is None else time.monotonic() - oldest
 
     def reassured(self, turn: Turn) -> bool:
-        """The person was told to wait: the clock of this turn starts again, once. False: it was answered meanwhile."""
+        """The person is told to wait: the clock of this turn starts again. False: it was answered meanwhile."""
         if turn.turn_id not in self._unanswered_since:
             return False
         self._unanswered_since[turn.turn_id] = time.monotonic()
@@ -112,7 +112,7 @@ class TurnRecorder:
         self._unanswered_since.clear()
 
     def speech_created(self, event: SpeechCreatedEvent) -> None:
-        """The next generated speech answers the turn that waits. Greetings and apologies are `say`, not replies."""
+        """The next generated speech answers the waiting turn. Greetings and apologies are `say`, not replies."""
         if event.source != "generate_reply" or self._waiting is None:
             return
         turn, self._waiting = self._waiting, None
@@ -124,7 +124,7 @@ class TurnRecorder:
         event.speech_handle.add_done_callback(ended)
 
     async def plan(self, text: str) -> None:
-        """The whole answer is known, and most of it not said yet: nobody hears its end before it is durable."""
+        """Store the whole answer, most of which is not spoken yet: its end is durable before it is heard."""
         if self.answering is not None:
             await self._outbox.plan_answer(self.answering.turn_id, text)
 
@@ -144,6 +144,6 @@ class TurnRecorder:
             await while_temporary(
                 lambda: self._outbox.finish_turn(turn.turn_id, text, interrupted=interrupted, tools=tools)
             )
-        finally:  # whether it could be stored or not, nobody waits for an answer any more
+        finally:  # stored or not, the turn no longer waits for an answer
             self._unanswered_since.pop(turn.turn_id, None)
             self._turns.ended(turn)

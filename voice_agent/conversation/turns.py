@@ -1,7 +1,7 @@
-"""Turns of one job: from what a person said to the answer they heard, whoever gives it. The one owner of a turn.
+"""Turns of one job, from what a person said to the answer they heard. This module alone owns a turn.
 
-A turn is durable before anything is generated (`TurnRecorder`), is answered by the language model with recalled facts
-or by Letta, and is stored when its speech has ended.
+A turn is durable before anything is generated (`TurnRecorder`), is answered by the LLM with recalled facts or by Letta,
+and is stored when its speech has ended.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Turns:
         self._recall = TurnRecall(memory, self._forgets, supervision.episode_tasks, driver.journal, self._notices)
 
     def open(self, known: ThreadState) -> None:
-        """Where the last job of this thread stopped."""
+        """Continue where the last job of this thread stopped."""
         self._left_open.begin(known.asked, known.greeted)
         if known.asked is not None:
             self._recorder.inherit(known.asked)
@@ -92,7 +92,7 @@ class Turns:
     # --- what was said ---
 
     async def typed(self, text: str, identity: str) -> bool:
-        """A typed message is a turn like any other. False: it came before the session listens."""
+        """Take a typed message as a turn like any other. False: it came before the session listens."""
         try:
             await asyncio.wait_for(self._speech.listening.wait(), _LISTENING_WITHIN)
         except TimeoutError:
@@ -108,7 +108,7 @@ class Turns:
         return await self.begin(words, linked.identity if linked else "")
 
     async def begin(self, words: str, speaker: str) -> bool:
-        """Make it durable and tell the machine. False: nobody is in conversation any more, do not answer."""
+        """Make it durable and tell the machine. False, do not answer: the conversation is over, or storing failed."""
         if not self._machine.serving:
             return False
         self._left_open.drop()
@@ -119,14 +119,14 @@ class Turns:
             context = TurnContext.of(agent, thread, about.session_id, about.person_id)
             turn = await self._recorder.begin(context, self._machine.episode, words, speaker)
         except VoiceAgentError as error:
-            # What could not be stored would be forgotten: say so instead of pretending.
+            # What could not be stored would be forgotten: say so.
             self._notices.notify(notice_of(error, self._machine.episode))
             self._speech.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
             return False
         return await self._begun(turn)
 
     async def take_up(self) -> None:
-        """The agent before this one ended in mid-call: what it was asked is answered, or said to be lost."""
+        """Answer what the previous agent, which ended in mid-call, was asked, or say that it was lost."""
         await self._speech.listening.wait()
         if not self._left_open.concerns(self._machine.humans):
             return  # something else was said meanwhile
@@ -159,19 +159,19 @@ class Turns:
         await self._recall.put_into(chat_ctx, self._prompt_context.who_speaks)
 
     def letta_answer(self) -> AsyncGenerator[str, None] | None:
-        """None: the language model answers."""
+        """None: the LLM answers."""
         turn = self._recorder.answering
         if turn is None or turn.path is not ReplyPath.LETTA:
             return None
         return letta_answer(self._memory, turn, self._prompt_context.agent, self)
 
     def apology(self, error: VoiceAgentError) -> str:
-        """What is said instead of Letta's answer."""
+        """Text to say instead of Letta's answer; the error is sent as a notice."""
         self._notices.notify(notice_of(error, self._machine.episode))
         return NO_ANSWER
 
     async def planned(self, text: str) -> None:
-        """The whole answer is known, and most of it not said yet."""
+        """Store the whole answer, most of which is not spoken yet."""
         await self._recorder.plan(text)
 
     def _speech_created(self, event: SpeechCreatedEvent) -> None:
@@ -194,7 +194,7 @@ class Turns:
     # --- after it ---
 
     def ended(self, turn: Turn) -> None:
-        """It is stored, or could not be."""
+        """Called when the turn is stored, or could not be."""
         self._driver.tell(ev.TurnFinished(turn.episode, turn.turn_id, turn.session_id))
         if self._machine.serving and turn.episode == self._machine.episode:
             self._supervision.episode_tasks.start("between-turns", self._between_turns())
@@ -207,11 +207,11 @@ class Turns:
         self._prewarmer.start()
 
     def refresh_recall(self) -> None:
-        """Take over what was learned since, while nobody waits for it."""
+        """Load what was learned since, while no turn waits for it."""
         self._recall.refresh(*self._prompt_context.whose)
 
     async def end_episode(self, *, kept: bool) -> None:
-        """What was said is on its way into the outbox: that is finished, never cancelled. `kept`: see `resume`."""
+        """End the open turn and the history. Writes to the outbox are finished, not cancelled. `kept`: see `resume`."""
         self._left_open.drop()
         await self._recorder.end_unanswered()
         await self._supervision.turn_tasks.finish()
@@ -220,7 +220,7 @@ class Turns:
         self._speech.forget()
 
     async def resume(self) -> None:
-        """The conversation before the connection broke goes on, without what was forgotten meanwhile."""
+        """Continue the conversation from before the lost connection, without what was forgotten meanwhile."""
         await self._forgets.look_back()
         await self._prompt_context.resume()
         await self._forgets.clean()

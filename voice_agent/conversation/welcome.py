@@ -1,4 +1,4 @@
-"""The greeting of one assistant: its words, decided while memory is loaded, and its sound, made ahead."""
+"""Greeting of one assistant: its text, decided while memory is loaded, and its audio, synthesized ahead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
 
 _PATIENCE: Final = 1.0
-"""Seconds that what is known may take to be read; after that the greeting knows nothing."""
+"""Seconds that reading the facts may take; after that the greeting uses none."""
 
 
 class Welcome:
@@ -34,22 +34,22 @@ class Welcome:
         self._knows = False
         self._follow_up = ""
         self._name = ""
-        """By which the person called themselves, where nobody else names them."""
+        """Name that the person told, used where no other name is known."""
         self._said: set[str] = set()
-        """Nobody is asked the same twice by one job: who was cut off for a minute has answered it."""
+        """Questions that this job does not ask again: a person who was cut off for a minute has answered them."""
 
     def look_back(self) -> None:
-        """As memory begins to load: what is known is read beside it, and nobody waits for it."""
+        """Called as memory begins to load: the facts are read beside it, and the load does not wait for them."""
         self._looking, self._knows, self._follow_up, self._name = None, False, "", ""
         greets = self._enabled and self._prompt_context.agent.greeting is None
-        # In a room of several people nobody knows who will hear it.
+        # In a shared room it is not known who will hear it.
         if greets and self._prompt_context.policy is not RoomPolicy.SHARED:
             self._looking = self._tasks.start("look-back", self._look_back())
 
     async def _look_back(self) -> None:
         recall = self._memory.recall(*self._prompt_context.whose)
         looked = (await asyncio.gather(asyncio.wait_for(recall.look(), _PATIENCE), return_exceptions=True))[0]
-        if isinstance(looked, BaseException):  # the plain greeting is one, too
+        if isinstance(looked, BaseException):  # the plain greeting is used
             return
         known = recall.known
         self._knows = bool(known)
@@ -58,14 +58,14 @@ class Welcome:
         self._follow_up = "" if asked in self._said else asked
 
     async def prepare(self, name: str) -> None:
-        """Make the sound of it, for who is expected."""
+        """Synthesize the greeting for the person who is expected."""
         if self._looking is not None:
             await asyncio.wait({self._looking})
         if text := self.text(name):
             await self._greeter.prepare(text)
 
     def speak(self, name: str) -> SpeechHandle | None:
-        """By what is known by now. None: nothing is to be said."""
+        """Speak the greeting by what is known by now. None: nothing is to be said."""
         text = self.text(name)
         if not text:
             return None

@@ -1,4 +1,4 @@
-"""The worker: takes one job per room from LiveKit and runs a VoiceAssistant in it."""
+"""Worker: takes one job per room from LiveKit and runs a VoiceAssistant in it."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def build_server(settings: Settings, job_acceptance: JobAcceptance, seats: Seats
         port=settings.worker_port,
         num_idle_processes=settings.worker_prewarm,
         setup_fnc=prewarm,
-        # The default is the machine's CPU: a busy small machine would refuse everybody. Who is full is for the
-        # reception to say: livekit's own threshold refuses the second of two who come to an idle worker at once.
+        # The default is the host's CPU load: a busy small host would refuse every job. JobAcceptance refuses when full:
+        # livekit's own threshold refuses the second of two jobs that reach an idle worker at once.
         load_fnc=lambda: seats.load,
         load_threshold=math.inf,
         max_retry=_RECONNECT_FOR_EVER,
-        job_memory_warn_mb=0,  # for a line in the log the kernel would walk through each job's pages every five seconds
+        job_memory_warn_mb=0,  # for a log line the kernel would walk through each job's pages every five seconds
         initialize_process_timeout=60.0,
     )
     server.rtc_session(entrypoint, agent_name=settings.livekit_agent_name, on_request=job_acceptance.on_request)
@@ -58,7 +58,7 @@ def build_server(settings: Settings, job_acceptance: JobAcceptance, seats: Seats
 
 
 async def run(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. The worker's own process also helps to carry turns into Letta."""
+    """Run until SIGTERM or SIGINT. This process also runs the memory worker, which carries turns into Letta."""
     database = Database(settings.effective_database_url)
     try:
         await upgrade(database)
@@ -148,13 +148,13 @@ def _stop_signal() -> asyncio.Event:
 
 
 async def _drain(server: AgentServer, settings: Settings) -> None:
-    """Take nothing new; agents in empty rooms leave now, the others when their visit ends or the time is up."""
+    """Take no new jobs; agents in empty rooms leave now, the others when their visit ends or the time is up."""
     livekit = LiveKit(settings)
     try:
         for job in server.active_jobs:
             await livekit.order(job.job.room.name, ControlMessage(act="drain"))
         await server.drain(timeout=int(settings.worker_drain))
     except TimeoutError:
-        return  # whoever is left is told to leave at once
+        return  # agents that are left are told to leave at once
     finally:
         await livekit.close()

@@ -1,1 +1,1 @@
-"""The pure core: no clock, no I/O. `machine` is the life of one assistant, `room_health` keeps rooms served."""
+"""Pure core: no clock, no I/O. `machine` is the lifecycle of one assistant, `room_health` decides about rooms."""

@@ -1,7 +1,7 @@
-"""Absences: whose connection broke, as opposed to who left, and who of them is back in time to go on.
+"""Absences of humans: lost connections, as opposed to leaving, and returns in time to continue. Pure.
 
-Pure. Who comes back in time meets the same conversation, and is not greeted again. LiveKit's clients say goodbye, too,
-when they replace a broken connection by a new one: nobody has left who is back with the token of the same call.
+A human who is back in time continues the same conversation and is not greeted again. LiveKit's clients also report that
+they leave when they replace a broken connection: a human who is back with the token of the same call has not left.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _BROKEN: Final = frozenset(
         "duplicate_identity",  # a new connection of the same session came before the old one was missed
     }
 )
-"""LiveKit's reasons for a disconnection that nobody wished for."""
+"""LiveKit's reasons for an unintended disconnection."""
 _GOODBYE: Final = "client_initiated"
-"""Said by a person who leaves, and by a client that connects anew."""
+"""Reported for a person who leaves, and for a client that replaces its connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
     since: float
     call: str = ""
-    """Who said goodbye is back only with the same call. Empty: the connection broke, and any call will do."""
+    """After a reported leave, only the same call counts as back. Empty: the connection broke, any call counts."""
 
 
 Lost = Mapping[str, Absence]
@@ -44,9 +44,9 @@ Lost = Mapping[str, Absence]
 def lost_now(
     lost: Lost, event: ev.Event, gone: Collection[Human], now: float, *, heard_out: bool, everybody: bool
 ) -> Lost:
-    """`lost`, after `event` took `gone` away. `heard_out`: out of a conversation that had begun with its greeting.
+    """`lost`, after `event` removed `gone`. `heard_out`: they were in a conversation whose greeting was done.
 
-    A last one who says goodbye takes the conversation along.
+    If the last human (`everybody` is gone) leaves, earlier absences are dropped: the conversation is over.
     """
     if _is_loss(event):
         return {**lost, **{human.identity: Absence(now) for human in gone}} if heard_out else lost
@@ -62,12 +62,12 @@ def lost_now(
 
 
 def goes_on(lost: Lost, present: tuple[Human, ...], now: float, within: float) -> bool:
-    """Whether everybody who is here was lost so lately that the conversation is still theirs."""
+    """Whether all humans present were lost recently enough to continue the conversation."""
     return bool(present) and all(_is_back(lost.get(human.identity), human, now, within) for human in present)
 
 
 def _is_loss(event: ev.Event) -> bool:
-    """Whether who is gone did not say so. Who was missing after our own absence is not known to have."""
+    """Whether they went without reporting it. Humans missing after the agent's own outage count as lost."""
     if isinstance(event, ev.HumanLeft):
         return event.reason in _BROKEN
     return isinstance(event, ev.HumansScanned)

@@ -1,4 +1,4 @@
-"""Events as plain data and back, so that a log can be replayed. Strict both ways: an unknown name is an error."""
+"""Codec of events to plain data and back, for the replay of a log. Strict both ways: an unknown name is an error."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ EVENTS: Final[Mapping[str, type[ev.Event]]] = {
 
 
 def plain(value: Any) -> Any:
-    """A frozen dataclass of ours as JSON-ready data; sets are sorted so that equal facts give equal lines."""
+    """A field's value as JSON-ready data; sets are sorted so that equal facts give equal lines."""
     if isinstance(value, Human):
-        # Without the name: a log has no use for it.
+        # Without the name: a log does not need it.
         return {"sid": value.sid, "identity": value.identity, "kind": value.kind, "call": value.call}
     if isinstance(value, Enum):
         return value.value
@@ -48,6 +48,6 @@ _READERS: Final[Mapping[str, Any]] = {
 
 
 def load(data: Mapping[str, Any]) -> ev.Event:
-    """Raises KeyError, TypeError or ValueError when `data` is not one of our events."""
+    """Raises KeyError, TypeError or ValueError when `data` is no event."""
     values = {key: _READERS[key](value) if key in _READERS else value for key, value in data.items() if key != "name"}
     return EVENTS[data["name"]](**values)

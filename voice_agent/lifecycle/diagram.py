@@ -1,4 +1,4 @@
-"""docs/lifecycle.md, drawn from the table; a test fails when the two differ.
+"""Generator of docs/lifecycle.md from the table; a test fails when the two differ.
 
 python -m voice_agent.lifecycle.diagram > docs/lifecycle.md
 """
@@ -72,7 +72,7 @@ def _stays() -> str:
 
 def document() -> str:
     essay = (table.__doc__ or "").split("\n\n", 1)[1].strip()
-    # Indented in the source, a code block in Markdown: as it should be.
+    # The states, indented in the docstring, become a code block in Markdown on purpose.
     return _HEAD.format(essay=essay, arrows=_arrows(), stays=_stays())
 
 

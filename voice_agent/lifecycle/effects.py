@@ -1,4 +1,4 @@
-"""Everything the machine can ask for. The driver performs effects in order; each carries the episode it belongs to."""
+"""Effects of the lifecycle machine. The driver performs them in order; each carries the episode it belongs to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LoadMemory(Effect):
 
 @dataclass(frozen=True, slots=True)
 class StopSpeech(Effect):
-    """Interrupt whatever is said or about to be said → `SpeechStopped`."""
+    """Interrupt current and pending speech → `SpeechStopped`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ class CancelEpisodeTasks(Effect):
 
 @dataclass(frozen=True, slots=True)
 class ClearHistory(Effect):
-    """Forget local history and chat context → `HistoryCleared`."""
+    """Clear local history and chat context → `HistoryCleared`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RebindAgent(Effect):
-    """From here on this agent answers. Comes after the history is clear and before its memory is loaded."""
+    """Let this agent answer from now on. Comes after the history is cleared and before its memory is loaded."""
 
     agent_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeReset(Effect):
-    """Answer everybody who waits for a reset."""
+    """Answer all requests that wait for a reset."""
 
     outcome: ResetOutcome
     seconds: float
@@ -52,7 +52,7 @@ class AcknowledgeReset(Effect):
 
 @dataclass(frozen=True, slots=True)
 class StartTimer(Effect):
-    """In `seconds`, hand back `fired()`. Starting a running timer replaces it."""
+    """Tell the machine `fired()` after `seconds`. Starting a running timer replaces it."""
 
     timer: Timer
     seconds: float
@@ -83,31 +83,31 @@ class Greet(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Resume(Effect):
-    """The same conversation goes on: put the history back that the last reset cleared. Nothing is spoken."""
+    """Continue the conversation: restore the history that the last reset cleared. Nothing is spoken."""
 
     human: Human
 
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeArrival(Effect):
-    """Somebody joined a conversation that goes on: a caption, nothing spoken."""
+    """Send a notice that a human joined a running conversation. Nothing is spoken."""
 
     human: Human
 
 
 @dataclass(frozen=True, slots=True)
 class AllowReflection(Effect):
-    """A quiet moment: Letta may work what was said so far into its memory."""
+    """Allow the reflection of what was said so far: the conversation is quiet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rescan(Effect):
-    """List who is here → `HumansScanned`."""
+    """List the humans present → `HumansScanned`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnounceState(Effect):
-    """Publish what is true now as participant attributes."""
+    """Publish the current state as participant attributes."""
 
     state: State
     memory: Memory
@@ -126,7 +126,7 @@ class LeaveRoom(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Dropped(Effect):
-    """An event was too late to matter and changed nothing. For the log."""
+    """An event came too late and has no effect. For the log."""
 
     event: str
     of_episode: int

@@ -1,4 +1,4 @@
-"""Everything the machine can be told. Frozen facts; those bound to an episode say which one."""
+"""Events of the lifecycle machine: frozen facts; those bound to an episode carry its number."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from voice_agent.lifecycle.states import Human, Timer
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened."""
+    """Base class of all events."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeEvent(Event):
-    """The result of something an episode began. One of an older episode is dropped by the machine itself."""
+    """Result of something that an episode began. The machine drops one of an older episode."""
 
     episode: int
 
@@ -24,7 +24,7 @@ class EpisodeEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobStarted(Event):
-    """A worker took the job. `greeted` are the sids an earlier job of this session has greeted already."""
+    """The job runs. `greeted`: sids that an earlier job of this thread has greeted."""
 
     last_episode: int
     agent_id: str
@@ -34,28 +34,28 @@ class JobStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class RoomConnected(Event):
-    """We are in; these humans were there before us."""
+    """The agent is connected; these humans were there before it."""
 
     humans: tuple[Human, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RoomReconnected(Event):
-    """Our connection came back, resumed or in full. Joins and leaves in between were not reported."""
+    """The agent's connection came back, resumed or in full. Joins and leaves in between were not reported."""
 
     full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RoomDisconnected(Event):
-    """We are out of the room for good."""
+    """The agent is out of the room for good."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioPublished(Event):
-    """Our audio track is up."""
+    """The agent's audio track is published."""
 
 
 # --- humans ---
@@ -74,21 +74,21 @@ class HumanLeft(Event):
 
 @dataclass(frozen=True, slots=True)
 class HumansScanned(Event):
-    """The complete set of humans present now, in order of arrival. The answer to `Rescan`; welcome at any time."""
+    """The complete set of humans present now, in order of arrival. Answers `Rescan`; allowed at any time."""
 
     humans: tuple[Human, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerSubscribed(Event):
-    """This human hears our track. Without a sid: somebody does, and the SFU did not say who."""
+    """This human hears the agent's track. Without a sid: some human does, and the SFU did not say which."""
 
     sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerChanged(Event):
-    """This human speaks now and should be the one who is heard."""
+    """This human speaks now; the agent should listen to them."""
 
     sid: str
 
@@ -105,7 +105,7 @@ class MemoryLoaded(EpisodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class MemoryLoadFailed(EpisodeEvent):
-    """Ends a `LoadMemory`. With a snapshot the agent goes on with that."""
+    """Ends a `LoadMemory`. The agent continues with a snapshot if there is one."""
 
     code: str
     has_snapshot: bool
@@ -113,7 +113,7 @@ class MemoryLoadFailed(EpisodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class SyncFinished(Event):
-    """The outbox ran dry or maintenance ended. `changed`: what we loaded is out of date now."""
+    """Memory in Letta was compared with the loaded one. `changed`: the loaded one is out of date."""
 
     changed: bool = True
 
@@ -128,7 +128,7 @@ class ResetRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class SwitchAgentRequested(Event):
-    """Another assistant shall answer in this room. Carried out as part of a reset, as soon as one is safe."""
+    """Another assistant is to answer in this room. A reset carries it out, as soon as one is safe."""
 
     agent_id: str
 
@@ -153,7 +153,7 @@ class HistoryCleared(EpisodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class GreetingFinished(EpisodeEvent):
-    """Spoken, interrupted, or switched off."""
+    """The greeting was spoken or interrupted, or is switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class GreetingFailed(EpisodeEvent):
 class TurnStarted(EpisodeEvent):
     turn_id: str
     session_id: str = ""
-    """Of who speaks, which is not always that of the job."""
+    """The speaker's session, which is not always the job's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class TurnFinished(EpisodeEvent):
 
     turn_id: str
     session_id: str = ""
-    """Of who speaks, which is not always that of the job."""
+    """The speaker's session, which is not always the job's."""
 
 
 # --- time, lease, end ---
@@ -182,7 +182,7 @@ class TurnFinished(EpisodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class TimerFired(EpisodeEvent):
-    """Echoes a `StartTimer`; the serial tells it from an earlier start of the same timer."""
+    """Echoes a `StartTimer`; the serial distinguishes it from an earlier start of the same timer."""
 
     timer: Timer
     serial: int
@@ -190,26 +190,26 @@ class TimerFired(EpisodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost(Event):
-    """Somebody else owns the room, or we could not prove in time that we do."""
+    """The lease was revoked or taken by another job."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainRequested(Event):
-    """The worker wants to stop: leave when nobody is here, else finish the visit, within a bound."""
+    """The worker is stopping: leave an empty room at once, else after the visit, within a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShutdownRequested(Event):
-    """Leave now."""
+    """Leave at once."""
 
     reason: str = "shutdown"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure(Event):
-    """Something this job cannot recover from."""
+    """An error that this job cannot recover from."""
 
     code: str
     message: str = ""

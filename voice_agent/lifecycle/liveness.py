@@ -1,7 +1,7 @@
-"""An observer's memory: since when has something been as it is, on this observer's own monotonic clock.
+"""Liveness of rooms and leases: since when each is as it is, on this observer's own monotonic clock.
 
-No wall clock takes part. A lease is silent when its beat has not moved *while this observer could write*: a locked
-database or a suspended observer starts the count anew and kills nobody.
+No wall clock is used. A lease is silent when its beat has not moved *while this observer could write*: a locked
+database or a suspended observer restarts the count and fences no lease.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class _Room:
     unserved_since: float | None
     silent_for: float = 0.0
     silent_before: float = 0.0
-    """As the last two renewals of one holder said it."""
+    """Reported by the last two renewals of one holder."""
 
 
 class Liveness:
-    """Tell it of each own write with `wrote()` or `write_failed()`, and of each room with `look()`."""
+    """Record of own writes, by `wrote()` and `write_failed()`, and of each room, by `look()`."""
 
     def __init__(self, longest_gap: float = 6.0) -> None:
         self._gap = longest_gap
@@ -34,7 +34,7 @@ class Liveness:
         self._rooms: dict[str, _Room] = {}
 
     def wrote(self, now: float) -> None:
-        """A write of ours succeeded. Meant to be called every renewal interval at least."""
+        """An own write succeeded. To be called at least once per renewal interval."""
         if self._wrote_at is None or now - self._wrote_at > self._gap or self._writing_since is None:
             self._writing_since = now
         self._wrote_at = now
@@ -60,7 +60,7 @@ class Liveness:
             known.silent_before = known.silent_for if same else 0.0
             known.beat, known.moved_at = beats, now
         known.silent_for = lease.silent_for if lease else 0.0
-        # Each time starts with the first look that found it so: between two looks anything may have been the case.
+        # Each time counts from the first look that found it so: what happened between two looks is unknown.
         known.empty_since = None if seen.humans else now if known.empty_since is None else known.empty_since
         served = any(agent.ready and lease and agent.job_id == lease.job_id for agent in seen.agents)
         if owner != known.owner or known.unserved_since is None:

@@ -1,4 +1,4 @@
-"""The machine: one event in, the effects out. No clock, no I/O; `now` is handed in, monotonic seconds."""
+"""Lifecycle machine: one event in, its effects out. No clock, no I/O; `now` is passed in (monotonic seconds)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voice_agent.lifecycle.timing import Timing
 
 
 class IllegalTransition(Permanent):
-    """The table has no cell for this. The machine is as it was."""
+    """The table has no cell for this event; the machine is unchanged."""
 
     def __init__(self, state: State, event: ev.Event, trigger: Trigger) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class IllegalTransition(Permanent):
 
 
 class Machine:
-    """The life of one assistant in one room."""
+    """Lifecycle of one assistant in one room."""
 
     def __init__(self, timing: Timing | None = None) -> None:
         self.timing = timing or Timing()
@@ -41,7 +41,7 @@ class Machine:
         self._data = StateData()
 
     def handle(self, event: ev.Event, now: float) -> tuple[ef.Effect, ...]:
-        """Take note of `event`. Raises `IllegalTransition`, and then nothing has changed."""
+        """Apply `event`. Raises `IllegalTransition`, and then nothing has changed."""
         before = self._data
         late = self._late(event)
         if late is not None:
@@ -78,7 +78,7 @@ class Machine:
 
     @property
     def data(self) -> StateData:
-        """A copy of everything known."""
+        """A copy of the state data."""
         return self._data.draft()
 
     @property
@@ -111,7 +111,7 @@ class Machine:
 
     @property
     def serving(self) -> bool:
-        """Turns are welcome."""
+        """Turns are accepted."""
         return self._data.serving
 
     @property
@@ -120,7 +120,7 @@ class Machine:
 
     @property
     def greeted(self) -> frozenset[str]:
-        """Who shares a visit that has had its greeting. The driver keeps it for a job that may replace this one."""
+        """Sids of the humans in a greeted visit. The driver stores them for a job that may replace this one."""
         done = self._data.greeting in (Greeting.SPEAKING, Greeting.DONE)
         return frozenset(human.sid for human in self._data.humans) if done else frozenset()
 

@@ -1,4 +1,4 @@
-"""What a transition causes: effects, and the state data that go with them (timers running, a load under way)."""
+"""Reactions to a transition: effects, and the state data that go with them (running timers, a load in progress)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from voice_agent.lifecycle.timing import Timing
 
 
 class Step:
-    """One transition being carried out on a draft of the state data."""
+    """One transition, carried out on a draft of the state data."""
 
     def __init__(self, data: StateData, before: StateData, event: ev.Event, timing: Timing, now: float) -> None:
         self.data = data
@@ -25,7 +25,7 @@ class Step:
         self.now = now
         self.out: list[ef.Effect] = []
 
-    # --- small moves ---
+    # --- single steps ---
 
     def start(self, timer: Timer, seconds: float) -> None:
         data = self.data
@@ -61,7 +61,7 @@ class Step:
         self.data.reset_since = None
         self.out.append(ef.AcknowledgeReset(self.data.episode, outcome, 0.0 if since is None else self.now - since))
 
-    # --- passages ---
+    # --- sequences of steps ---
 
     def begin_reset(self) -> None:
         data = self.data
@@ -76,7 +76,7 @@ class Step:
         self.start(Timer.RESET_DEADLINE, self.timing.reset_deadline)
 
     def begin_episode(self) -> None:
-        """Torn down: from here on everything belongs to the next episode."""
+        """The teardown is done: from here on everything belongs to the next episode."""
         data = self.data
         data.episode += 1
         data.turns = frozenset()
@@ -89,7 +89,7 @@ class Step:
         self.load()
 
     def begin_service(self) -> None:
-        """READY or ENGAGED, from a start or from a reset."""
+        """Enter READY or ENGAGED, from a start or from a reset."""
         data = self.data
         self.cancel(Timer.START_DEADLINE, Timer.RESET_DEADLINE, Timer.TEARDOWN_GRACE)
         if data.reset_since is not None:
@@ -117,7 +117,7 @@ class Step:
             self.start(Timer.GREETING, self.timing.greeting_wait)
 
     def follow_memory(self) -> None:
-        """A memory that is not fresh is tried again, later and later."""
+        """Schedule another load of memory that is not fresh, with growing delays."""
         if self.data.memory is Memory.FRESH:
             self.cancel(Timer.MEMORY_RETRY)
         else:
@@ -137,10 +137,10 @@ class Step:
                 ef.LeaveRoom(data.episode, reason),
             ]
 
-    # --- what is looked at with every event ---
+    # --- for every event ---
 
     def account_for_absence(self, trigger: Trigger) -> None:
-        """Who is gone: left, or lost in a conversation that had begun with its greeting."""
+        """Record who is gone: left, or lost in a conversation whose greeting was done."""
         data, before = self.data, self.before
         if trigger in _CUTS:
             data.lost = {}
@@ -175,7 +175,7 @@ class Step:
 
 
 def _face(data: StateData) -> tuple[object, ...]:
-    """What others can see of us."""
+    """The state that clients can see."""
     visible = (data.episode, data.state, data.memory, data.ready, data.agent_id, data.lease_epoch, data.error)
     return (data.connected, *visible)
 
@@ -212,7 +212,7 @@ def _humans_changed(step: Step) -> None:
 
 
 def _relink(step: Step) -> None:
-    """Keep listening to the same person; else to whoever has been here longest."""
+    """Keep listening to the same human; else to the one who has been here longest."""
     data = step.data
     if data.linked in {human.sid for human in data.humans}:
         return
@@ -222,7 +222,7 @@ def _relink(step: Step) -> None:
 
 
 def _nothing_new(step: Step) -> None:
-    # After our own reconnection the tracks are new even if the people are not.
+    # After the agent's own reconnection the tracks are new even if the humans are not.
     if isinstance(step.event, ev.HumansScanned) and step.data.serving and step.data.humans:
         linked = step.data.linked
         step.link(next(human for human in step.data.humans if human.sid == linked))
@@ -337,7 +337,7 @@ BY_TRIGGER: Final[Mapping[Trigger, Callable[[Step], None]]] = {
 }
 
 _CUTS: Final = frozenset({Trigger.RESET_REQUESTED, Trigger.SWITCH_REQUESTED})
-"""Somebody wishes for a new conversation."""
+"""Requests for a new conversation."""
 _SERVICE: Final = frozenset({Trigger.PREPARED_EMPTY, Trigger.PREPARED_OCCUPIED})
 
 

@@ -1,27 +1,27 @@
-"""What to do about each room, given what is there and what should be there.
+"""Decision about each room: the actions that turn what is there into what should be there.
 
-Exactly one agent is a matter of three things that are seen separately: the *room* (who LiveKit says is present), the
-*lease* (who our database says may be there) and the *purpose* (whether anybody should be). `decide()` compares them. It
-remembers nothing and trusts nothing but what it is shown, so any number of observers may run it at any time; that two
-of them do not act twice is the database's business, which grants each act to one claimant.
+One agent per room depends on three things that are observed separately: the *room* (participants, by LiveKit), the
+*lease* (which job may be there, by the database) and the *purpose* (whether an agent should be there). `decide()`
+compares them. It is stateless and uses only its arguments, so any number of observers may run it at any time; two
+observers do not act twice, because the database grants each action to one claimant.
 
 A room is in exactly one `Situation`, and each situation has one answer:
 
-    FOREIGN       not ours                          hands off
-    PURPOSELESS   ours, but nobody wants it         close it; while somebody is in it, say that the session has expired
-    MISSING       wanted, but LiveKit has none      open it
+    FOREIGN       not ours                          leave it alone
+    PURPOSELESS   ours, but not wanted              close it; while a human is in it, report an expired session
+    MISSING       wanted, but not in LiveKit        open it
     EXPIRED       empty for longer than its policy  close it
-    SERVED        the lease holder is there, ready  clear the cooldown
-    COMING        the lease holder is on its way    wait, but not for ever
-    SICK          lease alive, agent of no use      recycle: revoke the lease, remove the agent, count it
-    SILENT        lease alive on paper only         fence it; what it leaves behind is a ghost or a vacancy
-    GHOSTS        lease over, an agent still there  remove it; nothing is dispatched before it is *gone*
-    UNLEASED      an agent, and no lease on record  the oldest may stay while it proves itself, then it is a ghost
-    VACANT        nobody there                      dispatch, when needed, allowed and possible
+    SERVED        lease holder present and ready    clear the cooldown
+    COMING        lease holder not ready yet        wait, within a limit
+    SICK          lease alive, agent useless        recycle: revoke the lease, remove the agent, count the failure
+    SILENT        lease no longer renewed           fence it; then the room is in GHOSTS or VACANT
+    GHOSTS        lease ended, an agent still there remove it; nothing is dispatched before it is *gone*
+    UNLEASED      an agent, but no lease record     the oldest may stay for `lease_dead_after`, then it is a ghost
+    VACANT        no agent                          dispatch, when needed, allowed and possible
 
-Whoever is in the room without holding the living lease is surplus and is removed: the newcomer yields, the incumbent
-keeps talking. Agents take the lease before they join, so an observer that lists participants first and reads leases
-second never mistakes a newcomer for an intruder.
+An agent that does not hold the live lease is surplus and is removed: the newcomer yields, the incumbent keeps talking.
+Agents take the lease before they join, so an observer that lists participants first and reads leases second never
+removes a newcomer by mistake.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ class SeenAgent:
     identity: str
     job_id: str
     joined_at: float
-    """The server's time of joining: only compared with other agents of the room."""
+    """Time of joining by the server's clock: only compared with other agents of the room."""
     ready: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SeenLease:
-    """The room's lease row, and how long this observer has seen it silent (see `Watch`)."""
+    """The room's lease row, and how long this observer has seen it silent (see `Liveness`)."""
 
     epoch: int
     job_id: str
     quiet_for: float = 0.0
-    """Since its beat moved, on the observer's clock, counting only while the observer's own writes succeeded."""
+    """Seconds since its beat moved, on the observer's clock, only while the observer's own writes succeeded."""
     ended: bool = False
-    """Nobody holds it: released, revoked, or covered by a death certificate."""
+    """No job holds it: released, revoked, or ended by a process exit report."""
     failed: str = ""
-    """The health in the last renewal: a failure the agent reported about itself,"""
+    """By the last renewal: the failure that the agent reported about itself."""
     silent_for: float = 0.0
-    """and how long its oldest utterance has been waiting for an answer, or its loop for a sign of life."""
+    """By the last renewal: seconds its oldest utterance waits for an answer, or its loop for a sign of life."""
     silent_before: float = 0.0
-    """The same in the renewal before (see `Watch`): one renewal alone may be older than the answer."""
+    """The same by the renewal before (see `Liveness`): one renewal alone may be older than the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ class SeenRoom:
     room: str
     exists: bool = True
     ours: bool = True
-    """It carries our mark (or our database row, when it does not exist)."""
+    """It carries the mark of this system (or has a database row, when it does not exist)."""
     humans: int = 0
     agents: tuple[SeenAgent, ...] = ()
     lease: SeenLease | None = None
     empty_since: float = 0.0
     """When the last human was seen, or the room was opened."""
     unserved_since: float = 0.0
-    """Since when there has been no ready lease holder, with the same lease."""
+    """Since when the current lease has had no ready holder."""
 
 
 # --- what is wanted ---
@@ -86,46 +86,46 @@ class SeenRoom:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A room that has a purpose. Times are the observer's monotonic seconds; the future is never trusted."""
+    """A room that has a purpose. Times are the observer's monotonic seconds; those in the future are not trusted."""
 
     room: str
     resident: bool = False
-    """An agent stays though nobody is there, and the room never closes."""
+    """An agent stays in the empty room, and the room never closes."""
     close_after: float = 1800.0
     """Seconds after the last human left."""
     expected: bool = False
-    """A token was handed out just now: somebody is about to arrive."""
+    """A token was issued just now: a human is about to join."""
     attempts: int = 0
     """Dispatches since an agent was last ready."""
     attempted_at: float = 0.0
     recycled_at: tuple[float, ...] = ()
-    """When agents of this room failed, within the window."""
+    """Times at which agents of this room failed, within the window."""
     workers: int | None = None
-    """Workers that could take this job; None: unknown, so try."""
+    """Number of workers that could take this job; None: unknown, so try."""
     other_workers: int = 0
-    """Workers that take other jobs only."""
+    """Number of workers that take other jobs only."""
     free_slots: int | None = None
-    """Of the workers that could take this job."""
+    """Free seats of the workers that could take this job."""
     reported: str = ""
     """The error code shown for this room now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, and one count."""
+    """Limits in seconds, and one count."""
 
     cooldown: float = 3.0
     cooldown_max: float = 30.0
     lease_dead_after: float = 15.0
     dead_loop_after: float = 40.0
     ready_within: float = 45.0
-    """From a new lease to a ready agent, or from one `ready` to the next; longer than any bound inside the agent."""
+    """From a new lease to a ready agent, or from one `ready` to the next; longer than any deadline in the agent."""
     recycle_limit: int = 3
     recycle_window: float = 600.0
     renewal: float = 3.0
-    """How often a lease's beat moves, and so how often one is worth looking at."""
+    """Interval at which a lease's beat moves, and so the interval of looks at it."""
     recheck: float = 1.0
-    """How soon to look again after an act whose success only the room can show."""
+    """Delay of the next look after an action whose success only the room can show."""
 
     def cooldown_of(self, attempts: int) -> float:
         return float(min(self.cooldown * 2 ** min(max(attempts - 1, 0), 16), self.cooldown_max))
@@ -170,7 +170,7 @@ class RemoveAgent(Action):
 
 @dataclass(frozen=True, slots=True)
 class Recycle(Action):
-    """Revoke the lease where it still is this epoch, and record the failure; the rest follows from that."""
+    """Revoke the lease if it still has this epoch, and record the failure; the next looks do the rest."""
 
     epoch: int
     job_id: str
@@ -179,7 +179,7 @@ class Recycle(Action):
 
 @dataclass(frozen=True, slots=True)
 class Fence(Action):
-    """Revoke the lease where it still is this epoch: its holder fell silent. Nobody is blamed."""
+    """Revoke the lease if it still has this epoch: its holder fell silent. No failure is recorded."""
 
     epoch: int
     job_id: str
@@ -192,19 +192,19 @@ class ClearCooldown(Action):
 
 @dataclass(frozen=True, slots=True)
 class Report(Action):
-    """Show this error code for the room; empty: all is well again."""
+    """Show this error code for the room; empty: clear it."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class FreeSeat(Action):
-    """No worker that takes this room has a seat left: an agent that waits in an empty one may give up its own."""
+    """No worker for this room has a free seat: an agent that waits in an empty room may give up its seat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look(Action):
-    """Nothing to do before `at`; look again then even if nobody wakes us."""
+    """Nothing to do before `at`; look again then even without a wake-up."""
 
     at: float
 
@@ -256,7 +256,7 @@ class Case:
 def decide(
     observed: Mapping[str, SeenRoom], desired: Mapping[str, Wanted], now: float, limits: Limits | None = None
 ) -> tuple[Action, ...]:
-    """Actions for every room shown, in the order shown. A room that could not be listed must not be shown at all."""
+    """Actions for every observed room, in order. A room that could not be listed must be left out of `observed`."""
     bounds = limits or Limits()
     return tuple(
         action for seen in observed.values() for action in decide_room(seen, desired.get(seen.room), now, bounds)
@@ -294,7 +294,7 @@ def situation(case: Case) -> Situation:
 
 
 def _dead(lease: SeenLease, limits: Limits) -> bool:
-    """Silent in two renewals, one after the other: nobody is sent away by a first look."""
+    """Silent in two consecutive renewals: a single one does not remove an agent."""
     return min(lease.silent_for, lease.silent_before) >= limits.dead_loop_after
 
 
@@ -370,7 +370,7 @@ def _vacant(case: Case) -> Iterator[Action]:
         yield FreeSeat(room)
         yield _look(case, case.now + limits.cooldown)
     else:
-        # A clock that jumped must not turn a cooldown into an hour: nothing was attempted in the future.
+        # A clock that jumped must not turn a cooldown into an hour: an attempt is never in the future.
         last = min(wanted.attempted_at, case.now)
         due = last + limits.cooldown_of(wanted.attempts) if wanted.attempts else case.now
         if case.now >= due:
@@ -385,7 +385,7 @@ _CURED_BY_WORKERS: Final = frozenset({Code.NO_WORKER, Code.NO_WORKER_FOR_ROOM, C
 
 
 def _look(case: Case, at: float) -> Look:
-    # Never at once: what we just asked for takes a moment, and sums of floats may fall short of their own parts.
+    # Never at once: an action takes a moment, and by float rounding a look that is due at once may stay due for ever.
     return Look(case.seen.room, max(at, case.now + case.limits.recheck))
 
 

@@ -18,7 +18,7 @@ from voice_agent.lifecycle.table import Trigger
 
 @dataclass(slots=True)
 class StateData:
-    """One life. Every value is immutable, so that a shallow copy is a safe draft."""
+    """State of one machine. Every value is immutable, so that a shallow copy is a safe draft."""
 
     state: State = State.STARTING
     episode: int = 0
@@ -34,13 +34,13 @@ class StateData:
     greeted_before: frozenset[str] = frozenset()
     greeting: Greeting = Greeting.NOT_DUE
     lost: Lost = field(default_factory=dict)
-    """Who was greeted and lost the connection, or went to connect anew, since the last conversation with another."""
+    """Greeted humans who lost the connection or are reconnecting, since the last conversation with another human."""
     turns: frozenset[str] = frozenset()
     memory: Memory = Memory.LOADING
     loading: bool = False
     """A `LoadMemory` of this episode has not ended yet."""
     outdated: bool = False
-    """Letta holds something newer than what was loaded, or is being loaded."""
+    """Letta holds newer memory than what was loaded, or is being loaded."""
     load_failures: int = 0
     snapshot: bool = False
     """A memory of the bound agent was loaded once and can be used again."""
@@ -48,14 +48,14 @@ class StateData:
     reset_since: float | None = None
     wanted_agent: str = ""
     leaving: str = ""
-    """Why `LeaveRoom` was asked for; empty before."""
+    """Reason of `LeaveRoom`; empty before it."""
     error: str = ""
     timers: Mapping[Timer, int] = field(default_factory=dict)
-    """Running timers and the serial of their start."""
+    """Running timers, each with the serial of its start."""
     serial: int = 0
 
     def draft(self) -> StateData:
-        """A copy to write on. By hand: this is done for every event, and `copy` takes five times as long."""
+        """A writable copy. Made by hand: every event needs one, and `copy` takes five times as long."""
         fresh = object.__new__(StateData)
         for name in StateData.__slots__:
             setattr(fresh, name, getattr(self, name))
@@ -63,7 +63,7 @@ class StateData:
 
     @property
     def serving(self) -> bool:
-        """Somebody is here and is being talked to: engaged, or a visit that a draining agent still finishes."""
+        """A conversation is on: engaged, or a draining agent still finishes a visit."""
         return self.state is State.ENGAGED or (self.state is State.DRAINING and not self.leaving)
 
     @property
@@ -72,7 +72,7 @@ class StateData:
 
 
 def apply(data: StateData, event: ev.Event) -> Trigger:
-    """Write `event` into `data`; say what it amounts to."""
+    """Write `event` into `data`; return the trigger."""
     return _NOTES[type(event)](data, event)
 
 
@@ -109,7 +109,7 @@ def _audio_published(data: StateData, _event: ev.AudioPublished) -> Trigger:
 
 
 def _humans(data: StateData, now: tuple[Human, ...]) -> Trigger:
-    """The set of humans becomes `now`. A human who reconnected (same identity, new sid) counts as one who stayed."""
+    """Replace the set of humans by `now`. One who reconnected (same identity, new sid) counts as one who stayed."""
     before, data.humans = data.humans, now
     data.listening &= {human.sid for human in now}
     if [human.sid for human in before] == [human.sid for human in now]:
@@ -156,7 +156,7 @@ def _speaker_changed(data: StateData, event: ev.SpeakerChanged) -> Trigger:
 
 
 def _prepared(data: StateData) -> Trigger | None:
-    """Is the last thing that was missing there now?"""
+    """The trigger if nothing is missing any more, else None."""
     if data.memory is Memory.LOADING:
         return None
     if data.state in (State.STARTING, State.LOADING_MEMORY):

@@ -1,4 +1,4 @@
-"""The words of the machine: what it can be in, what it waits for, who is there."""
+"""Vocabulary of the lifecycle machine: states, timers, acknowledgements, humans."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class State(StrEnum):
 
 
 class Memory(StrEnum):
-    """What a conversation would rest on right now."""
+    """The memory that a conversation would use now."""
 
     LOADING = "loading"
     FRESH = "fresh"
     STALE = "stale"
     """The last good snapshot; a retry is scheduled."""
     ABSENT = "absent"
-    """Never reached and nothing kept: the agent talks without memory and says so; a retry is scheduled."""
+    """Nothing loaded and no snapshot: the agent talks without memory and says so; a retry is scheduled."""
 
 
 class Greeting(StrEnum):
-    """Where the one greeting of this visit stands. A visit begins when the room goes from nobody to somebody."""
+    """Progress of the visit's one greeting. A visit begins when a human joins an empty room."""
 
     NOT_DUE = "not_due"
     DUE = "due"
@@ -49,7 +49,7 @@ class Timer(StrEnum):
 
 
 class Ack(StrEnum):
-    """What a reset waits for, in this order: speech and tasks together, then the history."""
+    """Acknowledgements that a reset waits for, in this order: speech and tasks together, then the history."""
 
     SPEECH_STOPPED = "speech_stopped"
     TASKS_ENDED = "tasks_ended"
@@ -61,18 +61,18 @@ class ResetOutcome(StrEnum):
     STALE = "stale"
     ABSENT = "absent"
     NOT_NEEDED = "not_needed"
-    """Nothing had happened yet: the agent is still starting."""
+    """The agent is still starting: there is nothing to reset."""
     CLOSING = "closing"
-    """The agent is leaving; a new one will start from nothing."""
+    """The agent is leaving; a new one starts from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Human:
-    """A participant whose kind says so. Keyed by `sid`: the same identity twice is two connections."""
+    """A participant of a human kind. Keyed by `sid`: the same identity twice is two connections."""
 
     sid: str
     identity: str
     kind: str = "standard"
     name: str = ""
     call: str = ""
-    """One press of "connect"; a client that connects anew by itself shows the same again. Empty: not known."""
+    """Id of one press of "connect"; a client that reconnects by itself shows the same id. Empty: unknown."""

@@ -1,31 +1,32 @@
-"""What may follow what. This table is the only place that decides it.
+"""Transition table of the lifecycle. It is the only place that decides which state follows.
 
-An assistant lives in one room for the length of one job. Its life is a row of *visits*: somebody comes, talks, leaves.
-Between two visits it is made new in place (same job, same room, same track), which is what RESETTING is for. The word
-*episode* counts those renewals; everything that was begun in an episode carries its number.
+An assistant lives in one room for the length of one job. Its life is a sequence of *visits*: a person arrives in the
+empty room, talks, leaves. After a visit the assistant is reset in place (same job, same room, same track), in the state
+RESETTING. An *episode* is the time between two resets; everything that begins in an episode carries its number.
 
-    STARTING          the job runs; neither connected nor, perhaps, in possession of a memory
+    STARTING          the job runs; not connected, memory perhaps not loaded
     LOADING_MEMORY    connected; the memory or the audio track is missing
-    READY             all there, nobody to talk to
-    ENGAGED           all there, and at least one human
+    READY             prepared, no human in the room
+    ENGAGED           prepared, at least one human in the room
     RESETTING         stop, await, clear, raise the episode, load again
-    DRAINING          on the way out; with a human present only after their visit
+    DRAINING          leaving; if the worker drains while a human is present, only after the visit
     CLOSED            out of the room
-    FAILED            out of order, on the way out
+    FAILED            failed, leaving
 
 Four rules shape the table.
 
-*A trigger is an event seen in the light of the state data.* "A human left" is one event but two triggers, because it
-matters whether others remain. `state_data.apply()` finds the trigger; what depends on data is decided there, so that a
-cell here is simply the next state.
+*A trigger is an event together with the state data.* "A human left" is one event but two triggers, because it matters
+whether others remain. `state_data.apply()` finds the trigger; what depends on data is decided there, so that a cell
+here is simply the next state.
 
-*A missing cell is an error.* The machine raises `IllegalTransition` and is unchanged. What merely comes late is not an
-error: results of older episodes and cancelled timers never reach the table, the machine drops them and says so.
+*A missing cell is an error.* The machine raises `IllegalTransition` and is unchanged. A late event is not an error:
+results of older episodes and cancelled timers never reach the table, the machine drops and logs them.
 
-*A lost connection is no goodbye.* Who was greeted, was lost without having left, and is back within two minutes before
-anybody else came, meets the history of that conversation and no second greeting (`absence.py`). The reset between is
-the same as for everybody. A client that replaces a broken connection says goodbye like a person who leaves. It is known
-by its token, which names the *call*, one press of "connect": who is back with the same call has not left.
+*A lost connection does not end a conversation.* A human who was greeted, was lost without having left, and is back
+within two minutes before another human comes, gets the history of that conversation and no second greeting
+(`absence.py`). The reset in between is the usual one. A client that replaces a broken connection reports that it
+leaves, like a person who leaves. Its token tells the two apart: it names the *call*, one press of "connect", and a
+human who is back with the same call has not left.
 
 *Leaving is always allowed.* Lease lost, shutdown, failure and disconnection have a cell in every state that is alive.
 """
@@ -41,7 +42,7 @@ from voice_agent.lifecycle.states import State
 
 
 class Trigger(StrEnum):
-    # coming up
+    # start
     JOB_STARTED = "job started"
     ROOM_CONNECTED = "room connected"
     ROOM_RECONNECTED = "room reconnected"
@@ -67,7 +68,7 @@ class Trigger(StrEnum):
     QUIET = "quiet"
     SYNC_CHANGED = "sync started or finished"
     MEMORY_RETRY = "memory retry due"
-    # renewal
+    # reset
     RESET_REQUESTED = "reset requested"
     SWITCH_REQUESTED = "switch requested"
     TEARDOWN_STEP = "part of the teardown done"
@@ -75,17 +76,17 @@ class Trigger(StrEnum):
     TORN_DOWN = "history cleared"
     TEARDOWN_LATE = "teardown late"
     TEARDOWN_STUCK = "teardown stuck"
-    # the end
+    # end
     DEPARTURE_DUE = "nobody came back"
     LEASE_LOST = "lease lost"
     DRAIN_REQUESTED = "drain requested"
     DRAIN_OVERDUE = "drain overdue"
     SHUTDOWN = "shutdown"
     FAILURE = "failure"
-    # neither here nor there
+    # other
     NOTHING_NEW = "nothing new"
     CONTRADICTION = "contradicts the state data"
-    """No row holds it: an event that cannot be true, such as the end of a load nobody began."""
+    """In no row: an event that cannot be true, such as the end of a load that was not begun."""
 
 
 _T, _S = Trigger, State
@@ -112,7 +113,7 @@ _COMING_UP: Final = {
 }
 
 _PASSING: Final = (
-    # Notes that change no state while the assistant comes up, is renewed, or is on its way out.
+    # Triggers that change no state while the assistant starts, resets or leaves.
     _T.NOTHING_NEW,
     _T.AUDIO_PUBLISHED,
     _T.MEMORY_SETTLED,
@@ -127,7 +128,7 @@ _PASSING: Final = (
 )
 
 _LATE: Final = (
-    # What an agent on its way out may still be told without anything coming of it.
+    # Triggers that an agent accepts without effect while it leaves.
     *_PASSING,
     _T.JOB_STARTED,
     _T.ROOM_CONNECTED,

@@ -1,4 +1,4 @@
-"""`voice-agent logs` and `voice-agent replay`."""
+"""Commands `voice-agent logs` and `voice-agent replay`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def logs(
 
     def wait() -> bool:
         sys.stdout.flush()
-        time.sleep(0.2)  # a file offers no event that every system has
+        time.sleep(0.2)  # no portable event tells that a file has grown
         return follow
 
     older = (entry.data for entry in read_all(part for part in parts(path) if part != path) if entry.data)

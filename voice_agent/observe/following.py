@@ -1,4 +1,4 @@
-"""Reading a log while it grows and is rotated."""
+"""Reader of a log that grows and is rotated meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voice_agent.observe.reading import parse
 
 
 def follow(path: Path, wait: Callable[[], bool], *, from_start: bool = True) -> Iterator[dict[str, Any]]:
-    """Lines as they come; `wait` passes the time when there are none and says whether to go on."""
+    """Lines as they are written; `wait` is called when there are none and returns whether to continue."""
     handle: IO[bytes] | None = None
     pending = b""
     try:
@@ -40,7 +40,7 @@ def follow(path: Path, wait: Callable[[], bool], *, from_start: bool = True) -> 
 
 
 def _moved(handle: IO[bytes], path: Path) -> bool:
-    """Was the file renamed, or another one put in its place? Everything in the old one has been read."""
+    """Whether the file was replaced by another one. Everything in the old one has been read."""
     opened = os.fstat(handle.fileno())
     try:
         current = path.stat()

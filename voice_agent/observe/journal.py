@@ -1,4 +1,4 @@
-"""A machine whose life is written down: every event, transition and effect is a line, enough to be replayed."""
+"""Journal of a lifecycle machine: logs each transition with its event and effects, enough for a replay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Lines = Iterator[tuple[LogEvent, dict[str, Any]]]
 
 
 class Journal:
-    """`handle()` is the machine's own, plus its lines. `performed()` is told how each effect went."""
+    """Wrapper of a machine: `handle()` also logs, `performed()` logs the outcome of an effect that runs as a task."""
 
     def __init__(self, log: BoundLog, machine: Machine) -> None:
         self._log = log
@@ -47,7 +47,7 @@ class Journal:
         return effects
 
     def performed(self, effect: ef.Effect, outcome: str, duration: float) -> None:
-        """`outcome`: ok, failed, cancelled or dropped; `duration` in seconds."""
+        """`outcome`: ok, failed or cancelled; `duration` in seconds."""
         detail = {
             item.name: codec.plain(getattr(effect, item.name)) for item in fields(effect) if item.name != "episode"
         }
@@ -61,7 +61,7 @@ class Journal:
         )
 
     def write(self, event: LogEvent, **details: Any) -> None:
-        """A line of the driver's own about this assistant."""
+        """Log a line of another module about this assistant."""
         self._write(event, **details)
 
     def _write(self, event: LogEvent, **details: Any) -> None:
@@ -87,14 +87,14 @@ class Journal:
 
 
 def _repeats(event: ev.Event, trigger: Trigger) -> bool:
-    """LiveKit repeats who speaks many times a second. What changes nothing is nothing to replay, either."""
+    """LiveKit repeats the active speaker many times a second; one that changes nothing need not be replayed."""
     return isinstance(event, ev.SpeakerChanged) and trigger is Trigger.NOTHING_NEW
 
 
 def _story(
     before: StateData, after: StateData, event: ev.Event, effects: tuple[ef.Effect, ...], trigger: Trigger | None
 ) -> Lines:
-    """The same in the words of people who wonder what happened."""
+    """The same transition as lines for people who read the log."""
     were, are = {human.sid for human in before.humans}, {human.sid for human in after.humans}
     for human in after.humans:
         if human.sid not in were:

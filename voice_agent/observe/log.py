@@ -1,8 +1,8 @@
-"""The reconnect log: one JSON object per line, one append per line, any number of writing processes.
+"""Reconnect log: one JSON object per line, one append per line, any number of writing processes.
 
-Every line: time (UTC), mono (the machine's monotonic clock, which no clock change touches), seq (per process, no gaps),
-pid, process, event, room, session, agent, episode, fields. The file is opened for each line, so that `serve` can
-rotate it by renaming while others write.
+Every line: time (UTC), mono (the host's monotonic clock, unaffected by clock changes), seq (per process; a gap means
+missing lines), pid, process, event, room, session, agent, episode, fields. The file is opened for each line, so that
+`serve` can rotate it by renaming while other processes write.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _WHERE: Final = ("room", "session", "agent", "episode")
 
 
 class ReconnectLog:
-    """Never raises into a conversation: what could not be written is counted, and the next line that can be written
-    says how many are missing (`lost`)."""
+    """Writer of the log. Never raises into a conversation: lines that could not be written are counted, and the next
+    line that can be written has their number (`lost`)."""
 
     def __init__(
         self, path: Path, process: str, *, spoken_text: bool = False, clock: Callable[[], float] = time.monotonic
@@ -54,7 +54,7 @@ class ReconnectLog:
         return BoundLog(self._logger.bind(room=room, session=session, agent=agent, episode=episode))
 
     def write(self, event: LogEvent, **fields: Any) -> None:
-        """A line about this process as a whole."""
+        """Log a line about this process as a whole."""
         self.bind().write(event, **fields)
 
     def _shape(self, _logger: Any, _method: str, line: Line) -> Line:
@@ -80,7 +80,7 @@ class ReconnectLog:
         return ((name, value),)
 
     def info(self, rendered: str) -> None:
-        """Where structlog delivers a rendered line: give it its number and append it."""
+        """Called by structlog with a rendered line: number it and append it."""
         with self._lock:
             self._seq += 1
             extra = f', "lost": {self._lost}' if self._lost else ""
@@ -99,13 +99,13 @@ class ReconnectLog:
                 os.close(handle)
         except OSError:
             return False
-        # A full disk takes half a line: the next one must not be glued to it.
+        # On a full disk half a line may be written: the next line must not continue it.
         self._torn = self._torn or 0 < written < len(data)
         return written == len(data)
 
 
 class BoundLog:
-    """The log, knowing where it is."""
+    """The log, bound to a room, session, agent and episode."""
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger

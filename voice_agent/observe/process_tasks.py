@@ -1,5 +1,5 @@
-"""Tasks that last as long as their process (serve, a worker): one entry for each, as conversation/criticality.py has
-for a job. Without an essential one the process is of no use: it ends and says why. An optional one is started again."""
+"""Tasks of a process (serve, a worker) that last as long as it does: one rule each, as conversation/criticality.py has
+for a job. Without an essential task the process is useless: it ends and says why. An optional one is restarted."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ RULES: Final[Mapping[str, Weight]] = {
     "log-rotation": Weight.OPTIONAL,
     "provider-checks": Weight.OPTIONAL,
     "prompt-prewarmer": Weight.OPTIONAL,
-    # of serve and of each worker, and one of them does it at a time
+    # of serve and of each worker; one of these processes does it at a time
     "memory-worker": Weight.OPTIONAL,
     # of a worker
-    "worker-registry": Weight.ESSENTIAL,  # who is not on it is given no conversation
-    "job-watch": Weight.ESSENTIAL,  # nobody would hear of a job that died
+    "worker-registry": Weight.ESSENTIAL,  # an unregistered worker gets no jobs
+    "job-watch": Weight.ESSENTIAL,  # without it a dead job is not reported
 }
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
-"""Seconds between two lives of an optional one. One that lived longer than this starts with the first pause again."""
+"""Most seconds before a restart. A task that ran longer than this begins with the first pause again."""
 
 
 class ProcessTasks:
     def __init__(
         self, log: ReconnectLog, on_end: Callable[[VoiceAgentError], None], first_pause: float = FIRST_PAUSE
     ) -> None:
-        """`on_end`: an essential one is over, which it never should be."""
+        """`on_end`: called when an essential task has ended, which it never should."""
         self._log = log
         self._on_end = on_end
         self._first_pause = first_pause
@@ -45,7 +45,7 @@ class ProcessTasks:
         self._keeping.append(asyncio.get_running_loop().create_task(keep, name=f"keep:{name}"))
 
     async def stop(self) -> None:
-        """Ends all, and waits for their end."""
+        """Cancel all tasks and wait for their end."""
         for task in self._keeping:
             task.cancel()
         if self._keeping:
@@ -67,7 +67,7 @@ class ProcessTasks:
 
 
 async def _lived(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> VoiceAgentError:
-    """Why it ended. As a task of its own, so that one that somebody cancels does not look like our own end."""
+    """Run it and return why it ended. As a task of its own, so that its cancellation is not taken for the caller's."""
     task = asyncio.get_running_loop().create_task(run(), name=name)
     try:
         await asyncio.wait({task})

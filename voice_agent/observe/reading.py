@@ -1,4 +1,4 @@
-"""Reading JSON-line files: rotated, still growing, with a torn last line, larger than memory."""
+"""Reader of JSON-line files: rotated, still growing, with a torn last line, larger than memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line and where it stands. `data` is None when the line is not a JSON object; `torn`: it has no end yet."""
+    """One line and its place. `data` is None when the line is not a JSON object; `torn`: it has no newline yet."""
 
     file: str
     number: int
@@ -49,13 +49,13 @@ def _began(path: Path) -> str:
 
 
 def read_all(paths: Iterable[Path]) -> Iterator[Entry]:
-    """Rotated parts of one log, oldest first whatever the order and the names they were given in."""
+    """Entries of the rotated files of one log, oldest first, whatever the order and the names of the files."""
     for path in sorted(paths, key=lambda path: (_began(path), str(path))):
         yield from read_file(path)
 
 
 def joined(log: Iterable[Entry], record: Iterable[Entry]) -> Iterator[tuple[bool, Entry]]:
-    """Two streams in the order of the machine's monotonic clock; True marks the observer's."""
+    """Both streams merged by the host's monotonic clock; True marks the observer's entries."""
     ours = ((False, entry) for entry in log)
     theirs = ((True, entry) for entry in record)
     return heapq.merge(ours, theirs, key=lambda item: item[1].mono)

@@ -1,17 +1,17 @@
-"""What an independent client in the room saw and heard, held against the log.
+"""Record of an independent client in the room, checked together with the log.
 
-An observer's record is a file of JSON lines, written by somebody who shares no code with us (an rtc client with a
-*hidden* token, so that nobody takes it for a human). Every line has `mono` (monotonic seconds of the same machine),
-`room`, `event` and, where it says so, `sid`:
+An observer's record is a file of JSON lines, written by a program that shares no code with this one (an rtc client with
+a *hidden* token, so that it does not count as a human). Every line has `mono` (monotonic seconds of the same host),
+`room`, `event` and, where shown, `sid`:
 
-    observer.joined      from here on the observer knows            observer.left      from here on it does not
+    observer.joined      the observation begins                     observer.left      it ends
     human.joined  sid    a participant that is a person             human.left   sid
     agent.joined  sid    a participant that is an agent             agent.left   sid
     agent.ready   sid    its `va.ready` became "1"                  agent.unready sid  it became anything else
-    audio.began   sid    its voice can be heard                     audio.ended  sid
-    room.closed          the room is gone (deleted by somebody)
+    audio.began   sid    its audio can be heard                     audio.ended  sid
+    room.closed          the room was deleted
 
-What was there when the observer joined is written as if it had just arrived.
+Participants and states present when the observer joined are recorded as if they had just begun.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from voice_agent.observe.reading import Entry, joined
 from voice_agent.observe.replay import Breach, Replay
 
 TAIL: Final = 1.0
-"""Audio that is already on its way is still heard for a moment after its cause is gone."""
+"""Seconds for which audio in transit may still be heard after its cause is gone."""
 HEAD: Final = 1.0
-"""Who returns is greeted at once, and audio may reach a busy observer before the news of who joined."""
+"""Seconds by which audio may reach a busy observer before the join: a returning human is greeted at once."""
 
 
 @dataclass(slots=True)
@@ -41,11 +41,11 @@ class Room:
     unnoticed: dict[str, float] = field(default_factory=dict)
     """Humans who arrived while an agent was ready, and whom the log must name soon."""
     to_nobody: list[tuple[Entry, str]] = field(default_factory=list)
-    """Agents that began to speak while nobody was known to be there."""
+    """Agents that began to speak while no human was known to be there."""
 
 
 class Record:
-    """The observer's side of a replay: `feed()` its lines in their order among the log's."""
+    """Checker of an observer's record: `feed()` its lines in their order among the log's."""
 
     def __init__(self, replay: Replay, bound: float) -> None:
         self._replay = replay
@@ -103,7 +103,7 @@ class Record:
 
     def _agent_gone(self, _entry: Entry, room: Room, sid: str) -> Iterator[Breach]:
         room.ready.discard(sid)
-        room.unnoticed.clear()  # whoever should have noticed them may be gone
+        room.unnoticed.clear()  # the agent that should have noticed them may be gone
         yield from ()
 
     def _agent_left(self, entry: Entry, room: Room, sid: str) -> Iterator[Breach]:

@@ -1,4 +1,4 @@
-"""A log line as people read it: aligned, coloured on a terminal, plain when piped."""
+"""Rendering of a log line for people: aligned, coloured on a terminal, plain when piped."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The reconnect log, held against the pure machine and against the invariants of the design (docs/lifecycle.md).
+"""Replay of the reconnect log: checks it against the pure machine and the invariants of docs/lifecycle.md.
 
-Every life (one machine, from job start to the end) is lived again: each logged event goes into a machine of our own,
-whose answer must be what the log says happened. Beside that, the checks below keep accounts of their own, so that an
-error in the machine does not excuse itself. What is kept per life, room and session is bounded; lines are read once.
+Every life (one machine, from job start to the end) is replayed: each logged event goes into a second machine, whose
+answer must match the log. In addition, the checks below keep state of their own, so that an error of the machine
+cannot hide itself. The state per life, room and session is bounded; lines are read once.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _V = TypeVar("_V")
 MOST_LIVES: Final = 20_000
 MOST_TURNS: Final = 1_000
 SLACK: Final = 5.0
-"""Seconds that a loaded machine may add to any bound."""
+"""Seconds that a busy host may add to any bound."""
 _NOBODY_IS_LOST: Final = {"lost_for": -1.0}
-"""A log that does not say for how long is of a version that greeted everybody who came back."""
+"""A log without `lost_for` is of a version that greeted every human who came back."""
 RECENT: Final = 10.0
-"""A life that wrote nothing for this long may have been killed: it is no witness any more."""
+"""A life that logged nothing for this many seconds may have been killed: it proves nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """Something that must never happen, and where the log shows it."""
+    """A broken invariant, and where the log shows it."""
 
     invariant: str
     place: str
@@ -51,37 +51,37 @@ class Breach:
 
 @dataclass(slots=True)
 class Life:
-    """What one machine has done so far."""
+    """State of one machine, as far as the log shows it."""
 
     room: str
     machine: Machine | None
-    """None: the log begins in the middle of this life."""
+    """None: the log begins in the middle of this life, or a difference was already reported."""
     epoch: int = 0
     counted: bool = True
-    """We know who is here: not when the log begins in the middle."""
+    """The humans present are known: not when the log begins in the middle."""
     humans: frozenset[str] = frozenset()
     greetings: int = 0
-    """In the visit that is going on."""
+    """Greetings in the current visit."""
     reset_since: float | None = None
     loaded_since_reset: bool = False
     last_seen: float = 0.0
     ready: bool = False
     fenced: bool = False
-    """It was told that another owns the room: what it still reports was said before."""
+    """It was told that its lease is lost: what it still reports was said before."""
 
 
 @dataclass(slots=True)
 class Session:
-    """Turns between their beginning and being stored. They may overlap: texts that are typed at once."""
+    """Turns from their beginning until they are stored. They may overlap: texts that are typed at the same time."""
 
     begun: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    """In order, which is that in which they are stored."""
+    """In the order in which they must be stored."""
     finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
     stored: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
 
 class Replay:
-    """Feed it entries in order; `finish()` at the end. Breaches come out as they are found."""
+    """Checker of a log: `feed()` entries in order, then `finish()`. Both yield breaches as they are found."""
 
     def __init__(self) -> None:
         self.lines = 0
@@ -99,7 +99,7 @@ class Replay:
         self.lines += 1
         if entry.data is None:
             if entry.torn:
-                return  # somebody is writing this very moment, or was killed while writing
+                return  # a process is writing it right now, or was killed while writing
             yield Breach("log", entry.place, "", "", "This line is not a JSON object.")
             return
         yield from self._gaps(entry, entry.data)
@@ -162,12 +162,12 @@ class Replay:
                 del self.rooms[life.room]
 
     def _again(self, entry: Entry, life: Life, machine: Machine, fields: Mapping[str, Any]) -> Iterator[Breach]:
-        """The machine lives through it once more."""
+        """Replay the event in the second machine and compare."""
         before = machine.state
         try:
             effects = machine.handle(codec.load(fields["cause"]), entry.mono)
         except IllegalTransition as error:
-            life.machine = None  # one report is enough: from here on the copy means nothing
+            life.machine = None  # one report is enough: from here on the second machine is out of step
             yield _breach("machine", entry, f"The log has {fields['trigger']}, but {error.message}")
             return
         ours = (before, machine.state, len(machine.humans), [type(effect).__name__ for effect in effects])
@@ -232,7 +232,7 @@ class Replay:
         holder = self.lives.get(self.rooms.get(life.room, ""))
         if holder is not None and holder is not life and holder.epoch > life.epoch and holder.ready:
             yield _breach("1", entry, f"Epoch {life.epoch} speaks although epoch {holder.epoch} is ready in this room.")
-        # A greeting that a reset cut short also ends, with nobody there.
+        # A greeting that a reset interrupted also ends, in an empty room.
         if life.counted and not life.humans and life.reset_since is None:
             yield _breach("6", entry, "Something is said although nobody is in the room.")
 
@@ -261,12 +261,12 @@ class Replay:
             earlier = list(itertools.takewhile(lambda other: other != turn, session.begun))
             for other in (other for other in earlier if other in session.finished):
                 yield _breach("3", entry, f"Turn {turn} is stored before turn {other}, which began earlier.")
-                del session.begun[other], session.finished[other]  # said once
+                del session.begun[other], session.finished[other]  # reported once
             del session.begun[turn]
         session.finished.pop(turn, None)
 
     def _session(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> Session:
-        """That of who speaks: of several people each has an order of their own."""
+        """The speaker's session: in a shared room the turns of each speaker have their own order."""
         name = str(fields.get("session_id") or line["session"])
         known = self.sessions.get(name) or Session()
         _remember(self.sessions, name, known, MOST_LIVES)
@@ -291,7 +291,7 @@ _CHECKS: Final[Mapping[str, Callable[[Replay, Entry, Mapping[str, Any], Mapping[
 
 
 def _present(before: frozenset[str], cause: Mapping[str, Any]) -> frozenset[str]:
-    """Who is here after this event, from the event alone."""
+    """Sids present after this event, from the event alone."""
     match cause["name"]:
         case "HumanJoined":
             return before | {cause["human"]["sid"]}

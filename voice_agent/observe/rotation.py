@@ -1,7 +1,7 @@
-"""Keeps logs from filling the disk: the reconnect log, and what programs print.
+"""Rotation of the reconnect log and of what programs print, so that they do not fill the disk.
 
-The reconnect log is renamed: its writers open the file for each line. A program keeps the file open that it prints to,
-so that one is copied and emptied; it was opened to append, and goes on at its new beginning.
+The reconnect log is renamed, because its writers open the file for each line. A program keeps its output file open, so
+that one is copied and truncated; it is opened for appending, so the output continues at the new start.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from typing import Final
 MOST_BYTES: Final = 64 * 1024 * 1024
 KEPT: Final = 4
 PRINTED: Final = 20_000_000
-"""Of each program, and as much once more in its `.1`."""
+"""Bytes of output of each program, and as many again in its `.1`."""
 _LOOK_EVERY: Final = 30.0
 
 
 async def keep_small(path: Path) -> None:
-    """The reconnect log, until cancelled. Only `serve` does this."""
+    """Rotate the reconnect log until cancelled. Only `serve` does this."""
     while True:
         await asyncio.to_thread(rotate, path)
         await asyncio.sleep(_LOOK_EVERY)
 
 
 def parts(path: Path) -> list[Path]:
-    """The log and what was rotated away from it, oldest first."""
+    """The log and its rotated files, oldest first."""
     rotated = [part for part in path.parent.glob(f"{path.name}.*") if part.suffix[1:].isdigit()]
     return [*sorted(rotated, key=lambda part: -int(part.suffix[1:])), *([path] if path.exists() else [])]
 
 
 def rotate(path: Path, most_bytes: int = MOST_BYTES, keep: int = KEPT) -> bool:
-    """Rename when too large: `log` → `log.1` → … and drop what is older. True when it did.
+    """Rename the log when too large: `log` → `log.1` → …, and delete what is older. True: it was rotated.
 
-    A writer that opened the file just before finishes its line in the renamed file: nothing is lost.
+    A writer that opened the file just before finishes its line in the renamed file: no line is lost.
     """
     if not path.exists() or path.stat().st_size < most_bytes:
         return False
@@ -51,9 +51,9 @@ def rotate(path: Path, most_bytes: int = MOST_BYTES, keep: int = KEPT) -> bool:
 
 
 def empty(path: Path, most_bytes: int = PRINTED) -> bool:
-    """Copy what a program printed to `.1` and empty the file when it is too large. True when it did.
+    """Copy what a program printed to `.1` and truncate the file when it is too large. True: it was truncated.
 
-    What is printed between the two is lost. Where no copy can be made (a full disk) it is emptied all the same.
+    What is printed between the two is lost. If no copy can be made (a full disk), it is truncated all the same.
     """
     if not path.exists() or path.stat().st_size < most_bytes:
         return False

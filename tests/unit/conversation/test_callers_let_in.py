@@ -1,4 +1,4 @@
-"""Who of those that LiveKit lets in is a caller: their session is live."""
+"""Callers: of the humans that LiveKit lets in, those whose session is live."""
 
 from __future__ import annotations
 

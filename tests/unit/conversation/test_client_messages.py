@@ -1,4 +1,4 @@
-"""Typed messages that are given up, never finished, too many or too early end nothing and close nobody else's chat."""
+"""Typed messages that are aborted, never finished, too many or too early: they end nothing and close no other chat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every task and effect of a job has its rule for what happens when it fails."""
+"""Criticality: every task and effect of a job has a rule for its failure."""
 
 from __future__ import annotations
 

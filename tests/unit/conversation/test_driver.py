@@ -1,4 +1,4 @@
-"""The driver hands out each effect, and one that fails keeps none from being performed."""
+"""Driver: it hands out each effect, also after one that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker without jobs does not look for them; one with a job hears that it ended."""
+"""Job watch: a worker without jobs does not look for them; one with a job notices its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question that an agent left open: by the next one it is answered once, while whoever asked it is still there."""
+"""Open question of an agent: the next one answers it once, while the person who asked it is still there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Private names of livekit-agents: each that we use is still there, and none is used outside of one module."""
+"""Private names of livekit-agents: each that is in use still exists, and none is used outside of one module."""
 
 from __future__ import annotations
 

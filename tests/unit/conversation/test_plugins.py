@@ -1,4 +1,4 @@
-"""Livekit plugins by name, shown on the two that are always installed."""
+"""LiveKit plugins by name, tested with the two that are always installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a room of several people the prompt holds nothing of anybody, and what each says goes on in their own thread."""
+"""Prompt of a shared room: it holds nothing about any person, and each person's words go on in their own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose words they are, in a room of one and in a room of several."""
+"""Speakers: whose words they are, in a room of one person and in a shared room."""
 
 from __future__ import annotations
 

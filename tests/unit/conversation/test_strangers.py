@@ -1,6 +1,6 @@
-"""Nothing that the owner told reaches the language model when somebody else asks: in no place, on no reply path.
+"""Privacy of the owner: nothing they told reaches the LLM when another person asks, in no place, on no reply path.
 
-Looked at is what the model is given, not what it answers.
+The tests check what the LLM is given, not what it answers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A turn that is opened while a reset passes belongs to nobody's visit: it is ended, and nobody waits for an answer."""
+"""Turn that is opened during a reset: it belongs to no visit, so it is ended and no longer waits for an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who loses the connection and is back soon goes on with the same conversation, in virtual time."""
+"""Absences: a human who loses the connection and is back soon continues the conversation. In virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page about the life of an assistant says what the table says."""
+"""Page about the lifecycle: it says what the table says."""
 
 from __future__ import annotations
 

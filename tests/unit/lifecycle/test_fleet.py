@@ -1,4 +1,4 @@
-"""Machines, leases and monitors together, with everything breaking; and each rule of the monitor broken once.
+"""Fleet of machines, leases and monitors, with everything failing; and each rule of the monitor broken once.
 
 VOICE_TEST_PROFILE=soak takes 100,000 steps instead of 2,000.
 """

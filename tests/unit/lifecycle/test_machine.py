@@ -1,4 +1,4 @@
-"""The life of one assistant, scene by scene."""
+"""Lifecycle of one assistant, scene by scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each rule of the machine is broken once, on purpose; a random walk under the laws must notice."""
+"""Mutants of the machine: each rule is broken once, and a random walk under the laws must notice."""
 
 from __future__ import annotations
 

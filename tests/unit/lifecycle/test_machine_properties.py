@@ -1,4 +1,4 @@
-"""Hypothesis drives the machine through the laws of `machine_world`, and shrinks what it finds.
+"""Properties of the machine: Hypothesis checks the laws of `machine_world`, and shrinks what it finds.
 
 VOICE_TEST_PROFILE=soak takes 100,000 steps instead of 2,000.
 """

@@ -1,4 +1,4 @@
-"""What is done about one room: every situation, and the edges between them."""
+"""Decision about one room: every situation, and the edges between them."""
 
 from __future__ import annotations
 

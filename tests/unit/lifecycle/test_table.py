@@ -1,4 +1,4 @@
-"""The table as a whole: nothing unreachable, nothing forgotten; events survive being written down."""
+"""Transition table as a whole: nothing unreachable, nothing forgotten; events survive serialisation."""
 
 from __future__ import annotations
 

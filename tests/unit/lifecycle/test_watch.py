@@ -1,4 +1,4 @@
-"""Since when: an observer's memory on its own clock."""
+"""Liveness: since when each thing is as it is, on the observer's own clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reconnect log: what a line holds, who may write at once, what happens when the disk does not."""
+"""Reconnect log: what a line holds, concurrent writers, a disk that fails."""
 
 from __future__ import annotations
 

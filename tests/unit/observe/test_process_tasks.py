@@ -1,5 +1,5 @@
-"""What lasts as long as serve or a worker: an optional task that fails takes nothing with it, an essential one says why
-the process ends."""
+"""Tasks of a process (serve, a worker): an optional one that fails ends nothing else, an essential one says why the
+process ends."""
 
 from __future__ import annotations
 

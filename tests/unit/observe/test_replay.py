@@ -1,4 +1,4 @@
-"""Replay finds nothing in a clean log, whatever broke while it was written, and finds each invariant that is broken."""
+"""Replay: it finds nothing in a clean log, whatever failed while it was written, and finds each broken invariant."""
 
 from __future__ import annotations
 
