@@ -10,6 +10,8 @@ from enum import IntEnum
 from itertools import count
 from typing import Final, TypeVar
 
+from anyio import CancelScope
+
 from voice_agent.errors import Code, Temporary
 from voice_agent.models.onnx import AbandonedError, Cancellation
 
@@ -90,8 +92,10 @@ async def _in_thread(work: Callable[[], T], cancellation: Cancellation) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         cancellation.cancel()
-        # The turn is given back only when the thread has really stopped.
-        await asyncio.wait([running])
+        # The turn is given back only when the thread has really stopped. Shielded: a task group, as a streamed answer
+        # runs in, cancels again in every pass of the loop.
+        with CancelScope(shield=True):
+            await asyncio.wait([running])
         if not isinstance(running.exception(), AbandonedError | None):
             running.result()
         raise
