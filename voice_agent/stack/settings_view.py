@@ -19,7 +19,7 @@ every value with its origin. An unknown name that starts with `VOICE_` is an err
 | name | default | meaning |
 |---|---|---|
 """
-ENV_HEAD: Final = """# A template for `.env.local`, which is read in the current folder. Take the # away from what you change.
+ENV_HEAD: Final = """# A template for .env.local, read in the current folder. Remove the # before what you change.
 # Generated from voice_agent/settings.py by `voice-agent settings --env`; a test fails when they differ.
 # docs/settings.md says which source wins. `voice-agent settings` shows what counts now.
 """
