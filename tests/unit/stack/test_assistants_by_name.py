@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 import typer
-from click.testing import Result
 from typer.core import TyperCommand, TyperGroup
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.support.letta_directory import LettaDirectoryServer, running_letta_directory
 from tests.support.stack import environment
