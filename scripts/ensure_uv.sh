@@ -23,6 +23,7 @@ sync_environment() {
     export UV_COMPILE_BYTECODE=1
     # Inexact: livekit plugins that a user added stay.
     uv sync --quiet --frozen --inexact --offline "$@" 2>/dev/null || uv sync --quiet --frozen --inexact "$@"
+    touch "${UV_PROJECT_ENVIRONMENT:-.venv}/.synced" 2>/dev/null || true # scripts/voice-agent looks for it
     # uv does not compile our own code. A failure (read-only checkout) is ignored.
     uv run --no-sync python -m compileall -q voice_agent >/dev/null 2>&1 || true
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs, starts or restarts everything, and prints the page's address. For everything else: `voice-agent --help`.
+# Installs, starts or restarts everything, and prints the page's address. For everything else: scripts/voice-agent --help.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+here="$(dirname "$0")"
+cd "$here/.."
 . scripts/ensure_uv.sh
 sync_environment --no-dev --extra local
-exec uv run --no-sync voice-agent restart
+uv run --no-sync voice-agent restart
+echo "its commands: $here/voice-agent --help"

@@ -191,7 +191,7 @@ def test_offline_after_the_first_run_the_script_starts_everything(stack: Stack) 
         pytest.skip("`unshare` (util-linux) is missing")
     with temporary_home() as home:
         told = environment(home, VOICE_LLM_BASE_URL="http://127.0.0.1:9/v1", VOICE_LLM_MODEL="nobody")
-        script = "scripts/restart_voice_system.sh && .venv/bin/voice-agent status --json; .venv/bin/voice-agent down"
+        script = "scripts/restart_voice_system.sh && scripts/voice-agent status --json; scripts/voice-agent down"
         done = in_a_world_without_network(told, "bash", "-c", script)
         run = [line for line in done.stdout.splitlines() if line.startswith("everything is ready")]
         assert run == [f"everything is ready: http://127.0.0.1:{told['VOICE_PORT']}"], done.stdout + done.stderr

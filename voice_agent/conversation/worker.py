@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from livekit.agents import AgentServer
 

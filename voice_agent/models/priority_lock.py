@@ -12,6 +12,8 @@ from enum import IntEnum
 from itertools import count
 from typing import Final, TypeVar
 
+from anyio import CancelScope
+
 from voice_agent.errors import Code, Temporary
 from voice_agent.models.onnx import AbandonedError, Cancellation
 
@@ -92,8 +94,10 @@ async def _in_thread(work: Callable[[], T], cancellation: Cancellation) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         cancellation.cancel()
-        # The lock is released only when the thread has stopped.
-        await asyncio.wait([running])
+        # The lock is released only when the thread has stopped. Shielded: the task group of a streamed answer cancels
+        # again in every pass of the loop.
+        with CancelScope(shield=True):
+            await asyncio.wait([running])
         if not isinstance(running.exception(), AbandonedError | None):
             running.result()
         raise

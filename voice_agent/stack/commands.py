@@ -91,13 +91,14 @@ def doctor(as_json: Json = False) -> None:
 def show_settings(
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The reference, docs/settings.md.")] = False,
+    env: Annotated[bool, typer.Option("--env", help="A template for .env.local: .env.example.")] = False,
 ) -> None:
     """Every setting, its value and where that comes from; secrets masked."""
     from voice_agent import settings
     from voice_agent.stack import settings_view as view
 
-    if markdown:
-        typer.echo(view.markdown(), nl=False)
+    if markdown or env:
+        typer.echo(view.markdown() if markdown else view.env_file(), nl=False)
         return
     rows = view.rows(settings.load())
     if as_json:

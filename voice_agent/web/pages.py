@@ -10,10 +10,10 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from voice_agent.data_files import STATIC
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.web.auth import ServicesDep
 
-STATIC: Final = Path(__file__).parents[2] / "static"
 PAGE: Final = "voice-agent-selector.html"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"

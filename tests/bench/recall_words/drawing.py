@@ -60,7 +60,7 @@ class Drawing:
         self._dated: Mapping[str, Callable[[date], Value]] = {
             "soon": lambda told: self._relative(told, self._pool.ahead),
             "ago": lambda told: self._relative(told, self._pool.ago),
-            "ahead": self._prewarmer,
+            "ahead": self._ahead,
             "yearly": self._yearly,
             "month": self._month,
         }
@@ -113,7 +113,7 @@ class Drawing:
         keys = [key for day in days for key in (f"date:{day}", *words_for(day, self._asked))]
         return Value(phrase.format(weekday=WEEKDAYS[weekday]), tuple(keys))
 
-    def _prewarmer(self, told: date) -> Value:
+    def _ahead(self, told: date) -> Value:
         day = told + timedelta(days=self._rng.randint(20, 200))
         return Value(self._spoken(day), (f"date:{day}",))
 

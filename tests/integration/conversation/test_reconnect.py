@@ -159,9 +159,10 @@ async def test_a_reset_asked_for_in_mid_call_does_not_greet_again(stack: Stack) 
         await call(caller, Rpc.RESET)
         await caller.until(lambda: caller.episode == 2, "the next episode")
         await caller.answered()
-        ordered = await asyncio.to_thread(stack.command, "reset", caller.session["room_name"])
-        assert (ordered.returncode, ordered.stdout) == (0, "done, episode 3\n"), ordered.stderr
-        await caller.answered()
+        for episode, called in ((3, caller.session["room_name"]), (4, "Manual")):
+            ordered = await asyncio.to_thread(stack.command, "reset", called)
+            assert (ordered.returncode, ordered.stdout) == (0, f"done, episode {episode}\n"), ordered.stderr
+            await caller.answered()
         assert "Marigold" in await caller.ask(QUESTION)
         assert len(caller.seen.captions) == 2, caller.seen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,18 @@ def test_secrets_are_masked_and_everything_is_shown(tmp_path: Path) -> None:
 def test_the_documentation_is_what_the_code_says() -> None:
     written = (REPOSITORY / "docs" / "settings.md").read_text()
     assert written == settings_view.markdown(), "run: voice-agent settings --markdown > docs/settings.md"
+
+
+def test_the_template_is_what_the_code_says_and_changes_nothing(tmp_path: Path) -> None:
+    written = (REPOSITORY / ".env.example").read_text()
+    assert written == settings_view.env_file(), "run: voice-agent settings --env > .env.example"
+    taken = re.sub(r"^#(?=[A-Z_]+=)", "", written, flags=re.MULTILINE)
+    for template in (written, taken):
+        assert load(tmp_path, template).settings == load(tmp_path, "#").settings
+    lines = dict(line.split("=", 1) for line in taken.splitlines() if re.match("[A-Z_]+=", line))
+    assert lines.keys() == settings.names().keys()
+    assert {lines[name] for name in settings.Settings.secret_names()} == {""}
+    assert lines["VOICE_PORT"] == "9000"
 
 
 def test_settings_can_be_written_down_and_read_again() -> None:
