@@ -17,13 +17,13 @@ class OthersOrders:
 
     def __init__(self) -> None:
         self._asking = ""
-        self._given_by: dict[int, str] = {}
+        self._given_by: dict[int, set[str]] = {}
 
     def note(self, turn: Turn) -> None:
         """Called when the turn is about to be answered."""
         self._asking = turn.speaker
         if is_order(turn.user_text):
-            self._given_by[_mark(turn.user_text)] = turn.speaker
+            self._given_by.setdefault(_mark(turn.user_text), set()).add(turn.speaker)
         if len(self._given_by) > _MOST:
             self._given_by.pop(next(iter(self._given_by)))
 
@@ -33,7 +33,8 @@ class OthersOrders:
         keeps = True
         for item in items:
             if isinstance(item, llm.ChatMessage) and item.role == "user":
-                keeps = self._given_by.get(_mark(item.text_content or ""), self._asking) == self._asking
+                given_by = self._given_by.get(_mark(item.text_content or ""))
+                keeps = given_by is None or self._asking in given_by
             if keeps or (isinstance(item, llm.ChatMessage) and item.role in ("system", "developer")):
                 kept.append(item)
         items[:] = kept

@@ -13,7 +13,7 @@ from voice_agent.observe.journal import Journal
 _STATIONS: Final[Mapping[str, str]] = {
     "transcription_delay": "understood_ms",
     "end_of_turn_delay": "turn_over_ms",
-    "on_user_turn_completed_delay": "written_down_ms",
+    "on_user_turn_completed_delay": "stored_ms",
     "llm_node_ttft": "first_word_ms",
     "llm_node_ttfs": "first_clause_ms",
     "tts_node_ttfb": "first_sound_ms",

@@ -152,7 +152,8 @@ async def _drain(server: AgentServer, settings: Settings) -> None:
     livekit = LiveKit(settings)
     try:
         for job in server.active_jobs:
-            await livekit.order(job.job.room.name, ControlMessage(act="drain"))
+            with suppress(VoiceAgentError):  # that room's agent leaves when the time is up
+                await livekit.order(job.job.room.name, ControlMessage(act="drain"))
         await server.drain(timeout=int(settings.worker_drain))
     except TimeoutError:
         return  # agents that are left are told to leave at once

@@ -87,6 +87,7 @@ class ServiceRunner:
                 self._set(
                     Phase.GIVEN_UP, detail=f"{trouble}; given up after {failures} failures in a row, see {self._log}"
                 )
+                await self._end_standby()
                 return
             self._set(Phase.RESTARTING, detail=trouble, restarts=self.state.restarts + 1)
             await asyncio.sleep(self._run.back_off[failures - 1])
@@ -194,20 +195,22 @@ class ServiceRunner:
         self._run.died(self.service, spawned.process.pid, spawned.process.returncode)
 
     async def stop(self) -> None:
-        standby, self._standby = self._standby, None
-        if standby is not None:
-            assert standby.process.stdin is not None
-            standby.process.stdin.close()  # it exits at the end of its stdin
         if self._spawned:
             began = asyncio.get_running_loop().time()
             await self._end(self._spawned)
             self._spawned = None
             took = asyncio.get_running_loop().time() - began
             self._run.report(f"{self.service.name}: stopped after {took:.1f} s")
-        if standby is not None:
-            await self._end(standby)
+        await self._end_standby()
         self.ready.clear()
         self._set(Phase.STOPPED)
+
+    async def _end_standby(self) -> None:
+        standby, self._standby = self._standby, None
+        if standby is not None:
+            assert standby.process.stdin is not None
+            standby.process.stdin.close()  # it ends with its input
+            await self._end(standby)
 
     async def _end(self, spawned: Spawned) -> None:
         process = spawned.process

@@ -23,8 +23,8 @@ from voice_agent.stack.service_runner import BACK_OFF, Run, ServiceRunner, how_i
 from voice_agent.stack.services import Service
 from voice_agent.stack.subprocess_utils import Report
 
-CERTIFICATE_TRIES: Final = 10
-CERTIFICATE_PAUSE: Final = 1.0
+EXIT_REPORT_TRIES: Final = 10
+EXIT_REPORT_PAUSE: Final = 1.0
 LOOK_EVERY: Final = 10.0
 
 
@@ -43,7 +43,7 @@ class Supervisor:
         self._run = uuid.uuid4().hex
         self._report = report
         self._after_start = after_start
-        self._certificates: asyncio.Queue[ProcessExit] = asyncio.Queue()
+        self._exit_reports: asyncio.Queue[ProcessExit] = asyncio.Queue()
         self._me = Identity.of(os.getpid())
         self._runners: list[ServiceRunner] = []
         shared = Run(self._run, self.logs, self._changed, self._died, report, back_off)
@@ -63,11 +63,9 @@ class Supervisor:
         failure: VoiceAgentError | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(runner.run(), name=f"keep {runner.service.name}") for runner in self._runners
-                ]
+                tasks = [group.create_task(runner.run(), name=f"run {runner.service.name}") for runner in self._runners]
                 tasks.append(group.create_task(self._come_up(), name="come up"))
-                tasks.append(group.create_task(self._deliver_certificates(), name="death certificates"))
+                tasks.append(group.create_task(self._deliver_exit_reports(), name="exit reports"))
                 tasks.append(group.create_task(self._keep_logs_small(), name="log sizes"))
                 await stop.wait()
                 for task in tasks:
@@ -114,29 +112,31 @@ class Supervisor:
     def _died(self, service: Service, pid: int, exit_code: int | None) -> None:
         self._report(f"{service.name} (pid {pid}) {how_it_ended(exit_code)}")
         if service.holds_leases:
-            self._certificates.put_nowait(
+            self._exit_reports.put_nowait(
                 ProcessExit(process=service.name, pid=pid, host=socket.gethostname(), exit_code=exit_code)
             )
 
-    async def _deliver_certificates(self) -> None:
+    async def _deliver_exit_reports(self) -> None:
         serve = next((runner for runner in self._runners if runner.service.name == "serve"), None)
         while serve:
-            certificate = await self._certificates.get()
-            for _ in range(CERTIFICATE_TRIES):
+            exit_report = await self._exit_reports.get()
+            for _ in range(EXIT_REPORT_TRIES):
                 await serve.ready.wait()
-                if await self._deliver(certificate):
+                if await self._deliver(exit_report):
                     break
-                await asyncio.sleep(CERTIFICATE_PAUSE)
+                await asyncio.sleep(EXIT_REPORT_PAUSE)
             else:
                 # The lease expires by itself, only later.
-                self._report(f"serve did not take the death certificate of {certificate.process} {certificate.pid}")
+                self._report(
+                    f"serve did not take the report that {exit_report.process} (pid {exit_report.pid}) has ended"
+                )
 
-    async def _deliver(self, certificate: ProcessExit) -> bool:
+    async def _deliver(self, exit_report: ProcessExit) -> bool:
         headers = {"Authorization": f"Bearer {self._settings.internal_secret}"}
         url = f"{self._settings.page_url}{PROCESS_EXIT_PATH}"
         try:
             async with httpx.AsyncClient(timeout=3.0, trust_env=False, verify=tls()) as client:
-                answer = await client.post(url, headers=headers, json=certificate.model_dump())
+                answer = await client.post(url, headers=headers, json=exit_report.model_dump())
         except httpx.HTTPError:
             return False
         return answer.is_success

@@ -221,7 +221,7 @@ async def test_a_worker_says_which_jobs_it_takes_and_one_of_an_older_version_tak
     assert found == {"owners": (1, 2, owners), "older": (0, 0, EVERYBODY)}
 
 
-async def test_death_certificates_free_at_once(database: Database) -> None:
+async def test_exit_reports_free_at_once(database: Database) -> None:
     repository, leases = RoomRepository(database, Clock()), Leases(database)
     for number in range(3):
         parts = RoomKeyParts(f"s{number}", "agent-1", "", "")

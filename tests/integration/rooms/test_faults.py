@@ -58,7 +58,7 @@ async def worker_process(settings: Settings) -> AsyncIterator[subprocess.Popen[s
         await asyncio.to_thread(process.communicate)
 
 
-def certificate(process: subprocess.Popen[str]) -> dict[str, Any]:
+def exit_report(process: subprocess.Popen[str]) -> dict[str, Any]:
     return {"process": "worker", "pid": process.pid, "host": socket.gethostname(), "exit_code": -9}
 
 
@@ -100,7 +100,7 @@ async def killed_and_reported(plane: ControlPlane, process: subprocess.Popen[str
     process.send_signal(signal.SIGKILL)
     await asyncio.to_thread(process.wait)
     headers = {"Authorization": f"Bearer {plane.settings.internal_secret}"}
-    told = await plane.http.post("/internal/process-exit", json=certificate(process), headers=headers)
+    told = await plane.http.post("/internal/process-exit", json=exit_report(process), headers=headers)
     assert told.status_code == 204
 
 

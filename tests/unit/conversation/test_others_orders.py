@@ -41,6 +41,16 @@ def test_in_anothers_prompt_it_is_left_out_with_its_answer() -> None:
     assert texts(items) == ["Hello.", "I like tea.", "Tea is good.", "Be brief.", "What do bees make?"]
 
 
+def test_two_who_give_the_same_order_each_keep_it() -> None:
+    orders = OthersOrders()
+    orders.note(turn(ORDER, "ben"))
+    orders.note(turn(ORDER, "anna"))
+    orders.note(turn("What do bees make?", "ben"))
+    own = history("Hello.", ORDER, "BANANA", "What do bees make?")
+    orders.purge(own)
+    assert ORDER in texts(own)
+
+
 def test_what_is_kept_of_them_is_bounded() -> None:
     orders = OthersOrders()
     for number in range(_MOST + 9):
