@@ -91,8 +91,12 @@ class SessionRegistry:
     def expires_at(self, session: Session) -> float:
         return session.ended_at if session.ended_at is not None else session.last_human_at + self._validity
 
+    def is_over(self, session: Session) -> bool:
+        """It was ended, or has expired."""
+        return session.ended_at is not None or self._clock() > self.expires_at(session)
+
     def require_alive(self, session: Session) -> None:
-        if session.ended_at is not None or self._clock() > self.expires_at(session):
+        if self.is_over(session):
             raise Permanent(
                 Code.SESSION_EXPIRED,
                 "This session is over: nobody was there for too long, or it was ended.",

@@ -96,7 +96,7 @@ async def read_session(services: ServicesDep, session: Held) -> SessionStanding:
         session_id=session.id,
         room_name=session.room_name,
         expires_at=iso(services.sessions.expires_at(session)),
-        ended=session.ended_at is not None,
+        ended=services.sessions.is_over(session),
         agent=bound_agent(session),
         person=person_item(session),
         humans=sum(p.is_human for p in present),

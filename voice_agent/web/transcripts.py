@@ -40,7 +40,7 @@ async def list_sessions(
                 person=person_item(session),
                 created_at=iso(session.created_at),
                 expires_at=iso(services.sessions.expires_at(session)),
-                ended=session.ended_at is not None,
+                ended=services.sessions.is_over(session),
             )
             for session in sessions
         ]

@@ -117,7 +117,10 @@ async def test_after_its_validity_a_session_is_fresh_and_says_so(
     async with control_plane(control_settings.model_copy(update={"session_validity": 0.05})) as plane:
         first = await plane.open_session()
         await asyncio.sleep(0.1)
-        late = await plane.http.post(f"/session/{first['session_id']}/token", headers=bearer(first["resume_secret"]))
+        who = bearer(first["resume_secret"])
+        # The page opens no microphone by itself in a session that is over.
+        assert (await plane.http.get(f"/session/{first['session_id']}", headers=who)).json()["ended"]
+        late = await plane.http.post(f"/session/{first['session_id']}/token", headers=who)
         assert (late.status_code, late.json()["error"]["code"]) == (410, "session_expired")
         again = await plane.open_session(session_id=first["session_id"], resume_secret=first["resume_secret"])
         assert (again["resumed"], again["notice"]["code"]) == (False, "session_expired")
