@@ -31,6 +31,8 @@ LOADED_WITHIN = 300.0
 class RunningModels:
     url: str
     pid: int
+    log: Path
+    """What it and its children print."""
 
     @property
     def base_url(self) -> str:
@@ -79,9 +81,9 @@ def running_models(home: Path, settings: Mapping[str, str], wait: bool = True) -
             stderr=log,
         )
         try:
-            running = RunningModels(f"http://127.0.0.1:{port}", process.pid)
+            running = RunningModels(f"http://127.0.0.1:{port}", process.pid, home / "models.log")
             if wait:
-                _await_ready(running, process, home / "models.log")
+                _await_ready(running, process)
             yield running
         finally:
             process.terminate()
@@ -92,7 +94,7 @@ def running_models(home: Path, settings: Mapping[str, str], wait: bool = True) -
                 scratch.rmdir()  # fails if the server did not clean up
 
 
-def _await_ready(running: RunningModels, process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_ready(running: RunningModels, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + LOADED_WITHIN
     said = "nothing"
     while time.monotonic() < deadline and process.poll() is None:
@@ -106,4 +108,4 @@ def _await_ready(running: RunningModels, process: subprocess.Popen[bytes], log: 
             if answer.status_code == 200 and all(role["state"] == "ready" for role in roles):
                 return
         time.sleep(0.1)
-    raise AssertionError(f"the model server did not get ready; health: {said}; log: {log.read_text()[-2000:]}")
+    raise AssertionError(f"the model server did not get ready; health: {said}; log: {running.log.read_text()[-2000:]}")

@@ -58,6 +58,7 @@ def test_speech_stops_when_the_listener_goes(models: RunningModels) -> None:
     with httpx.stream("POST", f"{models.base_url}/audio/speech", json=wish, timeout=60) as answer:
         next(answer.iter_raw())
     assert_idle(child(models, "speech"), within=3)
+    assert "AbandonedError" not in models.log.read_text()
 
 
 def test_recognition_stops_when_the_caller_goes(models: RunningModels) -> None:
