@@ -160,6 +160,11 @@ class JobMetadata(_Wire):
     person_id: str = Field(default="", max_length=PERSON_ID_CHARS)
     """The person whose memory is used (registry/people.py)."""
 
+    @property
+    def held_epoch(self) -> int:
+        """Epoch of the lease that the worker took for this job; `lease_epoch` is the one before it."""
+        return self.lease_epoch + 1
+
 
 class AgentAttribute(StrEnum):
     """Participant attributes that an agent publishes about itself, as text. The page shows them."""

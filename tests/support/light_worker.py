@@ -58,7 +58,8 @@ class LightAgent:
         self._resets: list[asyncio.Task[None]] = []
         self.room.on("disconnected", lambda *_: self._gone.set())
         self.room.on("data_received", self._ordered)
-        lease = Lease(metadata.room_name, metadata.lease_epoch + 1, job_id)
+        self._publishing = asyncio.Lock()
+        lease = Lease(metadata.room_name, metadata.held_epoch, job_id)
         self._leases = leases
         self.holder = LeaseRenewer(leases, lease)
 
@@ -67,6 +68,7 @@ class LightAgent:
         gone = asyncio.create_task(self._gone.wait(), name=f"stay of {self.job_id}")
         try:
             await self.room.connect(url, token)
+            self.room.on("participant_connected", lambda _participant: self._publish_soon("engaged"))
             self.room.on("participant_disconnected", lambda _participant: self._reset())
             if not self.behaviour.fails_with:
                 await self.publish(ready=self.behaviour.becomes_ready)
@@ -78,15 +80,15 @@ class LightAgent:
             await self.room.disconnect()
 
     async def publish(self, *, ready: bool, state: str = "ready") -> None:
-        await self.room.local_participant.set_attributes(
-            {
-                AgentAttribute.READY: "1" if ready else "",
-                AgentAttribute.STATE: state,
-                AgentAttribute.EPISODE: str(self.episode),
-                AgentAttribute.PID: str(os.getpid()),
-                AgentAttribute.LEASE_EPOCH: str(self.holder.lease.epoch),
-            }
-        )
+        attributes: dict[str, str] = {
+            AgentAttribute.READY: "1" if ready else "",
+            AgentAttribute.STATE: state,
+            AgentAttribute.EPISODE: str(self.episode),
+            AgentAttribute.PID: str(os.getpid()),
+            AgentAttribute.LEASE_EPOCH: str(self.holder.lease.epoch),
+        }
+        async with self._publishing:  # in order
+            await self.room.local_participant.set_attributes(attributes)
 
     def _ordered(self, packet: rtc.DataPacket) -> None:
         order = verify(packet.data, self.metadata.room_name, self._secret)
@@ -101,7 +103,12 @@ class LightAgent:
         if self._gone.is_set():
             return  # the event may arrive while this agent leaves the room, too
         self.episode += 1
-        self._resets.append(asyncio.create_task(self.publish(ready=True), name=f"reset of {self.job_id}"))
+        self._publish_soon("ready")
+
+    def _publish_soon(self, state: str) -> None:
+        if not self._gone.is_set():
+            publishing = self.publish(ready=True, state=state)
+            self._resets.append(asyncio.create_task(publishing, name=f"{state} of {self.job_id}"))
 
 
 class LightWorker:

@@ -91,7 +91,7 @@ class VoiceAssistant:
         """Continue where the last job of this thread stopped. Must come before any other event."""
         known = await self._memory.open(self._job, ANSWERED_WITHIN, await self._sessions.all())
         self.turns.open(known)
-        self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.lease_epoch, known.greeted))
+        self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.held_epoch, known.greeted))
 
     async def run(self) -> str:
         """Run in a connected room until the assistant has left it. Returns the reason; raises its failure."""

