@@ -65,7 +65,7 @@ def assert_all_gone(told: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["postgres", "models", "letta", "livekit", "serve", "worker"])
-def test_a_killed_part_is_back_and_status_says_so(stack: Stack, name: str) -> None:
+def test_a_killed_service_is_back_and_status_says_so(stack: Stack, name: str) -> None:
     def service() -> Any:
         return next(service for service in written(stack.home).services if service.name == name)
 

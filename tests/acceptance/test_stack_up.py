@@ -18,7 +18,7 @@ from voice_agent.stack.samples import SAMPLES
 SERVICES = ["postgres", "models", "letta", "livekit", "serve", "worker"]
 
 
-def test_every_part_is_ready_and_says_what_it_is(stack: Stack) -> None:
+def test_every_service_is_ready_and_says_what_it_is(stack: Stack) -> None:
     answer = stack.command("status", "--json")
     assert answer.returncode == 0, answer.stdout
     report = json.loads(answer.stdout)

@@ -56,7 +56,7 @@ def settings(models: RunningModels, tmp_path: Path) -> Settings:
     return Settings.model_validate({"VOICE_HOME": tmp_path, "VOICE_MODELS_PORT": port, "VOICE_LLM_MODEL": LLM})
 
 
-async def test_livekits_voice_and_ears(settings: Settings) -> None:
+async def test_livekits_tts_and_stt(settings: Settings) -> None:
     mouth, ears = endpoints.tts(settings), endpoints.stt(settings)
     tts = plugin.TTS(
         base_url=mouth.base_url, api_key=mouth.api_key, model=mouth.model, voice=mouth.voice, response_format="pcm"
@@ -193,7 +193,7 @@ def test_who_asked_first_is_answered_first(client: openai.OpenAI) -> None:
     assert written.index("short") > written.index("long") + 8, "its beginning is not read and written beside another's"
 
 
-async def test_what_every_turn_begins_with_is_read_ahead(settings: Settings) -> None:
+async def test_what_every_turn_begins_with_is_prewarmed(settings: Settings) -> None:
     @function_tool(name="search", description="Looks something up.")
     async def search(query: str) -> str:
         return query
@@ -267,7 +267,7 @@ async def test_whoever_can_be_picked_is_read_before_anybody_comes(settings: Sett
     assert read_anew(client, prompt, "Ada's", "Hi") < 40
 
 
-async def test_nothing_is_read_ahead_elsewhere() -> None:
+async def test_no_prompt_is_prewarmed_elsewhere() -> None:
     await prewarm(Endpoint("llm", "http://127.0.0.1:9/v1", "k", "m", local=False), [])
 
 

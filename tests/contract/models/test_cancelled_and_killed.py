@@ -124,7 +124,7 @@ def restarts(models: RunningModels) -> dict[str, int]:
     return {role: part["restarts"] for role, part in models.health().json()["roles"].items()}
 
 
-def test_a_killed_brain_comes_back(mortal: RunningModels) -> None:
+def test_a_killed_llm_comes_back(mortal: RunningModels) -> None:
     with openai.OpenAI(base_url=mortal.base_url, api_key="any", max_retries=0) as client:
         known = "You are Nova. " + "The user likes tea and has two cats. " * 40
         client.chat.completions.create(
@@ -181,7 +181,7 @@ def test_killed_speech_comes_back(mortal: RunningModels) -> None:
     until(lambda: mortal.health().status_code == 200, PATIENCE, "the speech child did not come back")
 
 
-def test_children_do_not_outlive_the_front(mortal: RunningModels) -> None:
+def test_children_do_not_outlive_the_model_server(mortal: RunningModels) -> None:
     server = psutil.Process(mortal.pid)
     children = server.children(recursive=True)
     assert len(children) == 3

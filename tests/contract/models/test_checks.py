@@ -49,7 +49,7 @@ async def test_our_own_models_work(models: RunningModels, tmp_path: Path) -> Non
         ("half", Code.MODEL_UNREACHABLE),
     ],
 )
-async def test_a_brain_that_refuses(llm: ScriptedLLM, tmp_path: Path, kind: Any, code: Code | None) -> None:
+async def test_an_llm_that_refuses(llm: ScriptedLLM, tmp_path: Path, kind: Any, code: Code | None) -> None:
     llm.script(failures=(Failure(kind),))
     found = await outcome(settings(tmp_path, free_port(), VOICE_LLM_BASE_URL=llm.base_url))
     assert found["llm"] is code

@@ -92,7 +92,7 @@ def test_calls_a_tool_then_speaks(llm: ScriptedLLM, client: openai.OpenAI, strea
     assert after.choices[0].message.content == "Noted."
 
 
-def test_the_front_forwards_to_it(llm: ScriptedLLM, tmp_path: Path) -> None:
+def test_the_model_server_forwards_to_it(llm: ScriptedLLM, tmp_path: Path) -> None:
     """Chat upstream, speech not needed: nothing local is started."""
     settings = {
         "VOICE_LLM_BASE_URL": llm.base_url,

@@ -92,7 +92,7 @@ async def test_only_the_supervisor_reports_deaths(plane: ControlPlane) -> None:
     assert (await plane.http.post("/internal/process-exit", json=body, headers=right)).status_code == 204
 
 
-async def test_health_names_the_process_and_ready_names_the_part_that_is_away(
+async def test_health_names_the_process_and_ready_names_the_service_that_is_away(
     plane: ControlPlane, letta: LettaDirectoryServer
 ) -> None:
     health = (await plane.http.get("/health")).json()

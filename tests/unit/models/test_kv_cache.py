@@ -59,7 +59,7 @@ def shelve(slots: KvCache, name: str, prompt: str) -> str:
         return file
 
 
-def test_what_lies_on_the_shelf_is_taken_by_everybody_who_begins_alike() -> None:
+def test_a_saved_prompt_is_copied_by_every_conversation_that_begins_alike() -> None:
     slots = KvCache(2)
     file = shelve(slots, "nova", NOVA)
     for number, conversation in enumerate(("a", "b")):
@@ -69,7 +69,7 @@ def test_what_lies_on_the_shelf_is_taken_by_everybody_who_begins_alike() -> None
     assert not slots.is_saved("nova", NOVA + "It rains.")
 
 
-def test_the_shelf_keeps_the_newest_and_a_name_its_place() -> None:
+def test_the_newest_prompts_are_saved_and_a_name_keeps_its_place() -> None:
     slots = KvCache(1)
     files = [shelve(slots, f"agent {number}", NOVA) for number in range(SAVED_PROMPTS)]
     assert shelve(slots, "agent 0", ADA) == files[0]
@@ -77,7 +77,7 @@ def test_the_shelf_keeps_the_newest_and_a_name_its_place() -> None:
     assert not slots.is_saved("agent 1", NOVA)
 
 
-def test_what_could_not_be_written_is_not_on_the_shelf() -> None:
+def test_what_could_not_be_written_is_not_saved() -> None:
     slots = KvCache(1)
     shelve(slots, "nova", NOVA)
     with pytest.raises(OSError, match="full"), slots.saved("nova", ADA):

@@ -127,7 +127,7 @@ async def test_housekeeping_yields_to_what_the_next_question_will_need() -> None
     assert [await reading, await again] == ["read", "done"]
 
 
-async def test_a_turn_ends_what_is_read_ahead() -> None:
+async def test_a_turn_ends_the_prewarming_of_a_prompt() -> None:
     scheduler, started = Scheduler(), asyncio.Event()
     reading = asyncio.create_task(ahead(scheduler, started, asyncio.Event()))
     await started.wait()

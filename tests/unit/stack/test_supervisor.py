@@ -114,7 +114,7 @@ async def up(stage: Stage) -> None:
         await stage.supervisor.up.wait()
 
 
-async def test_a_part_starts_only_when_what_it_needs_is_ready(tmp_path: Path) -> None:
+async def test_a_service_starts_only_when_what_it_needs_is_ready(tmp_path: Path) -> None:
     first = service("first", PORTS[0], "--delay", "0.5")
     second = service("second", PORTS[1], needs=("first",))
     async with on_stage(tmp_path, first, second) as stage:
@@ -142,7 +142,7 @@ async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: P
         assert marked(run) == []
 
 
-async def test_never_ready_names_the_part_and_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_never_ready_names_the_service_and_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:
     late = service("late", PORTS[1], "--delay", "60", ready_within=3.0)
     error = await failed_start(tmp_path, service("good", PORTS[0]), late)
     assert "late did not get ready: not ready within" in error.message
@@ -162,7 +162,7 @@ async def test_a_program_that_is_not_there_fails_the_start(tmp_path: Path) -> No
     assert "it cannot be started" in error.message
 
 
-async def test_a_killed_part_comes_back_with_everything_it_had_started_gone(tmp_path: Path) -> None:
+async def test_a_killed_service_comes_back_with_everything_it_had_started_gone(tmp_path: Path) -> None:
     child = tmp_path / "child"
     async with on_stage(
         tmp_path, service("some", PORTS[0], "--child", str(child)), service("other", PORTS[1])
@@ -275,7 +275,7 @@ def worker_of_the_table() -> Service:
     )
 
 
-async def test_what_a_part_prints_is_bounded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_service_prints_is_bounded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor_module, "LOOK_EVERY", 0.05)
     monkeypatch.setattr(supervisor_module, "empty", partial(empty, most_bytes=10))
     async with on_stage(tmp_path, service("some", PORTS[0])) as stage:
