@@ -29,8 +29,10 @@ async def main(url: str, assistant: str, question: str) -> None:
             print(await answer_in(session, question))
         finally:
             bearer = {"Authorization": f"Bearer {session['resume_secret']}"}
-            # Its room is closed. Who wants to come back keeps session_id and resume_secret and sends both next time.
-            await api.delete(f"/session/{session['session_id']}", headers=bearer)
+            url = f"/session/{session['session_id']}"
+            await api.post(f"{url}/leave", headers=bearer)  # answered when the assistant is ready for the next visit
+            # Its room is closed. To come back instead, keep session_id and resume_secret and send both next time.
+            await api.delete(url, headers=bearer)
 
 
 async def id_of(api: httpx.AsyncClient, assistant: str) -> str:
