@@ -21,9 +21,8 @@ from tests.support.whole_system import WholeSystem, whole_system
 
 SEED: Final = "VOICE_NIGHTLY_SEED"
 FACTS: Final = 12
-RIGHT: Final = 5
-"""Of the facts: fewer mean that something is broken. By what was measured (33 of 48 with wording never seen) less than
-one run in fifty has fewer; without any memory none is right. The record of each run has the share itself."""
+RIGHT: Final = 9
+"""Of the facts."""
 NEVER_TOLD: Final = 6
 ADMITTED: Final = 5
 """Of the questions about what was never told."""

@@ -102,7 +102,7 @@ def words(text: str) -> list[str]:
 def sounds_like(word: str, heard: list[str]) -> bool:
     """Whether STT may have heard this word: on a busy machine its audio has gaps."""
     alike = (SequenceMatcher(None, word, one).ratio() for one in heard)
-    return max(alike, default=0.0) >= 0.65
+    return max(alike, default=0.0) >= 0.7
 
 
 def word_error_rate(said: str, heard: str) -> float:

@@ -12,6 +12,7 @@ DOCUMENTS = [*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("ex
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)|\b(?:src|srcset|href)=\"([^\"]+)\"")
 PATH = re.compile(r"(?<![\w/])(?:voice_agent|tests|scripts|static|docs|examples|tools)/[\w./-]*[\w/]")
+SHORT = re.compile(r"`([a-z_]+(?:/[a-z_]+)*/[a-z_]+\.py)(?:::\w+)?`")
 ELSEWHERE = re.compile(r"[a-z]+:")
 
 
@@ -62,6 +63,25 @@ def test_every_path_that_is_named_exists() -> None:
     named = {path for document in DOCUMENTS for path in paths(document.read_text(encoding="utf-8"))}
     assert len(named) > 40
     assert [path for path in sorted(named) if not (REPOSITORY / path).exists()] == []
+
+
+def files(text: str) -> list[str]:
+    """Modules that are named without the folder of the package."""
+    return SHORT.findall(text)
+
+
+def test_every_module_that_is_named_for_short_exists() -> None:
+    places = [REPOSITORY, *(REPOSITORY / place for place in ("voice_agent", "voice_agent/memory", "tests"))]
+    named = {path for document in DOCUMENTS for path in files(document.read_text(encoding="utf-8"))}
+    assert len(named) > 60
+    assert [path for path in sorted(named) if not any((place / path).is_file() for place in places)] == []
+
+
+def test_a_module_is_read_without_what_stands_in_it() -> None:
+    assert files("`rooms/gone.py::Gone`, `memory/facts/decide.py`, turns.py") == [
+        "rooms/gone.py",
+        "memory/facts/decide.py",
+    ]
 
 
 def test_a_path_is_read_to_its_end() -> None:
