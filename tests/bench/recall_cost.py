@@ -36,7 +36,7 @@ from voice_agent.memory.facts.store import Owner
 from voice_agent.memory.prompt import recalled_text
 from voice_agent.memory.recall.embedder import Embedder, HttpEmbedder, Vectors
 from voice_agent.memory.recall.recall import Recall
-from voice_agent.models.catalog import MINILM, QWEN
+from voice_agent.models.catalog import MPNET, QWEN
 from voice_agent.providers.endpoints import NO_KEY
 from voice_agent.storage import Database, upgrade
 
@@ -206,7 +206,7 @@ async def asked_of(database: Database, embedder: Metered, seed: int) -> list[Ask
 async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {"machine": machine(), "seed": chosen.seed}
     async with models_at(chosen.models_url) as url:
-        http = HttpEmbedder(url, NO_KEY, MINILM.name, version=MINILM.version, tells_input_type=True)
+        http = HttpEmbedder(url, NO_KEY, MPNET.name, version=MPNET.version)
         try:
             embedder = Metered(http)
             if "size" in chosen.parts:

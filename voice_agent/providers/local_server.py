@@ -53,7 +53,7 @@ LOCAL_MODELS: Final[Mapping[str, LocalModel]] = {
         LocalModel("piper-joe-medium", "tts", voice="joe"),
         LocalModel("qwen2.5-coder-1.5b-instruct", "llm", default=True),
         LocalModel("smollm2-135m-instruct", "llm"),
-        LocalModel("all-minilm-l6-v2-int8", "embedding", default=True, version="a58c5b882ec5"),
+        LocalModel("all-mpnet-base-v2", "embedding", default=True, version="5d43a33562f2"),
     )
 }
 """The models of `models/catalog.py` (a test compares the two)."""

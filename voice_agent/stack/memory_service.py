@@ -162,7 +162,7 @@ async def opened(settings: Settings) -> AsyncIterator[MemoryService]:
 
 def embedder_of(settings: Settings) -> HttpEmbedder:
     found = endpoints.embedding(settings)
-    return HttpEmbedder(found.base_url, found.api_key, found.model, version=found.version, tells_input_type=found.local)
+    return HttpEmbedder(found.base_url, found.api_key, found.model, version=found.version)
 
 
 def _line(fact: Fact) -> str:

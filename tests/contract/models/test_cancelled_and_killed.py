@@ -22,7 +22,7 @@ from tests.support.models import LLM, RunningModels, read_anew, running_models
 from tests.support.speech import say, wav
 from voice_agent.errors import Temporary
 from voice_agent.memory.recall.embedder import HttpEmbedder
-from voice_agent.models.catalog import MINILM
+from voice_agent.models.catalog import MPNET
 from voice_agent.providers.local_server import PRIORITY_HEADER, SHARED_PROMPT
 
 STORY = "And then, as far as I remember, we walked along the river for a very long time. " * 60
@@ -154,7 +154,7 @@ def test_a_killed_llm_comes_back(mortal: RunningModels) -> None:
 
 async def test_a_killed_embedder_comes_back(mortal: RunningModels) -> None:
     facts = ["The user has a cat.", "The user lives in Porto."]
-    embedder = HttpEmbedder(mortal.base_url, "any", MINILM.name, tells_input_type=True)
+    embedder = HttpEmbedder(mortal.base_url, "any", MPNET.name)
     already = restarts(mortal)
     try:
         before = await embedder.embed(facts)

@@ -21,7 +21,7 @@ from tests.support.models import LLM, RunningModels, running_models
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.recall import embedder as embedder_module
 from voice_agent.memory.recall.embedder import HttpEmbedder
-from voice_agent.models.catalog import MINILM
+from voice_agent.models.catalog import MPNET
 
 FACTS = (
     "The user's dog is named Biscuit.",
@@ -40,7 +40,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def memorys(models: RunningModels, **options: Any) -> AsyncIterator[HttpEmbedder]:
-    embedder = HttpEmbedder(models.base_url, "any", MINILM.name, tells_input_type=True, **options)
+    embedder = HttpEmbedder(models.base_url, "any", MPNET.name, **options)
     try:
         yield embedder
     finally:
@@ -53,12 +53,12 @@ async def test_openais_client_is_answered(models: RunningModels, encoding: Any) 
         made = await client.embeddings.create(
             model="text-embedding-3-small", input=list(FACTS), encoding_format=encoding
         )
-        alone = await client.embeddings.create(model=MINILM.name, input=FACTS[1])
+        alone = await client.embeddings.create(model=MPNET.name, input=FACTS[1])
     assert [row.index for row in made.data] == [0, 1, 2]
-    assert made.model == MINILM.name
+    assert made.model == MPNET.name
     assert made.usage.total_tokens > 20
     vectors = np.array([unpacked(row.embedding) for row in made.data])
-    assert vectors.shape == (3, 384)
+    assert vectors.shape == (3, 768)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.allclose(vectors[1], alone.data[0].embedding, atol=1e-6), "a vector does not depend on its neighbours"
 
@@ -69,19 +69,27 @@ async def test_a_question_is_nearest_to_the_fact_that_answers_it(models: Running
     assert (questions @ facts.T).argmax(axis=1).tolist() == [0, 1, 2]
 
 
+async def test_vectors_are_those_of_the_published_weights(models: RunningModels) -> None:
+    """The cosines are those of the published weights in 32 bits."""
+    said = ("The man is eating food.", "A man eats something.", "A monkey plays drums.", "What is my son's name?")
+    async with memorys(models) as embedder:
+        vectors = await embedder.embed(said)
+    assert np.allclose(vectors[1:] @ vectors[0], [0.9135, 0.0241, 0.1063], atol=0.02)
+
+
 async def test_what_is_too_long_is_cut_at_the_models_end(models: RunningModels) -> None:
-    shape = MINILM.embedding
+    shape = MPNET.embedding
     assert shape is not None
     long = "tea " * (shape.longest + 50)
     async with httpx.AsyncClient(base_url=models.base_url) as http:
-        made = (await http.post("/embeddings", json={"model": MINILM.name, "input": [long, "tea"]})).json()
+        made = (await http.post("/embeddings", json={"model": MPNET.name, "input": [long, "tea"]})).json()
     assert made["usage"]["prompt_tokens"] == shape.longest + 3
 
 
 async def test_odd_texts_are_embedded(models: RunningModels) -> None:
     texts = ["\x00", "🙂", "你好，世界", "<b>&</b>", "a\u202eb", "x" * 5_000]
     async with memorys(models) as embedder:
-        assert (await embedder.embed(texts)).shape == (len(texts), 384)
+        assert (await embedder.embed(texts)).shape == (len(texts), 768)
 
 
 def test_half_a_character_is_no_failure(models: RunningModels) -> None:
@@ -142,12 +150,12 @@ def test_without_embeddings_the_rest_is_ready(tmp_path: Path) -> None:
     settings = {"VOICE_LLM_MODEL": LLM, "VOICE_EMBEDDING_BASE_URL": "http://127.0.0.1:9/v1"}
     with running_models(tmp_path, settings) as models:
         assert "embedding" not in models.health().json()["roles"]
-        answer = httpx.post(f"{models.base_url}/embeddings", json={"model": MINILM.name, "input": "a"})
+        answer = httpx.post(f"{models.base_url}/embeddings", json={"model": MPNET.name, "input": "a"})
         assert answer.json()["error"]["code"] == Code.NOT_FOUND
 
 
 async def test_nobody_listens() -> None:
-    away = HttpEmbedder("http://127.0.0.1:9/v1", "any", MINILM.name)
+    away = HttpEmbedder("http://127.0.0.1:9/v1", "any", MPNET.name)
     with pytest.raises(Temporary) as failed:
         await away.embed(["a"], query=True)
     await away.aclose()
@@ -156,7 +164,7 @@ async def test_nobody_listens() -> None:
 
 async def in_one_request(models: RunningModels, texts: list[str]) -> httpx.Response:
     async with httpx.AsyncClient(base_url=models.base_url, timeout=120) as http:
-        return await http.post("/embeddings", json={"model": MINILM.name, "input": texts})
+        return await http.post("/embeddings", json={"model": MPNET.name, "input": texts})
 
 
 def unpacked(embedding: Any) -> Any:

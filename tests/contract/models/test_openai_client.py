@@ -71,7 +71,7 @@ def test_recorder_says_nothing(client: openai.OpenAI) -> None:
 
 def test_models_are_listed_as_letta_reads_them(client: openai.OpenAI) -> None:
     listed = {model.id: model for model in client.models.list()}
-    assert {"recorder", LLM, "moonshine-base", "kokoro-82m", "all-minilm-l6-v2-int8"} <= set(listed)
+    assert {"recorder", LLM, "moonshine-base", "kokoro-82m", "all-mpnet-base-v2"} <= set(listed)
     assert all(getattr(model, "max_model_len", 0) > 1000 for model in listed.values())
 
 

@@ -67,15 +67,12 @@ async def test_many_texts_go_in_batches_and_long_ones_are_cut() -> None:
         assert len(asked[-1]["input"][0]) == LONGEST_TEXT
 
 
-async def test_only_who_understands_it_is_told_what_is_a_question() -> None:
-    async with served(lengths, tells_input_type=True, version="1") as (ours, asked):
+async def test_a_model_is_known_by_its_name_and_version() -> None:
+    async with served(lengths, version="1") as (ours, asked):
         await ours.embed(["a"], query=True)
-        await ours.embed(["a"])
-        assert [body["input_type"] for body in asked] == ["query", "passage"]
+        assert set(asked[0]) == {"model", "input"}
         assert ours.model == "some-model@1"
-    async with served(lengths) as (theirs, asked):
-        await theirs.embed(["a"], query=True)
-        assert "input_type" not in asked[0]
+    async with served(lengths) as (theirs, _):
         assert theirs.model == "some-model"
         port: Embedder = theirs
         assert port.model

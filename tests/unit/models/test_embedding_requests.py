@@ -1,4 +1,4 @@
-"""Embedding requests: validation, and pooling of token vectors."""
+"""Embedding requests: validation; vectors of length one."""
 
 from __future__ import annotations
 
@@ -8,33 +8,26 @@ import numpy as np
 import pytest
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.catalog import MINILM, MODELS, EmbeddingShape
-from voice_agent.models.embedding import normalised, pooled
+from voice_agent.models.catalog import MODELS, MPNET
+from voice_agent.models.embedding import normalised
 from voice_agent.models.embeddings import LARGEST_BATCH, LONGEST_TEXT, EmbeddingRequest, parse
-
-TOKENS = np.array([[1, 0, 0], [0, 2, 0], [2, 1, 0]], np.float32)
 
 
 def asked(**body: Any) -> EmbeddingRequest:
-    return parse({"model": MINILM.name, "input": "Hello.", **body}, MINILM)
+    return parse({"model": MPNET.name, "input": "Hello.", **body}, MPNET)
 
 
-def test_the_mean_of_all_tokens_or_the_first_of_them() -> None:
-    mean = pooled(TOKENS, EmbeddingShape(3, 256, "mean"))
-    assert mean.tolist() == [1, 1, 0]
-    assert pooled(TOKENS, EmbeddingShape(3, 512, "cls")).tolist() == [1, 0, 0]
-    unit = normalised(mean)
+def test_a_vector_has_the_length_one_or_none() -> None:
+    unit = normalised(np.array([3, 0, 4], np.float32))
     assert unit.dtype == np.float32
     assert np.isclose(np.linalg.norm(unit), 1)
     assert not normalised(np.zeros(3, np.float32)).any()
 
 
 def test_one_text_and_many() -> None:
-    assert asked() == EmbeddingRequest(("Hello.",), query=False, encoding="float")
-    assert asked(input=["a", "b"], encoding_format="base64", input_type="query") == EmbeddingRequest(
-        ("a", "b"), True, "base64"
-    )
-    assert asked(model="text-embedding-3-small", dimensions=384, input_type="passage").texts == ("Hello.",)
+    assert asked() == EmbeddingRequest(("Hello.",), encoding="float")
+    assert asked(input=["a", "b"], encoding_format="base64") == EmbeddingRequest(("a", "b"), "base64")
+    assert asked(model="text-embedding-3-small", dimensions=768).texts == ("Hello.",)
 
 
 def test_half_a_character_does_not_pass() -> None:
@@ -56,9 +49,8 @@ def test_half_a_character_does_not_pass() -> None:
         ({"input": ["x"] * (LARGEST_BATCH + 1)}, "input"),
         ({"encoding_format": "hex"}, "encoding_format"),
         ({"encoding_format": 7}, "encoding_format"),
-        ({"input_type": ["query"]}, "input_type"),
         ({"dimensions": 256}, "dimensions"),
-        ({"dimensions": "384"}, "dimensions"),
+        ({"dimensions": "768"}, "dimensions"),
         ({"model": "bert"}, "model"),
         ({"model": None}, "model"),
         ({"model": ["x"]}, "model"),
@@ -73,7 +65,7 @@ def test_refusals_name_the_field(body: dict[str, Any], param: str) -> None:
 
 def test_a_body_that_is_no_object() -> None:
     with pytest.raises(Permanent):
-        parse([], MINILM)
+        parse([], MPNET)
 
 
 def test_every_embedding_model_says_how_it_is_run() -> None:

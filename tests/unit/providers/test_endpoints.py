@@ -8,7 +8,7 @@ import pytest
 
 from voice_agent.contracts import ProviderChoice, SttChoice, TtsChoice
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.catalog import MINILM
+from voice_agent.models.catalog import MPNET
 from voice_agent.models.processes import plans
 from voice_agent.providers import endpoints
 from voice_agent.providers.endpoints import NO_KEY, OPENAI, OPENAI_URL
@@ -68,29 +68,29 @@ def test_an_unknown_local_model_is_refused() -> None:
 @pytest.mark.parametrize(
     ("told", "base_url", "key", "model"),
     [
-        ({}, "http://127.0.0.1:8290/v1", NO_KEY, MINILM.name),
+        ({}, "http://127.0.0.1:8290/v1", NO_KEY, MPNET.name),
         ({"OPENAI_API_KEY": "k"}, OPENAI_URL, "k", "text-embedding-3-small"),
         ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": f"{OPENAI_URL}/"}, OPENAI_URL, "k", "text-embedding-3-small"),
         ({"OPENAI_API_KEY": "k", "VOICE_EMBEDDING_MODEL": "other"}, OPENAI_URL, "k", "other"),
         (
-            {"OPENAI_API_KEY": "k", "VOICE_EMBEDDING_MODEL": MINILM.name},
+            {"OPENAI_API_KEY": "k", "VOICE_EMBEDDING_MODEL": MPNET.name},
             "http://127.0.0.1:8290/v1",
             NO_KEY,
-            MINILM.name,
+            MPNET.name,
         ),
         # Another server may have no embeddings: it is asked only for a model that somebody named.
-        ({"OPENAI_BASE_URL": "http://llm/v1"}, "http://127.0.0.1:8290/v1", NO_KEY, MINILM.name),
+        ({"OPENAI_BASE_URL": "http://llm/v1"}, "http://127.0.0.1:8290/v1", NO_KEY, MPNET.name),
         (
             {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://llm/v1"},
             "http://127.0.0.1:8290/v1",
             NO_KEY,
-            MINILM.name,
+            MPNET.name,
         ),
         (
             {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://api.openai.com.evil/v1"},
             "http://127.0.0.1:8290/v1",
             NO_KEY,
-            MINILM.name,
+            MPNET.name,
         ),
         (
             {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://llm/v1", "VOICE_EMBEDDING_MODEL": "bge"},
@@ -116,7 +116,7 @@ def test_an_unknown_local_model_is_refused() -> None:
 def test_where_embeddings_come_from(told: dict[str, str], base_url: str, key: str, model: str) -> None:
     found = endpoints.embedding(settings(**told))
     assert (found.base_url, found.api_key, found.model) == (base_url, key, model)
-    assert found.local is (model == MINILM.name)
+    assert found.local is (model == MPNET.name)
     assert found.version
 
 

@@ -50,3 +50,8 @@ class Fact:
     note: str = ""
     said: str = ""
     """The statement it comes from, dates made absolute: a question is often closer to it than to the fact."""
+
+
+def in_own_words(words: str) -> str:
+    """What a person said, as a fact: nothing was made of it."""
+    return f'The user said: "{words}"'

@@ -39,7 +39,7 @@ from voice_agent.memory.recall.recall import text_hash
 from voice_agent.memory.recall.told import wordings
 from voice_agent.memory.snapshots import Snapshots
 from voice_agent.memory.tables import turns
-from voice_agent.memory.text import content, content_words
+from voice_agent.memory.text import content
 from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.storage.database import Database
 
@@ -129,8 +129,7 @@ class Forgetting:
         line.write(LogEvent.FACTS_FORGOTTEN, facts=len(going), turns=len(turn_ids))
 
     async def _drop_vectors(self, going: Sequence[Fact]) -> None:
-        texts = {text for fact in going for text in (as_said(fact.text), *wordings(fact.said))}
-        of = {text_hash(text) for whole in texts for text in (whole, *content_words(whole))}
+        of = {text_hash(text) for fact in going for text in (as_said(fact.text), *wordings(fact.said))}
         async with self._database.begin() as connection:
             for some in _few(sorted(of)):
                 await connection.execute(delete(vectors).where(vectors.c.text_hash.in_(some)))

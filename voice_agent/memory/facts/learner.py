@@ -19,7 +19,8 @@ from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.facts import statements
 from voice_agent.memory.facts.dates import absolute
 from voice_agent.memory.facts.decide import Known, accepted, decide, without_orders
-from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.facts.fact import Fact, in_own_words
+from voice_agent.memory.facts.own_name import introduction
 from voice_agent.memory.facts.propose import Proposer
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import forgotten_turns
@@ -89,16 +90,21 @@ class Learner:
         # "Forget that my dog is called Biscuit" tells of a dog, but is said to have it forgotten.
         said = "" if forget_wish(turn.user_text) else without_orders(statements.told(turn.user_text))
         of_interest = (
-            statements.speaks_of_self(said) or _names_known(said, known) or len(content(said)) >= _WORTH_ASKING
+            statements.speaks_of_self(said)
+            or introduction(said)
+            or _names_known(said, known)
+            or len(content(said)) >= _WORTH_ASKING
         )
         if not said or not of_interest:
             return [], said
         said = absolute(said, said_at.date())
         before = await self._said_before(turn) if statements.refers_back(said) else ""
         names = " ".join(fact.text for fact in known if _names_known(said, [fact]))
-        taken = accepted(await self._proposer.propose(said, before), said, f"{before} {names}")
+        proposed = accepted(await self._proposer.propose(said, before), said, f"{before} {names}")
+        taken = [*filter(None, [introduction(said)]), *proposed]
         # What the model does not cover is kept in the speaker's words.
-        quoted = [f'The user said: "{words}"' for words in statements.left_out(said, taken)]
+        lacking = statements.left_out(said, taken)
+        quoted = [in_own_words(piece) for words in lacking for piece in statements.pieces(words)]
         return [*taken, *accepted(quoted, said, "")], said
 
     async def _failed(self, turn: Turn, error: VoiceAgentError) -> bool:

@@ -17,6 +17,19 @@ _IS: Final = re.compile(rf"[Tt]he user is {_CAPITALISED}(?: {_CAPITALISED})+\.?"
 """Most such facts are names ("The user is Ada Lovelace."), a few are not ("The user is South African.")."""
 
 
+_INTRODUCTION: Final = re.compile(
+    r"(?:(?i:hi|hello|hey|(?:good )?(?:morning|afternoon|evening))\b[,!.]? )?(?:(?i:this is|it['’]s|it is) )?"
+    rf"(?P<name>{_CAPITALISED}(?: {_CAPITALISED}){{0,3}}),? (?:speaking|here)\b(?=[,.!]|$)"
+)
+_NOBODY: Final = frozenset("Nobody Everyone Everybody Someone Somebody Anyone Anybody We You They There".split())
+
+
+def introduction(said: str) -> str:
+    """A fact that names the user, from "Robin Ash speaking, ..." or "Hi, it's Robin here."; else empty."""
+    found = _INTRODUCTION.match(said)
+    return f"The user's name is {found['name']}." if found and found["name"] not in _NOBODY else ""
+
+
 def own_name(fact: str) -> str:
     """The first name in the fact; empty: the fact is about something else."""
     found = _NAMED.fullmatch(fact)

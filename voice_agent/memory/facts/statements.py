@@ -164,6 +164,16 @@ def _is_lost(clause: str, covered: Collection[str]) -> bool:
     return len(about) > 1 or any(word.isdigit() for word in about) or bool(_proper(clause) & set(about))
 
 
+def pieces(sentence: str) -> list[str]:
+    """The sentence in pieces short enough to be shown, each of whole clauses."""
+    found = [""]
+    for clause in clauses(sentence):
+        if found[-1] and len(words(found[-1] + clause)) > _SHORT:
+            found.append("")
+        found[-1] += clause
+    return [piece.strip(" .,;:!?") for piece in found]
+
+
 def clauses(sentence: str) -> list[str]:
     """Each with the separator in front of it."""
     ends = [0, *(found.start() for found in _CLAUSE_END.finditer(sentence)), len(sentence)]

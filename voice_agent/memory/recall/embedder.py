@@ -46,8 +46,7 @@ class NoEmbedder:
 
 
 class HttpEmbedder:
-    """`Embedder` over HTTP. Only our own model server is told what is a question (`input_type`): OpenAI has no such
-    field and refuses unknown ones."""
+    """`Embedder` over HTTP."""
 
     def __init__(
         self,
@@ -56,13 +55,11 @@ class HttpEmbedder:
         model: str,
         *,
         version: str = "",
-        tells_input_type: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.model = f"{model}@{version}" if version else model
         self._name = model
         self._url = base_url
-        self._tells_input_type = tells_input_type
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {api_key}"},
@@ -76,9 +73,7 @@ class HttpEmbedder:
         if not texts:
             return np.zeros((0, 0), np.float32)
         deadline = QUERY_DEADLINE if query else BATCH_DEADLINE
-        rows = [
-            await self._batch(texts[start : start + BATCH], query, deadline) for start in range(0, len(texts), BATCH)
-        ]
+        rows = [await self._batch(texts[start : start + BATCH], deadline) for start in range(0, len(texts), BATCH)]
         if len({batch.shape[1] for batch in rows}) > 1:
             raise self._senseless("vectors of different lengths")
         return np.concatenate(rows)
@@ -86,10 +81,8 @@ class HttpEmbedder:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _batch(self, texts: Sequence[str], query: bool, deadline: float) -> Vectors:
+    async def _batch(self, texts: Sequence[str], deadline: float) -> Vectors:
         body: dict[str, Any] = {"model": self._name, "input": [text[:LONGEST_TEXT] for text in texts]}
-        if self._tells_input_type:
-            body["input_type"] = "query" if query else "passage"
         try:
             async with asyncio.timeout(deadline):
                 answer = await self._posted(body)

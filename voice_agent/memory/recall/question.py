@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from voice_agent.memory.text import FUNCTION_WORDS, content_words, plain, stem, words
+from voice_agent.memory.text import content_words, plain, sentences, stem, words
 
 _GROUPS: Final = (
     # Words and their synonyms: each group names one entity, by its first word. Words in `_WIDER` fit several groups.
@@ -166,11 +166,9 @@ class Question:
     text: str
     entities: frozenset[str]
     matter: tuple[str, ...]
-    """Content words that an answering fact should have, or words like them."""
-    own: tuple[str, ...]
-    """Those of them behind "my" or "our": what is asked about belongs to the person."""
+    """Content words that tell what is asked about."""
     asks: str
-    """who, where, when, number, or empty."""
+    """name, who, where, when, number, or empty."""
 
 
 def read(text: str) -> Question:
@@ -184,21 +182,7 @@ def read(text: str) -> Question:
             if stem(word) not in _EMPTY and stem(word) not in asked_kind and stem(word) not in named
         )
     )
-    own = tuple(word for word in matter if word in _possessed(text))
-    return Question(text, entities(text), matter, own, _asks(folded))
-
-
-def _possessed(text: str) -> frozenset[str]:
-    found: set[str] = set()
-    following = False
-    for word in words(text):
-        if word in ("my", "our", "mine"):
-            following = True
-        elif following and word in FUNCTION_WORDS and word not in ("s", "own"):
-            following = False
-        elif following:
-            found.add(word)
-    return frozenset(found)
+    return Question(text, entities(text), matter, _asks(folded))
 
 
 _NUMBER: Final = re.compile(
@@ -208,12 +192,13 @@ _NUMBER: Final = re.compile(
 _WHEN: Final = re.compile(
     r"\bwhen\b|\b(?:what|which) (?:date|day|time|year|month|days)\b|\bhow long ago\b|\bsince when\b"
 )
-_WHO: Final = re.compile(r"\bwho(?:m|se)?\b|\bname\b|\bcalled\b")
+_NAME: Final = re.compile(r"\b(?:names?|named|called)\b")
+_WHO: Final = re.compile(r"\bwho(?:m|se)?\b")
 _WHERE: Final = re.compile(r"\bwhere\b|\b(?:what|which) (?:city|town|country|place|street|village)\b")
 
 
 def _asks(folded: str) -> str:
-    for kind, pattern in (("when", _WHEN), ("number", _NUMBER), ("who", _WHO), ("where", _WHERE)):
+    for kind, pattern in (("when", _WHEN), ("number", _NUMBER), ("name", _NAME), ("who", _WHO), ("where", _WHERE)):
         if pattern.search(folded):
             return kind
     return ""
@@ -226,6 +211,9 @@ _MONTH_OR_DAY: Final = re.compile(
 )
 
 
+_PLACE: Final = re.compile(r"\b(?:in|at|on|near|to|from|behind|under|by|beside|into|with)\b")
+
+
 def holds(fact: str, asks: str) -> bool:
     """Whether the fact has an answer of the kind that is asked for."""
     if not asks:
@@ -236,10 +224,19 @@ def holds(fact: str, asks: str) -> bool:
         return has_number
     if asks == "when":
         return has_number or bool(_MONTH_OR_DAY.search(folded))
-    named = any(word[:1].isupper() and plain(word).strip(".,'") not in FUNCTION_WORDS for word in fact.split())
+    if asks == "name":
+        in_lower_case = any(line == line.lower() for line in fact.splitlines())  # so are names that STT does not know
+        return bool(_names(fact)) or in_lower_case
     if asks == "who":
-        return named or bool(entities(fact))
-    return named or bool(re.search(r"\b(?:in|at|on|near|to|from|behind|under|by|beside|into|with)\b", folded))
+        return bool(_names(fact)) or bool(entities(fact))
+    return bool(_names(fact) or _PLACE.search(folded))
+
+
+def _names(fact: str) -> list[str]:
+    """Words with a capital, but not the first of a sentence, "I", days and months."""
+    whole = [sentence for line in fact.splitlines() for sentence in sentences(line)]
+    inner = [word for sentence in whole for word in sentence.split()[1:] if word[:1].isupper()]
+    return [word for word in inner if not _MONTH_OR_DAY.match(plain(word)) and words(word)[0] != "i"]
 
 
 _ADVICE: Final = re.compile(

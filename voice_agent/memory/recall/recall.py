@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +13,7 @@ from sqlalchemy import select
 
 from voice_agent.errors import VoiceAgentError
 from voice_agent.memory.facts.decide import is_order
-from voice_agent.memory.facts.fact import Fact, FactState
+from voice_agent.memory.facts.fact import Fact, FactState, in_own_words
 from voice_agent.memory.facts.own_name import naming
 from voice_agent.memory.facts.statements import is_question, speaks_of_self, told
 from voice_agent.memory.facts.store import FactStore, Owner
@@ -48,12 +47,11 @@ _LOOKED_AT: Final = 2
 """Facts given to a second look."""
 _BEHIND: Final = 3.0
 """Turns that are this much less relevant than the best one are not shown."""
-_BY_WORDS: Final = 0.6
+_BY_WORDS: Final = 0.5
 """Stands in for similarity of meaning where words are shared and there are no vectors."""
 _OVERVIEW: Final = 5
 _AT_ONCE: Final = 200
 """Wordings that are embedded at a time: an index of thousands is of use while it grows."""
-_REMEMBERED_WORDS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,6 @@ class Recall:
         self._second_look = second_look or NoSecondLook()
         self._told = Told()
         self._revision = 0
-        self._words: OrderedDict[str, Vectors] = OrderedDict()
 
     @property
     def known(self) -> Sequence[Fact]:
@@ -108,7 +105,7 @@ class Recall:
         changed = await self._store.changed_since(self.owner, self._revision) if revision != self._revision else []
         for fact in (*changed, *await self._unlearned(before)):
             if fact.state is not FactState.KNOWN:
-                self._told.drop(fact.fact_id)
+                self._told.drop(fact)
             elif fact.fact_id not in self._told.facts and not is_order(fact.text):
                 self._told.put(fact)
         self._revision = revision
@@ -128,7 +125,7 @@ class Recall:
                 f"turn:{turn_id}",
                 self.owner.letta_agent_id,
                 self.owner.person_id,
-                f'The user said: "{words}"',
+                in_own_words(words),
                 said_at,
                 said=words,
             )
@@ -173,7 +170,7 @@ class Recall:
 
     async def _searched(self, asked: Question) -> tuple[list[tuple[float, str]], Vectors | None]:
         """Turns, best first; and the vector of the question."""
-        vector = await self._embedded(asked.text, [word for word in asked.matter if word not in self._words])
+        vector = await self._embedded(asked.text)
         hits = self._told.index.search(asked.text, vector, _CANDIDATES)
         found = dict.fromkeys(self._told.turn(hit.key) for hit in hits)
         return sorted(((self._judged(asked, turn, vector), turn) for turn in found), reverse=True), vector
@@ -189,37 +186,23 @@ class Recall:
     def _judged(self, asked: Question, turn: str, vector: Vectors | None) -> float:
         evidence = self._told.evidence(turn, vector)
         if evidence is not None:
-            return relevance(asked, evidence, self._alike)
+            return relevance(asked, evidence)
         text = self._told.told(turn)
         stems = {stem(word) for word in content_words(text)}
         shared = sum(stem(word) in stems for word in content_words(asked.text))
         alike = _BY_WORDS if shared >= min(2, max(1, len(asked.matter))) else 0.0
-        return relevance(asked, Evidence(text, alike, alike, alike), _same_stem)
+        return relevance(asked, Evidence(text, alike, alike, alike))
 
-    def _alike(self, one: str, other: str) -> float:
-        first, second = self._words.get(one), self._words.get(other)
-        return float(first @ second) if first is not None and second is not None else 0.0
-
-    async def _embedded(self, question: str, new_words: Sequence[str]) -> Vectors | None:
+    async def _embedded(self, question: str) -> Vectors | None:
         try:
-            found = await self._embedder.embed([question, *new_words], query=True)
+            return np.asarray((await self._embedder.embed([question], query=True))[0])
         except VoiceAgentError:
             return None
-        self._remember_words(new_words, found[1:])
-        return np.asarray(found[0])
-
-    def _remember_words(self, words: Sequence[str], found: Iterable[Vectors]) -> None:
-        for word, vector in zip(words, found, strict=True):
-            self._words[word] = np.asarray(vector)
-        while len(self._words) > _REMEMBERED_WORDS:
-            self._words.popitem(last=False)
 
     async def _vectors(self, texts: Sequence[str]) -> list[Vectors | None]:
-        """Vectors of wordings and of their words; kept in the database, since they never change."""
-        words = list(dict.fromkeys(word for text in texts for word in content_words(text)))
-        new_words = [word for word in words if word not in self._words]
-        kept = await self._kept([*texts, *new_words])
-        missing = [text for text in dict.fromkeys([*texts, *new_words]) if text not in kept]
+        """Vectors of wordings; kept in the database, since they never change."""
+        kept = await self._kept(texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in kept]
         if missing:
             try:
                 made = await self._embedder.embed(missing)
@@ -227,7 +210,6 @@ class Recall:
                 return [kept.get(text) for text in texts]
             kept |= dict(zip(missing, made, strict=True))
             await self._keep(missing, made)
-        self._remember_words(new_words, [kept[word] for word in new_words])
         return [kept.get(text) for text in texts]
 
     async def _kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
@@ -252,10 +234,6 @@ class Recall:
                     "vector": np.asarray(vector, np.float32).tobytes(),
                 }
                 await connection.execute(insert_if_absent(self._database, vectors, row))
-
-
-def _same_stem(one: str, other: str) -> float:
-    return float(stem(one) == stem(other))
 
 
 def text_hash(text: str) -> str:

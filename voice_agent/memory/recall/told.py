@@ -7,10 +7,11 @@ clause. So a turn is found by its facts, by its statement and by the clauses of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
-from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.facts.fact import Fact, in_own_words
 from voice_agent.memory.facts.statements import clauses
 from voice_agent.memory.recall.index import Vectors, WordingIndex, as_said
 from voice_agent.memory.recall.relevance import Evidence
@@ -22,6 +23,8 @@ _LONG: Final = 16
 _OF_ONE_TURN: Final = 2
 _ITEMS: Final = 4
 """Facts shown of one turn, and of a list."""
+_MUCH_NEARER: Final = 0.1
+"""Difference of similarity from which on what was said is shown, and not only what was learned from it."""
 
 
 class Told:
@@ -32,6 +35,8 @@ class Told:
         self.wanting: dict[str, str] = {}
         """Wordings whose vector is still to be computed, by their key in the index."""
         self._of_turn: dict[str, list[Fact]] = {}
+        self._outdated: set[str] = set()
+        """Turns with a fact that was replaced: not all that was said in them holds any more."""
         self._keys: dict[str, list[str]] = {}
         self._turn_of: dict[str, str] = {}
 
@@ -47,14 +52,15 @@ class Told:
         self.sounds.add(_words_of(fact))
         self._add(turn, fact.fact_id, as_said(fact.text))
 
-    def drop(self, fact_id: str) -> None:
-        fact = self.facts.pop(fact_id, None)
+    def drop(self, dropped: Fact) -> None:
+        turn = turn_of(dropped)
+        self._outdated.add(turn)
+        fact = self.facts.pop(dropped.fact_id, None)
         if fact is None:
             return
         self.sounds.drop(_words_of(fact))
-        turn = turn_of(fact)
-        self._of_turn[turn] = [other for other in self._of_turn[turn] if other.fact_id != fact_id]
-        gone = [fact_id] if self._of_turn[turn] else list(self._keys[turn])
+        self._of_turn[turn] = [other for other in self._of_turn[turn] if other.fact_id != fact.fact_id]
+        gone = [fact.fact_id] if self._of_turn[turn] else list(self._keys[turn])
         for key in gone:
             self.index.drop(key)
             self.wanting.pop(key, None)
@@ -73,8 +79,9 @@ class Told:
         return self._turn_of[key]
 
     def told(self, turn: str) -> str:
+        """The statement and its facts, a line each."""
         facts = self._of_turn[turn]
-        return " ".join(dict.fromkeys((facts[0].said, *(fact.text for fact in facts))))
+        return "\n".join(dict.fromkeys((facts[0].said, *(fact.text for fact in facts))))
 
     def evidence(self, turn: str, vector: Vectors | None) -> Evidence | None:
         """None: no wording of the turn has a vector yet."""
@@ -90,10 +97,30 @@ class Told:
         return Evidence(self.told(turn), nearest, near.get(f"{turn}/0", of_facts), of_facts)
 
     def nearest_facts(self, turn: str, vector: Vectors | None) -> list[Fact]:
-        """Two; or up to four items of a list, if the nearest fact is an item: "The user speaks Finnish." """
+        """Two; or up to four items of a list, if the nearest fact is an item: "The user speaks Finnish."
+
+        The first is in the speaker's own words where these are much nearer: then the facts lack what is asked for.
+        """
         near = sorted(self._of_turn[turn], key=lambda fact: -self.index.similarity(fact.fact_id, vector))
+        said = self._nearer_words(turn, near[0], vector)
         items = [fact for fact in near if _opening(fact) == _opening(near[0])]
-        return items[:_ITEMS] if len(items) > _OF_ONE_TURN else near[:_OF_ONE_TURN]
+        if said is None and len(items) > _OF_ONE_TURN:
+            return items[:_ITEMS]
+        return near[:_OF_ONE_TURN] if said is None else [said, near[0]]
+
+    def _nearer_words(self, turn: str, nearest: Fact, vector: Vectors | None) -> Fact | None:
+        if turn in self._outdated:
+            return None
+        near = {
+            number: self.index.similarity(f"{turn}/{number}", vector)
+            for number in range(len(self._keys[turn]))
+            if f"{turn}/{number}" in self._turn_of and f"{turn}/{number}" not in self.wanting
+        }
+        best = max(near, key=lambda number: near[number], default=None)
+        if best is None or near[best] < self.index.similarity(nearest.fact_id, vector) + _MUCH_NEARER:
+            return None
+        around = in_context(nearest.said, wordings(nearest.said)[best])
+        return replace(nearest, text=in_own_words(around)) if around else None
 
     def _add(self, turn: str, key: str, wording: str) -> None:
         self._keys[turn].append(key)
@@ -119,8 +146,24 @@ def wordings(statement: str) -> Sequence[str]:
     return list(dict.fromkeys((statement, *_pairs_of_clauses(statement)))) if statement else []
 
 
+def in_context(statement: str, wording: str) -> str:
+    """A pair of clauses with the clause before it; a statement itself, if it is short enough to be shown."""
+    if wording == statement:
+        return statement if len(words(statement)) <= 2 * _LONG else ""
+    for sentence in sentences(statement):
+        parts = clauses(sentence)
+        for place in range(len(parts) - 1):
+            if _joined(parts[place : place + 2]) == wording:
+                return _joined(parts[max(0, place - 1) : place + 2])
+    return ""
+
+
 def _pairs_of_clauses(statement: str) -> Iterator[str]:
     for sentence in sentences(statement):
         if len(words(sentence)) > _LONG:
-            for first, second in pairwise(clauses(sentence)):
-                yield f"{first}{second}".strip(" ,;:.")
+            for pair in pairwise(clauses(sentence)):
+                yield _joined(pair)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "".join(parts).strip(" ,;:.")

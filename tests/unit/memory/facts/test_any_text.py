@@ -32,6 +32,6 @@ def test_no_text_breaks_a_rule(said: str, fact: str, known: str) -> None:
     as_said(fact)
     decided = decide(accepted([fact, said], statement, known), statement, [Known("k", known)])
     assert len(decided) <= 2
-    relevance(read(said), Evidence(fact, 0.5, 0.5, 0.5), lambda one, other: 0.5)
+    relevance(read(said), Evidence(fact, 0.5, 0.5, 0.5))
     asks_everything(said)
     wordings(statement)

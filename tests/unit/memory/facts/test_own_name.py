@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from voice_agent.memory.facts.fact import Fact
-from voice_agent.memory.facts.own_name import naming, own_name
+from voice_agent.memory.facts.own_name import introduction, naming, own_name
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,22 @@ from voice_agent.memory.facts.own_name import naming, own_name
 )
 def test_the_name_that_a_fact_tells(fact: str, name: str) -> None:
     assert own_name(fact) == name
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Robin Ash speaking, pleased to meet you.", "Robin Ash"),
+        ("Hi, it's Robin here.", "Robin"),
+        ("Good evening, this is Zoë speaking", "Zoë"),
+        ("Robin is here.", ""),
+        ("Nobody here, it seems.", ""),
+        ("Robin here is my brother.", ""),
+        ("English speaking people live there.", ""),
+    ],
+)
+def test_an_introduction_names_the_user(said: str, name: str) -> None:
+    assert introduction(said) == (f"The user's name is {name}." if name else "")
 
 
 def test_who_the_user_is() -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agent.memory.facts.statements import left_out, refers_back, speaks_of_self, told
+from voice_agent.memory.facts.statements import left_out, pieces, refers_back, speaks_of_self, told
+from voice_agent.memory.text import words
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,12 @@ def test_who_leaves_the_subject_out_speaks_of_themselves() -> None:
 
 def test_a_word_of_hesitation_makes_no_request_of_a_correction() -> None:
     assert told("No, wait, my horse is fifteen.") == "No, wait, my horse is fifteen."
+
+
+def test_a_long_sentence_comes_in_pieces_and_nothing_is_lost() -> None:
+    said = ", ".join(f"and this is clause number {number} of many" for number in range(12))
+    some = pieces(said)
+    assert len(some) > 1
+    assert all(len(words(piece)) <= 30 for piece in some)
+    assert [word for piece in some for word in words(piece)] == words(said)
+    assert pieces("One clause") == ["One clause"]

@@ -40,16 +40,16 @@ def test_the_last_fact_takes_the_statement_with_it() -> None:
     told = Told()
     told.put(DOG)
     told.put(CAT)
-    told.drop("t1-0")
+    told.drop(DOG)
     assert [told.turn(hit.key) for hit in told.index.search("called Rex", None, 5)] == ["t1"], "still told by its words"
-    told.drop("t1-1")
+    told.drop(CAT)
     assert (len(told.index), told.wanting, told.facts) == (0, {}, {})
 
 
 def test_a_vector_that_comes_too_late_is_not_kept() -> None:
     told = Told()
     told.put(DOG)
-    told.drop("t1-0")
+    told.drop(DOG)
     told.got("t1/0", SAID, unit(1, 0))
     assert len(told.index) == 0
 
