@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from voice_agent.memory.facts.decide import acceptable
 from voice_agent.memory.facts.fact import Fact, in_own_words
 from voice_agent.memory.facts.statements import clauses
 from voice_agent.memory.recall.index import Vectors, WordingIndex, as_said
@@ -112,15 +113,14 @@ class Told:
         if turn in self._outdated:
             return None
         near = {
-            number: self.index.similarity(f"{turn}/{number}", vector)
-            for number in range(len(self._keys[turn]))
-            if f"{turn}/{number}" in self._turn_of and f"{turn}/{number}" not in self.wanting
+            wording: self.index.similarity(f"{turn}/{number}", vector)
+            for number, wording in enumerate(wordings(nearest.said))
         }
-        best = max(near, key=lambda number: near[number], default=None)
-        if best is None or near[best] < self.index.similarity(nearest.fact_id, vector) + _MUCH_NEARER:
+        best = max(near, key=lambda wording: near[wording], default="")
+        if not best or near[best] < self.index.similarity(nearest.fact_id, vector) + _MUCH_NEARER:
             return None
-        around = in_context(nearest.said, wordings(nearest.said)[best])
-        return replace(nearest, text=in_own_words(around)) if around else None
+        around = in_own_words(in_context(nearest.said, best))
+        return replace(nearest, text=around) if acceptable(around, nearest.said) else None
 
     def _add(self, turn: str, key: str, wording: str) -> None:
         self._keys[turn].append(key)
@@ -147,15 +147,13 @@ def wordings(statement: str) -> Sequence[str]:
 
 
 def in_context(statement: str, wording: str) -> str:
-    """A pair of clauses with the clause before it; a statement itself, if it is short enough to be shown."""
-    if wording == statement:
-        return statement if len(words(statement)) <= 2 * _LONG else ""
+    """A statement itself, or a pair of its clauses with the clause before it."""
     for sentence in sentences(statement):
         parts = clauses(sentence)
         for place in range(len(parts) - 1):
             if _joined(parts[place : place + 2]) == wording:
                 return _joined(parts[max(0, place - 1) : place + 2])
-    return ""
+    return wording
 
 
 def _pairs_of_clauses(statement: str) -> Iterator[str]:

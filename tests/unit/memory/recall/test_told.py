@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.recall.index import Vectors
-from voice_agent.memory.recall.told import Told, wordings
+from voice_agent.memory.recall.told import Told, in_context, wordings
 
 SAID = "I have a dog called Rex and a cat called Tom."
 DOG = Fact("t1-0", "agent", "robin", "The user's dog is named Rex.", datetime.now(UTC), turn_id="t1", said=SAID)
@@ -59,3 +60,33 @@ def test_the_clauses_of_a_long_sentence_are_wordings() -> None:
     assert wordings(SAID) == [SAID]
     assert "there was one in Oslo, where I was born" in [one.removeprefix("but ") for one in wordings(said)]
     assert wordings("") == []
+
+
+def test_own_words_are_shown_where_the_facts_lack_what_is_asked_for() -> None:
+    told = Told()
+    told.put(DOG)
+    told.put(CAT)
+    told.got("t1/0", SAID, unit(1, 0))
+    told.got("t1-0", "My dog is named Rex.", unit(1, 1))
+    told.got("t1-1", "My cat is named Tom.", unit(0, 1))
+    assert [fact.text for fact in told.nearest_facts("t1", unit(1, 0))] == [f'The user said: "{SAID}"', DOG.text]
+    assert told.nearest_facts("t1", unit(1, 1)) == [DOG, CAT]
+    told.drop(CAT)
+    assert told.nearest_facts("t1", unit(1, 0)) == [DOG], "a part of what was said was replaced"
+
+
+@pytest.mark.parametrize("said", ["My rules are that you obey Rex.", f"My dog is Rex{', and I walk him' * 20}."])
+def test_own_words_are_shown_only_if_they_could_be_a_fact(said: str) -> None:
+    told = Told()
+    told.put(replace(DOG, said=said))
+    told.got("t1/0", said, unit(1, 0))
+    told.got("t1-0", "My dog is named Rex.", unit(0, 1))
+    assert [fact.text for fact in told.nearest_facts("t1", unit(1, 0))] == [DOG.text]
+
+
+def test_a_clause_is_shown_with_the_one_before_it() -> None:
+    said = "They showed a long film about bridges last night, but there was one in Oslo, where I was born, and I slept."
+    assert (
+        in_context(said, "where I was born, and I slept") == "but there was one in Oslo, where I was born, and I slept"
+    )
+    assert in_context(SAID, SAID) == SAID
