@@ -19,8 +19,9 @@ _NUMBER: Final = {word: number for number, word in enumerate(UNITS)} | {
     "couple of": 2,
 }
 _DAY: Final = "|".join(DAYS)
+_SOON: Final = rf"{_DAY}|today|tomorrow"
 _COUNT: Final = rf"\d{{1,3}}|{'|'.join(sorted(_NUMBER, key=len, reverse=True))}|{'|'.join(TENS)}"
-_UNIT: Final = "day|week|month|year"
+_UNIT: Final = "day|week|fortnight|month|year"
 _PAST: Final = re.compile(
     r"\b(?:\w+ed|was|were|had|did|went|came|got|bought|broke|lost|found|met|saw|took|began|left|made|ate|drank|won|"
     r"sold|fell|hurt|told|gave|caught|flew|drove|ran|slept|spent|paid|taught|wrote|read|sang|swam|built|became)\b",
@@ -136,12 +137,24 @@ def _moved(found: re.Match[str], today: date, sign: int) -> str:
     unit = found["unit"].lower()
     if unit == "day":
         return _on(today + timedelta(count))
-    if unit == "week":
-        return f"around {spoken(today + timedelta(7 * count))}"
+    if unit in ("week", "fortnight"):
+        return f"around {spoken(today + timedelta((7 if unit == 'week' else 14) * count))}"
     months = today.year * 12 + today.month - 1 + count * (12 if unit == "year" else 1)
     if unit == "month":
         return f"in {MONTHS[months % 12].capitalize()} {months // 12}"
     return f"in {months // 12}"
+
+
+def _from_today(found: re.Match[str], today: date, _past: bool) -> str:
+    """To the day, unlike "in two weeks"."""
+    return _moved(found, today, 1).replace("around ", "on ")
+
+
+def _a_week_after(found: re.Match[str], today: date, _past: bool) -> str:
+    """ "A week on Friday", "Friday week", "a week tomorrow", "today week"."""
+    word = (found["day"] or found["first"]).lower()
+    ahead = (DAYS.index(word) - today.weekday()) % 7 or 7 if word in DAYS else ("today", "tomorrow").index(word)
+    return _on(today + timedelta(7 + ahead))
 
 
 def _period(found: re.Match[str], today: date, past: bool) -> str:
@@ -163,6 +176,11 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date, bool],
     for pattern, meant in (
         (r"\bthe day before yesterday\b", _near(-2)),
         (r"\bthe day after tomorrow\b", _near(2)),
+        (rf"\b(?:in )?(?P<count>{_COUNT}) (?P<unit>{_UNIT})s? from (?:today|now)\b", _from_today),
+        (
+            rf"\b(?:(?:on )?(?P<first>{_SOON}) week|a week (?:from |on )?(?P<day>{_SOON}))\b",
+            _a_week_after,
+        ),
         (r"\byesterday(?: (?P<part>morning|afternoon|evening|night))?\b", _near(-1)),
         (r"\blast night\b", lambda _found, today, _past: f"in the night of {spoken(today - timedelta(1))}"),
         (r"\btomorrow(?: (?P<part>morning|afternoon|evening|night))?\b", _near(1)),
@@ -175,7 +193,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date, bool],
             _weekday,
         ),
         (rf"\b(?P<count>{_COUNT}) (?P<unit>{_UNIT})s? ago\b", lambda f, t, _p: _moved(f, t, -1)),
-        (rf"\bin (?P<count>{_COUNT}) (?P<unit>{_UNIT})s?(?: from now)?\b", lambda f, t, _p: _moved(f, t, 1)),
+        (rf"\bin (?P<count>{_COUNT}) (?P<unit>{_UNIT})s?(?: from now|['’]? time)?\b", lambda f, t, _p: _moved(f, t, 1)),
         (r"\b(?P<which>last|this|next) (?P<unit>weekend|week|month|year)\b", _period),
     )
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from voice_agent.memory.facts.dates import DAYS, MONTHS
+from voice_agent.memory.facts.fact import is_quote
 from voice_agent.memory.facts.statements import clauses, speaks_of_self
 from voice_agent.memory.text import FUNCTION_WORDS, content, content_words, plain, sentences, stem, words
 
@@ -111,7 +112,7 @@ def acceptable(fact: str, said: str) -> bool:
         and not _MARKUP.search(fact)
         and not _ABOUT_US.search(fact)
         and not is_order(fact)
-        and " you " not in f" {plain(fact)} "
+        and (is_quote(fact) or " you " not in f" {plain(fact)} ")
     )
 
 
@@ -143,12 +144,15 @@ def _begins(sentence: str) -> Iterator[int]:
 
 def grounded(fact: str, said: str, context: str = "") -> bool:
     """Whether every name and number of the fact was said, and of its other words all but one in four; something of it
-    must come from this statement and not only from the context."""
+    must come from this statement and not only from the context. Of a statement that denies something and names
+    somebody, a name from the context is what it denies."""
     heard_words = words(f"{said} {context}")
     heard = {stem(word) for word in heard_words}
     own = set(content(said))
     run_together = "".join(heard_words)
-    names = {name for one in fact.split()[1:] if one[:1].isupper() for name in words(one)}
+    names = _names(fact)
+    if negated(said) and names and _names(said) and names.isdisjoint(words(said)):
+        return False
     found, missing = 0, 0
     for word in content_words(fact):
         if word in heard_words or stem(word) in heard or (len(word) > 2 and word in run_together):
@@ -158,6 +162,10 @@ def grounded(fact: str, said: str, context: str = "") -> bool:
         elif stem(word) not in GLUE:
             missing += 1
     return found > 0 and missing <= found // 3 and not own.isdisjoint(content(fact))
+
+
+def _names(sentence: str) -> set[str]:
+    return {name for one in sentence.split()[1:] if one[:1].isupper() for name in words(one)}
 
 
 def is_same(one: str, other: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class FactState(StrEnum):
@@ -52,6 +53,13 @@ class Fact:
     """The statement it comes from, dates made absolute: a question is often closer to it than to the fact."""
 
 
+_QUOTE: Final = 'The user said: "'
+
+
 def in_own_words(words: str) -> str:
     """What a person said, as a fact: nothing was made of it."""
-    return f'The user said: "{words}"'
+    return f'{_QUOTE}{words}"'
+
+
+def is_quote(text: str) -> bool:
+    return text.startswith(_QUOTE)

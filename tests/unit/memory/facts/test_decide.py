@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from voice_agent.memory.facts.decide import Known, acceptable, accepted, decide, grounded, is_order, without_orders
+from voice_agent.memory.facts.fact import in_own_words
 
 LEO = Known("leo", "The user's nephew Leo is three years old.")
 DOG = Known("dog", "The user's dog is named Biscuit.")
@@ -44,6 +45,19 @@ def test_what_was_said_before_only_explains() -> None:
     said, before = "She is four.", "My niece Mia came to see me."
     assert accepted(["The user's niece Mia is four."], said, before) == ["The user's niece Mia is four."]
     assert accepted(["The user's niece Mia came."], "It poured all the way, she says.", before) == []
+
+
+def test_a_name_that_is_denied_is_not_kept_again() -> None:
+    said, before = "My boss isn't called that at all, it's Ines.", "The user's boss is Otto."
+    assert accepted(["The user's boss is Otto."], said, before) == []
+    assert accepted(["The user's boss is Ines."], said, before) == ["The user's boss is Ines."]
+    assert accepted(["The user's niece Mia is not four."], "She is not four yet.", "My niece Mia came.") != []
+
+
+def test_what_a_person_said_may_address_the_assistant() -> None:
+    said = "You need a torch to find my house."
+    assert acceptable(in_own_words(said), said)
+    assert not acceptable("The user thinks that you are funny.", said)
 
 
 def test_what_is_denied_is_corrected() -> None:
