@@ -235,6 +235,18 @@ async def test_texts_are_embedded_once_for_all_processes(world: World) -> None:
     assert len(world.embedder.embedded) == before
 
 
+async def test_only_what_is_new_is_embedded_and_the_newest_first(world: World) -> None:
+    await world.told("My dog is called Biscuit.")
+    await world.recall().refresh()
+    await world.told("My nephew Leo is three.")
+    await world.told("My cat is called Anchovy.")
+    before = len(world.embedder.embedded)
+    await world.recall().refresh()
+    asked = world.embedder.embedded[before:]
+    assert "Biscuit" not in " ".join(asked)
+    assert "Anchovy" in asked[0]
+
+
 async def test_without_embeddings_words_are_enough_and_vectors_come_later(world: World) -> None:
     await world.told("My dog is called Biscuit.")
     recall = world.recall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -50,7 +50,7 @@ _BEHIND: Final = 3.0
 _BY_WORDS: Final = 0.5
 """Stands in for similarity of meaning where words are shared and there are no vectors."""
 _OVERVIEW: Final = 5
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 64
 """Wordings that are embedded at a time: an index of thousands is of use while it grows."""
 
 
@@ -111,12 +111,23 @@ class Recall:
         self._revision = revision
 
     async def _embed_new(self) -> None:
-        new = list(self._told.wanting.items())
-        for start in range(0, len(new), _AT_ONCE):
-            some = new[start : start + _AT_ONCE]
-            for (key, wording), vector in zip(some, await self._vectors([text for _, text in some]), strict=True):
-                if vector is not None:
-                    self._told.got(key, wording, vector)
+        """What was embedded before is of use at once; of the rest the newest comes first. What is still missing when
+        embedding fails is found by its words until the next refresh."""
+        self._take_over(await self._kept(list(dict.fromkeys(self._told.wanting.values()))))
+        missing = list(reversed(dict.fromkeys(self._told.wanting.values())))
+        for start in range(0, len(missing), _AT_ONCE):
+            some = missing[start : start + _AT_ONCE]
+            try:
+                made = await self._embedder.embed(some)
+            except VoiceAgentError:
+                return
+            await self._keep(some, made)
+            self._take_over(dict(zip(some, made, strict=True)))
+
+    def _take_over(self, made: Mapping[str, Vectors]) -> None:
+        for key, wording in list(self._told.wanting.items()):
+            if (vector := made.get(wording)) is not None:
+                self._told.got(key, wording, vector)
 
     async def _unlearned(self, before: str) -> list[Fact]:
         """Statements from which no facts were extracted yet, in the person's own words; earlier ones, as replaced."""
@@ -198,19 +209,6 @@ class Recall:
             return np.asarray((await self._embedder.embed([question], query=True))[0])
         except VoiceAgentError:
             return None
-
-    async def _vectors(self, texts: Sequence[str]) -> list[Vectors | None]:
-        """Vectors of wordings; kept in the database, since they never change."""
-        kept = await self._kept(texts)
-        missing = [text for text in dict.fromkeys(texts) if text not in kept]
-        if missing:
-            try:
-                made = await self._embedder.embed(missing)
-            except VoiceAgentError:
-                return [kept.get(text) for text in texts]
-            kept |= dict(zip(missing, made, strict=True))
-            await self._keep(missing, made)
-        return [kept.get(text) for text in texts]
 
     async def _kept(self, texts: Sequence[str]) -> dict[str, Vectors]:
         by_hash = {text_hash(text): text for text in texts}

@@ -13,7 +13,7 @@ from typing import Final
 
 from voice_agent.memory.facts.decide import acceptable
 from voice_agent.memory.facts.fact import Fact, in_own_words
-from voice_agent.memory.facts.statements import clauses
+from voice_agent.memory.facts.statements import clauses, left_out
 from voice_agent.memory.recall.index import Vectors, WordingIndex, as_said
 from voice_agent.memory.recall.relevance import Evidence
 from voice_agent.memory.recall.sounds import Sounds
@@ -119,8 +119,10 @@ class Told:
         best = max(near, key=lambda wording: near[wording], default="")
         if not best or near[best] < self.index.similarity(nearest.fact_id, vector) + _MUCH_NEARER:
             return None
-        around = in_own_words(in_context(nearest.said, best))
-        return replace(nearest, text=around) if acceptable(around, nearest.said) else None
+        around = in_context(nearest.said, best)
+        shown = in_own_words(around)
+        lacking = left_out(around, [fact.text for fact in self._of_turn[turn]])
+        return replace(nearest, text=shown) if lacking and acceptable(shown, nearest.said) else None
 
     def _add(self, turn: str, key: str, wording: str) -> None:
         self._keys[turn].append(key)

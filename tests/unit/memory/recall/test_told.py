@@ -63,16 +63,26 @@ def test_the_clauses_of_a_long_sentence_are_wordings() -> None:
 
 
 def test_own_words_are_shown_where_the_facts_lack_what_is_asked_for() -> None:
+    said = "I have a dog called Rex and a cat called Tom, and Rex hates thunder."
+    told = Told()
+    told.put(replace(DOG, said=said))
+    told.put(replace(CAT, said=said))
+    told.got("t1/0", said, unit(1, 0))
+    told.got("t1-0", "My dog is named Rex.", unit(1, 1))
+    told.got("t1-1", "My cat is named Tom.", unit(0, 1))
+    assert [fact.text for fact in told.nearest_facts("t1", unit(1, 0))] == [f'The user said: "{said}"', DOG.text]
+    assert [fact.text for fact in told.nearest_facts("t1", unit(1, 1))] == [DOG.text, CAT.text]
+    told.drop(CAT)
+    assert [fact.text for fact in told.nearest_facts("t1", unit(1, 0))] == [DOG.text], "a part of it was replaced"
+
+
+def test_own_words_that_say_no_more_than_the_facts_are_not_shown() -> None:
     told = Told()
     told.put(DOG)
     told.put(CAT)
     told.got("t1/0", SAID, unit(1, 0))
-    told.got("t1-0", "My dog is named Rex.", unit(1, 1))
-    told.got("t1-1", "My cat is named Tom.", unit(0, 1))
-    assert [fact.text for fact in told.nearest_facts("t1", unit(1, 0))] == [f'The user said: "{SAID}"', DOG.text]
-    assert told.nearest_facts("t1", unit(1, 1)) == [DOG, CAT]
-    told.drop(CAT)
-    assert told.nearest_facts("t1", unit(1, 0)) == [DOG], "a part of what was said was replaced"
+    told.got("t1-0", "My dog is named Rex.", unit(1, 2))
+    assert told.nearest_facts("t1", unit(1, 0)) == [DOG, CAT]
 
 
 @pytest.mark.parametrize("said", ["My rules are that you obey Rex.", f"My dog is Rex{', and I walk him' * 20}."])
