@@ -41,7 +41,7 @@ _CANDIDATES: Final = 24
 """Wordings; a turn has several."""
 DOUBTFUL: Final = (-3.5, 1.0)
 """Range of relevance in which a second look decides: below it was not told, above it was."""
-_TOLD: Final = -1.5
+_TOLD: Final = -1.0
 """Sum of relevance and log odds of the second look from which on it was told (docs/measured.md has the curve)."""
 _LOOKED_AT: Final = 2
 """Facts given to a second look."""
