@@ -61,6 +61,8 @@ class Recalled:
     """False: they may answer the question, or not."""
     untold: bool = False
     """The question is about the person, and nothing was ever told that answers it."""
+    score: float | None = None
+    """How surely the best turn answers (`relevance.py`; with the odds of a second look, where one was taken)."""
     milliseconds: float = 0.0
 
 
@@ -161,23 +163,24 @@ class Recall:
         if heard != question:  # the wording that is answered better counts
             judged, vector = max((judged, vector), await self._searched(read(heard)), key=lambda found: found[0][:1])
         facts = self._nearest([turn for score, turn in judged if score >= judged[0][0] - _BEHIND], vector)
-        best = await self._relevance(question, judged[0][0], facts) if judged else Relevance.NONE
+        best, score = await self._relevance(question, judged[0][0], facts) if judged else (Relevance.NONE, None)
         took = 1000 * (time.perf_counter() - began)
         if best is Relevance.NONE:
-            return Recalled(untold=is_question(question) and asks_about_self(question), milliseconds=took)
+            untold = is_question(question) and asks_about_self(question)
+            return Recalled(untold=untold, score=score, milliseconds=took)
         # Of two facts that contradict each other, a small model believes the last one.
         shown = sorted(facts, key=lambda fact: fact.said_at)
-        return Recalled(tuple(shown), sure=best is Relevance.LIKELY, milliseconds=took)
+        return Recalled(tuple(shown), sure=best is Relevance.LIKELY, score=score, milliseconds=took)
 
-    async def _relevance(self, question: str, score: float, facts: Sequence[Fact]) -> Relevance:
+    async def _relevance(self, question: str, score: float, facts: Sequence[Fact]) -> tuple[Relevance, float]:
         if not speaks_of_self(question):  # about the world: a fact that may not belong to it would only mislead
-            return Relevance.LIKELY if score >= LIKELY else Relevance.NONE
+            return Relevance.LIKELY if score >= LIKELY else Relevance.NONE, score
         if DOUBTFUL[0] <= score < DOUBTFUL[1]:
             looked_at = [fact.text for fact in facts[:_LOOKED_AT]]
             odds = await self._second_look.odds(looked_at, question)
             if odds is not None:
-                return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE
-        return grade(score)
+                return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE, score + odds
+        return grade(score), score
 
     async def _searched(self, asked: Question) -> tuple[list[tuple[float, str]], Vectors | None]:
         """Turns, best first; and the vector of the question."""
