@@ -139,7 +139,7 @@ async def one_size(database: Database, embedder: Metered, seed: int, size: int) 
 
 
 async def asking(recall: Recall, embedder: Metered, seed: int) -> dict[str, Any]:
-    """Calls `about` for every question. A Recall embeds each word of facts and questions once."""
+    """Calls `about` for every question."""
     known, told = {fact.text for fact in recall.known}, told_texts(seed)
     takes, models, tokens, with_facts, found = [], [], [], [], []
     failed, asked = embedder.failed, questions(seed, QUESTIONS)
