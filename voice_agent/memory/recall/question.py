@@ -236,7 +236,7 @@ def _names(fact: str) -> list[str]:
     """Words with a capital, but not the first of a sentence, "I", days and months."""
     whole = [sentence for line in fact.splitlines() for sentence in sentences(line)]
     inner = [word for sentence in whole for word in sentence.split()[1:] if word[:1].isupper()]
-    return [word for word in inner if not _MONTH_OR_DAY.match(plain(word)) and words(word)[0] != "i"]
+    return [word for word in inner if not _MONTH_OR_DAY.match(plain(word)) and words(word)[:1] != ["i"]]
 
 
 _ADVICE: Final = re.compile(
