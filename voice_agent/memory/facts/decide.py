@@ -11,7 +11,7 @@ from typing import Final
 
 from voice_agent.memory.facts.dates import DAYS, MONTHS
 from voice_agent.memory.facts.fact import is_quote
-from voice_agent.memory.facts.statements import clauses, speaks_of_self
+from voice_agent.memory.facts.statements import clauses, proper_names, speaks_of_self
 from voice_agent.memory.text import FUNCTION_WORDS, content, content_words, plain, sentences, stem, words
 
 GLUE: Final = frozenset(
@@ -150,8 +150,8 @@ def grounded(fact: str, said: str, context: str = "") -> bool:
     heard = {stem(word) for word in heard_words}
     own = set(content(said))
     run_together = "".join(heard_words)
-    names = _names(fact)
-    if negated(said) and names and _names(said) and names.isdisjoint(words(said)):
+    names = proper_names(fact)
+    if negated(said) and names and proper_names(said) and names.isdisjoint(words(said)):
         return False
     found, missing = 0, 0
     for word in content_words(fact):
@@ -162,10 +162,6 @@ def grounded(fact: str, said: str, context: str = "") -> bool:
         elif stem(word) not in GLUE:
             missing += 1
     return found > 0 and missing <= found // 3 and not own.isdisjoint(content(fact))
-
-
-def _names(sentence: str) -> set[str]:
-    return {name for one in sentence.split()[1:] if one[:1].isupper() for name in words(one)}
 
 
 def is_same(one: str, other: str) -> bool:

@@ -161,7 +161,7 @@ def _part_left_out(sentence: str, covered: Collection[str]) -> str:
 
 def _is_lost(clause: str, covered: Collection[str]) -> bool:
     about = [word for word in content_words(clause) if stem(word) not in covered and stem(word) not in _ASIDE]
-    return len(about) > 1 or any(word.isdigit() for word in about) or bool(_proper(clause) & set(about))
+    return len(about) > 1 or any(word.isdigit() for word in about) or bool(proper_names(clause) & set(about))
 
 
 def pieces(sentence: str) -> list[str]:
@@ -180,7 +180,8 @@ def clauses(sentence: str) -> list[str]:
     return [sentence[start:end] for start, end in itertools.pairwise(ends) if end > start]
 
 
-def _proper(clause: str) -> set[str]:
+def proper_names(clause: str) -> set[str]:
+    """Words with a capital, but for the first."""
     return {name for one in clause.split()[1:] if one[:1].isupper() for name in words(one)}
 
 
