@@ -15,7 +15,7 @@ from voice_agent.models.catalog import EmbeddingShape
 from voice_agent.models.onnx import Cancellation, open_session, run
 
 THREADS: Final = 1
-"""One text takes a few milliseconds: a second thread would cost the other roles more than it saves."""
+"""A question takes some 45 ms: a second thread would cost the other roles more than it saves."""
 
 Vectors = NDArray[np.float32]
 

