@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from playwright.sync_api import expect
 
@@ -19,38 +21,45 @@ FACT = "The person's sailing boat is called Victoria."
 SECOND = 1000
 
 
-def hear(visitor: Visitor, stack: Stack, word: str) -> None:
-    """Until the loudspeaker has said `word`, by the ear of our own recogniser. The sound is behind its caption."""
+@contextmanager
+def hears(visitor: Visitor, stack: Stack, word: str) -> Iterator[None]:
+    """What is done in this context is answered: with `word` in the final caption, and the loudspeaker says that
+    caption, by the ear of our own STT.
+
+    Of the sound half of the words are enough: on a busy machine it has gaps. It is recognised once the caption is
+    final, because STT while the sound plays is one more reason for gaps.
+    """
+    answers = visitor.answers.filter(has_text=re.compile(word, re.IGNORECASE))
+    already = answers.count()
+    visitor.listen()
+    yield
+    expect(answers).to_have_count(already + 1, timeout=60 * SECOND)
+    caption = words(answers.last.locator(".line-text").inner_text())
 
     def recognised() -> list[str]:
         sound = without_silence(visitor.heard(), EARS_RATE)
         return words(recognise(sound, stack.settings.models_url, rate=EARS_RATE)) if len(sound) else []
 
-    heard = eventually(recognised, lambda said: sounds_like(word, said), within=60)
+    def says_caption(heard: list[str]) -> bool:
+        return sum(sounds_like(said, heard) for said in caption) >= len(caption) / 2
+
+    heard = eventually(recognised, says_caption, within=30, every=1.0)
     sound = visitor.heard()
-    assert sounds_like(word, heard), (
-        f"heard {heard} in {len(sound) / EARS_RATE:.1f} s, loudest {abs(sound).max(initial=0):.3f}"
+    assert says_caption(heard), (
+        f"caption {caption}, heard {heard} in {len(sound) / EARS_RATE:.1f} s, loudest {abs(sound).max(initial=0):.3f}"
     )
 
 
 def ask_and_hear(visitor: Visitor, stack: Stack, question: bytes, word: str) -> None:
-    """Speak, and hear `word` in the answer; the answer's last caption ends the turn."""
-    answers = visitor.answers.filter(has_text=re.compile(word, re.IGNORECASE))
-    already = answers.count()
-    visitor.listen()
-    visitor.speak(question)
-    hear(visitor, stack, word)
-    expect(answers).to_have_count(already + 1, timeout=60 * SECOND)
+    with hears(visitor, stack, word):
+        visitor.speak(question)
 
 
 def come_in_and_hear(visitor: Visitor, stack: Stack, button: str, word: str) -> None:
-    """Press the button and hear `word` in the greeting, to its end."""
-    already = visitor.answers.count()
-    visitor.listen()  # before the button: who returns is greeted as soon as the page is live
-    visitor.find(button).click()
-    visitor.expect_phase("live")
-    hear(visitor, stack, word)
-    expect(visitor.answers).to_have_count(already + 1, timeout=60 * SECOND)
+    """Listens before the button is pressed: who returns is greeted as soon as the page is live."""
+    with hears(visitor, stack, word):
+        visitor.find(button).click()
+        visitor.expect_phase("live")
 
 
 def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
