@@ -48,6 +48,12 @@ _LEAD_IN: Final = re.compile(
     r"(?:guess|you know|tell you) what|you won't believe it|imagine that),?)[:!]?(?: (?:that|but))?,? ",
     re.IGNORECASE,
 )
+_EXCLAIMS: Final = re.compile(
+    r"^\W*(?:(?:and|so|oh|well|but|then),? )*(?:(?:imagine|guess|picture)(?: this)?[,:] |what with )",
+    re.IGNORECASE,
+)
+"""Openings of a statement that look like a request or a question: "Imagine, the bin was open."; "What with the strike,
+nothing was running." """
 _TAG: Final = re.compile(
     r",? (?:(?:can|could|would|will|do|does|did|is|are|was|were|has|have|had)(?:n't)? (?:you|i|he|she|it|we|they|that)"
     r"(?: (?:believe|imagine|think|know)(?: (?:it|that|so))?)?|right|eh|huh|you know)\?$",
@@ -93,6 +99,8 @@ def refers_back(text: str) -> bool:
 def is_question(sentence: str) -> bool:
     if sentence.rstrip().endswith("?"):
         return True
+    if _EXCLAIMS.match(sentence):
+        return False
     first, second = (*_opening(sentence)[:2], "", "")[:2]
     if first in ("when", "where"):  # "When it's hot we order in." is a statement.
         return not second or second in _AUXILIARIES
@@ -105,7 +113,7 @@ def is_question(sentence: str) -> bool:
 
 def is_request(sentence: str) -> bool:
     opening = _opening(sentence)
-    return bool(opening) and opening[0] in _REQUESTS
+    return bool(opening) and opening[0] in _REQUESTS and not _EXCLAIMS.match(sentence)
 
 
 def _without_lead_in(sentence: str) -> str:
