@@ -20,7 +20,7 @@ from voice_agent.memory.recall.question import plainly
 from voice_agent.memory.recall.recall import Recall, Recalled
 from voice_agent.observe.journal import Journal
 
-_DEADLINE: Final = 5.0
+_DEADLINE: Final = 6.0
 """An answer without memory is better than none. Longer than the deadlines of the question's embedding and of a second
 look together, so that there is still time to search by words."""
 

@@ -192,7 +192,7 @@ _NUMBER: Final = re.compile(
 _WHEN: Final = re.compile(
     r"\bwhen\b|\b(?:what|which) (?:date|day|time|year|month|days)\b|\bhow long ago\b|\bsince when\b"
 )
-_NAME: Final = re.compile(r"\b(?:names?|named|called)\b")
+_NAME: Final = re.compile(r"\b(?:names?|named|called)\b|\bwhat (?:do|did) (?:i|we|they) call\b")
 _WHO: Final = re.compile(r"\bwho(?:m|se)?\b")
 _WHERE: Final = re.compile(r"\bwhere\b|\b(?:what|which) (?:city|town|country|place|street|village)\b")
 

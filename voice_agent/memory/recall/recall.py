@@ -44,7 +44,8 @@ DOUBTFUL: Final = (-3.5, 1.0)
 _TOLD: Final = -1.0
 """Sum of relevance and log odds of the second look from which on it was told (docs/measured.md has the curve)."""
 _LOOKED_AT: Final = 2
-"""Facts given to a second look."""
+_CHARS_LOOKED_AT: Final = 150
+"""Facts given to a second look, and the length up to which a second one is: the person waits while they are read."""
 _BEHIND: Final = 3.0
 """Turns that are this much less relevant than the best one are not shown."""
 _BY_WORDS: Final = 0.5
@@ -176,8 +177,7 @@ class Recall:
         if not speaks_of_self(question):  # about the world: a fact that may not belong to it would only mislead
             return Relevance.LIKELY if score >= LIKELY else Relevance.NONE, score
         if DOUBTFUL[0] <= score < DOUBTFUL[1]:
-            looked_at = [fact.text for fact in facts[:_LOOKED_AT]]
-            odds = await self._second_look.odds(looked_at, question)
+            odds = await self._second_look.odds(_looked_at(facts), question)
             if odds is not None:
                 return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE, score + odds
         return grade(score), score
@@ -235,6 +235,11 @@ class Recall:
                     "vector": np.asarray(vector, np.float32).tobytes(),
                 }
                 await connection.execute(insert_if_absent(self._database, vectors, row))
+
+
+def _looked_at(facts: Sequence[Fact]) -> list[str]:
+    texts = [fact.text for fact in facts[:_LOOKED_AT]]
+    return texts if sum(map(len, texts)) <= _CHARS_LOOKED_AT else texts[:1]
 
 
 def text_hash(text: str) -> str:

@@ -100,7 +100,8 @@ class Told:
     def nearest_facts(self, turn: str, vector: Vectors | None) -> list[Fact]:
         """Two; or up to four items of a list, if the nearest fact is an item: "The user speaks Finnish."
 
-        The first is in the speaker's own words where these are much nearer: then the facts lack what is asked for.
+        The first is in the speaker's own words where these are much nearer: then the facts lack what is asked for. Of a
+        long sentence it is the nearest clauses, with the clause before them.
         """
         near = sorted(self._of_turn[turn], key=lambda fact: -self.index.similarity(fact.fact_id, vector))
         said = self._nearer_words(turn, near[0], vector)
@@ -121,7 +122,7 @@ class Told:
             return None
         around = in_context(nearest.said, best)
         shown = in_own_words(around)
-        lacking = left_out(around, [fact.text for fact in self._of_turn[turn]])
+        lacking = best != nearest.said or left_out(around, [fact.text for fact in self._of_turn[turn]])
         return replace(nearest, text=shown) if lacking and acceptable(shown, nearest.said) else None
 
     def _add(self, turn: str, key: str, wording: str) -> None:

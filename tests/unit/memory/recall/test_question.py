@@ -47,6 +47,7 @@ def test_similarity_decides_where_nothing_else_does() -> None:
 
 
 def test_the_kind_of_answer() -> None:
+    assert read("What do we call our cat?").asks == "name"
     assert holds("The user's code is 4471.", "number")
     assert not holds("The user likes codes.", "number")
     assert holds("The user runs on Saturdays.", "when")
