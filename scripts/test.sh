@@ -31,7 +31,7 @@ tests() { uv run --no-sync pytest "$@"; }
 
 # Real speech and media beside other work on two cores: a failed test is run once more and listed as RERUN in the
 # summary. Each RERUN is a defect that is not understood yet, in our code or in a dependency.
-lane() { tests --reruns 1 -rfER "$@"; }
+lane() { tests --reruns 1 -rfER --durations=15 --durations-min=10 "$@"; }
 
 # `tier tests/unit` runs a tier; `tier tests/unit tests/unit/web -x` runs the named tests only.
 tier() {

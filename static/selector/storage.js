@@ -11,7 +11,7 @@ const BROWSER_KEY = "voice-agent.browser-key";
 const PREFERENCES = "voice-agent.preferences";
 
 /** @param {() => Storage} storage a browser may refuse storage: then nothing is stored and all else works */
-function shelf(storage) {
+function jsonStorage(storage) {
   return {
     /** @param {string} key @param {any} otherwise */
     read(key, otherwise) {
@@ -33,8 +33,8 @@ function shelf(storage) {
   };
 }
 
-const tab = shelf(() => sessionStorage);
-const browser = shelf(() => localStorage);
+const tab = jsonStorage(() => sessionStorage);
+const browser = jsonStorage(() => localStorage);
 
 export const kept = {
   /** @returns {Kept | null} */

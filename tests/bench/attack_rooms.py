@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -21,6 +22,7 @@ from voice_agent.contracts import Notice, Rpc, Topic
 
 _REMOVED_WITHIN: Final = 5.0
 """Seconds until all participants of an ended session are removed from its room."""
+_OLD_TOKENS: Final = 10
 _PROBLEM_WITHIN: Final = 60.0
 _PAUSE: Final = 0.2
 _ASKED: Final = "What do bees make?"
@@ -81,17 +83,30 @@ async def participant_at_the_server_api(target: Target) -> Result:
 async def token_of_an_ended_session(target: Target) -> Result:
     """In a shared room of several owners, which stays open when one of them ends their session."""
     business = f"bench-{uuid4().hex[:12]}"
-    session = await target.talk.api.session(vouched("anna", business, "Anna"), agent_id=target.talk.agent_id)
+    who = vouched("anna", business, "Anna")
     async with target.talk.api.call(vouched("ben", business, "Ben"), agent_id=target.talk.agent_id):
-        return await _old_token(target, session)
+        return await _old_tokens(target, who)
 
 
 async def token_of_an_ended_call(target: Target) -> Result:
     """In a private room."""
-    return await _old_token(target, await target.talk.api.session(agent_id=target.talk.agent_id))
+    return await _old_tokens(target)
 
 
-async def _old_token(target: Target, session: dict[str, Any]) -> Result:
+async def _old_tokens(target: Target, who: dict[str, str] | None = None) -> Result:
+    """One after the other, so that the time until a removal is a median."""
+    tried = []
+    for _ in range(_OLD_TOKENS):
+        session = await target.talk.api.session(who, agent_id=target.talk.agent_id)
+        tried.append(await _old_token(target, session))
+    failed = [seen for removed, seen, _ in tried if not removed]
+    took = sorted(seconds for _, _, seconds in tried if seconds is not None)
+    times = f"; removed after {statistics.median(took):.1f} s, worst {took[-1]:.1f} s (n = {len(took)})" if took else ""
+    return not failed, f"{(failed or [tried[-1][1]])[0]}{times}"
+
+
+async def _old_token(target: Target, session: dict[str, Any]) -> tuple[bool, str, float | None]:
+    """Whether it is of no use, what was seen, and the seconds from the connection until the removal."""
     headers = {"Authorization": f"Bearer {session['resume_secret']}"}
     ended = await target.http.delete(f"/session/{session['session_id']}", headers=headers)
     renewed = await target.http.post(f"/session/{session['session_id']}/token", headers=headers)
@@ -103,13 +118,13 @@ async def _old_token(target: Target, session: dict[str, Any]) -> Result:
         try:
             await visitor.room.connect(session["server_url"], session["participant_token"])
         except rtc.ConnectError as error:
-            return ended.status_code == 204, f"not let in: {error}"
+            return ended.status_code == 204, f"not let in: {error}", None
         try:
             await asyncio.wait_for(gone.wait(), _REMOVED_WITHIN)
         except TimeoutError:
             seen = f"DELETE {ended.status_code}, new token {renewed.status_code}; still in the room"
-            return False, f"{seen}, heard {visitor.seen.captions}"
-        return True, f"put out after {time.monotonic() - began:.1f} s; new token: {renewed.status_code}"
+            return False, f"{seen}, heard {visitor.seen.captions}", None
+        return True, f"let in and removed; new token: {renewed.status_code}", time.monotonic() - began
     finally:
         await visitor.hang_up()
 

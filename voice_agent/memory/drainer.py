@@ -102,22 +102,22 @@ class Drainer:
 
     async def drain_once(self) -> VoiceAgentError | None:
         """Drain one thread after the other. Returns why Letta could not take everything, if it could not."""
-        trouble: VoiceAgentError | None = None
+        error: VoiceAgentError | None = None
         for thread in await self._outbox.threads_with_work():
-            trouble = await self._drained(thread) or trouble
-        return trouble
+            error = await self._drained(thread) or error
+        return error
 
     async def _work_on(self, thread: str) -> None:
         try:
-            trouble = await self._drained(thread)
+            error = await self._drained(thread)
         finally:
             self._at_work.discard(thread)
-        if trouble is None:
+        if error is None:
             self._failures.pop(thread, None)
             self._not_before.pop(thread, None)
             return
         if not self._failures:  # logged once for all of them
-            self._log.write(LogEvent.MEMORY_FAILED, what="drain", **trouble.as_dict())
+            self._log.write(LogEvent.MEMORY_FAILED, what="drain", **error.as_dict())
         self._failures[thread] = failures = self._failures.get(thread, 0) + 1
         self._not_before[thread] = time.monotonic() + min(_REST * 2 ** min(failures, 10), _LONGEST_REST)
 

@@ -1,4 +1,4 @@
-"""Memory worker: upkeep outside conversations. It drains the outbox, adopts orphaned turns, extracts facts, reflects,
+"""Memory worker: work outside conversations. It drains the outbox, adopts orphaned turns, extracts facts, reflects,
 archives, rewrites conversations, warns and deletes old data. One process does this at a time (single_instance.py);
 every long-lived process (`serve`, each worker) tries to."""
 
@@ -90,7 +90,7 @@ class MemoryWorker:
                 async with single_instance(self._database, path, self._settings.effective_letta_url) as still_mine:
                     await self._work(still_mine)
             except* VoiceAgentError as errors:
-                self._log.write(LogEvent.MEMORY_FAILED, what="upkeep", message=str(_first(errors)))
+                self._log.write(LogEvent.MEMORY_FAILED, what="worker", message=str(_first(errors)))
                 await self._sleep(_LOOK_AGAIN)
 
     async def _work(self, still_mine: StillMine) -> None:

@@ -19,14 +19,14 @@ EVERY: Final = 0.25
 
 async def wait(probe: Probe, within: float) -> None:
     """Polls: third-party programs offer no event for readiness."""
-    trouble = "no answer"
+    problem = "no answer"
     try:
         async with asyncio.timeout(within):
-            while trouble := await probe():  # noqa: ASYNC110 - the other side offers no event
+            while problem := await probe():  # noqa: ASYNC110 - the other side offers no event
                 await asyncio.sleep(EVERY)
     except TimeoutError:
         raise Temporary(
-            Code.NOT_READY, f"Waited {within:.0f} s in vain: {trouble}", "Look into the log of that part."
+            Code.NOT_READY, f"Waited {within:.0f} s in vain: {problem}", "Look into the log of that part."
         ) from None
 
 

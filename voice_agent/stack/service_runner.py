@@ -74,22 +74,22 @@ class ServiceRunner:
             for need in self._needs:
                 await need.ready.wait()
             began = asyncio.get_running_loop().time()
-            trouble = await self._live_once(began)
+            problem = await self._live_once(began)
             if self._ready_at < 0:
                 raise Permanent(
                     Code.NOT_READY,
-                    f"{self.service.name} did not get ready: {trouble}{self._last_lines()}",
+                    f"{self.service.name} did not get ready: {problem}{self._last_lines()}",
                     f"The whole log: {self._log}" if self.service.ours else f"Check {self.service.where}.",
                 )
             stable = self._ready_at >= began and asyncio.get_running_loop().time() - self._ready_at > STABLE_AFTER
             failures = 1 if stable else failures + 1
             if failures > len(self._run.back_off):
                 self._set(
-                    Phase.GIVEN_UP, detail=f"{trouble}; given up after {failures} failures in a row, see {self._log}"
+                    Phase.GIVEN_UP, detail=f"{problem}; given up after {failures} failures in a row, see {self._log}"
                 )
                 await self._end_standby()
                 return
-            self._set(Phase.RESTARTING, detail=trouble, restarts=self.state.restarts + 1)
+            self._set(Phase.RESTARTING, detail=problem, restarts=self.state.restarts + 1)
             await asyncio.sleep(self._run.back_off[failures - 1])
 
     async def _live_once(self, began: float) -> str:
@@ -145,8 +145,8 @@ class ServiceRunner:
         self._run.report(f"{self.service.name} {self.service.version}: ready after {took} s ({who})")
 
     async def _until_ready(self) -> None:
-        while trouble := await self.service.probe():
-            self.state.detail = trouble
+        while problem := await self.service.probe():
+            self.state.detail = problem
             await asyncio.sleep(PROBE_EVERY)
 
     async def _start(self) -> Spawned:

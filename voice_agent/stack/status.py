@@ -28,22 +28,22 @@ def read(settings: Settings) -> dict[str, Any]:
 
 async def _service(service: services.Service, written: ServiceState, supervised: bool) -> dict[str, Any]:
     process = written.process.process() if written.process else None
-    trouble = written.detail
+    problem = written.detail
     if written.phase is Phase.READY:
-        trouble = await service.probe()
-    elif not trouble:
-        trouble = str(written.phase)
+        problem = await service.probe()
+    elif not problem:
+        problem = str(written.phase)
     if service.ours and written.phase is Phase.READY and process is None:
-        trouble = "its process is gone"
+        problem = "its process is gone"
     if not supervised:
-        trouble = f"the supervisor is gone; {trouble or 'still answering'}. Run `voice-agent restart`."
+        problem = f"the supervisor is gone; {problem or 'still answering'}. Run `voice-agent restart`."
     return {
         "name": service.name,
-        "ready": trouble == "",
+        "ready": problem == "",
         "pid": process.pid if process else None,
         "port": written.port,
         "version": written.version,
         "ready_after_s": written.ready_after_s,
         "restarts": written.restarts,
-        "detail": trouble or service.where,
+        "detail": problem or service.where,
     }

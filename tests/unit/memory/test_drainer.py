@@ -178,7 +178,7 @@ async def _say(world: MemoryWorld, number: int, thread: str, agent: str) -> None
 
 @asynccontextmanager
 async def _draining(world: MemoryWorld) -> AsyncIterator[None]:
-    """As upkeep does it."""
+    """As the memory worker does it."""
 
     async def drain() -> None:
         async with asyncio.TaskGroup() as group:

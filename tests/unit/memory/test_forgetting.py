@@ -67,7 +67,7 @@ class Person:
         return turn.turn_id
 
     async def quiet(self) -> None:
-        """Everything that upkeep does, until nothing is left to do."""
+        """Everything that the memory worker does, until nothing is left to do."""
         for _ in range(6):
             self.world.now += 61.0
             await self.world.drainer.drain_once()

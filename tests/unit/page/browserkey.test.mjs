@@ -4,7 +4,7 @@ import { Conversation } from "../../../static/selector/conversation.js";
 import { initialState, reduce } from "../../../static/selector/state.js";
 import { browserKey, kept } from "../../../static/selector/storage.js";
 
-class Shelf {
+class FakeStorage {
   #rows = new Map();
   getItem = (key) => this.#rows.get(key) ?? null;
   setItem = (key, value) => void this.#rows.set(key, value);
@@ -14,8 +14,8 @@ class Shelf {
 const AGENT = { id: "a1", name: "Ada" };
 
 beforeEach(() => {
-  globalThis.localStorage = new Shelf();
-  globalThis.sessionStorage = new Shelf();
+  globalThis.localStorage = new FakeStorage();
+  globalThis.sessionStorage = new FakeStorage();
 });
 
 /** A page whose server answers every new session with `keys` one after the other. Returns what the server was asked. */
@@ -34,7 +34,7 @@ async function visit(...keys) {
 
 test("a key is kept per browser, sent from then on, and replaced when the server gives another one", async () => {
   assert.ok(!("browser_key" in (await visit("k1"))[0]));
-  globalThis.sessionStorage = new Shelf(); // another tab
+  globalThis.sessionStorage = new FakeStorage(); // another tab
   assert.equal((await visit())[0].browser_key, "k1");
   assert.equal((await visit("k2"))[0].browser_key, "k1");
   assert.equal((await visit())[0].browser_key, "k2");

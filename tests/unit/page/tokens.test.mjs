@@ -4,7 +4,7 @@ import { Conversation } from "../../../static/selector/conversation.js";
 import { TOKEN_TTL_S } from "../../../static/selector/policy.js";
 import { initialState, reduce } from "../../../static/selector/state.js";
 
-class Shelf {
+class FakeStorage {
   #rows = new Map();
   getItem = (key) => this.#rows.get(key) ?? null;
   setItem = (key, value) => void this.#rows.set(key, value);
@@ -14,8 +14,8 @@ class Shelf {
 const AGENT = { id: "a1", name: "Ada" };
 
 beforeEach(() => {
-  globalThis.localStorage = new Shelf();
-  globalThis.sessionStorage = new Shelf();
+  globalThis.localStorage = new FakeStorage();
+  globalThis.sessionStorage = new FakeStorage();
 });
 
 test("a short token is asked for, and a new one with each way back: the old one may have run out", async () => {

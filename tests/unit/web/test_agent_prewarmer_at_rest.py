@@ -14,7 +14,7 @@ from voice_agent.storage import Database, upgrade
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
 
 AWAY = "https://models.example/v1"
-"""A brain that is not ours: no prompt is read ahead."""
+"""A language model that is not ours: no prompt is read ahead."""
 
 
 class Pauses:
