@@ -72,7 +72,7 @@ def build_prompt(
 def recalled_text(recalled: Recalled) -> str:
     """In the form that a small model uses best (docs/measured.md); empty: nothing is added."""
     if recalled.untold:
-        return f"{_ABOUT_USER} nothing about this. The user has not told you this."
+        return f'{_ABOUT_USER} nothing about this. Begin with "You have not told me".'
     if not recalled.facts:
         return ""
     lines = "\n".join(f"- {quoted(fact.text, _FACT_CHARS)}" for fact in recalled.facts)
