@@ -16,7 +16,8 @@ from voice_agent.memory.language_model import Endpoint, client_of
 from voice_agent.prompt_text import quoted
 
 DEADLINE: Final = 4.0
-"""Seconds. An answer waits for it. A machine that reads 20 tokens a second takes 1 to 3 s (docs/measured.md)."""
+"""Seconds. An answer waits for it. A machine that reads 20 tokens a second takes 1 to 3 s
+(docs/adr/0011-facts-and-recall.md)."""
 _INSTRUCTION: Final = (
     "You check a note about a user against a question of the user. Does the note tell the answer? Say yes only if the "
     "note is about the same person and thing and holds what is asked for. Answer yes or no."

@@ -122,8 +122,9 @@ class Told:
             return None
         around = in_context(nearest.said, best)
         shown = in_own_words(around)
-        lacking = best != nearest.said or left_out(around, [fact.text for fact in self._of_turn[turn]])
-        return replace(nearest, text=shown) if lacking and acceptable(shown, nearest.said) else None
+        is_clause = best != nearest.said
+        says_more = is_clause or left_out(around, [fact.text for fact in self._of_turn[turn]])
+        return replace(nearest, text=shown) if says_more and acceptable(shown, nearest.said) else None
 
     def _add(self, turn: str, key: str, wording: str) -> None:
         self._keys[turn].append(key)
