@@ -231,7 +231,7 @@ class RecalledFact(_Wire):
     fact_id: str
     text: str
     said_at: str
-    """ISO time."""
+    """ISO time; empty: not known, as for what stands in a memory block."""
 
 
 class RecallNote(_Wire):

@@ -2,6 +2,8 @@
 
 One person tells a whole pool of wording, in visits on different days; the real local models learn from it. Then every
 question, and questions about what was never told, are put to recall. No rooms, no answers: minutes instead of hours.
+Then the same facts stand in the assistant's block about its owner and nowhere else, under the person's name, and the
+same questions are put again.
 
 Writes recall_steps.json, recall_steps.png (told and untold, by the score that recall gives) and
 recall_steps-misses.txt. Odd seeds only: even ones are held out for scripts/bench.sh recall.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -31,8 +34,9 @@ from tests.support.report import drawing, machine, publish
 from voice_agent.memory.facts.learner import Learner
 from voice_agent.memory.facts.propose import ChatProposer
 from voice_agent.memory.facts.store import FactStore, Owner
-from voice_agent.memory.model import Turn
+from voice_agent.memory.model import Block, Turn
 from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.recall.block_facts import block_facts
 from voice_agent.memory.recall.embedder import HttpEmbedder
 from voice_agent.memory.recall.recall import Recall
 from voice_agent.memory.recall.second_look import ChatSecondLook
@@ -94,6 +98,12 @@ async def recall_of(database: Database, url: str) -> AsyncIterator[Recall]:
         await embedder.aclose()
 
 
+def in_block(facts: Sequence[str], name: str) -> Block:
+    """As an author or Letta's own tools write it: in one text, about somebody with a name."""
+    lines = (re.sub(r"\b[Tt]he user\b", name.split()[0], fact) for fact in facts)
+    return Block("human", f"The person I talk to is called {name}. {' '.join(lines)}")
+
+
 async def asked(recall: Recall, person: MadeUpPerson) -> list[Line]:
     every = [fact.text for fact in recall.known]
     lines: list[Line] = []
@@ -138,8 +148,15 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
                     await put_facts(database, PERSON, foreign(seed, chosen.among, len(person.facts)))
                 async with recall_of(database, url) as recall:
                     lines = await asked(recall, person)
+                    learned = [fact.text for fact in recall.known]
             people[str(seed)] = figures(lines) | {"lines": lines}
             print(f"seed {seed}: {people[str(seed)]['given']} given", file=sys.stderr, flush=True)
+            async with emptiness() as database, recall_of(database, url) as recall:
+                recall.take_blocks(block_facts([in_block(learned, person.name)], PERSON))
+                await recall.refresh()
+                lines = await asked(recall, person)
+            people[str(seed)]["in a block"] = figures(lines) | {"lines": lines}
+            print(f"seed {seed}: {figures(lines)['given']} given of a block", file=sys.stderr, flush=True)
     return {"machine": machine(), "among": chosen.among, "seeds": people}
 
 

@@ -1,5 +1,6 @@
 """Memory with the default models: a person tells twelve facts in five visits, asks for them in a sixth, and asks for
-what was never told. Another person asks the same assistant for the first one's facts.
+what was never told. Another person asks the same assistant for the first one's facts. The owner asks for what stands in
+a sample's blocks.
 
 Answers of a language model differ from run to run, so the bounds leave room, except for what must never happen.
 VOICE_NIGHTLY_SEED (odd) chooses the person.
@@ -16,7 +17,7 @@ import pytest
 from tests.bench.recall import assistant_of
 from tests.bench.recall_report import TWO_PEOPLE, UNTOLD, misses, summary
 from tests.bench.recall_talk import interview
-from tests.support.visitor import visitor_api
+from tests.support.visitor import PersonKey, visitor_api
 from tests.support.whole_system import WholeSystem, whole_system
 
 SEED: Final = "VOICE_NIGHTLY_SEED"
@@ -27,6 +28,15 @@ NEVER_TOLD: Final = 6
 ADMITTED: Final = 5
 """Of the questions about what was never told."""
 QUESTIONS: Final = {"new session": FACTS, UNTOLD: NEVER_TOLD, TWO_PEOPLE: FACTS}
+SAMPLE: Final = "Juniper"
+IN_BLOCKS: Final = {
+    "What is my cat called?": "pepper",
+    "Which instrument do I play?": "cello",
+    "What do I drink in the evening?": "peppermint",
+    "What colour is my cat?": "grey",
+    "Which city do I want to visit in May?": "lisbon",
+}
+"""Questions about what stands in the sample's blocks, and a word of each answer."""
 WITHIN: Final = 3600
 
 
@@ -62,6 +72,23 @@ async def test_it_remembers(system: WholeSystem, seed: int, record_property: Cal
     assert not leaks, missed
     assert right["count"] >= RIGHT, missed
     assert untold["count"] >= ADMITTED, missed
+
+
+@pytest.mark.timeout(WITHIN)
+@pytest.mark.usefixtures("media_engine")
+async def test_what_stands_in_its_blocks_is_not_denied(
+    system: WholeSystem, record_property: Callable[[str, object], None]
+) -> None:
+    async with visitor_api(system.url) as api:
+        assistant = await assistant_of(system, api, SAMPLE)
+        visitor = await api.come_in(assistant.agent_id, PersonKey("owner", ""))
+        try:
+            answers = {question: await visitor.answer_to(question) for question in IN_BLOCKS}
+        finally:
+            await visitor.leave()
+    record_property("answers", {question: answer.text for question, answer in answers.items()})
+    right = [question for question, answer in answers.items() if IN_BLOCKS[question] in answer.text.lower()]
+    assert len(right) >= len(IN_BLOCKS) - 1, answers
 
 
 def canary_of(person: dict[str, Any]) -> tuple[int, int]:

@@ -35,6 +35,7 @@ class Answer:
 class PersonKey:
     person_id: str
     key: str
+    """Empty for the owner of this machine."""
 
 
 class Visitor(Caller):
@@ -115,7 +116,7 @@ class VisitorApi:
         return dict(await self._asked("POST", "/agents", json={"name": name, "letta_agent_id": letta_agent_id}))
 
     async def come_in(self, agent_id: str, who: PersonKey) -> Visitor:
-        session = await self._asked("POST", "/session", json={"agent_id": agent_id, "browser_key": who.key})
+        session = await self._asked("POST", "/session", json={"agent_id": agent_id, "browser_key": who.key or None})
         self._sessions.append(session)
         return await self._join(session)
 

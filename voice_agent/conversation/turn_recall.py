@@ -14,6 +14,7 @@ from voice_agent.conversation.others_orders import OthersOrders
 from voice_agent.conversation.supervision import Notices
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.memory.access import Memory
+from voice_agent.memory.facts.fact import UNDATED
 from voice_agent.memory.model import Turn
 from voice_agent.memory.prompt import recalled_text
 from voice_agent.memory.recall.question import plainly
@@ -94,7 +95,11 @@ class TurnRecall:
 
     def _report(self, turn: Turn, recalled: Recalled) -> None:
         facts = tuple(
-            RecalledFact(fact_id=fact.fact_id, text=fact.text, said_at=fact.said_at.isoformat(timespec="seconds"))
+            RecalledFact(
+                fact_id=fact.fact_id,
+                text=fact.text,
+                said_at="" if fact.said_at == UNDATED else fact.said_at.isoformat(timespec="seconds"),
+            )
             for fact in recalled.facts
         )
         self._notices.show_recalled(RecallNote(turn_id=turn.turn_id, facts=facts, untold=recalled.untold), turn.speaker)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath, RoomPolicy
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.audience import NOBODY, Listener
+from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.wishes import ForgetWish, Outcome, carry_out
@@ -20,6 +21,7 @@ from voice_agent.memory.homes import Homes
 from voice_agent.memory.loader import LoadResult, MemoryLoader
 from voice_agent.memory.model import LettaPort, Snapshot, Turn
 from voice_agent.memory.outbox import DEFAULT_LIMIT, Outbox
+from voice_agent.memory.recall.block_facts import block_facts
 from voice_agent.memory.recall.embedder import Embedder, NoEmbedder
 from voice_agent.memory.recall.recall import Recall
 from voice_agent.memory.recall.second_look import SecondLook
@@ -85,8 +87,9 @@ class Memory:
         self._snapshots = Snapshots(database)
         self._order_patience = order_patience
         self._compiled: dict[str, str] = {}
-        self._in_use: dict[tuple[str, str], str] = {}
+        self._in_use: dict[Owner, str] = {}
         """Version of what was last loaded for (assistant, person)."""
+        self._in_blocks: dict[Owner, list[Fact]] = {}
 
     async def open(self, job: JobMetadata, answer_within: float = 0.0, sessions: Collection[str] = ()) -> ThreadState:
         """Register the thread, take over what a dead job left, and return where the last job stopped.
@@ -125,7 +128,7 @@ class Memory:
             with suppress(VoiceAgentError):  # the prompt needs no copies; Letta's own answer waits for them
                 await self._sync(letta_agent_id, listener)
         heard = listener.of_both(result.snapshot, own)
-        self._in_use[letta_agent_id, listener.person_id] = heard.version
+        self._use(heard, listener)
         return LoadResult(heard, result.error)
 
     async def _home(self, letta_agent_id: str, listener: Listener) -> str | None:
@@ -162,8 +165,15 @@ class Memory:
         home = await self._home(letta_agent_id, listener)
         own = self._loader.last_good(home) if home and home != letta_agent_id else None
         heard = listener.of_both(changed, own)
-        self._in_use[letta_agent_id, listener.person_id] = heard.version
+        self._use(heard, listener)
         return heard
+
+    def _use(self, heard: Snapshot, listener: Listener) -> None:
+        owner = Owner(heard.letta_agent_id, listener.person_id)
+        self._in_use[owner] = heard.version
+        self._in_blocks[owner] = block_facts(listener.told_about(heard), owner)
+        if (recall := self._recalls.get(owner)) is not None:
+            recall.take_blocks(self._in_blocks[owner])
 
     def look_now(self) -> None:
         """Called when a person arrives: changes since memory was loaded are to be known before their first question."""
@@ -199,7 +209,9 @@ class Memory:
         """Recall for one person; the same object for the life of the job."""
         owner = Owner(letta_agent_id, person_id)
         if owner not in self._recalls:
-            self._recalls[owner] = Recall(self._database, self._embedder, owner, session_id, self._second_look)
+            recall = Recall(self._database, self._embedder, owner, session_id, self._second_look)
+            recall.take_blocks(self._in_blocks.get(owner, ()))
+            self._recalls[owner] = recall
         return self._recalls[owner]
 
     async def forget(self, owner: Owner, wish: ForgetWish, turn_id: str, log: BoundLog) -> Outcome:
@@ -282,7 +294,7 @@ class Memory:
         if conversation is None:
             conversation = await self._letta.create_conversation(home)
             conversation = await self._threads.set_conversation(key, conversation)
-        version = self._in_use.get((letta_agent_id, person_id), shared)
+        version = self._in_use.get(Owner(letta_agent_id, person_id), shared)
         if version is not None and self._compiled.get(key) != version:
             await self._letta.recompile(conversation)
             self._compiled[key] = version

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from voice_agent.contracts import PERSONAL_LABELS, AgentBinding, Audience, JobMetadata, RoomPolicy
-from voice_agent.memory.model import FILES, Snapshot
+from voice_agent.memory.model import FACTS, FILES, Block, Snapshot
 
 
 class Rank(IntEnum):
@@ -69,8 +69,15 @@ class Listener:
 
     def hears(self, label: str) -> bool:
         """Whether a block of the assistant's own agent is heard; blocks about a person there are about its owner."""
-        wanted = Audience.OWNER if label in PERSONAL_LABELS else self.audience.get(label, _by_default(label))
-        return self.rank >= _NEEDED[wanted]
+        return self.rank >= _NEEDED[self._wanted(label)]
+
+    def _wanted(self, label: str) -> Audience:
+        return Audience.OWNER if label in PERSONAL_LABELS else self.audience.get(label, _by_default(label))
+
+    def told_about(self, heard: Snapshot) -> list[Block]:
+        """Blocks that may tell about this person: all that nobody else hears, but for our block `facts`, which repeats
+        our own records."""
+        return [block for block in heard.blocks if self._wanted(block.label) is Audience.OWNER and block.label != FACTS]
 
     def of_assistant(self, assistant: Snapshot) -> Snapshot:
         """What is heard of the assistant's own memory."""

@@ -17,8 +17,8 @@ from voice_agent.contracts import PERSONAL_LABELS, AgentBinding
 from voice_agent.memory.facts.dates import spoken
 from voice_agent.memory.facts.decide import is_order
 from voice_agent.memory.model import FACTS, Block, Snapshot, Turn
+from voice_agent.memory.recall.block_facts import without_orders
 from voice_agent.memory.recall.recall import Recalled
-from voice_agent.memory.text import sentences
 from voice_agent.prompt_text import called, plain, quoted, quoted_lines
 
 BLOCK_BUDGET: Final = 8_000
@@ -113,11 +113,7 @@ def _text(block: Block) -> str:
     if block.label == _PERSONA:
         return plain(block.value)
     lines = quoted_lines(block.value)
-    return lines if _is_task(block) else "\n".join(filter(None, map(_without_orders, lines.splitlines())))
-
-
-def _without_orders(line: str) -> str:
-    return " ".join(sentence for sentence in sentences(line) if not is_order(sentence))
+    return lines if _is_task(block) else "\n".join(filter(None, map(without_orders, lines.splitlines())))
 
 
 def _last_said(turns: Sequence[Turn]) -> str:

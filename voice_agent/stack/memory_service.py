@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from sqlalchemy import delete
 
 from voice_agent.errors import Code, Permanent, VoiceAgentError
-from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.audience import Listener
+from voice_agent.memory.facts.fact import UNDATED, Fact
 from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.memory.facts.overview import MemoryOverview
 from voice_agent.memory.facts.store import FactStore, Owner
@@ -18,6 +19,7 @@ from voice_agent.memory.facts.tables import vectors
 from voice_agent.memory.homes import Homes
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.outbox import Outbox
+from voice_agent.memory.recall.block_facts import block_facts
 from voice_agent.memory.recall.embedder import Embedder, HttpEmbedder
 from voice_agent.memory.recall.recall import Recall, Recalled
 from voice_agent.observe.log import ReconnectLog
@@ -142,6 +144,10 @@ class MemoryService:
 
     async def _recalled(self, owner: Owner, query: str) -> Recalled:
         recall = Recall(self._database, self._embedder, owner)
+        with suppress(VoiceAgentError):  # searched without what stands in the blocks
+            if home := await self._homes.home(owner.letta_agent_id, owner.person_id):
+                told = Listener.of(owner.person_id, {}).told_about(await self._letta.load_blocks(home))
+                recall.take_blocks(block_facts(told, owner))
         await recall.refresh()
         return await recall.about(query)
 
@@ -167,7 +173,8 @@ def embedder_of(settings: Settings) -> HttpEmbedder:
 
 def _line(fact: Fact) -> str:
     instead = f", instead of {fact.replaces}" if fact.replaces else ""
-    return f"{fact.said_at:%Y-%m-%d}  {fact.text}  ({fact.source}, {fact.fact_id}{instead})"
+    day = "in a block" if fact.said_at == UNDATED else f"{fact.said_at:%Y-%m-%d}"
+    return f"{day}  {fact.text}  ({fact.source}, {fact.fact_id}{instead})"
 
 
 def _unknown(agent: str, listing: Listing) -> Permanent:

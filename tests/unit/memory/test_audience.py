@@ -139,3 +139,10 @@ def test_a_home_is_another_version_when_its_person_hears_something_else() -> Non
     assert len(seen) == 4
     changed = Snapshot("l", "Ada", (Block("persona", "I."), Block("menu", "Fish.")), datetime.now(UTC))
     assert Listener.of(USER, {}).copies(assistant) == Listener.of(USER, {}).copies(changed), "nothing to bring over"
+
+
+def test_what_others_hear_too_is_not_about_the_person() -> None:
+    blocks = [Block(label, "x") for label in ("persona", "task", HUMAN, FACTS, "plans", "menu")]
+    heard = Snapshot("l", "Ada", tuple(blocks), datetime.now(UTC))
+    about = Listener.of(OWNER, {"menu": Audience.EVERYONE}).told_about(heard)
+    assert [block.label for block in about] == [HUMAN, "plans"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -53,6 +53,8 @@ class Fact:
     """The statement it comes from, dates made absolute: a question is often closer to it than to the fact."""
 
 
+UNDATED: Final = datetime.fromtimestamp(0, UTC)
+"""Time of a fact from a memory block, which does not say when it was told: anything dated is newer."""
 _QUOTE: Final = 'The user said: "'
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +18,7 @@ from voice_agent.memory.facts.own_name import naming
 from voice_agent.memory.facts.statements import is_question, speaks_of_self, told
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.tables import vectors
+from voice_agent.memory.recall.block_facts import from_block
 from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.memory.recall.index import Vectors
 from voice_agent.memory.recall.question import (
@@ -68,7 +69,8 @@ class Recalled:
 
 
 class Recall:
-    """Recall for one person. Reads what has changed in the store since the last look; embeds only what is new."""
+    """Recall for one person. Reads what has changed in the store since the last look; embeds only what is new. What
+    memory blocks hold about the person counts, too (`take_blocks`)."""
 
     def __init__(
         self,
@@ -90,8 +92,17 @@ class Recall:
 
     @property
     def known(self) -> Sequence[Fact]:
-        """Newest first."""
-        return sorted(self._told.facts.values(), key=lambda fact: fact.said_at, reverse=True)
+        """Facts that are kept of the person, newest first; not what stands in blocks."""
+        kept = (fact for fact in self._told.facts.values() if not from_block(fact))
+        return sorted(kept, key=lambda fact: fact.said_at, reverse=True)
+
+    def take_blocks(self, facts: Iterable[Fact]) -> None:
+        """Take over what memory blocks hold about the person (`block_facts`), instead of what they held before."""
+        now = {fact.fact_id: fact for fact in facts}
+        for fact in [fact for fact in self._told.facts.values() if from_block(fact) and fact.fact_id not in now]:
+            self._told.drop(fact)
+        for fact_id in now.keys() - self._told.facts.keys():
+            self._told.put(now[fact_id])
 
     async def refresh(self) -> None:
         """Take over what was learned, corrected or forgotten, and compute the missing vectors."""
@@ -157,7 +168,8 @@ class Recall:
             return Recalled((name,))
         question = plainly(question)
         if asks_everything(question):
-            return Recalled(tuple(self.known[:_OVERVIEW]))
+            in_blocks = filter(from_block, self._told.facts.values())
+            return Recalled(tuple([*self.known, *in_blocks][:_OVERVIEW]))
         asked = read(question)
         judged, vector = await self._searched(asked)
         heard = self._told.sounds.as_used(question, NAMES_SOMEBODY)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from voice_agent.memory.facts.decide import acceptable
-from voice_agent.memory.facts.fact import Fact, in_own_words
+from voice_agent.memory.facts.fact import Fact, FactSource, in_own_words
 from voice_agent.memory.facts.statements import clauses, left_out
 from voice_agent.memory.recall.index import Vectors, WordingIndex, as_said
 from voice_agent.memory.recall.relevance import Evidence
@@ -111,7 +111,7 @@ class Told:
         return near[:_OF_ONE_TURN] if said is None else [said, near[0]]
 
     def _nearer_words(self, turn: str, nearest: Fact, vector: Vectors | None) -> Fact | None:
-        if turn in self._outdated:
+        if turn in self._outdated or nearest.source is FactSource.LETTA:  # of the latter it is not what was said
             return None
         near = {
             wording: self.index.similarity(f"{turn}/{number}", vector)
