@@ -84,13 +84,15 @@ _DENIES: Final = re.compile(
     r"\b(no|not|never|none|nobody|neither|without|avoid|avoids|avoided|refuse|refused|dislike|dislikes|hate|unable|"
     r"stay away|steer clear|rather skip|teetotal)\b"
 )
+_HEDGES: Final = re.compile(r"\b(it|that|this) (would |will |may |might )?depends? on\b")
 _AGREES: Final = re.compile(r"^(yes|yeah|yep|sure|certainly|absolutely|definitely|of course)\b")
 
 
 def _denial(answer: str) -> Outcome:
     said = [_IDIOMS.sub(" ", " ".join(tokens(sentence))) for sentence in sentences(answer)]
     denied = [bool(_DENIES.search(_without_apology(sentence))) for sentence in said]
-    if said and _AGREES.search(said[0]) and not denied[0]:
+    hedged = any(_HEDGES.search(sentence) for sentence in said)
+    if said and (hedged or _AGREES.search(said[0])) and not denied[0]:
         return Outcome.WRONG
     if any(denied) and not (admits(answer) and not re.match(r"no\b", said[0])):
         return Outcome.RIGHT

@@ -88,6 +88,8 @@ TABLE = [
     (FISH, "Yes, fish is a healthy choice.", WRONG, False),
     (FISH, "Sure, why not! Fish is great.", WRONG, False),
     (FISH, "Yes, fish is a fine choice. It does not take long to cook.", WRONG, False),
+    (FISH, "It depends on your taste. If it is not too dry, you might like it.", WRONG, False),
+    (FISH, "No, you don't eat fish, but it depends on the fish.", RIGHT, False),
     (FISH, "I don't know whether you like fish.", ADMITTED, False),
     (FISH, "I'm sorry, I can't help with that.", ADMITTED, False),
     (SWIM, "You never learned to swim.", RIGHT, False),
