@@ -59,13 +59,15 @@ class Visitor(Caller):
         self._first_piece, began = None, time.monotonic()
         await self.type(text)
         with contextlib.suppress(AssertionError):
-            await self.until(
-                lambda: len(self.seen.captions) > captions and not self._being_read, f"an answer to {text!r}", within
-            )
+            await self.more_captions(captions, f"an answer to {text!r}", within)
         first = None if self._first_piece is None else round(self._first_piece - began, 3)
         facts = [fact for some in self.recalled[recalled:] for fact in some]
         told = tuple(facts) if len(self.recalled) > recalled else None
         return Answer(" ".join(self.seen.captions[captions:]).strip(), first, told)
+
+    async def more_captions(self, than: int, what: str, within: float = ANSWERED_WITHIN) -> None:
+        """Waits for more whole captions than that; in a shared room also those of answers to others."""
+        await self.until(lambda: len(self.seen.captions) > than and not self._being_read, what, within)
 
     def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
         if identity == self.room.local_participant.identity:
