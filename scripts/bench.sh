@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ $# -eq 0 ]; then
     sed -n '2p' "$0" >&2
-    echo "modules: $(find tests/bench -maxdepth 1 -name "[!_.b]*" ! -name "attack_*" \( ! -name "recall_*" -o -name recall_cost.py -o -name recall_steps.py \) -printf "%f " | sed "s/\.py//g")" >&2
+    echo "modules: $(find tests/bench -maxdepth 1 -name "[!_.b]*" ! -name "attack_*" ! -name "*_words*" \( ! -name "recall_*" -o -name recall_cost.py -o -name recall_steps.py \) -printf "%f " | sed "s/\.py//g")" >&2
     exit 2
 fi
 . scripts/ensure_uv.sh

@@ -67,7 +67,7 @@ class Verdict:
         return not self.faults
 
 
-_QUESTIONS: Final = (
+QUESTIONS: Final = (
     "What is the capital of France?",
     "How many days does a week have?",
     "What colour is the sky on a clear day?",
@@ -237,7 +237,7 @@ def _case(number: int, way: Way, seed: int) -> Case:
     turn = number // len(Way) + random.Random(f"{seed} {way}").randrange(100)
     word = "".join(draw.sample(_SYLLABLES, 3)).capitalize()
     pet = draw.choice(_PETS)
-    question = draw.choice(_QUESTIONS)
+    question = draw.choice(QUESTIONS)
 
     def of(texts: Sequence[str], held_out: Sequence[str] = ()) -> str:
         pool = held_out if held_out and seed % 2 == 0 else texts
