@@ -15,6 +15,8 @@ from tests.support.leaks import Holdings, leaked_tasks
 from tests.support.stack import Stack, running_stack
 from voice_agent.storage import database
 
+_SHOWN = 6_000
+"""Characters of the end of a failure."""
 DURABLE = database.SYNCHRONOUS
 # Tests kill processes, but none of them cuts the power: to wait for the disk proves nothing, and takes minutes.
 database.SYNCHRONOUS = "OFF"
@@ -27,6 +29,13 @@ def pytest_collection_finish() -> None:
     """What was imported stays until the end: the garbage collector need not look through it again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test was run again: otherwise its first failure would be shown nowhere."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"first failure of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext[-_SHOWN:])
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
