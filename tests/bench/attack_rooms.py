@@ -19,6 +19,7 @@ from tests.bench.attack_http import STRANGER, Attack, Result, Target
 from tests.bench.attack_talk import NAME, PERSONA, vouched
 from tests.support.visitor import Visitor
 from voice_agent.contracts import Notice, Rpc, Topic
+from voice_agent.errors import Code
 
 _REMOVED_WITHIN: Final = 5.0
 """Seconds until all participants of an ended session are removed from its room."""
@@ -323,11 +324,12 @@ async def owners_of_one_business(target: Target) -> Result:
 
 
 async def owners_without_a_business(target: Target) -> Result:
-    rooms = [
-        (await target.talk.api.session(vouched(user, ""), agent_id=target.talk.agent_id))["room_name"]
-        for user in ("anna", "ben")
-    ]
-    return len(set(rooms)) == 2, "a room each" if len(set(rooms)) == 2 else "one room"
+    """They would be in one room: no business tells them apart."""
+    wish = {"agent_id": target.talk.agent_id}
+    answers = [await target.http.post("/session", headers=vouched(user, ""), json=wish) for user in ("anna", "ben")]
+    given = [answer.json() for answer in answers]
+    codes = [one["error"]["code"] if "error" in one else f"room {one['room_name']}" for one in given]
+    return set(codes) == {Code.BUSINESS_REQUIRED}, ", ".join(codes)
 
 
 async def an_assistant_that_is_gone(target: Target) -> Result:
