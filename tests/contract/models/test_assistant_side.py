@@ -203,7 +203,7 @@ async def test_what_every_turn_begins_with_is_prewarmed(settings: Settings) -> N
     session: AgentSession[Any] = AgentSession(llm=providers.llm)
     try:
         await session.start(agent, record=False)
-        await agent.update_instructions("You are Nova. " + "The user likes tea and has two cats. " * 30)
+        await agent.update_instructions("You are Nova. " + "The user likes tea and has two cats. " * 12)
         await agent.update_tools([search])
         await prewarm_prompt(providers.llm_endpoint, agent)
         turn = agent.chat_ctx.copy()

@@ -126,7 +126,7 @@ def restarts(models: RunningModels) -> dict[str, int]:
 
 def test_a_killed_llm_comes_back(mortal: RunningModels) -> None:
     with openai.OpenAI(base_url=mortal.base_url, api_key="any", max_retries=0) as client:
-        known = "You are Nova. " + "The user likes tea and has two cats. " * 40
+        known = "You are Nova. " + "The user likes tea and has two cats. " * 12
         client.chat.completions.create(
             model=LLM,
             messages=[{"role": "system", "content": known}],

@@ -54,6 +54,13 @@ _CORRECTS: Final = re.compile(
 _NEGATIONS: Final = frozenset(("not", "never", "no", "without", "cannot"))
 
 
+_DOES: Final = re.compile(
+    r"The user (?:(?:has|have|had) to |must |can |should |would |will |always |often |usually |never |keeps )*"
+    r"(?P<verb>[a-z]+)"
+)
+_SUBJECTS: Final = frozenset("i you he she it we they".split())
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A known fact, as far as the decision needs it."""
@@ -76,6 +83,7 @@ def accepted(proposed: Sequence[str], said: str, context: str) -> list[str]:
     facts)."""
     facts = [tidy(one) for one in proposed]
     facts = [fact for fact in facts if acceptable(fact, f"{said} {context}") and grounded(fact, said, context)]
+    facts = [fact for fact in facts if not said_of_you(fact, said)]
     whole = [fact for fact in facts if not any(fact != other and is_same(fact, other) for other in facts)]
     return list(dict.fromkeys(whole))
 
@@ -162,6 +170,22 @@ def grounded(fact: str, said: str, context: str = "") -> bool:
         elif stem(word) not in GLUE:
             missing += 1
     return found > 0 and missing <= found // 3 and not own.isdisjoint(content(fact))
+
+
+def said_of_you(fact: str, said: str) -> bool:
+    """Whether the fact says of the user what the statement says of "you", the assistant or anybody: a small model makes
+    "The user books months ahead." of "You have to book months ahead there." """
+    does = _DOES.match(fact)
+    if does is None or is_quote(fact):
+        return False
+    spoken, wanted = words(said), stem(does["verb"].lower())
+    subjects = [_subject(spoken[:place]) for place, word in enumerate(spoken) if stem(word) == wanted]
+    return bool(subjects) and all(subject == "you" for subject in subjects)
+
+
+def _subject(before: Sequence[str]) -> str:
+    """The nearest pronoun in front of a verb, at most four words before it."""
+    return next((word for word in reversed(before[-4:]) if word in _SUBJECTS), "")
 
 
 def is_same(one: str, other: str) -> bool:

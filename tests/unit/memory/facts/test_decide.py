@@ -182,3 +182,18 @@ def test_of_two_proposals_the_one_that_says_all_is_kept() -> None:
 def test_a_quotation_keeps_its_marks() -> None:
     said = "Nothing beats pavlova for me."
     assert texts(said, f'The user said: "{said}"') == [f'The user said: "{said}"']
+
+
+@pytest.mark.parametrize(
+    ("said", "fact", "kept"),
+    [
+        ("You have to book months ahead at the restaurant where I work.", "The user has to book months ahead.", False),
+        ("You have to book months ahead at the restaurant where I work.", "The user works at a restaurant.", True),
+        ("I like it when you sing hymns to people. Keep doing that.", "The user sings hymns to people.", False),
+        ("As you know, I play the cello.", "The user plays the cello.", True),
+        ("You play chess, and I play it, too.", "The user plays chess.", True),
+        ("If you bring me a drink, bring me iced coffee.", "The user wants iced coffee.", True),
+    ],
+)
+def test_what_you_do_is_not_what_the_user_does(said: str, fact: str, kept: bool) -> None:
+    assert (accepted([fact], said, "") == [fact]) is kept
