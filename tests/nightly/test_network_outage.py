@@ -92,7 +92,8 @@ def session_of(visitor: Visitor) -> str:
 
 
 def letta_agents(stack: Stack) -> set[str]:
-    return {agent["id"] for agent in pages(stack, "/v1/agents/")}
+    """Those of persons, too, which Letta hides."""
+    return {agent["id"] for agent in pages(stack, "/v1/agents/", show_hidden_agents="true")}
 
 
 def spoken_with_any_but(stack: Stack, others: set[str]) -> list[tuple[str, str]]:
