@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.models import running_models
-from voice_agent.memory.recall.second_look import ChatSecondLook
+from voice_agent.memory.recall.second_look import ChatSecondLook, messages
 from voice_agent.models.catalog import QWEN
-from voice_agent.providers.endpoints import NO_KEY
-from voice_agent.providers.local_server import CHECK_HEADERS
+from voice_agent.providers.endpoints import NO_KEY, Endpoint
+from voice_agent.providers.local_server import CHECK_AHEAD, CHECK_HEADERS
+from voice_agent.providers.prewarm import prewarm
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,10 @@ class Local:
 
 
 async def test_a_fact_about_somebody_else_does_not_answer(tmp_path: Path) -> None:
-    with running_models(tmp_path, {"VOICE_LLM_MODEL": QWEN.name}) as models:
+    with running_models(tmp_path, {"VOICE_LLM_MODEL": QWEN.name, "VOICE_MODELS_THREADS": "2"}) as models:
         look = ChatSecondLook(Local(models.base_url), CHECK_HEADERS)
-        await look.odds([], "")  # reads what every check begins with, which takes longer than a check may
+        endpoint = Endpoint("llm", models.base_url, NO_KEY, QWEN.name, local=True)
+        await prewarm(endpoint, messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)  # as `serve` does
         right = await look.odds(["The user's niece studies law in Ghent."], "What is my niece studying?")
         wrong = await look.odds(["The user's cousin studies law in Ghent."], "What is my niece studying?")
         await look.aclose()
