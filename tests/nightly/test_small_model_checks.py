@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.models import running_models
@@ -13,17 +12,10 @@ from voice_agent.providers.local_server import CHECK_AHEAD, CHECK_HEADERS
 from voice_agent.providers.prewarm import prewarm
 
 
-@dataclass(frozen=True)
-class Local:
-    base_url: str
-    api_key: str = NO_KEY
-    model: str = QWEN.name
-
-
 async def test_a_fact_about_somebody_else_does_not_answer(tmp_path: Path) -> None:
     with running_models(tmp_path, {"VOICE_LLM_MODEL": QWEN.name, "VOICE_MODELS_THREADS": "2"}) as models:
-        look = ChatSecondLook(Local(models.base_url), CHECK_HEADERS)
         endpoint = Endpoint("llm", models.base_url, NO_KEY, QWEN.name, local=True)
+        look = ChatSecondLook(endpoint, CHECK_HEADERS)
         await prewarm(endpoint, messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)  # as `serve` does
         right = await look.odds(["The user's niece studies law in Ghent."], "What is my niece studying?")
         wrong = await look.odds(["The user's cousin studies law in Ghent."], "What is my niece studying?")

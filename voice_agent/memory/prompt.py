@@ -15,9 +15,8 @@ from typing import Final
 
 from voice_agent.contracts import PERSONAL_LABELS, AgentBinding
 from voice_agent.memory.facts.dates import spoken
-from voice_agent.memory.facts.decide import is_order
+from voice_agent.memory.facts.decide import is_order, no_orders
 from voice_agent.memory.model import FACTS, Block, Snapshot, Turn
-from voice_agent.memory.recall.block_facts import without_orders
 from voice_agent.memory.recall.recall import Recalled
 from voice_agent.prompt_text import called, plain, quoted, quoted_lines
 
@@ -113,7 +112,9 @@ def _text(block: Block) -> str:
     if block.label == _PERSONA:
         return plain(block.value)
     lines = quoted_lines(block.value)
-    return lines if _is_task(block) else "\n".join(filter(None, map(without_orders, lines.splitlines())))
+    if _is_task(block):
+        return lines
+    return "\n".join(filter(None, (" ".join(no_orders(line)) for line in lines.splitlines())))
 
 
 def _last_said(turns: Sequence[Turn]) -> str:

@@ -129,6 +129,11 @@ def is_order(text: str) -> bool:
     return bool(_ORDER.search(text))
 
 
+def no_orders(stored: str) -> Iterator[str]:
+    """The sentences of a stored text that are no orders."""
+    return (sentence for sentence in sentences(stored) if not is_order(sentence))
+
+
 def without_orders(said: str) -> str:
     """The statement without orders: each sentence up to the clause that tells the assistant how to speak. A small model
     turns an order to say X into "The user says X in each reply." """

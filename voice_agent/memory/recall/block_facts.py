@@ -12,12 +12,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from voice_agent.memory.facts.decide import is_order
+from voice_agent.memory.facts.decide import no_orders
 from voice_agent.memory.facts.fact import UNDATED, Fact, FactSource
 from voice_agent.memory.facts.store import Owner
 from voice_agent.memory.model import Block
 from voice_agent.memory.recall.index import as_said
-from voice_agent.memory.text import sentences
 
 _PREFIX: Final = "block:"
 _NAME: Final = re.compile(r"(?i:\b(?:called|named|name is|name:|user is)) ([A-Z][\w'’-]*)")
@@ -30,17 +29,13 @@ tells them apart."""
 _NEXT_SUBJECT: Final = re.compile(r"; ")
 
 
-def without_orders(line: str) -> str:
-    return " ".join(_statements(line))
-
-
 def block_facts(blocks: Iterable[Block], owner: Owner) -> list[Fact]:
     """`blocks`: what the owner hears that may tell about them (`Listener.told_about`)."""
     values = [block.value for block in blocks]
     names = "".join(f"|{re.escape(name[1])}" for name in map(_NAME.search, values) if name)
     somebody = re.compile(rf"^(?P<who>{_ANYBODY}{names})(?P<s>['’]s)? ")
     lines = (line for value in values for line in value.splitlines())
-    found = dict(part for line in lines for sentence in _statements(line) for part in _parts(sentence, somebody))
+    found = dict(part for line in lines for sentence in no_orders(line) for part in _parts(sentence, somebody))
     return [
         Fact(
             f"{_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:32]}",
@@ -75,7 +70,3 @@ def _parts(sentence: str, somebody: re.Pattern[str]) -> Iterator[tuple[str, str]
             continue
         for clause in _NEXT_VERB.split(part[subject.end() :]):
             yield f"{subject['who']} {clause}", as_said(f"The user {clause}")
-
-
-def _statements(line: str) -> Iterator[str]:
-    return (sentence for sentence in sentences(line) if not is_order(sentence))
