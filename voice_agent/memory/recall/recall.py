@@ -101,8 +101,9 @@ class Recall:
         now = {fact.fact_id: fact for fact in facts}
         for fact in [fact for fact in self._told.facts.values() if from_block(fact) and fact.fact_id not in now]:
             self._told.drop(fact)
-        for fact_id in now.keys() - self._told.facts.keys():
-            self._told.put(now[fact_id])
+        for fact_id, fact in now.items():  # in the order of the blocks
+            if fact_id not in self._told.facts:
+                self._told.put(fact)
 
     async def refresh(self) -> None:
         """Take over what was learned, corrected or forgotten, and compute the missing vectors."""
