@@ -26,7 +26,7 @@ _NEVER_GIVE_UP = 1_000_000_000
 """livekit ends a session after a few failures; this one apologises and goes on."""
 
 
-class _OwnersTrack(ParticipantAudioOutput):
+class OwnersTrack(ParticipantAudioOutput):
     """Audio track that is silent without the lease: a paused or replaced job must not speak when it wakes."""
 
     def __init__(self, room: rtc.Room, may_speak: Callable[[], bool]) -> None:
@@ -40,6 +40,9 @@ class _OwnersTrack(ParticipantAudioOutput):
         self._may_speak = may_speak
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        # Shielded: speech that is interrupted before anybody has subscribed would cancel the future itself, and
+        # livekit would play nothing for as long as the job lasts, neither audio nor captions.
+        await asyncio.shield(self.subscribed)
         if self._may_speak():
             await super().capture_frame(frame)
 
@@ -58,7 +61,7 @@ class SpeechSession:
         """Set while the session runs."""
         self._linked = ""
         self.may_speak = may_speak
-        self._track = _OwnersTrack(room, may_speak)
+        self._track = OwnersTrack(room, may_speak)
         self.session: AgentSession[Any] = AgentSession(
             vad=providers.vad,
             stt=providers.stt,
