@@ -33,6 +33,7 @@ _OF_KUBERNETES: Final = re.compile(
 _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+")
 _DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
 _ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
+_OFF: Final = "off"
 _ROLES: Final = ("owner", "customer", "general")
 _PLUGIN: Final = r"^[a-z][a-z0-9_]*$"
 _LANGUAGE: Final = r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]+)*)?$"
@@ -144,6 +145,11 @@ class Settings(BaseModel):
         "OPENAI_BASE_URL", "OpenAI-style endpoint; empty with a key: OpenAI; without: ours.", ""
     )
     models_port: int = _setting("VOICE_MODELS_PORT", "Port of our model server.", 8290, ge=1, le=65535)
+    model_hub: str = _setting(
+        "VOICE_MODEL_HUB",
+        "Address of the model hub, or of a mirror of it, for models that no package registry has; `off`: none.",
+        "https://huggingface.co",
+    )
     models_threads: int = _setting("VOICE_MODELS_THREADS", "Threads per model role.", 2, ge=1, le=64)
     llm_base_url: str = _setting("VOICE_LLM_BASE_URL", "Another OpenAI-style endpoint for the language model only.", "")
     llm_api_key: str = _setting("VOICE_LLM_API_KEY", "Its key.", "", secret=True)
@@ -246,11 +252,21 @@ class Settings(BaseModel):
         return _place(path)
 
     @field_validator(
-        "letta_base_url", "openai_base_url", "llm_base_url", "stt_base_url", "tts_base_url", "embedding_base_url"
+        "letta_base_url",
+        "openai_base_url",
+        "llm_base_url",
+        "stt_base_url",
+        "tts_base_url",
+        "embedding_base_url",
     )
     @classmethod
     def _http(cls, url: str) -> str:
         return _usable(url, HTTP)
+
+    @field_validator("model_hub")
+    @classmethod
+    def _hub(cls, url: str) -> str:
+        return url if url == _OFF else _usable(url, HTTP)
 
     @field_validator("livekit_url", "livekit_public_url")
     @classmethod
@@ -307,6 +323,11 @@ class Settings(BaseModel):
     def page_url(self) -> str:
         """URL of the page for a browser on this machine."""
         return f"http://{in_url(reachable(self.host))}:{self.port}"
+
+    @property
+    def effective_model_hub(self) -> str:
+        """Empty: none."""
+        return "" if self.model_hub == _OFF else self.model_hub
 
     @property
     def effective_database_url(self) -> str:

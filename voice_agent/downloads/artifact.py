@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 MEGABYTE = 1_000_000
+_KINDS = {"pypi": "PyPI", "npm": "npm", "hub": "the model hub"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Member of a published archive; an empty `member` is the archive itself."""
+    """Member of a published archive; an empty `member` is the archive itself.
 
-    kind: Literal["pypi", "npm"]
+    On a model hub: a file (`member`) of a repository (`package`) at a commit (`version`); there are no archives.
+    """
+
+    kind: Literal["pypi", "npm", "hub"]
     package: str
     version: str
     member: str = ""
@@ -36,7 +40,7 @@ class Place:
         return hashlib.sha256(repr((self.archive, self.member)).encode()).hexdigest()
 
     def __str__(self) -> str:
-        return f"{self.package} {self.version} ({'PyPI' if self.kind == 'pypi' else 'npm'})"
+        return f"{self.package} {self.version[:12]} ({_KINDS[self.kind]})"
 
 
 @dataclass(frozen=True)

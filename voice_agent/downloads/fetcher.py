@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from voice_agent.downloads.artifact import MEGABYTE, Artifact, Place, Progress
 from voice_agent.downloads.clients import download
+from voice_agent.downloads.hub import download as download_from_hub
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 
 CHUNK: Final = 1 << 20
@@ -59,17 +60,20 @@ def remove_leftovers(cache: Path) -> int:
     return freed
 
 
-def fetch(artifact: Artifact, cache: Path, report: Report = silent) -> Path:
+def fetch(artifact: Artifact, cache: Path, report: Report = silent, hub: str = "") -> Path:
     """The path of the artifact's checked bytes, downloaded first if they are missing or damaged.
 
     Blocking. Concurrent fetches of one artifact (threads or processes) download it once. An interrupted fetch keeps
     its complete parts.
     """
-    return fetch_all([artifact], cache, report)[0]
+    return fetch_all([artifact], cache, report, hub)[0]
 
 
-def fetch_all(artifacts: Sequence[Artifact], cache: Path, report: Report = silent) -> list[Path]:
-    """`fetch` for each artifact in turn; an archive that holds several of them is downloaded once."""
+def fetch_all(artifacts: Sequence[Artifact], cache: Path, report: Report = silent, hub: str = "") -> list[Path]:
+    """`fetch` for each artifact in turn; an archive that holds several of them is downloaded once.
+
+    `hub`: address of the model hub; empty: places on it are left out.
+    """
     missing = [artifact for artifact in artifacts if not verify(artifact, cache)]
     wanted = {place for artifact in missing for parts in artifact.places for place in parts}
     for artifact in missing:
@@ -78,34 +82,43 @@ def fetch_all(artifacts: Sequence[Artifact], cache: Path, report: Report = silen
                 continue
             object_path(cache, artifact.sha256).unlink(missing_ok=True)
             _require_space(artifact, cache)
-            _fetch_from_any_place(artifact, cache, wanted, report)
+            _fetch_from_any_place(artifact, cache, wanted, report, hub)
     return [object_path(cache, artifact.sha256) for artifact in artifacts]
 
 
-def _fetch_from_any_place(artifact: Artifact, cache: Path, wanted: Set[Place], report: Report) -> None:
+def _fetch_from_any_place(artifact: Artifact, cache: Path, wanted: Set[Place], report: Report, hub: str) -> None:
     failures: list[VoiceAgentError] = []
     for parts in artifact.places:
+        if not hub and any(place.kind == "hub" for place in parts):
+            continue
         try:
-            _fetch_from(artifact, parts, cache, wanted, report)
+            _fetch_from(artifact, parts, cache, wanted, report, hub)
         except VoiceAgentError as error:
             failures.append(error)
         else:
             return
+    if not failures:
+        raise Permanent(Code.DOWNLOAD_FAILED, f"{artifact.name} is on the model hub only.", "Set VOICE_MODEL_HUB.")
     if len(failures) == 1:
         raise failures[0]
     raise Temporary(
         Code.DOWNLOAD_FAILED,
         f"{artifact.name} could not be had from any of {len(failures)} places: "
         + " ".join(f.message for f in failures),
-        failures[-1].remedy if failures else "The catalogue names no place for it.",
+        failures[-1].remedy,
     )
 
 
-def _fetch_from(artifact: Artifact, parts: tuple[Place, ...], cache: Path, wanted: Set[Place], report: Report) -> None:
+def _fetch_from(
+    artifact: Artifact, parts: tuple[Place, ...], cache: Path, wanted: Set[Place], report: Report, hub: str
+) -> None:
     paths: list[Path] = []
     clock = _Clock(artifact, report)
     for place in parts:
-        paths.append(_part(place, cache, wanted, clock))
+        if place.kind == "hub":
+            paths.append(_file_of_hub(place, cache, hub, artifact.size, clock))
+        else:
+            paths.append(_part(place, cache, wanted, clock))
         clock.part_ended(paths[-1].stat().st_size)
     target = object_path(cache, artifact.sha256)
     with _temporary(cache) as joined:
@@ -155,6 +168,12 @@ class _Clock:
         elapsed = time.monotonic() - self._started
         left = (total - done) * elapsed / fresh if fresh >= MEGABYTE else None
         self._report(Progress(self._artifact.name, done, total, left))
+
+
+def _file_of_hub(place: Place, cache: Path, hub: str, size: int, clock: _Clock) -> Path:
+    path = _part_path(place, cache)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path if path.is_file() else download_from_hub(place, path, hub, size, clock.arrived)
 
 
 def _part(place: Place, cache: Path, wanted: Set[Place], clock: _Clock) -> Path:

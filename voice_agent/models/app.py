@@ -43,7 +43,9 @@ OPTIONAL: Final = frozenset({"embedding"})
 
 class ModelServer:
     def __init__(self, settings: Settings, run_directory: Path) -> None:
-        self.processes = tuple(ModelProcess(plan, settings.cache, run_directory) for plan in plans(settings))
+        self.processes = tuple(
+            ModelProcess(plan, settings.cache, run_directory, settings.effective_model_hub) for plan in plans(settings)
+        )
         self._by_role = {
             role: (process.child, model) for process in self.processes for role, model in process.models.items()
         }

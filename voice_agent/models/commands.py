@@ -45,11 +45,14 @@ def fetch_models(names: Names = None) -> None:
     from voice_agent.downloads import fetch_all
     from voice_agent.settings import load
 
-    cache = load().settings.cache
+    settings = load().settings
     console = Console()
     for model in _chosen(names):
         with console.status(model.name) as status:
-            fetch_all(list(model.files.values()), cache, lambda progress: status.update(str(progress)))
+            files = list(model.files.values())
+            fetch_all(
+                files, settings.cache, lambda progress: status.update(str(progress)), settings.effective_model_hub
+            )
         console.print(f"{model.name}: here, every byte checked ({model.licence})")
 
 

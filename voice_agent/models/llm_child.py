@@ -33,6 +33,7 @@ def main() -> None:
     # llama.cpp checks for cancelled requests and serves other slots between batches: a long prompt must not block.
     params.n_batch = 16
     params.sampling.temp = TEMPERATURE
+    params.enable_reasoning = 0  # whoever waits for an answer hears nothing of what a model thinks first
     # Prompts stay cached in the conversation's slot; the front chooses and copies slots (models/kv_cache.py).
     params.cache_ram_mib = 0
     params.slot_save_path = f"{socket.parent}/"

@@ -68,10 +68,11 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
 class ModelProcess:
     """Runs one plan: fetch the models, start the child, keep it alive."""
 
-    def __init__(self, plan: Plan, cache: Path, run_directory: Path) -> None:
+    def __init__(self, plan: Plan, cache: Path, run_directory: Path, hub: str = "") -> None:
         self.plan = plan
         self.child = Child(plan.name, plan.module, run_directory / f"{plan.name}.sock")
         self._cache = cache
+        self._hub = hub
 
     @property
     def models(self) -> dict[str, Model]:
@@ -120,7 +121,9 @@ class ModelProcess:
             if stop.is_set():
                 raise Temporary(Code.DOWNLOAD_FAILED, "The download was interrupted.")
 
-        fetching = asyncio.ensure_future(asyncio.to_thread(fetch_all, list(model.files.values()), self._cache, report))
+        fetching = asyncio.ensure_future(
+            asyncio.to_thread(fetch_all, list(model.files.values()), self._cache, report, self._hub)
+        )
         try:
             paths = await asyncio.shield(fetching)
         except asyncio.CancelledError:

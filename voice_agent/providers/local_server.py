@@ -52,6 +52,9 @@ LOCAL_MODELS: Final[Mapping[str, LocalModel]] = {
         LocalModel("kokoro-82m", "tts", default=True, voice="af_heart"),
         LocalModel("piper-joe-medium", "tts", voice="joe"),
         LocalModel("qwen2.5-coder-1.5b-instruct", "llm", default=True),
+        LocalModel("qwen2.5-1.5b-instruct", "llm"),
+        LocalModel("lfm2.5-1.2b-instruct", "llm"),
+        LocalModel("qwen3.5-2b", "llm"),
         LocalModel("smollm2-135m-instruct", "llm"),
         LocalModel("all-mpnet-base-v2", "embedding", default=True, version="5d43a33562f2"),
     )

@@ -58,4 +58,4 @@ async def _models(settings: Settings, report: Report) -> None:
     missing = [file for file in files if not is_cached(file, settings.cache)]
     if missing:
         report(f"models: fetching {sum(file.size for file in missing) / 1e6:.0f} MB, once")
-        await fetched(missing, settings.cache, report)
+        await fetched(missing, settings.cache, report, settings.effective_model_hub)

@@ -114,7 +114,7 @@ async def _locked(path: Path, report: Report) -> AsyncIterator[None]:
         yield
 
 
-async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report) -> list[Path]:
+async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report, hub: str = "") -> list[Path]:
     """Downloads in a thread and reports progress at intervals. When cancelled, the download ends; parts are kept."""
     stop = threading.Event()
     told = (time.monotonic(), 0)
@@ -127,7 +127,7 @@ async def fetched(artifacts: Sequence[Artifact], cache: Path, report: Report) ->
             told = (time.monotonic(), now.done)
             report(str(now))
 
-    fetching = asyncio.ensure_future(asyncio.to_thread(fetch_all, artifacts, cache, progress))
+    fetching = asyncio.ensure_future(asyncio.to_thread(fetch_all, artifacts, cache, progress, hub))
     try:
         return await asyncio.shield(fetching)
     except asyncio.CancelledError:
