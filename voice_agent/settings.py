@@ -151,6 +151,18 @@ class Settings(BaseModel):
         "https://huggingface.co",
     )
     models_threads: int = _setting("VOICE_MODELS_THREADS", "Threads per model role.", 2, ge=1, le=64)
+    llm: str = _setting(
+        "VOICE_LLM",
+        "`auto`: a language model server that runs on this machine (Ollama, llama-server, LM Studio) is used, if it "
+        "does well in a trial; empty: only if VOICE_LLM_BASE_URL names it.",
+        "",
+        pattern="^(auto)?$",
+    )
+    llm_trial: bool = _setting(
+        "VOICE_LLM_TRIAL",
+        "Try out a local language model other than the default before it is used for the first time.",
+        True,
+    )
     llm_base_url: str = _setting("VOICE_LLM_BASE_URL", "Another OpenAI-style endpoint for the language model only.", "")
     llm_api_key: str = _setting("VOICE_LLM_API_KEY", "Its key.", "", secret=True)
     llm_model: str = _setting(

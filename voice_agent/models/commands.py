@@ -83,7 +83,7 @@ def prune_models() -> None:
     used = {model.name for plan in plans(settings) for model in plan.models}
     freed = remove_leftovers(settings.cache)
     for model in MODELS.values():
-        if model.name in used:
+        if model.default or model.name in used:  # the default is used where another one does worse
             continue
         for file in model.files.values():
             freed += file.size if is_cached(file, settings.cache) else 0

@@ -20,11 +20,12 @@ from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.facts.overview import MemoryOverview, Unlearned
 from voice_agent.memory.recall.embedder import Embedder
 from voice_agent.models.processes import plans
+from voice_agent.providers import endpoints
 from voice_agent.providers.checks import check_all
 from voice_agent.rooms.retention import Retention
 from voice_agent.rooms.workers import WorkerRegistry
 from voice_agent.settings import Settings
-from voice_agent.stack import livekit, readiness, services, state
+from voice_agent.stack import livekit, llm_servers, readiness, services, state
 from voice_agent.stack.memory_service import embedder_of
 from voice_agent.stack.ports import require_free
 from voice_agent.stack.processes import holder, listener, marked
@@ -139,6 +140,14 @@ async def _providers(settings: Settings) -> str:
         if check.error:
             raise check.error
     return "; ".join(map(str, checks))
+
+
+async def _language_model(settings: Settings) -> str:
+    used = endpoints.llm(settings)
+    if not used.local:
+        return f"{used.model or 'its default'} of {used.base_url or used.provider} is used"
+    others = "; ".join(f"{server}: VOICE_LLM=auto tries it out and uses it" for server in await llm_servers.find())
+    return f"{used.model} of our model server is used{f'; {others}' if others else ''}"
 
 
 async def _model_files(settings: Settings) -> str:
@@ -276,6 +285,7 @@ CHECKS: Final[dict[str, Check]] = {
     "livekit": _livekit,
     "letta": _letta,
     "models": _models,
+    "language model": _language_model,
     "model files": _model_files,
     "providers": _providers,
     "page client": _page_client,

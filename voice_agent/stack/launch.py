@@ -32,13 +32,22 @@ def up(settings: Settings, report: Report, *, foreground: bool = False) -> None:
         clean_up_after_crash(settings, report)
         settings = secret_store.ensure(settings)
         require_free(services.table(settings))
-        asyncio.run(provision(settings, report))
+        settings = asyncio.run(_prepared(settings, report))
         if foreground:
             supervise(settings, report)
         else:
             _detach(settings, report, lock)
     finally:
         os.close(lock)
+
+
+async def _prepared(settings: Settings, report: Report) -> Settings:
+    """Installs what is missing. With the language model that is used from now on."""
+    from voice_agent.stack import llm_choice  # imports what the supervisor, which stays, does not need
+
+    settings = await llm_choice.settled(settings, report)
+    await provision(settings, report)
+    return settings
 
 
 def supervise(settings: Settings, report: Report, announce_up: Report | None = None) -> None:

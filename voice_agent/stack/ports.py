@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Sequence
 
 from voice_agent.addresses import bind_error, cannot_listen
 from voice_agent.errors import Code, Permanent
 from voice_agent.stack.processes import holder
 from voice_agent.stack.services import Port, Service
+
+
+def free_port() -> int:
+    """A port that nothing listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def require_free(services: Sequence[Service]) -> None:
