@@ -159,7 +159,8 @@ class Visit:
         self.shown.clear()
         given = await (self._letta(turn) if turn.path is ReplyPath.LETTA else self._hybrid(turn))
         await self.house.world.outbox.finish_turn(turn.turn_id, "I do not know.", interrupted=False)
-        await self.house.world.drain_until_quiet()
+        if turn.path is ReplyPath.LETTA:  # answers the next one only when it holds this one
+            await self.house.world.drain_until_quiet()
         return given + "".join(self.shown)
 
     async def _hybrid(self, turn: Turn) -> str:
