@@ -114,12 +114,16 @@ def _away(error: BaseException) -> Temporary:
 
 
 class _SqliteConnection(aiosqlite.Connection):
-    """SQLite connection that knows when its thread has been told to end."""
+    """SQLite connection whose thread is told to end once: who waits for its answer to a second order waits for ever.
+
+    SQLAlchemy stops a connection that a cancelled task is closing.
+    """
 
     stopping: asyncio.Future[Any] | None = None
 
     def stop(self) -> asyncio.Future[Any] | None:
-        self.stopping = super().stop()
+        if self.stopping is None:
+            self.stopping = super().stop()
         return self.stopping
 
 
