@@ -21,7 +21,7 @@ from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.models.catalog import find as model_of
 from voice_agent.providers import endpoints
 from voice_agent.providers.endpoints import NO_KEY, Endpoint
-from voice_agent.providers.local_server import DEFAULTS
+from voice_agent.providers.local_server import DEFAULTS, LOCAL_MODELS
 from voice_agent.settings import Settings
 from voice_agent.stack import llm_servers, readiness
 from voice_agent.stack.llm_trial import Figures, shortfall, try_out
@@ -42,8 +42,8 @@ class Candidate:
     settings: Settings
     """With it in use."""
     name: str
-    key: str
-    """Identity of its bytes or, on another server, of its address and name."""
+    key: str | None
+    """Identity of its bytes or, on another server, of its address and name; None: it needs no trial."""
     endpoint: Endpoint | None = None
     """None: our model server has to be started with it."""
 
@@ -53,35 +53,48 @@ async def settled(
 ) -> Settings:
     """The settings with the language model that is used from now on."""
     candidate = await _candidate(settings, report, usual)
-    if candidate is None or not settings.llm_trial:
-        return candidate.settings if candidate else settings
-    without = settings.model_copy(update={"llm_model": DEFAULT, "llm_base_url": ""})
+    if candidate.key is None or not settings.llm_trial:
+        return candidate.settings
     try:
         found = await _figures(candidate, settings, report)
-        default = await _figures(Candidate(without, DEFAULT, model_of(DEFAULT).version), settings, report)
+        default = await _figures(Candidate(settings, DEFAULT, model_of(DEFAULT).version), settings, report)
     except VoiceAgentError as error:
         report(f"language model: {candidate.name} is not used: {error.message} {error.remedy}")
-        return without
+        return _without(settings)
     report(f"language model: {candidate.name}: {found}")
     report(f"language model: the default ({DEFAULT}): {default}")
     if reason := shortfall(found, default):
         report(f"language model: {candidate.name} is not used: {reason}. VOICE_LLM_TRIAL=false uses it all the same.")
-        return without
+        return _without(settings)
     return candidate.settings
 
 
-async def _candidate(settings: Settings, report: Report, usual: Sequence[llm_servers.Usual]) -> Candidate | None:
-    """None: what the settings name is used without a trial."""
+def _without(settings: Settings) -> Settings:
+    """With the model that is used where none is named."""
+    unnamed = settings.model_copy(update={"llm": "", "llm_model": ""})
+    # By its name: an empty setting would not replace the one in the environment of our services.
+    return unnamed.model_copy(update={"llm_model": endpoints.llm(unnamed).model})
+
+
+async def _candidate(settings: Settings, report: Report, usual: Sequence[llm_servers.Usual]) -> Candidate:
+    servers = await llm_servers.find(usual) if _may_be_elsewhere(settings) else []
+    if settings.llm == AUTO and not settings.llm_base_url:
+        if found := _elsewhere(settings, servers, report):
+            return found
+        if settings.llm_model not in LOCAL_MODELS:
+            settings = _without(settings)
     endpoint = endpoints.llm(settings)
-    if settings.llm == AUTO:
-        return _elsewhere(settings, await llm_servers.find(usual), report)
-    if not endpoint.local:
-        return None
-    if endpoint.model == DEFAULT:
-        for server in await llm_servers.find(usual):
+    if endpoint.local and endpoint.model != DEFAULT:
+        return Candidate(settings, endpoint.model, model_of(endpoint.model).version)
+    if settings.llm != AUTO:
+        for server in servers:
             report(f"language model: {server}; VOICE_LLM=auto would try it out and use it")
-        return None
-    return Candidate(settings, endpoint.model, model_of(endpoint.model).version)
+    return Candidate(settings, endpoint.model, None)
+
+
+def _may_be_elsewhere(settings: Settings) -> bool:
+    """Whether a server of this machine is used, or offered instead of ours."""
+    return not settings.llm_base_url and (settings.llm == AUTO or endpoints.llm(settings).local)
 
 
 def _elsewhere(settings: Settings, servers: Sequence[llm_servers.LLMServer], report: Report) -> Candidate | None:
@@ -90,7 +103,7 @@ def _elsewhere(settings: Settings, servers: Sequence[llm_servers.LLMServer], rep
     if server is None:
         what = f"has {wanted}" if wanted else "was found"
         usual = ", ".join(f"{usual.program} ({usual.port})" for usual in llm_servers.USUAL)
-        report(f"language model: the default is used; no server on this machine {what} (looked for {usual})")
+        report(f"language model: no server on this machine {what} (looked for {usual})")
         return None
     name = wanted or server.models[0]
     report(f"language model: {server}")
@@ -100,6 +113,7 @@ def _elsewhere(settings: Settings, servers: Sequence[llm_servers.LLMServer], rep
 
 async def _figures(candidate: Candidate, settings: Settings, report: Report) -> Figures:
     """From an earlier trial on this machine, else from a trial now."""
+    assert candidate.key is not None
     with suppress(OSError):
         if known := Figures.from_json(_kept(settings, candidate.key).read_text()):
             return known

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.scripted_llm import MODEL, Rule, ScriptedLLM
 from voice_agent.models.catalog import QWEN
+from voice_agent.providers.endpoints import OPENAI_LLM
 from voice_agent.settings import Settings
 from voice_agent.stack import llm_trial
 from voice_agent.stack.llm_choice import DEFAULT, keep, settled
@@ -116,10 +117,37 @@ async def test_on_demand_what_does_worse_is_not_used(
     assert any(f"{MODEL} is not used" in line for line in said)
 
 
-async def test_where_nothing_runs_it_is_said_where_it_was_looked_for(settings: Settings, said: list[str]) -> None:
-    auto = settings.model_copy(update={"llm": "auto"})
-    assert await settled(auto, said.append, [Usual("Nobody", 9)]) == auto
-    assert any("Ollama (11434)" in line for line in said)
+@pytest.mark.parametrize("wanted", ["", "qwen3:8b"])
+async def test_where_nothing_runs_it_is_said_where_it_was_looked_for(
+    settings: Settings, said: list[str], wanted: str
+) -> None:
+    auto = settings.model_copy(update={"llm": "auto", "llm_model": wanted})
+    assert (await settled(auto, said.append, [Usual("Nobody", 9)])).llm_model == DEFAULT
+    assert any("Ollama (11434)" in line and wanted in line for line in said)
+
+
+async def test_a_model_that_is_named_is_the_one_that_is_used(
+    settings: Settings, said: list[str], other_program: ScriptedLLM
+) -> None:
+    other_program.script(*GOOD)
+    for wanted, chosen in ((MODEL, MODEL), ("qwen3:8b", DEFAULT)):
+        auto = settings.model_copy(update={"llm": "auto", "llm_model": wanted})
+        assert (await settled(auto, said.append, at(other_program))).llm_model == chosen
+
+
+async def test_with_a_key_for_openai_that_is_what_remains(
+    settings: Settings, said: list[str], other_program: ScriptedLLM
+) -> None:
+    other_program.script(Rule(reply="Bananas."))
+    auto = settings.model_copy(update={"llm": "auto", "openai_api_key": "sk-test"})
+    chosen = await settled(auto, said.append, at(other_program))
+    assert (chosen.llm_base_url, chosen.llm_model) == ("", OPENAI_LLM)
+
+
+async def test_a_server_that_is_named_is_used_as_it_is(settings: Settings, said: list[str]) -> None:
+    named = settings.model_copy(update={"llm": "auto", "llm_base_url": "http://127.0.0.1:9/v1", "llm_model": "any"})
+    assert await settled(named, said.append, [Usual("Nobody", 9)]) == named
+    assert said == []
 
 
 async def test_another_program_at_a_usual_port_is_not_taken_for_one(
