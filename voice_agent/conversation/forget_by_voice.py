@@ -97,8 +97,8 @@ class ForgetByVoice:
         if isinstance(done, BaseException):
             self._notices.notify(not_forgotten_notice(done, turn.episode))
             return FORGETTING_FAILED
-        self._notices.notify(forgotten_notice(done.forgotten, turn.episode))
-        return forgotten_text(done.forgotten)
+        self._notices.notify(forgotten_notice(done.forgotten, turn.episode, done.written))
+        return forgotten_text(done.forgotten, done.written)
 
     async def _carried_out(self, turn: Turn, wish: ForgetWish) -> Outcome:
         owner = Owner(turn.letta_agent_id, turn.person_id)

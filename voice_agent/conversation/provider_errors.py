@@ -71,11 +71,19 @@ def notice_of(error: VoiceAgentError, episode: int) -> Notice:
     return Notice(level="error", code=error.code, message=error.message, remedy=error.remedy, episode=episode)
 
 
-def forgotten_notice(count: int, episode: int) -> Notice:
+def forgotten_notice(count: int, episode: int, written: int = 0) -> Notice:
     """Does not say what was forgotten."""
     things = "1 fact was" if count == 1 else f"{count} facts were"
     message = f"{things} forgotten." if count else "Nothing of that kind was known."
-    return Notice(level="info", code="forgotten", message=message, episode=episode)
+    if not written:
+        return Notice(level="info", code="forgotten", message=message, episode=episode)
+    return Notice(
+        level="warning",
+        code="still_written",
+        message=f"{message if count else ''} It stands in a memory block of the assistant.".strip(),
+        remedy="Whoever may edit the assistant in Letta can remove it there.",
+        episode=episode,
+    )
 
 
 def not_forgotten_notice(error: BaseException, episode: int) -> Notice:

@@ -14,7 +14,7 @@ from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyP
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.audience import NOBODY, Listener
 from voice_agent.memory.facts.fact import Fact
-from voice_agent.memory.facts.forgetting import Forgetting
+from voice_agent.memory.facts.forgetting import Forgetting, meant
 from voice_agent.memory.facts.store import FactStore, Owner
 from voice_agent.memory.facts.wishes import ForgetWish, Outcome, carry_out
 from voice_agent.memory.homes import Homes
@@ -219,7 +219,8 @@ class Memory:
         outcome = await carry_out(Forgetting(self._database, self._letta, log), owner, wish)
         if (recall := self._recalls.get(owner)) is not None:
             await recall.look(before=turn_id)
-        return outcome
+        written = self._in_blocks.get(owner, [])
+        return replace(outcome, written=len(written if wish.everything else meant(wish.what, written)))
 
     async def forgotten_among(self, turn_ids: Collection[str]) -> frozenset[str]:
         """Those of the turns from which something was forgotten."""

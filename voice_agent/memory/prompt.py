@@ -88,11 +88,17 @@ FORGETTING_GOES_ON: Final = "You are just forgetting what the user asked you to 
 FORGETTING_FAILED: Final = "What the user asked you to forget could not be forgotten just now. Tell the user so."
 
 
-def forgotten_text(count: int) -> str:
-    """For the answer to a wish to forget, in place of recalled facts."""
+def forgotten_text(count: int, written: int = 0) -> str:
+    """For the answer to a wish to forget, in place of recalled facts. `written`: sentences of blocks that say it."""
+    note = (
+        "What the user asked you to forget stands in a written note, which you cannot change. Tell the user that you "
+        "still know it, and that whoever looks after you can remove it."
+    )
     if not count:
-        return "There was nothing of that kind to forget."
+        return note if written else "There was nothing of that kind to forget."
     things = "1 thing" if count == 1 else f"{count} things"
+    if written:
+        return f"You have just forgotten, as the user asked: {things}. But not all: {note}"
     return f"You have just forgotten, as the user asked: {things}. You do not know any more what it was."
 
 

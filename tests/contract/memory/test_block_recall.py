@@ -10,6 +10,8 @@ from tests.support.fake_letta import FakeLetta
 from voice_agent.memory.access import Memory
 from voice_agent.memory.audience import Listener
 from voice_agent.memory.facts.learner import Learner
+from voice_agent.memory.facts.store import Owner
+from voice_agent.memory.facts.wishes import ForgetWish
 from voice_agent.memory.model import Block, Turn
 from voice_agent.memory.recall.recall import Recalled
 from voice_agent.observe.log import ReconnectLog
@@ -66,3 +68,18 @@ async def test_what_was_told_since_comes_last_and_so_counts(database: Database, 
     proposer = ScriptedProposer({said: ["The user's boat is named Celandine."]})
     await Learner(database, proposer, ReconnectLog(tmp_path / "log.jsonl", "test")).run_due()
     assert texts(await asked(memory, agent, OWNER)) == [BOAT, "The user's boat is named Celandine."]
+
+
+async def test_a_wish_to_forget_it_is_not_said_to_be_done(database: Database, tmp_path: Path) -> None:
+    letta = FakeLetta()
+    agent = await letta.add_agent("Ada", [Block("human", f"{BOAT} They live in Cork.")])
+    memory, log = Memory(database, letta, WordEmbedder()), ReconnectLog(tmp_path / "log.jsonl", "test").bind()
+    for listener, what, written in (
+        (OWNER, ForgetWish("my boat"), 1),
+        (OWNER, ForgetWish("", everything=True), 2),
+        (OWNER, ForgetWish("my sister"), 0),
+        (STRANGER, ForgetWish("my boat"), 0),
+    ):
+        await memory.load(agent, PATIENCE, listener)
+        outcome = await memory.forget(Owner(agent, listener.person_id), what, "t", log)
+        assert (outcome.forgotten, outcome.written) == (0, written), (listener.person_id, what)

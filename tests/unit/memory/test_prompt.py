@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from voice_agent.contracts import AgentBinding
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.model import Block, Snapshot, Turn
-from voice_agent.memory.prompt import BLOCK_BUDGET, QUOTE_BUDGET, build_prompt, recalled_text
+from voice_agent.memory.prompt import BLOCK_BUDGET, QUOTE_BUDGET, build_prompt, forgotten_text, recalled_text
 from voice_agent.memory.recall.recall import Recalled
 
 ADA = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada", instructions="Be brief.")
@@ -72,3 +74,20 @@ def test_the_quotation_is_bounded_and_keeps_the_newest_words() -> None:
 def test_an_interrupted_answer_is_quoted_as_interrupted() -> None:
     prompt = build_prompt(ADA, None, last_turns=[turn(1, "Tell me more", interrupted=True)])
     assert "answer 1 [interrupted]" in prompt.text
+
+
+@pytest.mark.parametrize(
+    ("count", "written", "says", "denies"),
+    [
+        (0, 0, "nothing of that kind", "note"),
+        (2, 0, "forgotten, as the user asked: 2 things", "note"),
+        (0, 1, "you still know it", "forgotten, as"),
+        (1, 1, "1 thing. But not all", "do not know any more"),
+    ],
+)
+def test_nothing_is_said_to_be_forgotten_that_still_stands_in_a_note(
+    count: int, written: int, says: str, denies: str
+) -> None:
+    text = forgotten_text(count, written)
+    assert says in text
+    assert denies not in text

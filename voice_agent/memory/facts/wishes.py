@@ -25,6 +25,8 @@ class Outcome:
     forgotten: int
     texts: tuple[str, ...] = ()
     """The facts as they were. For the answer only, never stored."""
+    written: int = 0
+    """Sentences of the assistant's memory blocks that say it, too: only who may edit the assistant changes these."""
 
 
 _POLITE: Final = (
