@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from tests.support.newest import newest_file
 from voice_agent.memory.letta import LettaClient
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.settings import Settings
-from voice_agent.storage import Database, upgrade
+from voice_agent.storage import Database
 from voice_agent.web.app import create_app
 from voice_agent.web.services import wire
 
@@ -28,29 +27,12 @@ def web_settings(home: Path, **more: Any) -> Settings:
     return Settings(**{"home": home, "livekit_api_key": "key", "livekit_api_secret": "s" * 32, **nobody, **more})
 
 
-async def _with_schema(url: str) -> None:
-    database = Database(url)
-    await upgrade(database)
-    await database.close()
-
-
-@cache
-def _new_database() -> bytes:
-    """A SQLite file with the schema; made once per test process."""
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_with_schema(f"sqlite+aiosqlite:///{folder}/voice.db"))
-        return Path(folder, "voice.db").read_bytes()
-
-
-def _lay_down(file: Path) -> None:
-    if not file.exists():
-        file.write_bytes(_new_database())
-
-
 @asynccontextmanager
 async def bare_app(settings: Settings, clock: Callable[[], float] = time.time) -> AsyncIterator[FastAPI]:
     app = create_app(settings, lambda _error: None, clock)
-    await asyncio.to_thread(_lay_down, settings.home / "voice.db")
+    file = settings.home / "voice.db"
+    if not await asyncio.to_thread(file.exists):
+        await asyncio.to_thread(file.write_bytes, await asyncio.to_thread(newest_file))
     database, livekit, letta = Database(settings.effective_database_url), LiveKit(settings), LettaClient(settings)
     try:
         app.state.services = wire(settings, database, livekit, letta, clock)

@@ -54,11 +54,12 @@ async def _ready(settings: Settings) -> None:
             await asyncio.sleep(0.1)
 
 
-async def fresh_postgres_database(settings: Settings, name: str) -> str:
+async def fresh_postgres_database(settings: Settings, name: str, like: str = "template1") -> str:
+    """`like`: the database of which it is a copy."""
     connection = await asyncpg.connect(postgres.url(settings, "postgres"))
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
     finally:
         await connection.close()
     return postgres.url(settings, name).replace("postgresql://", "postgresql+asyncpg://")

@@ -53,16 +53,16 @@ class TurnRecall:
         self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
     async def put_into(self, chat_ctx: ChatContext, who: str = "") -> None:
-        """Put the recall last in the prompt: what precedes it stays in the KV cache. Facts go before the question; the
-        note that nothing was told goes after it (before it, a small model answers all the same).
+        """Put the recall last in the prompt: what precedes it stays in the KV cache. Facts go before the question; what
+        came of a wish to forget, and the note that nothing was told, after it (before it, a small model answers all the
+        same).
 
         `who`: the speaker, in a shared room.
         """
         looking, self._looking = self._looking, None
-        text = await self._forgets.told()
-        recalled = await _found(looking) if looking is not None and text is None else None
-        if text is None:
-            text = recalled_text(recalled) if recalled is not None else ""
+        outcome = await self._forgets.told()
+        recalled = await _found(looking) if looking is not None and outcome is None else None
+        text = outcome or (recalled_text(recalled) if recalled is not None else "")
         self._forgets.purge(chat_ctx.items)
         self._orders.purge(chat_ctx.items)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
@@ -74,8 +74,8 @@ class TurnRecall:
             place = chat_ctx.items.index(question)
             if recalled is not None:
                 chat_ctx.items[place] = _as_one_person(question)
-                place += int(recalled.untold)
-            chat_ctx.items.insert(place, llm.ChatMessage(role="system", content=[text]))
+            after = outcome is not None or (recalled is not None and recalled.untold)
+            chat_ctx.items.insert(place + int(after), llm.ChatMessage(role="system", content=[text]))
 
     async def _recalled(self, turn: Turn) -> Recalled | None:
         """None: it took too long or failed."""

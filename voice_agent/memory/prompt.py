@@ -84,22 +84,30 @@ def speaking_now(name: str) -> str:
     return f"The user who is speaking now is called {called(name)}." if name else ""
 
 
-FORGETTING_GOES_ON: Final = "You are just forgetting what the user asked you to forget."
-FORGETTING_FAILED: Final = "What the user asked you to forget could not be forgotten just now. Tell the user so."
+FORGETTING_GOES_ON: Final = (
+    'You are just forgetting what the user asked you to forget. Begin with "I am forgetting it now".'
+)
+FORGETTING_FAILED: Final = (
+    'What the user asked you to forget could not be forgotten just now. Begin with "I could not forget that just now".'
+)
 
 
 def forgotten_text(count: int, written: int = 0) -> str:
-    """For the answer to a wish to forget, in place of recalled facts. `written`: sentences of blocks that say it."""
-    note = (
-        "What the user asked you to forget stands in a written note, which you cannot change. Tell the user that you "
-        "still know it, and that whoever looks after you can remove it."
-    )
-    if not count:
-        return note if written else "There was nothing of that kind to forget."
+    """For the answer to a wish to forget, after it, in place of recalled facts. `written`: sentences of blocks that say
+    it. Without the words to begin with, a small model promises what was not done."""
+    if not count and not written:
+        return 'Nothing of that kind was known. Begin with "There is nothing of that kind that I know".'
     things = "1 thing" if count == 1 else f"{count} things"
-    if written:
-        return f"You have just forgotten, as the user asked: {things}. But not all: {note}"
-    return f"You have just forgotten, as the user asked: {things}. You do not know any more what it was."
+    if not written:
+        return (
+            f"You have just forgotten what the user asked you to forget: {things}. You do not know any more what it "
+            'was. Begin with "I have forgotten it".'
+        )
+    begin = "I have forgotten what you told me, but it still" if count else "I cannot forget that myself: it"
+    return (
+        "What the user asked you to forget stands in a written note, which you cannot change. "
+        f'Begin with "{begin} stands in my notes".'
+    )
 
 
 def _is_task(block: Block) -> bool:

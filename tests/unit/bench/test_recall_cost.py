@@ -23,9 +23,10 @@ from tests.bench.recall_first_word import (
     prompt_of,
 )
 from tests.support.facts_world import WordEmbedder
+from tests.support.newest import upgraded
 from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.recall.recall import Recalled
-from voice_agent.storage import Database, upgrade
+from voice_agent.storage import Database
 
 SEED = 3
 BEFORE = [{"role": "system", "content": "You are Fern."}]
@@ -34,7 +35,7 @@ BEFORE = [{"role": "system", "content": "You are Fern."}]
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     made = Database(f"sqlite+aiosqlite:///{tmp_path}/voice.db")
-    await upgrade(made)
+    await upgraded(made)
     yield made
     await made.close()
 

@@ -98,7 +98,7 @@ async def test_what_is_to_be_forgotten_is_in_no_prompt_any_more(tmp_path: Path) 
         await robin.says("I like the sea.")
         assert any("Rex" in line for line in await robin.says("What is my dog called?"))
         prompt = await robin.says("Please forget what I told you about my dog.")
-        assert prompt[-2] == forgotten_text(1)
+        assert prompt[-1] == forgotten_text(1), "after the wish"
         assert "Rex" not in repr(prompt)
         assert [(notice.code, notice.level) for notice in robin.notices] == [("forgotten", "info")]
         assert "Rex" not in robin.remembered()

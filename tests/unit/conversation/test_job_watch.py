@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from tests.support.newest import upgraded
 from voice_agent.conversation.job_watch import JobWatch
 from voice_agent.rooms.leases import Lease, Leases
-from voice_agent.storage import Database, upgrade
+from voice_agent.storage import Database
 
 
 async def test_it_is_looked_at_from_the_first_job_to_the_end_of_the_last(tmp_path: Path) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/voice.db")
-    await upgrade(database)
+    await upgraded(database)
     jobs: set[str] = set()
     looks, changes = 0, asyncio.Queue[frozenset[str]]()
 

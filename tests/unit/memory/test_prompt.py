@@ -80,9 +80,9 @@ def test_an_interrupted_answer_is_quoted_as_interrupted() -> None:
     ("count", "written", "says", "denies"),
     [
         (0, 0, "nothing of that kind", "note"),
-        (2, 0, "forgotten, as the user asked: 2 things", "note"),
-        (0, 1, "you still know it", "forgotten, as"),
-        (1, 1, "1 thing. But not all", "do not know any more"),
+        (2, 0, "2 things", "note"),
+        (0, 1, '"I cannot forget that myself: it stands in my notes"', "have forgotten"),
+        (1, 1, '"I have forgotten what you told me, but it still stands in my notes"', "do not know any more"),
     ],
 )
 def test_nothing_is_said_to_be_forgotten_that_still_stands_in_a_note(

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from tests.support.fake_letta import FakeLetta
+from tests.support.newest import upgraded
 from voice_agent import clock
 from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.errors import Code, Temporary
@@ -35,7 +36,7 @@ from voice_agent.rooms.tables import leases, rooms, workers
 from voice_agent.rooms.workers import WorkerRegistry
 from voice_agent.settings import Settings
 from voice_agent.stack.doctor import CHECKS
-from voice_agent.storage import Database, upgrade
+from voice_agent.storage import Database
 
 DAY = 86_400.0
 ROBIN = "browser:robin"
@@ -87,7 +88,7 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     settings = Settings.model_validate({"VOICE_HOME": tmp_path, "VOICE_TRANSCRIPT_DAYS": 30})
     database = Database(settings.effective_database_url)
-    await upgrade(database)
+    await upgraded(database)
     made = World(settings, database, Retention(settings, database))
     made.retention = Retention(settings, database, lambda: made.now)
     yield made

@@ -12,11 +12,12 @@ from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner, Result
 
 from tests.support.letta_directory import LettaDirectoryServer, running_letta_directory
+from tests.support.newest import upgraded
 from tests.support.stack import environment
 from voice_agent import settings
 from voice_agent.cli import app
 from voice_agent.errors import Code, VoiceAgentError
-from voice_agent.storage import Database, upgrade
+from voice_agent.storage import Database
 
 
 def taking_an_assistant(group: TyperGroup, *above: str) -> Iterator[tuple[str, ...]]:
@@ -56,7 +57,7 @@ def letta(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LettaDirectorySe
 
 async def with_schema() -> None:
     database = Database(settings.load().settings.effective_database_url)
-    await upgrade(database)
+    await upgraded(database)
     await database.close()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from tests.support.newest import upgraded
 from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.model import Turn
@@ -15,7 +16,7 @@ from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.tables import turns
 from voice_agent.settings import Settings
 from voice_agent.stack.doctor import CHECKS
-from voice_agent.storage import Database, upgrade
+from voice_agent.storage import Database
 
 NO_EMBEDDINGS = {
     "VOICE_EMBEDDING_BASE_URL": "http://127.0.0.1:9/v1",
@@ -28,7 +29,7 @@ NO_EMBEDDINGS = {
 async def settings(tmp_path: Path) -> Settings:
     made = Settings.model_validate({"VOICE_HOME": tmp_path, **NO_EMBEDDINGS})
     database = Database(made.effective_database_url)
-    await upgrade(database)
+    await upgraded(database)
     await Outbox(database).open_turn(Turn("t1", "thread", "s1", "agent-1", 1, "I have a cat.", person_id="owner"))
     await Outbox(database).finish_turn("t1", "Nice.", interrupted=False)
     await database.close()
