@@ -24,6 +24,8 @@ class Driver:
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._queue: deque[ev.Event] = deque()
         self._telling = False
+        self.serves = asyncio.Event()
+        """Set while the machine serves somebody."""
 
     @property
     def machine(self) -> Machine:
@@ -67,6 +69,10 @@ class Driver:
             effects = self.journal.handle(event, time.monotonic())
         except IllegalTransition:
             return  # the journal has logged it; nothing has changed
+        if machine.serving:
+            self.serves.set()
+        else:
+            self.serves.clear()
         if machine.greeted != greeted:
             self._effects.remember_greeted()
         for effect in effects:

@@ -92,9 +92,12 @@ class Turns:
     # --- what was said ---
 
     async def typed(self, text: str, identity: str) -> bool:
-        """Take a typed message as a turn like any other. False: it came before the session listens."""
+        """Take a typed message as a turn like any other, once a reset that is going on is done. False: it came too
+        early."""
         try:
-            await asyncio.wait_for(self._speech.listening.wait(), _LISTENING_WITHIN)
+            async with asyncio.timeout(_LISTENING_WITHIN):
+                await self._speech.listening.wait()
+                await self._driver.serves.wait()
         except TimeoutError:
             return False
         await self._speech.session.interrupt()

@@ -262,3 +262,14 @@ async def call(caller: Caller, method: Rpc) -> Any:
     return await caller.room.local_participant.perform_rpc(
         destination_identity=caller.agents[0].identity, method=method, payload="", response_timeout=20
     )
+
+
+async def test_what_is_typed_during_a_reset_is_answered_after_it(stack: Stack) -> None:
+    async with control_api(stack) as api:
+        caller = await api.come_in(agent_id=await somebody_curt(stack, api, "Busy with itself"))
+        await caller.greeting()
+        ordered = asyncio.create_task(call(caller, Rpc.RESET), name="reset")
+        await caller.until(lambda: caller.attribute(AgentAttribute.STATE) == "resetting", "a reset")
+        await caller.type(QUESTION)
+        await ordered
+        await caller.until(lambda: any("Marigold" in caption for caption in caller.seen.captions), "an answer")

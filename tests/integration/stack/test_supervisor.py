@@ -32,7 +32,11 @@ from voice_agent.stack.services import Port, Service, table
 from voice_agent.stack.state import Phase, RunState, ServiceState
 from voice_agent.stack.supervisor import Supervisor
 
-PORTS = free_ports(4)
+
+@pytest.fixture
+def ports() -> list[int]:
+    """Free when the test begins."""
+    return free_ports(4)
 
 
 def service(name: str, port: int, *options: str, **more: Any) -> Service:
@@ -114,9 +118,9 @@ async def up(stage: Stage) -> None:
         await stage.supervisor.up.wait()
 
 
-async def test_a_service_starts_only_when_what_it_needs_is_ready(tmp_path: Path) -> None:
-    first = service("first", PORTS[0], "--delay", "0.5")
-    second = service("second", PORTS[1], needs=("first",))
+async def test_a_service_starts_only_when_what_it_needs_is_ready(tmp_path: Path, ports: list[int]) -> None:
+    first = service("first", ports[0], "--delay", "0.5")
+    second = service("second", ports[1], needs=("first",))
     async with on_stage(tmp_path, first, second) as stage:
         await stage.until(lambda: stage.service("first").process is not None)
         assert stage.service("second").phase is Phase.WAITING
@@ -128,9 +132,9 @@ async def test_a_service_starts_only_when_what_it_needs_is_ready(tmp_path: Path)
     assert state.load(tmp_path) is None
 
 
-async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: Path) -> None:
-    first = service("first", PORTS[0])
-    second = service("second", PORTS[1], "--stubborn", needs=("first",), stop_within=0.3)
+async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: Path, ports: list[int]) -> None:
+    first = service("first", ports[0])
+    second = service("second", ports[1], "--stubborn", needs=("first",), stop_within=0.3)
     async with on_stage(tmp_path, first, second) as stage:
         await up(stage)
         run = stage.written.run
@@ -142,30 +146,34 @@ async def test_stops_in_reverse_order_and_kills_what_does_not_listen(tmp_path: P
         assert marked(run) == []
 
 
-async def test_never_ready_names_the_service_and_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:
-    late = service("late", PORTS[1], "--delay", "60", ready_within=3.0)
-    error = await failed_start(tmp_path, service("good", PORTS[0]), late)
+async def test_never_ready_names_the_service_and_its_last_words_and_leaves_nothing(
+    tmp_path: Path, ports: list[int]
+) -> None:
+    late = service("late", ports[1], "--delay", "60", ready_within=3.0)
+    error = await failed_start(tmp_path, service("good", ports[0]), late)
     assert "late did not get ready: not ready within" in error.message
     assert "service starts" in error.message
     assert "late.log" in error.remedy
 
 
-async def test_one_that_ends_at_its_first_start_fails_the_start(tmp_path: Path) -> None:
+async def test_one_that_ends_at_its_first_start_fails_the_start(tmp_path: Path, ports: list[int]) -> None:
     (tmp_path / "no").touch()
-    error = await failed_start(tmp_path, service("sick", PORTS[0], "--fail-once-there-is", str(tmp_path / "no")))
+    error = await failed_start(tmp_path, service("sick", ports[0], "--fail-once-there-is", str(tmp_path / "no")))
     assert "exit code 3" in error.message
     assert "service refuses" in error.message
 
 
-async def test_a_program_that_is_not_there_fails_the_start(tmp_path: Path) -> None:
-    error = await failed_start(tmp_path, replace(service("gone", PORTS[0]), command=("/does/not/exist",)))
+async def test_a_program_that_is_not_there_fails_the_start(tmp_path: Path, ports: list[int]) -> None:
+    error = await failed_start(tmp_path, replace(service("gone", ports[0]), command=("/does/not/exist",)))
     assert "it cannot be started" in error.message
 
 
-async def test_a_killed_service_comes_back_with_everything_it_had_started_gone(tmp_path: Path) -> None:
+async def test_a_killed_service_comes_back_with_everything_it_had_started_gone(
+    tmp_path: Path, ports: list[int]
+) -> None:
     child = tmp_path / "child"
     async with on_stage(
-        tmp_path, service("some", PORTS[0], "--child", str(child)), service("other", PORTS[1])
+        tmp_path, service("some", ports[0], "--child", str(child)), service("other", ports[1])
     ) as stage:
         await up(stage)
         old, other, grandchild = stage.pid("some"), stage.pid("other"), psutil.Process(int(child.read_text()))
@@ -183,8 +191,10 @@ def standby_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("standby_at_once")
-async def test_a_standby_takes_the_place_of_one_that_died_and_gets_a_standby_itself(tmp_path: Path) -> None:
-    some = service("some", PORTS[0])
+async def test_a_standby_takes_the_place_of_one_that_died_and_gets_a_standby_itself(
+    tmp_path: Path, ports: list[int]
+) -> None:
+    some = service("some", ports[0])
     some = replace(some, standby=(*some.command, "--standby"))
 
     def is_ready_as(stage: Stage, pid: int) -> bool:
@@ -206,8 +216,8 @@ async def test_a_standby_takes_the_place_of_one_that_died_and_gets_a_standby_its
 
 
 @pytest.mark.usefixtures("standby_at_once")
-async def test_a_standby_that_died_is_not_waited_for(tmp_path: Path) -> None:
-    some = service("some", PORTS[0])
+async def test_a_standby_that_died_is_not_waited_for(tmp_path: Path, ports: list[int]) -> None:
+    some = service("some", ports[0])
     some = replace(some, standby=("/bin/false",))
     async with on_stage(tmp_path, some) as stage:
         await up(stage)
@@ -217,9 +227,11 @@ async def test_a_standby_that_died_is_not_waited_for(tmp_path: Path) -> None:
         assert stage.pid("some") != old
 
 
-async def test_one_that_crashes_again_and_again_is_given_up_and_the_rest_stays(tmp_path: Path) -> None:
+async def test_one_that_crashes_again_and_again_is_given_up_and_the_rest_stays(
+    tmp_path: Path, ports: list[int]
+) -> None:
     poison = tmp_path / "poison"
-    sick, fine = service("sick", PORTS[0], "--fail-once-there-is", str(poison)), service("fine", PORTS[1])
+    sick, fine = service("sick", ports[0], "--fail-once-there-is", str(poison)), service("fine", ports[1])
     async with on_stage(tmp_path, sick, fine) as stage:
         await up(stage)
         poison.touch()
@@ -231,12 +243,12 @@ async def test_one_that_crashes_again_and_again_is_given_up_and_the_rest_stays(t
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
-async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path, host: str) -> None:
+async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path, host: str, ports: list[int]) -> None:
     received = tmp_path / "received"
-    serve = service("serve", PORTS[0], "--received", str(received), "--host", host)
-    serve = replace(serve, probe=partial(readiness.http, f"http://{host}:{PORTS[0]}/"))
-    worker = service("worker", PORTS[1], holds_leases=True)
-    async with on_stage(tmp_path, serve, worker, host=host, port=PORTS[0], internal_secret="knows") as stage:
+    serve = service("serve", ports[0], "--received", str(received), "--host", host)
+    serve = replace(serve, probe=partial(readiness.http, f"http://{host}:{ports[0]}/"))
+    worker = service("worker", ports[1], holds_leases=True)
+    async with on_stage(tmp_path, serve, worker, host=host, port=ports[0], internal_secret="knows") as stage:
         await up(stage)
         pid = stage.pid("worker")
         os.kill(pid, signal.SIGKILL)
@@ -249,13 +261,13 @@ async def test_the_death_of_a_lease_holder_is_told_to_serve(tmp_path: Path, host
 
 
 async def test_two_that_die_together_start_side_by_side_and_the_death_is_told_when_serve_is_back(
-    tmp_path: Path,
+    tmp_path: Path, ports: list[int]
 ) -> None:
     received = tmp_path / "received"
-    serve = service("serve", PORTS[0], "--received", str(received), "--delay", "2")
-    worker = service("worker", PORTS[1], holds_leases=True, needs=worker_of_the_table().needs)
+    serve = service("serve", ports[0], "--received", str(received), "--delay", "2")
+    worker = service("worker", ports[1], holds_leases=True, needs=worker_of_the_table().needs)
     async with on_stage(
-        tmp_path, service("livekit", PORTS[2]), serve, worker, port=PORTS[0], internal_secret="knows"
+        tmp_path, service("livekit", ports[2]), serve, worker, port=ports[0], internal_secret="knows"
     ) as stage:
         await up(stage)
         pid = stage.pid("worker")
@@ -275,10 +287,12 @@ def worker_of_the_table() -> Service:
     )
 
 
-async def test_what_a_service_prints_is_bounded_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_service_prints_is_bounded_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: list[int]
+) -> None:
     monkeypatch.setattr(supervisor_module, "LOOK_EVERY", 0.05)
     monkeypatch.setattr(supervisor_module, "empty", partial(empty, most_bytes=10))
-    async with on_stage(tmp_path, service("some", PORTS[0])) as stage:
+    async with on_stage(tmp_path, service("some", ports[0])) as stage:
         await up(stage)
         pid = stage.pid("some")
         await stage.until((tmp_path / "logs" / "some.log.1").exists)
@@ -287,8 +301,8 @@ async def test_what_a_service_prints_is_bounded_while_it_runs(tmp_path: Path, mo
         assert stage.pid("some") == pid
 
 
-async def test_secrets_are_not_written_down(tmp_path: Path) -> None:
-    async with on_stage(tmp_path, service("some", PORTS[0]), internal_secret="hidden", letta_api_key="hidden") as stage:
+async def test_secrets_are_not_written_down(tmp_path: Path, ports: list[int]) -> None:
+    async with on_stage(tmp_path, service("some", ports[0]), internal_secret="hidden", letta_api_key="hidden") as stage:
         await up(stage)
         text = (tmp_path / "run" / "state.json").read_text()
         assert "hidden" not in text
