@@ -264,12 +264,7 @@ class Settings(BaseModel):
         return _place(path)
 
     @field_validator(
-        "letta_base_url",
-        "openai_base_url",
-        "llm_base_url",
-        "stt_base_url",
-        "tts_base_url",
-        "embedding_base_url",
+        "letta_base_url", "openai_base_url", "llm_base_url", "stt_base_url", "tts_base_url", "embedding_base_url"
     )
     @classmethod
     def _http(cls, url: str) -> str:

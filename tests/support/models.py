@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import openai
 from openai.types.chat import ChatCompletionMessageParam
 
 from tests.support.eventually import PATIENCE
+from voice_agent.stack.ports import free_port
 
 LLM = "smollm2-135m-instruct"
 """Its answers make no sense, but it loads in a second."""
@@ -40,12 +40,6 @@ class RunningModels:
 
     def health(self) -> httpx.Response:
         return httpx.get(f"{self.url}/health", timeout=PATIENCE)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def read_anew(client: openai.OpenAI, known: str, conversation: str, words: str) -> int:

@@ -29,7 +29,7 @@ def download(place: Place, target: Path, hub: str, size: int, on_bytes: Callable
     here = partial.stat().st_size if partial.is_file() else 0
     if here < size:
         try:
-            _receive(place, partial, hub, size, on_bytes)
+            _receive(place, partial, here, hub, size, on_bytes)
         except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects) as error:
             # Without the error's text: a redirect's URL may hold a signature.
             raise Temporary(
@@ -39,8 +39,7 @@ def download(place: Place, target: Path, hub: str, size: int, on_bytes: Callable
     return target
 
 
-def _receive(place: Place, partial: Path, hub: str, size: int, on_bytes: Callable[[int], None]) -> None:
-    here = partial.stat().st_size if partial.is_file() else 0
+def _receive(place: Place, partial: Path, here: int, hub: str, size: int, on_bytes: Callable[[int], None]) -> None:
     url = f"{hub.rstrip('/')}/{quote(place.package)}/resolve/{quote(place.version)}/{quote(place.member)}"
     # Compressed bytes would be of no use for going on later.
     wanted = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})

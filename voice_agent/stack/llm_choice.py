@@ -26,7 +26,7 @@ from voice_agent.settings import Settings
 from voice_agent.stack import llm_servers, readiness
 from voice_agent.stack.llm_trial import Figures, shortfall, try_out
 from voice_agent.stack.ports import free_port
-from voice_agent.stack.subprocess_utils import Report, fetched
+from voice_agent.stack.subprocess_utils import Report, fetched, write_private
 
 AUTO: Final = "auto"
 DEFAULT: Final = DEFAULTS["llm"].name
@@ -132,9 +132,7 @@ async def _figures(candidate: Candidate, settings: Settings, report: Report) -> 
 def keep(settings: Settings, key: str, figures: Figures) -> None:
     path = _kept(settings, key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(figures.as_json())
-    fresh.replace(path)
+    write_private(path, figures.as_json())
 
 
 def _kept(settings: Settings, key: str) -> Path:

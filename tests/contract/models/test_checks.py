@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.models import LLM, RunningModels, free_port
+from tests.support.models import LLM, RunningModels
 from tests.support.scripted_llm import Failure, ScriptedLLM
 from voice_agent.errors import Code
 from voice_agent.providers.checks import check_all
 from voice_agent.settings import Settings
+from voice_agent.stack.ports import free_port
 
 
 @pytest.fixture
