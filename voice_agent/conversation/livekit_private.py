@@ -66,6 +66,11 @@ class AdapterStream(stt.StreamAdapterWrapper):
         """Process the stream from its first frame to its last."""
 
     @property
+    def adapter(self) -> stt.STT[Any]:
+        """The STT that made this stream."""
+        return self._stt
+
+    @property
     def vad(self) -> VAD:
         return self._vad
 

@@ -18,6 +18,7 @@ from voice_agent.conversation.first_clause import FirstClauseTokenizer
 from voice_agent.outbound import tls
 from voice_agent.providers import endpoints
 from voice_agent.providers.endpoints import OPENAI, Endpoint
+from voice_agent.providers.local_server import CAPTION, PRIORITY_HEADER
 from voice_agent.settings import Settings
 
 SILENCE: Final = 10.0
@@ -60,11 +61,9 @@ def build_providers(
     llm_client = _client(llm_endpoint)
     wanted = choices.vad.provider or settings.vad_provider
     detection = loaded if wanted == settings.vad_provider else load_vad(wanted)
-    recogniser = _stt(stt_endpoint, stt_client)
     return Providers(
         vad=detection,
-        # A remote STT charges for every recognition.
-        stt=EagerStt(stt=recogniser, vad=detection) if stt_endpoint.local else recogniser,
+        stt=_listening(stt_endpoint, stt_client, detection),
         llm=_llm(llm_endpoint, llm_client),
         tts=_tts(tts_endpoint, tts_client),
         llm_endpoint=llm_endpoint,
@@ -77,6 +76,14 @@ def load_vad(provider: str = _SILERO) -> vad.VAD:
         return silero.VAD.load(min_silence_duration=END_OF_TURN)
     found: vad.VAD = plugins.loaded_vad(provider)
     return found
+
+
+def _listening(endpoint: Endpoint, client: AsyncClient | None, detection: vad.VAD) -> stt.STT[Any]:
+    recogniser = _stt(endpoint, client)
+    if client is None or not endpoint.local:  # a remote STT charges for every recognition
+        return recogniser
+    captions = _stt(endpoint, client.with_options(default_headers={PRIORITY_HEADER: CAPTION}))
+    return EagerStt(recogniser=recogniser, vad=detection, captions=captions)
 
 
 def _stt(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:

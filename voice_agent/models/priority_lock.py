@@ -27,7 +27,8 @@ class Priority(IntEnum):
     LIVE_STT = 0
     FIRST_CLAUSE = 1
     LATER_CLAUSE = 2
-    BACKGROUND = 3
+    CAPTION = 3
+    BACKGROUND = 4
 
 
 class PriorityLock:

@@ -1,5 +1,5 @@
-"""Scheduler of the local LLM and speech models on few cores: requests that a user waits for first, then prewarms,
-background work only when neither runs.
+"""Scheduler of the local LLM and speech models on few cores: requests that a user waits for first, then prewarms and
+captions, background work only when none of them runs.
 """
 
 from __future__ import annotations
@@ -16,19 +16,26 @@ WAIT_FOR_QUIET: Final = 60.0
 
 class Scheduler:
     def __init__(self) -> None:
-        self._answers, self._housekeeping = Gate(), Gate()
+        self._prewarms, self._captions, self._housekeeping = Gate(), Gate(), Gate()
 
     @contextmanager
     def answering(self) -> Iterator[None]:
         """For a request that a user waits for."""
-        with self._answers.first(), self._housekeeping.first():
+        with self._prewarms.first(), self._captions.first(), self._housekeeping.first():
             yield
 
     @asynccontextmanager
     async def ahead(self) -> AsyncIterator[None]:
         """For prewarming a conversation's prompt: yields to answers; background work yields to it."""
         with self._housekeeping.first():
-            async with self._answers.second():
+            async with self._prewarms.second():
+                yield
+
+    @asynccontextmanager
+    async def captioning(self) -> AsyncIterator[None]:
+        """For a caption of what is still being said: beside prewarms, which need another model."""
+        with self._housekeeping.first():
+            async with self._captions.second():
                 yield
 
     @asynccontextmanager

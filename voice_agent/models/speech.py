@@ -16,6 +16,7 @@ from voice_agent.models.child import Child
 from voice_agent.models.encode import MEDIA_TYPES, Encoder, encoder
 from voice_agent.models.responses import OwnedStream, unless_disconnected
 from voice_agent.models.scheduler import Scheduler
+from voice_agent.providers.local_server import CAPTION, PRIORITY_HEADER
 
 OPENAI_STT: Final = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
 OPENAI_TTS: Final = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
@@ -50,8 +51,7 @@ async def transcriptions(request: Request, child: Child, model: Model, scheduler
                 param="response_format",
             )
         data = await upload.read()
-    with scheduler.answering():
-        heard = await unless_disconnected(request, _transcribe(child, data), "transcribe")
+    heard = await unless_disconnected(request, _transcribe(request, child, data, scheduler), "transcribe")
     if form_of_answer == "text":
         return PlainTextResponse(heard["text"] + "\n")
     if form_of_answer == "verbose_json":
@@ -60,8 +60,16 @@ async def transcriptions(request: Request, child: Child, model: Model, scheduler
     return JSONResponse({"text": heard["text"], "usage": {"type": "duration", "seconds": round(heard["seconds"])}})
 
 
-async def _transcribe(child: Child, data: bytes) -> dict[str, Any]:
-    async with child.ask("/transcribe", Code.STT_FAILED, content=data) as answer:
+async def _transcribe(request: Request, child: Child, data: bytes, scheduler: Scheduler) -> dict[str, Any]:
+    if request.headers.get(PRIORITY_HEADER) == CAPTION:
+        async with scheduler.captioning():
+            return await _asked(child, f"/transcribe?priority={CAPTION}", data)
+    with scheduler.answering():
+        return await _asked(child, "/transcribe", data)
+
+
+async def _asked(child: Child, path: str, data: bytes) -> dict[str, Any]:
+    async with child.ask(path, Code.STT_FAILED, content=data) as answer:
         await answer.aread()
         heard: dict[str, Any] = answer.json()
     return heard

@@ -22,6 +22,7 @@ from voice_agent.models.priority_lock import Priority, PriorityLock, pieces
 from voice_agent.models.responses import HANDLERS, OwnedStream, unless_disconnected
 from voice_agent.models.stt import Moonshine
 from voice_agent.models.tts import open_engine, speak
+from voice_agent.providers.local_server import CAPTION
 
 LIVE_SECONDS = 45.0
 """A longer recording is an uploaded file, not a turn of a user who waits for an answer."""
@@ -43,7 +44,7 @@ class Speech:
     async def transcribe(self, request: Request) -> Response:
         samples = await asyncio.to_thread(decode, await request.body())
         seconds = len(samples) / RECOGNITION_RATE
-        priority = Priority.LIVE_STT if seconds <= LIVE_SECONDS else Priority.BACKGROUND
+        priority = _priority(request.query_params.get("priority"), seconds)
 
         async def listen() -> str:
             segments = pieces(self._priority_lock, lambda stop: self._stt.transcribe(samples, stop), priority, priority)
@@ -71,6 +72,12 @@ class Speech:
                     yield pcm16(samples)
 
             return OwnedStream(body(), stack.pop_all(), "application/octet-stream")
+
+
+def _priority(wanted: str | None, seconds: float) -> Priority:
+    if wanted == CAPTION:
+        return Priority.CAPTION
+    return Priority.LIVE_STT if seconds <= LIVE_SECONDS else Priority.BACKGROUND
 
 
 def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:

@@ -26,6 +26,8 @@ CHECK: Final = "check"
 """A one-word question after one long instruction, while an answer waits for it: it has a separate slot."""
 CHECK_AHEAD: Final = "check-ahead"
 """Prewarms that instruction as background work."""
+CAPTION: Final = "caption"
+"""Recognises for a caption what is still being said: yields to answers; background work yields to it."""
 PRIORITY_HEADER: Final = "x-voice-agent-priority"
 """The priority of one request, for callers that can set headers."""
 FACTS_HEADERS: Final = {PRIORITY_HEADER: FACTS}

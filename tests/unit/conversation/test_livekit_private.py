@@ -27,6 +27,7 @@ MODULE = SOURCES / "conversation" / "livekit_private.py"
         (AgentServer, "async def _update_worker_status"),
         (stt.StreamAdapter.__init__, "self._vad"),
         (stt.StreamAdapter.__init__, "self._stt"),
+        (stt.RecognizeStream.__init__, "self._stt"),
         (stt.RecognizeStream.__init__, "self._event_ch"),
         (stt.RecognizeStream.__init__, "self._input_ch"),
         (stt.StreamAdapterWrapper, "async def _run"),

@@ -167,3 +167,20 @@ async def test_who_no_longer_waits_for_an_answer_keeps_nobody_from_the_next() ->
     async with asyncio.timeout(PATIENCE):
         await waiting
     assert gone.cancelled()
+
+
+async def test_a_caption_yields_to_an_answer_but_not_to_a_prewarm() -> None:
+    scheduler, started = Scheduler(), asyncio.Event()
+
+    async def caption() -> None:
+        async with scheduler.captioning():
+            started.set()
+            await asyncio.Event().wait()
+
+    async with scheduler.ahead():
+        work = asyncio.create_task(caption())
+        async with asyncio.timeout(PATIENCE):
+            await started.wait()
+    assert not work.done()
+    with scheduler.answering(), pytest.raises(Temporary):
+        await work
