@@ -109,17 +109,19 @@ class _EagerStream(AdapterStream):
             self.send(SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, alternatives=best, speech_end_time=ended))
 
     def _recognise(self, frames: list[rtc.AudioFrame]) -> asyncio.Task[SpeechEvent]:
-        return asyncio.create_task(self.recognised(frames), name="stt:recognise")
+        return asyncio.create_task(self._recognised(frames), name="stt:recognise")
+
+    async def _recognised(self, frames: list[rtc.AudioFrame]) -> SpeechEvent:
+        heard = await self.recognised(frames)
+        self._show(heard)  # known before the end of the turn
+        return heard
 
     async def _withdraw(self) -> None:
-        """Cancel the guess, because the speech goes on; what it found by then is a caption."""
+        """Cancel the guess, because the speech goes on."""
         guess, self._guess = self._guess, None
-        if guess is None:
-            return
-        if guess.done() and not guess.cancelled() and guess.exception() is None:
-            self._show(guess.result())
-        guess.cancel()
-        await asyncio.gather(guess, return_exceptions=True)
+        if guess is not None:
+            guess.cancel()
+            await asyncio.gather(guess, return_exceptions=True)
 
     def _caption_more(self, said: list[rtc.AudioFrame]) -> None:
         seconds = sum(frame.duration for frame in said)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from livekit.agents import Agent, llm
+from livekit.agents import Agent, ChatContext, llm
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from voice_agent.contracts import ReplyPath
@@ -20,8 +21,8 @@ from voice_agent.providers.prewarm import prewarm
 
 _ATTEMPTS: Final = 5
 """Several, because a greeting that is synthesized meanwhile comes first."""
-_A_QUESTION: Final = {"role": "user", "content": ""}
-"""Its opening tokens are the same for every question."""
+PutQuestion = Callable[[ChatContext], Awaitable[None]]
+"""Puts a question last in a prompt."""
 
 
 class PromptPrewarmer:
@@ -34,12 +35,28 @@ class PromptPrewarmer:
         self._prompt_context = prompt_context
         self._reading: asyncio.Task[Any] | None = None
 
+    @property
+    def _useful(self) -> bool:
+        return reply_path(self._prompt_context.agent) is ReplyPath.HYBRID and self._speech.llm_endpoint.local
+
     def start(self) -> None:
-        if reply_path(self._prompt_context.agent) is not ReplyPath.HYBRID:
-            return
+        if self._useful:
+            self._begin(prewarm_prompt(self._speech.llm_endpoint, self._agent))
+
+    def read_ahead(self, put_question: PutQuestion) -> None:
+        """Read a question while it is being said."""
+        if self._useful:
+            self._begin(_once(self._speech.llm_endpoint, self._agent, put_question))
+
+    def stop(self) -> None:
+        """Before an answer, which reads the same itself: nothing old is read after it."""
         if self._reading is not None:
             self._tasks.drop(self._reading)
-        self._reading = self._tasks.start("prewarm-prompt", prewarm_prompt(self._speech.llm_endpoint, self._agent))
+            self._reading = None
+
+    def _begin(self, reading: Coroutine[Any, Any, None]) -> None:
+        self.stop()
+        self._reading = self._tasks.start("prewarm-prompt", reading)
 
 
 async def prewarm_prompt(llm_endpoint: Endpoint, agent: Agent) -> None:
@@ -48,11 +65,24 @@ async def prewarm_prompt(llm_endpoint: Endpoint, agent: Agent) -> None:
         retry=retry_if_exception_type(Temporary), wait=wait_fixed(1.0), stop=stop_after_attempt(_ATTEMPTS)
     )
     with suppress(RetryError):
-        await attempts(_read, llm_endpoint, agent)
+        await attempts(_read, llm_endpoint, agent, _begin_question)
 
 
-async def _read(llm_endpoint: Endpoint, agent: Agent) -> None:
+async def _once(llm_endpoint: Endpoint, agent: Agent, put_question: PutQuestion) -> None:
+    """Not again: soon more of the question is known."""
+    with suppress(Temporary):
+        await _read(llm_endpoint, agent, put_question)
+
+
+async def _begin_question(chat_ctx: ChatContext) -> None:
+    """The opening tokens are the same for every question."""
+    chat_ctx.items.append(llm.ChatMessage(role="user", content=[""]))
+
+
+async def _read(llm_endpoint: Endpoint, agent: Agent, put_question: PutQuestion) -> None:
     """The history is taken anew at each attempt: a turn in between has changed it."""
-    messages, _ = agent.chat_ctx.to_provider_format("openai")
+    prompt = agent.chat_ctx.copy()
+    await put_question(prompt)
+    messages, _ = prompt.to_provider_format("openai")
     tools = llm.ToolContext(agent.tools).parse_function_tools("openai")
-    await prewarm(llm_endpoint, [*messages, _A_QUESTION], tools)
+    await prewarm(llm_endpoint, messages, tools)

@@ -63,8 +63,7 @@ class TurnRecall:
         outcome = await self._forgets.told()
         recalled = await _found(looking) if looking is not None and outcome is None else None
         text = outcome or (recalled_text(recalled) if recalled is not None else "")
-        self._forgets.purge(chat_ctx.items)
-        self._orders.purge(chat_ctx.items)
+        self._purge(chat_ctx)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if question is None:
             return
@@ -76,6 +75,29 @@ class TurnRecall:
                 chat_ctx.items[place] = _as_one_person(question)
             after = outcome is not None or (recalled is not None and recalled.untold)
             chat_ctx.items.insert(place + int(after), llm.ChatMessage(role="system", content=[text]))
+
+    async def guess_into(self, chat_ctx: ChatContext, so_far: str, whose: tuple[str, str, str]) -> None:
+        """The same, as far as it can be known, for a question that is still being said: the prompt that is read ahead
+        then begins like that of the answer."""
+        self._purge(chat_ctx)
+        recalled = await self._guessed(so_far, whose)
+        if recalled is None or not recalled.facts:
+            chat_ctx.add_message(role="user", content=so_far)
+            return
+        chat_ctx.add_message(role="system", content=recalled_text(recalled))
+        chat_ctx.add_message(role="user", content=as_one_person(plainly(so_far)))
+
+    def _purge(self, chat_ctx: ChatContext) -> None:
+        self._forgets.purge(chat_ctx.items)
+        self._orders.purge(chat_ctx.items)
+
+    async def _guessed(self, so_far: str, whose: tuple[str, str, str]) -> Recalled | None:
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                return await self._memory.recall(*whose).about(so_far, look_again=False)
+        except Exception as error:  # noqa: BLE001 - optional: the question itself is looked up when it is complete
+            self._failed(f"{type(error).__name__}: {error}")
+            return None
 
     async def _recalled(self, turn: Turn) -> Recalled | None:
         """None: it took too long or failed."""

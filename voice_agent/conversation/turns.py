@@ -10,7 +10,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from livekit.agents import AgentStateChangedEvent, ChatContext, ErrorEvent, SpeechCreatedEvent
+from livekit.agents import (
+    AgentStateChangedEvent,
+    ChatContext,
+    ErrorEvent,
+    SpeechCreatedEvent,
+    UserInputTranscribedEvent,
+)
 
 from voice_agent.contracts import ReplyPath
 from voice_agent.conversation.driver import Driver
@@ -79,6 +85,7 @@ class Turns:
 
     def attach(self) -> None:
         session = self._speech.session
+        session.on("user_input_transcribed", self._heard_so_far)
         session.on("speech_created", self._speech_created)
         session.on("conversation_item_added", Timings(self._driver.journal).item_added)
         session.on("error", self._provider_failed)
@@ -90,6 +97,13 @@ class Turns:
         return self._recorder.silent_for
 
     # --- what was said ---
+
+    def _heard_so_far(self, event: UserInputTranscribedEvent) -> None:
+        """While somebody speaks: read their question ahead. In a shared room it is not known yet who speaks."""
+        if event.is_final or not self._machine.serving or self._prompt_context.who_speaks:
+            return
+        so_far, whose = event.transcript, self._prompt_context.whose
+        self._prewarmer.read_ahead(lambda prompt: self._recall.guess_into(prompt, so_far, whose))
 
     async def typed(self, text: str, identity: str) -> bool:
         """Take a typed message as a turn like any other, once a reset that is going on is done. False: it came too
@@ -141,6 +155,7 @@ class Turns:
             self._speech.session.generate_reply(user_input=turn.user_text)
 
     async def _begun(self, turn: Turn) -> bool:
+        self._prewarmer.stop()
         self._driver.tell(ev.TurnStarted(turn.episode, turn.turn_id, turn.session_id))
         wishes = self._forgets.begin(turn)
         if not self._machine.serving or turn.episode != self._machine.episode:

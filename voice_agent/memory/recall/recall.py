@@ -161,9 +161,12 @@ class Recall:
         gone = [fact for key, fact in self._told.facts.items() if key.startswith("turn:") and key not in found]
         return [*found.values(), *(replace(fact, state=FactState.REPLACED) for fact in gone)]
 
-    async def about(self, question: str) -> Recalled:
+    async def about(self, question: str, *, look_again: bool = True) -> Recalled:
         """Uses the facts of the last `look` or `refresh`. Without an answer from the embedding model, searches by
-        words."""
+        words.
+
+        `look_again`: ask the language model where the sum leaves a doubt.
+        """
         began = time.perf_counter()
         if asks_own_name(question) and (name := naming(self.known)):
             return Recalled((name,))
@@ -177,7 +180,9 @@ class Recall:
         if heard != question:  # the wording that is answered better counts
             judged, vector = max((judged, vector), await self._searched(read(heard)), key=lambda found: found[0][:1])
         facts = self._nearest([turn for score, turn in judged if score >= judged[0][0] - _BEHIND], vector)
-        best, score = await self._relevance(question, judged[0][0], facts) if judged else (Relevance.NONE, None)
+        best, score = Relevance.NONE, judged[0][0] if judged else None
+        if score is not None:
+            best, score = await self._relevance(question, score, facts, look_again)
         took = 1000 * (time.perf_counter() - began)
         if best is Relevance.NONE:
             untold = is_question(question) and asks_about_self(question)
@@ -186,10 +191,12 @@ class Recall:
         shown = sorted(facts, key=lambda fact: fact.said_at)
         return Recalled(tuple(shown), sure=best is Relevance.LIKELY, score=score, milliseconds=took)
 
-    async def _relevance(self, question: str, score: float, facts: Sequence[Fact]) -> tuple[Relevance, float]:
+    async def _relevance(
+        self, question: str, score: float, facts: Sequence[Fact], look_again: bool
+    ) -> tuple[Relevance, float]:
         if not speaks_of_self(question):  # about the world: a fact that may not belong to it would only mislead
             return Relevance.LIKELY if score >= LIKELY else Relevance.NONE, score
-        if DOUBTFUL[0] <= score < DOUBTFUL[1]:
+        if look_again and DOUBTFUL[0] <= score < DOUBTFUL[1]:
             odds = await self._second_look.odds(_looked_at(facts), question)
             if odds is not None:
                 return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE, score + odds
