@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,34 +10,67 @@ from livekit import rtc
 from livekit.agents import AgentSession, APIError, tts
 from livekit.agents.voice import SpeechHandle
 
+from voice_agent.conversation.breath import A_BREATH
 from voice_agent.conversation.speech_session import SpeechSession
 
 
 class Greeter:
     def __init__(self, speech: SpeechSession) -> None:
         self._speech = speech
-        self._made: tuple[str, tts.TTS[Any]] | None = None
-        self._frames: list[rtc.AudioFrame] = []
+        self._prepared: _Prepared | None = None
 
     async def prepare(self, text: str) -> None:
         """Synthesize `text` ahead, replacing what was prepared before. A failure costs only the head start."""
-        wanted = text, self._speech.tts
-        if wanted == self._made:
-            return
-        self._made, self._frames = None, []
-        try:
-            async with self._speech.tts.synthesize(text) as stream:
-                frames = [piece.frame async for piece in stream]
-        except APIError:
-            return
-        self._made, self._frames = wanted, frames
+        voice = self._speech.tts
+        if self._prepared is None or not self._prepared.serves(text, voice):
+            self._prepared = _Prepared(text, voice)
+            await self._prepared.make()
 
     def speak(self, session: AgentSession[Any], text: str) -> SpeechHandle:
-        if (text, self._speech.tts) == self._made:
-            return session.say(text, audio=_played(self._frames))
+        if self._prepared is not None and self._prepared.serves(text, self._speech.tts):
+            return session.say(text, audio=self._prepared.played())
         return session.say(text)
 
 
-async def _played(frames: list[rtc.AudioFrame]) -> AsyncIterator[rtc.AudioFrame]:
-    for frame in frames:
-        yield frame
+class _Prepared:
+    """Audio of one greeting; it can be played while it is still being made."""
+
+    def __init__(self, text: str, voice: tts.TTS[Any]) -> None:
+        self._text = text
+        self._voice = voice
+        self._frames: list[rtc.AudioFrame] = []
+        self._more = asyncio.Event()
+        """Set at each new frame, and at the end."""
+        self._ended = False
+        self._failed = False
+
+    def serves(self, text: str, voice: tts.TTS[Any]) -> bool:
+        return (text, voice) == (self._text, self._voice) and not self._failed
+
+    async def make(self) -> None:
+        try:
+            async with self._voice.synthesize(self._text) as stream:
+                async for piece in stream:
+                    self._frames.append(piece.frame)
+                    self._more.set()
+        except APIError:
+            self._failed = True
+        except asyncio.CancelledError:
+            self._failed = True
+            raise
+        finally:
+            self._ended = True
+            self._more.set()
+
+    async def played(self) -> AsyncIterator[rtc.AudioFrame]:
+        done = 0
+        while True:
+            self._more.clear()
+            while done < len(self._frames):
+                done += 1
+                yield self._frames[done - 1]
+            if self._ended and done == len(self._frames):
+                break
+            await self._more.wait()
+        if not done:
+            yield A_BREATH

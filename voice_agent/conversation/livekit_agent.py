@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 from livekit import rtc
 from livekit.agents import Agent, APIError, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
 
+from voice_agent.conversation.breath import A_BREATH
 from voice_agent.conversation.history import Said
 
 if TYPE_CHECKING:
     from voice_agent.conversation.turns import Turns
 
 _TOOLS: Final = ("function_call", "function_call_output")
-_BREATH_RATE: Final = 24_000
-_A_BREATH: Final = rtc.AudioFrame(bytes(_BREATH_RATE // 5), _BREATH_RATE, 1, _BREATH_RATE // 10)
 
 
 class LiveKitAgent(Agent):
@@ -61,7 +60,7 @@ class LiveKitAgent(Agent):
                     yield frame
         except APIError:
             if not spoken:
-                yield _A_BREATH  # without any audio livekit shows no text either
+                yield A_BREATH
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
         """Store what was said before anything is generated; a blank transcript is not a turn."""

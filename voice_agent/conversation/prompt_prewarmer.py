@@ -46,7 +46,7 @@ class PromptPrewarmer:
     def read_ahead(self, put_question: PutQuestion) -> None:
         """Read a question while it is being said."""
         if self._useful:
-            self._begin(_once(self._speech.llm_endpoint, self._agent, put_question))
+            self._begin(read_ahead(self._speech.llm_endpoint, self._agent, put_question))
 
     def stop(self) -> None:
         """Before an answer, which reads the same itself: nothing old is read after it."""
@@ -68,7 +68,7 @@ async def prewarm_prompt(llm_endpoint: Endpoint, agent: Agent) -> None:
         await attempts(_read, llm_endpoint, agent, _begin_question)
 
 
-async def _once(llm_endpoint: Endpoint, agent: Agent, put_question: PutQuestion) -> None:
+async def read_ahead(llm_endpoint: Endpoint, agent: Agent, put_question: PutQuestion) -> None:
     """Not again: soon more of the question is known."""
     with suppress(Temporary):
         await _read(llm_endpoint, agent, put_question)

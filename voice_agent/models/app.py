@@ -30,6 +30,7 @@ from voice_agent.models.middleware import TRANSCRIPTIONS, OwnCallers
 from voice_agent.models.processes import LLM_CONTEXT, ModelProcess, plans
 from voice_agent.models.responses import HANDLERS, error_response
 from voice_agent.models.scheduler import Scheduler
+from voice_agent.models.speech_store import SpeechStore
 from voice_agent.providers import endpoints
 from voice_agent.providers.local_server import BACKGROUND_SUFFIX, RECORDER
 from voice_agent.settings import Settings
@@ -50,6 +51,7 @@ class ModelServer:
             role: (process.child, model) for process in self.processes for role, model in process.models.items()
         }
         self._scheduler = Scheduler()
+        self._speech_store = SpeechStore()
         self._llm = endpoints.llm(settings)
         self._upstream = None if self._llm.local else chat_backends.RemoteBackend(self._llm)
         self._backend: chat_backends.ChatBackend = self._upstream or chat_backends.LocalBackend(
@@ -60,7 +62,8 @@ class ModelServer:
         return await speech.transcriptions(request, *self._local("stt"), self._scheduler)
 
     async def speech(self, request: Request) -> Response:
-        return await speech.speech(request, *self._local("tts"), await _json(request), self._scheduler)
+        asked = await _json(request)
+        return await speech.speech(request, *self._local("tts"), asked, self._scheduler, self._speech_store)
 
     async def chat(self, request: Request) -> Response:
         return await chat.complete(request, self._backend, chat.parse(await _json(request)), self._scheduler)

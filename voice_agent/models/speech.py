@@ -16,7 +16,8 @@ from voice_agent.models.child import Child
 from voice_agent.models.encode import MEDIA_TYPES, Encoder, encoder
 from voice_agent.models.responses import OwnedStream, unless_disconnected
 from voice_agent.models.scheduler import Scheduler
-from voice_agent.providers.local_server import CAPTION, PRIORITY_HEADER
+from voice_agent.models.speech_store import Key, SpeechStore
+from voice_agent.providers.local_server import AHEAD, CAPTION, PRIORITY_HEADER
 
 OPENAI_STT: Final = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
 OPENAI_TTS: Final = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
@@ -75,15 +76,40 @@ async def _asked(child: Child, path: str, data: bytes) -> dict[str, Any]:
     return heard
 
 
-async def speech(request: Request, child: Child, model: Model, asked: Any, scheduler: Scheduler) -> Response:
+async def speech(
+    request: Request, child: Child, model: Model, asked: Any, scheduler: Scheduler, store: SpeechStore
+) -> Response:
     order, form_of_answer = _order(asked, model)
+    key = (order["text"], order["voice"], order["speed"])
+    if (known := store.get(key)) is not None:
+        to = encoder(form_of_answer)
+        return Response(to.feed(known) + to.finish(), media_type=MEDIA_TYPES[form_of_answer])
+    if request.headers.get(PRIORITY_HEADER) == AHEAD:
+        store.put(key, await unless_disconnected(request, _ahead(child, order, scheduler), "speak-ahead"))
+        return Response(status_code=204)
     async with AsyncExitStack() as stack:
         stack.enter_context(scheduler.answering())
         asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
         answer = await unless_disconnected(request, asking, "speak")
         owned = stack.pop_all()
-        sound = _sound(answer.aiter_raw(), encoder(form_of_answer), owned)
-        return OwnedStream(sound, owned, MEDIA_TYPES[form_of_answer])
+        source = answer.aiter_raw()
+        if store.asked_again(key):
+            source = _kept(source, key, store)
+        return OwnedStream(_sound(source, encoder(form_of_answer), owned), owned, MEDIA_TYPES[form_of_answer])
+
+
+async def _ahead(child: Child, order: dict[str, Any], scheduler: Scheduler) -> bytes:
+    """Speech that will be asked for, made when nobody waits for another."""
+    async with scheduler.background(), child.ask("/speak", Code.TTS_FAILED, json=order) as answer:
+        return await answer.aread()
+
+
+async def _kept(source: AsyncIterator[bytes], key: Key, store: SpeechStore) -> AsyncIterator[bytes]:
+    parts = []
+    async for chunk in source:
+        parts.append(chunk)
+        yield chunk
+    store.put(key, b"".join(parts))
 
 
 async def _sound(source: AsyncIterator[bytes], to: Encoder, owned: AsyncExitStack) -> AsyncGenerator[bytes, None]:

@@ -16,7 +16,7 @@ import numpy as np
 import openai
 import pytest
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutError, function_tool, llm
+from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutError, ChatContext, function_tool, llm
 from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
@@ -24,7 +24,7 @@ from tests.support.fake_letta import FakeLetta
 from tests.support.models import LLM, RunningModels, read_anew
 from tests.support.speech import recognise, samples_of, say, words
 from voice_agent.contracts import AS_INSTALLED, AgentBinding
-from voice_agent.conversation.prompt_prewarmer import prewarm_prompt
+from voice_agent.conversation.prompt_prewarmer import prewarm_prompt, read_ahead
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.memory.model import Block
 from voice_agent.memory.prompt import build_prompt
@@ -112,7 +112,8 @@ async def test_ears_guess_at_a_pause_and_again_when_there_was_more(settings: Set
     asked: asyncio.Queue[str] = asyncio.Queue()
 
     async def note(request: httpx.Request) -> None:
-        asked.put_nowait(request.url.path)
+        if PRIORITY_HEADER not in request.headers:  # not a caption
+            asked.put_nowait(request.url.path)
 
     providers.clients[0]._client.event_hooks["request"].append(note)
     try:
@@ -128,7 +129,10 @@ async def test_ears_guess_at_a_pause_and_again_when_there_was_more(settings: Set
             events = [event async for event in ears]
     finally:
         await providers.aclose()
-    assert [event.type for event in events] == ["start_of_speech", "end_of_speech", "final_transcript"]
+    captions = [event for event in events if event.type == "interim_transcript"]
+    others = [event.type for event in events if event not in captions]
+    assert others == ["start_of_speech", "end_of_speech", "final_transcript"]
+    assert ["good", "morning", "everyone"] in [words(event.alternatives[0].text) for event in captions]
     assert words(events[-1].alternatives[0].text) == ["good", "morning", "everyone", "and", "good", "evening"]
     assert asked.empty(), "recognised once more when the pause was over"
 
@@ -193,10 +197,23 @@ def test_who_asked_first_is_answered_first(client: openai.OpenAI) -> None:
     assert written.index("short") > written.index("long") + 8, "its beginning is not read and written beside another's"
 
 
-async def test_what_every_turn_begins_with_is_prewarmed(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    ("facts", "so_far", "question"),
+    [
+        ("", "", "Hi"),
+        ("What you know about the user:\n- They play the cello.", "Which instrument do", "Which instrument do I play?"),
+    ],
+    ids=["before a question", "while it is being said"],
+)
+async def test_what_a_turn_begins_with_is_prewarmed(settings: Settings, facts: str, so_far: str, question: str) -> None:
     @function_tool(name="search", description="Looks something up.")
     async def search(query: str) -> str:
         return query
+
+    async def put(prompt: ChatContext, words: str) -> None:
+        if facts:
+            prompt.add_message(role="system", content=facts)
+        prompt.add_message(role="user", content=words)
 
     agent = Agent(instructions="")
     providers = build_providers(settings, load_vad(), AS_INSTALLED)
@@ -205,9 +222,12 @@ async def test_what_every_turn_begins_with_is_prewarmed(settings: Settings) -> N
         await session.start(agent, record=False)
         await agent.update_instructions("You are Nova. " + "The user likes tea and has two cats. " * 12)
         await agent.update_tools([search])
-        await prewarm_prompt(providers.llm_endpoint, agent)
+        if so_far:
+            await read_ahead(providers.llm_endpoint, agent, lambda prompt: put(prompt, so_far))
+        else:
+            await prewarm_prompt(providers.llm_endpoint, agent)
         turn = agent.chat_ctx.copy()
-        turn.add_message(role="user", content="Hi")
+        await put(turn, question)
         tools = [tool for tool in agent.tools if isinstance(tool, llm.Tool)]
         unhurried = APIConnectOptions(timeout=60)  # other tests use both cores
         async with providers.llm.chat(chat_ctx=turn, tools=tools, conn_options=unhurried) as answer:
@@ -215,8 +235,8 @@ async def test_what_every_turn_begins_with_is_prewarmed(settings: Settings) -> N
     finally:
         await session.aclose()
         await providers.aclose()
-    # "Hi" and what the template puts between it and the answer.
-    assert usage.prompt_tokens - usage.prompt_cached_tokens <= 8
+    # The last words, and what the template puts between them and the answer.
+    assert usage.prompt_tokens - usage.prompt_cached_tokens <= 9
 
 
 def test_what_one_conversation_has_read_a_second_one_need_not(client: openai.OpenAI) -> None:
