@@ -9,9 +9,13 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +24,7 @@ import psutil
 
 from tests.support.clips import Clip, clips, read_aloud
 from tests.support.models import RunningModels, running_models
+from tests.support.report import spread
 from tests.support.speech import say, word_error_rate, words
 from voice_agent.conversation.eager_stt import PAUSE
 from voice_agent.conversation.first_clause import end_of_first_clause
@@ -35,6 +40,7 @@ PROMPT: Final = (
 )
 QUESTIONS: Final = ("Where do I live?", "What do I like to drink?", "How many cats do I have?", "What is my name?")
 TIMEOUT: Final = 300
+BUSY_ROUNDS: Final = 2
 
 
 def hear(models: RunningModels, sound: bytes) -> tuple[str, float]:
@@ -135,6 +141,34 @@ def conversations(models: RunningModels, llm: str, voice: str, spoken: list[byte
     }
 
 
+@contextmanager
+def another_program(cores: int) -> Iterator[None]:
+    """A program that uses every core, in a session of its own as a user would start it."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(cores)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def first_words(models: RunningModels, llm: str, conversation: str) -> list[float]:
+    first_clause(models, llm, "Hello?", conversation)  # prewarms the prompt
+    return [first_clause(models, llm, question, conversation)[1] for question in QUESTIONS * BUSY_ROUNDS]
+
+
+def not_idle(models: RunningModels, llm: str) -> dict[str, Any]:
+    """Seconds until the first clause, alone and beside a program that uses every core; in turns, in one run."""
+    alone, beside = [], []
+    for number in range(2):
+        alone += first_words(models, llm, f"alone {number}")
+        with another_program(os.cpu_count() or 1):
+            beside += first_words(models, llm, f"beside {number}")
+    ratio = statistics.median(beside) / statistics.median(alone)
+    return {"alone": spread(alone, digits=2), "beside": spread(beside, digits=2), "times later": round(ratio, 2)}
+
+
 def measure(llm: str, voices: list[str], counts: list[int], threads: int) -> dict[str, Any]:
     result: dict[str, Any] = {
         "llm": llm,
@@ -150,6 +184,7 @@ def measure(llm: str, voices: list[str], counts: list[int], threads: int) -> dic
             spoken = [say(q, models.base_url, model=voice, voice="alloy", rate=16_000, after=0.2) for q in QUESTIONS]
             if "stt" not in result:
                 result["stt"] = recognition(models, (*clips(load().settings.cache), *read_aloud()))
+                result["not idle"] = not_idle(models, llm)
             first, whole, seconds = speak(models, voice, "The quick brown fox jumps over the lazy dog today.")
             result["voices"][voice] = {
                 "first_audio": round(first, 3),

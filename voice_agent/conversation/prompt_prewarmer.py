@@ -21,8 +21,8 @@ from voice_agent.providers.prewarm import prewarm
 
 _ATTEMPTS: Final = 5
 """Several, because a greeting that is synthesized meanwhile comes first."""
-PutQuestion = Callable[[ChatContext], Awaitable[None]]
-"""Puts a question last in a prompt."""
+PutQuestion = Callable[[ChatContext], Awaitable[bool]]
+"""Puts a question last in a prompt. False: there is nothing to read yet."""
 
 
 class PromptPrewarmer:
@@ -74,15 +74,17 @@ async def read_ahead(llm_endpoint: Endpoint, agent: Agent, put_question: PutQues
         await _read(llm_endpoint, agent, put_question)
 
 
-async def _begin_question(chat_ctx: ChatContext) -> None:
+async def _begin_question(chat_ctx: ChatContext) -> bool:
     """The opening tokens are the same for every question."""
     chat_ctx.items.append(llm.ChatMessage(role="user", content=[""]))
+    return True
 
 
 async def _read(llm_endpoint: Endpoint, agent: Agent, put_question: PutQuestion) -> None:
     """The history is taken anew at each attempt: a turn in between has changed it."""
     prompt = agent.chat_ctx.copy()
-    await put_question(prompt)
+    if not await put_question(prompt):
+        return
     messages, _ = prompt.to_provider_format("openai")
     tools = llm.ToolContext(agent.tools).parse_function_tools("openai")
     await prewarm(llm_endpoint, messages, tools)

@@ -76,16 +76,18 @@ class TurnRecall:
             after = outcome is not None or (recalled is not None and recalled.untold)
             chat_ctx.items.insert(place + int(after), llm.ChatMessage(role="system", content=[text]))
 
-    async def guess_into(self, chat_ctx: ChatContext, so_far: str, whose: tuple[str, str, str]) -> None:
-        """The same, as far as it can be known, for a question that is still being said: the prompt that is read ahead
-        then begins like that of the answer."""
+    async def guess_into(self, chat_ctx: ChatContext, so_far: str, whose: tuple[str, str, str]) -> bool:
+        """The same for a question that is still being said, as far as it can be known: the prompt that is read ahead
+        then begins like that of the answer. False: what will stand in front of the question is not known yet."""
         self._purge(chat_ctx)
         recalled = await self._guessed(so_far, whose)
-        if recalled is None or not recalled.facts:
-            chat_ctx.add_message(role="user", content=so_far)
-            return
-        chat_ctx.add_message(role="system", content=recalled_text(recalled))
-        chat_ctx.add_message(role="user", content=as_one_person(plainly(so_far)))
+        if recalled is None or recalled.doubtful:
+            return False
+        if recalled.facts:
+            chat_ctx.add_message(role="system", content=recalled_text(recalled))
+            so_far = as_one_person(plainly(so_far))
+        chat_ctx.add_message(role="user", content=so_far)
+        return True
 
     def _purge(self, chat_ctx: ChatContext) -> None:
         self._forgets.purge(chat_ctx.items)

@@ -210,10 +210,11 @@ async def test_what_a_turn_begins_with_is_prewarmed(settings: Settings, facts: s
     async def search(query: str) -> str:
         return query
 
-    async def put(prompt: ChatContext, words: str) -> None:
+    async def put(prompt: ChatContext, words: str) -> bool:
         if facts:
             prompt.add_message(role="system", content=facts)
         prompt.add_message(role="user", content=words)
+        return True
 
     agent = Agent(instructions="")
     providers = build_providers(settings, load_vad(), AS_INSTALLED)

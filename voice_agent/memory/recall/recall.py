@@ -65,6 +65,8 @@ class Recalled:
     """The question is about the person, and nothing was ever told that answers it."""
     score: float | None = None
     """How surely the best turn answers (`relevance.py`; with the odds of a second look, where one was taken)."""
+    doubtful: bool = False
+    """Only a second look, which was not taken, tells whether they answer the question."""
     milliseconds: float = 0.0
 
 
@@ -181,8 +183,10 @@ class Recall:
             judged, vector = max((judged, vector), await self._searched(read(heard)), key=lambda found: found[0][:1])
         facts = self._nearest([turn for score, turn in judged if score >= judged[0][0] - _BEHIND], vector)
         best, score = Relevance.NONE, judged[0][0] if judged else None
+        if score is not None and not look_again and _is_doubtful(question, score):
+            return Recalled(doubtful=True, score=score)
         if score is not None:
-            best, score = await self._relevance(question, score, facts, look_again)
+            best, score = await self._relevance(question, score, facts)
         took = 1000 * (time.perf_counter() - began)
         if best is Relevance.NONE:
             untold = is_question(question) and asks_about_self(question)
@@ -191,12 +195,10 @@ class Recall:
         shown = sorted(facts, key=lambda fact: fact.said_at)
         return Recalled(tuple(shown), sure=best is Relevance.LIKELY, score=score, milliseconds=took)
 
-    async def _relevance(
-        self, question: str, score: float, facts: Sequence[Fact], look_again: bool
-    ) -> tuple[Relevance, float]:
+    async def _relevance(self, question: str, score: float, facts: Sequence[Fact]) -> tuple[Relevance, float]:
         if not speaks_of_self(question):  # about the world: a fact that may not belong to it would only mislead
             return Relevance.LIKELY if score >= LIKELY else Relevance.NONE, score
-        if look_again and DOUBTFUL[0] <= score < DOUBTFUL[1]:
+        if _is_doubtful(question, score):
             odds = await self._second_look.odds(_looked_at(facts), question)
             if odds is not None:
                 return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE, score + odds
@@ -255,6 +257,10 @@ class Recall:
                     "vector": np.asarray(vector, np.float32).tobytes(),
                 }
                 await connection.execute(insert_if_absent(self._database, vectors, row))
+
+
+def _is_doubtful(question: str, score: float) -> bool:
+    return speaks_of_self(question) and DOUBTFUL[0] <= score < DOUBTFUL[1]
 
 
 def _looked_at(facts: Sequence[Fact]) -> list[str]:
