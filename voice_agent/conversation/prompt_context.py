@@ -45,6 +45,8 @@ class PromptContext:
         self._spoken: set[str] = set()
         """Threads of the speakers of this episode, in a shared room."""
         self._memory_prompt = ""
+        self.blocks_whole = False
+        """Every memory block stands in the prompt uncut."""
         self._left_history = ""
         self._kept = _Kept()
         self.bind(job.agent)
@@ -136,7 +138,7 @@ class PromptContext:
         self.snapshot = snapshot
         name = "" if self._several else self._job.user_name
         prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=clock.today())
-        self._memory_prompt = prompt.text
+        self._memory_prompt, self.blocks_whole = prompt.text, not prompt.truncated
         await self._instruct()
         return prompt.truncated
 

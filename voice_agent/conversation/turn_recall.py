@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final, TypeGuard
 
 from livekit.agents import ChatContext, llm
@@ -52,17 +53,17 @@ class TurnRecall:
         """Load what was learned since, while no turn waits for it."""
         self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
-    async def put_into(self, chat_ctx: ChatContext, who: str = "") -> None:
+    async def put_into(self, chat_ctx: ChatContext, who: str = "", *, blocks_whole: bool = False) -> None:
         """Put the recall last in the prompt: what precedes it stays in the KV cache. Facts go before the question; what
         came of a wish to forget, and the note that nothing was told, after it (before it, a small model answers all the
         same).
 
-        `who`: the speaker, in a shared room.
+        `who`: the speaker, in a shared room. `blocks_whole`: see `recalled_text`.
         """
         looking, self._looking = self._looking, None
         outcome = await self._forgets.told()
         recalled = await _found(looking) if looking is not None and outcome is None else None
-        text = outcome or (recalled_text(recalled) if recalled is not None else "")
+        text = outcome or (recalled_text(recalled, blocks_whole=blocks_whole) if recalled is not None else "")
         self._purge(chat_ctx)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if question is None:
@@ -76,15 +77,17 @@ class TurnRecall:
             after = outcome is not None or (recalled is not None and recalled.untold)
             chat_ctx.items.insert(place + int(after), llm.ChatMessage(role="system", content=[text]))
 
-    async def guess_into(self, chat_ctx: ChatContext, so_far: str, whose: tuple[str, str, str]) -> bool:
+    async def guess_into(
+        self, chat_ctx: ChatContext, so_far: str, whose: tuple[str, str, str], *, blocks_whole: bool = False
+    ) -> bool:
         """The same for a question that is still being said, as far as it can be known: the prompt that is read ahead
         then begins like that of the answer. False: what will stand in front of the question is not known yet."""
         self._purge(chat_ctx)
         recalled = await self._guessed(so_far, whose)
         if recalled is None or recalled.doubtful:
             return False
-        if recalled.facts:
-            chat_ctx.add_message(role="system", content=recalled_text(recalled))
+        if text := recalled_text(replace(recalled, untold=False), blocks_whole=blocks_whole):
+            chat_ctx.add_message(role="system", content=text)
             so_far = as_one_person(plainly(so_far))
         chat_ctx.add_message(role="user", content=so_far)
         return True

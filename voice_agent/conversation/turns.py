@@ -102,8 +102,10 @@ class Turns:
         """While somebody speaks: read their question ahead. In a shared room it is not known yet who speaks."""
         if event.is_final or not self._machine.serving or self._prompt_context.who_speaks:
             return
-        so_far, whose = event.transcript, self._prompt_context.whose
-        self._prewarmer.read_ahead(lambda prompt: self._recall.guess_into(prompt, so_far, whose))
+        so_far, whose, whole = event.transcript, self._prompt_context.whose, self._prompt_context.blocks_whole
+        self._prewarmer.read_ahead(
+            lambda prompt: self._recall.guess_into(prompt, so_far, whose, blocks_whole=whole),
+        )
 
     async def typed(self, text: str, identity: str) -> bool:
         """Take a typed message as a turn like any other, once a reset that is going on is done. False: it came too
@@ -174,7 +176,8 @@ class Turns:
     # --- the answer ---
 
     async def recall_into(self, chat_ctx: ChatContext) -> None:
-        await self._recall.put_into(chat_ctx, self._prompt_context.who_speaks)
+        context = self._prompt_context
+        await self._recall.put_into(chat_ctx, context.who_speaks, blocks_whole=context.blocks_whole)
 
     def letta_answer(self) -> AsyncGenerator[str, None] | None:
         """None: the LLM answers."""

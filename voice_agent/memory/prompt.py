@@ -17,6 +17,7 @@ from voice_agent.contracts import PERSONAL_LABELS, AgentBinding
 from voice_agent.memory.facts.dates import spoken
 from voice_agent.memory.facts.decide import is_order, no_orders
 from voice_agent.memory.model import FACTS, Block, Snapshot, Turn
+from voice_agent.memory.recall.block_facts import from_block
 from voice_agent.memory.recall.recall import Recalled
 from voice_agent.prompt_text import called, plain, quoted, quoted_lines
 
@@ -68,11 +69,14 @@ def build_prompt(
     return Prompt("\n\n".join(part for part in parts if part), truncated)
 
 
-def recalled_text(recalled: Recalled) -> str:
-    """In the form that a small model uses best (docs/measured.md); empty: nothing is added."""
+def recalled_text(recalled: Recalled, *, blocks_whole: bool = False) -> str:
+    """In the form that a small model uses best (docs/measured.md); empty: nothing is added.
+
+    `blocks_whole`: every block stands in the prompt uncut, so that what is recalled of blocks alone is not repeated.
+    """
     if recalled.untold:
         return f'{_ABOUT_USER} nothing about this. Begin with "You have not told me".'
-    if not recalled.facts:
+    if not recalled.facts or (blocks_whole and all(map(from_block, recalled.facts))):
         return ""
     lines = "\n".join(f"- {quoted(fact.text, _FACT_CHARS)}" for fact in recalled.facts)
     doubt = "" if recalled.sure else "\nIf this does not answer the question, the user has not told you."

@@ -6,8 +6,10 @@ import pytest
 
 from voice_agent.contracts import AgentBinding
 from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.facts.store import Owner
 from voice_agent.memory.model import Block, Snapshot, Turn
 from voice_agent.memory.prompt import BLOCK_BUDGET, QUOTE_BUDGET, build_prompt, forgotten_text, recalled_text
+from voice_agent.memory.recall.block_facts import block_facts
 from voice_agent.memory.recall.recall import Recalled
 
 ADA = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada", instructions="Be brief.")
@@ -46,6 +48,17 @@ def test_what_a_question_brought_up_stands_in_the_form_that_was_measured() -> No
     assert unsure.endswith("If this does not answer the question, the user has not told you.")
     assert recalled_text(Recalled(untold=True)).endswith('nothing about this. Begin with "You have not told me".')
     assert recalled_text(Recalled()) == ""
+
+
+def test_what_stands_in_the_prompt_anyway_is_not_repeated_before_the_question() -> None:
+    block = block_facts([Block("human", "The user plays the cello.")], Owner("agent-1", "owner"))
+    told = fact("The user's dog is named Biscuit.")
+    assert recalled_text(Recalled(tuple(block)), blocks_whole=True) == ""
+    assert "cello" in recalled_text(Recalled(tuple(block))), "a block that was cut may not hold it"
+    both = recalled_text(Recalled((*block, told)), blocks_whole=True)
+    assert "cello" in both
+    assert "Biscuit" in both
+    assert recalled_text(Recalled(untold=True), blocks_whole=True)
 
 
 def test_a_block_is_cut_aloud_never_silently() -> None:

@@ -40,8 +40,8 @@ MOST: Final = 3
 """Facts in the prompt of one question (docs/measured.md has the curve); the best turn may bring one more."""
 _CANDIDATES: Final = 24
 """Wordings; a turn has several."""
-DOUBTFUL: Final = (-3.5, 1.0)
-"""Range of relevance in which a second look decides: below it was not told, above it was."""
+DOUBTFUL: Final = (-3.5, 0.5)
+"""Range of relevance in which a second look decides: below it was not told, above it was (docs/measured.md)."""
 _TOLD: Final = -1.0
 """Sum of relevance and log odds of the second look from which on it was told (docs/measured.md has the curve)."""
 _LOOKED_AT: Final = 2
