@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
 
-NICENESS: Final = 5
 TEMPERATURE: Final = 0.2
 """Default for requests without one. llama.cpp's is 0.8, at which a small model invents (docs/measured.md)."""
 
@@ -17,9 +15,6 @@ def main() -> None:
     import xllamacpp
 
     order = orders()
-    # STT and TTS are short and a user waits for them: they get three quarters of the CPU while they compute. Time
-    # slices between them are of little use to the LLM, because each step waits for its slowest thread.
-    os.nice(NICENESS)
     socket = Path(order["socket"])
     socket.unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
