@@ -53,6 +53,37 @@ def test_what_is_said_while_muted_is_not_heard(stack: Stack) -> None:
         visitor.leave()
 
 
+NOTE_UNFINISHED_LINES = """() => {
+  const captions = document.querySelector("[data-testid=captions]");
+  window.unfinished = [];
+  const note = () => {
+    for (const line of captions.querySelectorAll("li[data-who=me][data-final=false] .line-text"))
+      window.unfinished.push(line.innerText);
+  };
+  const all = { subtree: true, childList: true, characterData: true, attributes: true };
+  new MutationObserver(note).observe(captions, all);
+}"""
+
+
+def test_words_are_shown_while_they_are_spoken(stack: Stack) -> None:
+    said = "Please open the window in the kitchen, and then tell me a story about the old harbour of Lisbon"
+    sentence = say(f"{said}.", stack.settings.models_url, before=0.2, after=1.0)
+    with chromium() as browser:
+        page = browser.new_page()
+        visitor = Visitor(page)
+        visitor.call(stack.url, agent_called(stack, "Marlow"))
+        visitor.expect_answering()
+        expect(visitor.answers).not_to_have_count(0, timeout=60 * SECOND)  # the greeting is over
+        page.evaluate(NOTE_UNFINISHED_LINES)
+        visitor.speak(sentence)
+        mine = page.locator("[data-testid=captions] li[data-who=me][data-final=true]")
+        expect(mine).to_have_count(1, timeout=60 * SECOND)
+        whole = words(mine.locator(".line-text").inner_text())
+        shown = [words(text) for text in page.evaluate("() => window.unfinished")]
+        assert any(2 <= len(some) < len(whole) and some[:2] == whole[:2] for some in shown), (shown, whole)
+        visitor.leave()
+
+
 def test_push_to_talk_sends_only_what_is_said_while_held(stack: Stack) -> None:
     sentence = say("Please open the window.", stack.settings.models_url, before=0.2, after=0.5)
     with chromium() as browser:
