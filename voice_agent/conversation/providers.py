@@ -15,6 +15,7 @@ from voice_agent.contracts import ProviderChoices
 from voice_agent.conversation import plugins
 from voice_agent.conversation.eager_stt import EagerStt
 from voice_agent.conversation.first_clause import FirstClauseTokenizer
+from voice_agent.languages import AUTO, ENGLISH
 from voice_agent.outbound import tls
 from voice_agent.providers import endpoints
 from voice_agent.providers.endpoints import OPENAI, Endpoint
@@ -81,8 +82,14 @@ def load_vad(provider: str = _SILERO) -> vad.VAD:
 
 def _stt(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
     if client is not None:
-        return openai.STT(model=endpoint.model, client=client, use_realtime=False, language=endpoint.language or "en")
-    options = {"model": endpoint.model, "base_url": endpoint.base_url, "language": endpoint.language}
+        detects = endpoint.language == AUTO
+        language = ENGLISH.code if detects else endpoint.language or ENGLISH.code
+        return openai.STT(
+            model=endpoint.model, client=client, use_realtime=False, language=language, detect_language=detects
+        )
+    # A plugin's own default where the language is to be recognised: each names that in another way.
+    language = "" if endpoint.language == AUTO else endpoint.language
+    options = {"model": endpoint.model, "base_url": endpoint.base_url, "language": language}
     found: stt.STT[Any] = plugins.made(endpoint.provider, "STT", options)
     return found
 
@@ -107,7 +114,7 @@ def _tts(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
         "model": endpoint.model,
         "base_url": endpoint.base_url,
         "voice": endpoint.voice,
-        "language": endpoint.language,
+        "language": "" if endpoint.language == AUTO else endpoint.language,
         "speed": endpoint.speed if endpoint.speed != 1.0 else 0,
     }
     found: tts.TTS[Any] = plugins.made(endpoint.provider, "TTS", options)

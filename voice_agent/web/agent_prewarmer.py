@@ -83,7 +83,8 @@ class AgentPrewarmer:
 
     async def _is_read(self, agent: Agent) -> bool:
         try:
-            await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), None, MemoryScope.READ_ONLY))
+            config = AgentConfig.model_validate(agent.config)
+            await self._read(binding_of(agent, config, None, MemoryScope.READ_ONLY, self._settings.language))
         except VoiceAgentError:
             return False
         except ValidationError:
