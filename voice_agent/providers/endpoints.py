@@ -59,8 +59,7 @@ def stt(settings: Settings, choice: SttChoice = AS_INSTALLED.stt) -> Endpoint:
         provider=settings.stt_provider,
         base_url=settings.stt_base_url or None,
         model=settings.stt_model or None,
-        # English is left to the provider's default, which may understand more.
-        language=settings.stt_language or (settings.language if settings.language != ENGLISH.code else None),
+        language=settings.stt_language or _not_english(settings.language) or None,
     )
     wanted = _over(installed, choice)
     found = _endpoint(settings, "stt", wanted, OPENAI_STT)
@@ -88,7 +87,9 @@ def tts(settings: Settings, choice: TtsChoice = AS_INSTALLED.tts) -> Endpoint:
         voice = voice or local_model(found.model, "tts").voice_in(primary(language))
     elif found.provider == OPENAI:
         voice = voice or OPENAI_VOICE
-    return replace(found, voice=voice, language=wanted.language or "", speed=wanted.speed or 1.0)
+    return replace(
+        found, voice=voice, language=wanted.language or _not_english(settings.language), speed=wanted.speed or 1.0
+    )
 
 
 def llm(settings: Settings, choice: ProviderChoice = AS_INSTALLED.llm) -> Endpoint:
@@ -124,6 +125,11 @@ def embedding(settings: Settings) -> Endpoint:
 def _is_openai(settings: Settings) -> bool:
     host = urlsplit(settings.openai_base_url or OPENAI_URL).hostname or ""
     return bool(settings.openai_api_key) and f".{host}".endswith(".api.openai.com")
+
+
+def _not_english(language: str) -> str:
+    """English is left to a provider's default, which may know more."""
+    return "" if language == ENGLISH.code else language
 
 
 def missing(provider: str) -> Permanent | None:
