@@ -17,6 +17,7 @@ from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.errors import Code, Temporary
+from voice_agent.languages import ENGLISH
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.store import FactStore
 from voice_agent.memory.prompt import forgetting_failed, forgotten_text
@@ -30,6 +31,7 @@ class History:
     """What a recollection holds of a conversation."""
 
     quoted: tuple[str, ...] = ()
+    language = ENGLISH
 
     def __init__(self) -> None:
         self.chat_ctx = ChatContext.empty()
