@@ -72,7 +72,7 @@ def test_another_language_can_be_chosen_and_stays(browser: Browser, page_url: st
     assert page.evaluate("document.documentElement.lang") == "es"
     page.get_by_test_id("create").click()
     expect(page.get_by_test_id("editor-save")).to_have_text("Guardar")
-    page.screenshot(path=tmp_path / "spanish.png")
+    (tmp_path / "spanish.png").write_bytes(page.screenshot())
     page.reload()
     expect(page.locator("#pick-title")).to_have_text("¿Con quién te gustaría hablar?")
-    page.screenshot(path=tmp_path / "spanish-list.png")
+    (tmp_path / "spanish-list.png").write_bytes(page.screenshot())
