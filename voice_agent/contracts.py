@@ -102,7 +102,8 @@ class ProviderChoice(_Wire):
 
 
 class SttChoice(ProviderChoice):
-    language: str | None = Field(default=None, max_length=20, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$")
+    language: str | None = Field(default=None, max_length=20, pattern=r"^(auto|[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*)$")
+    """`auto`: it is recognised."""
 
 
 class TtsChoice(SttChoice):
@@ -136,6 +137,8 @@ class AgentBinding(_Wire):
     memory_scope: MemoryScope = MemoryScope.PERSONAL
     reply_path: ReplyPath = ReplyPath.HYBRID
     providers: ProviderChoices = AS_INSTALLED
+    language: str = "en"
+    """Code of a table in `voice_agent/languages`, or `auto`: the language of what the person says first."""
     audience: dict[str, Audience] = Field(default_factory=dict)
     """Block label → audience. Defaults for other labels: memory/audience.py."""
 

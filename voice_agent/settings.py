@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from voice_agent.addresses import in_url, is_loopback, reachable
 from voice_agent.errors import Code, Permanent
+from voice_agent.languages import mistaken_language, primary
 from voice_agent.urls import HTTP, LIVEKIT, mistake
 
 ENV_FILE: Final = ".env.local"
@@ -175,6 +176,11 @@ class Settings(BaseModel):
         pattern=_PLUGIN,
         max_length=50,
     )
+    language: str = _setting(
+        "VOICE_LANGUAGE",
+        "Language of assistants that have none of their own: `en`, `es`, `fr`; `auto`: the one a person speaks first.",
+        "en",
+    )
     stt_provider: str = _setting(
         "VOICE_STT_PROVIDER", "Livekit plugin that recognises speech.", "openai", pattern=_PLUGIN, max_length=50
     )
@@ -182,7 +188,7 @@ class Settings(BaseModel):
     stt_model: str = _setting("VOICE_STT_MODEL", "Speech recognition model.", "", max_length=200)
     stt_language: str = _setting(
         "VOICE_STT_LANGUAGE",
-        "Language to recognise; empty: the provider's default.",
+        "Language to recognise; empty: VOICE_LANGUAGE.",
         "",
         pattern=_LANGUAGE,
         max_length=20,
@@ -296,6 +302,13 @@ class Settings(BaseModel):
         if driver not in _DRIVERS:
             raise ValueError(f"it does not begin with {' or '.join(f'{name}://' for name in _DRIVERS)}")
         return url
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, tag: str) -> str:
+        if mistake := mistaken_language(tag):
+            raise ValueError(mistake)
+        return primary(tag)
 
     @field_validator("worker_roles")
     @classmethod

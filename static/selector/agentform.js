@@ -5,6 +5,7 @@ export function fieldsOf({ name = "", description = "", letta_agent_id = "", rol
   return {
     name, description: description ?? "", letta_agent_id, role,
     greeting: config.greeting ?? "",
+    language: config.language ?? "",
     instructions: config.instructions ?? "",
     memory_scope: config.memory_scope ?? "personal",
     reply_path: config.reply_path ?? "hybrid",
@@ -26,8 +27,8 @@ function audienceOf(before, everyone, known) {
 }
 
 /** Fields that the dialog does not show keep their values. @param {any} config @param {any} values @returns {any} */
-export function changedConfig(config, { greeting, instructions, memory_scope, reply_path, room_policy, voice, heard_by_everyone = "", heard_by_known = "" }) {
-  const { greeting: _greeting, audience: before, ...rest } = config;
+export function changedConfig(config, { greeting, language = "", instructions, memory_scope, reply_path, room_policy, voice, heard_by_everyone = "", heard_by_known = "" }) {
+  const { greeting: _greeting, language: _language, audience: before, ...rest } = config;
   const audience = audienceOf(before, heard_by_everyone, heard_by_known);
   const { voice: _voice, ...tts } = config.providers?.tts ?? {};
   const providers = { ...config.providers, tts: voice.trim() ? { ...tts, voice: voice.trim() } : tts };
@@ -35,6 +36,7 @@ export function changedConfig(config, { greeting, instructions, memory_scope, re
   return {
     ...rest, instructions, memory_scope, reply_path, room_policy,
     ...(greeting.trim() && { greeting: greeting.trim() }),
+    ...(language.trim() && { language: language.trim() }),
     ...(Object.keys(audience).length && { audience }),
     providers,
   };

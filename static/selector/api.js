@@ -1,4 +1,5 @@
 /** HTTP client of the control plane. Every failure is an `ApiError` with a code, a sentence and a remedy. */
+import { t } from "./texts/text.js";
 
 export class ApiError extends Error {
   /** @param {{code: string, message: string, remedy?: string, status?: number}} what */
@@ -36,14 +37,14 @@ async function call(path, { method = "GET", body, secret, headers = {}, deadline
       signal: AbortSignal.timeout(deadline),
     });
   } catch {
-    throw new ApiError({ code: navigator.onLine ? "server_gone" : "offline", message: "The server did not answer." });
+    throw new ApiError({ code: navigator.onLine ? "server_gone" : "offline", message: t("The server did not answer.") });
   }
   const text = await response.text();
   const data = parse(text);
   if (!response.ok) {
     throw new ApiError({
       code: "internal",
-      message: `The server answered ${response.status}.`,
+      message: t("The server answered {status}.", { status: response.status }),
       ...(data?.error ?? {}),
       status: response.status,
     });

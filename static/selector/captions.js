@@ -4,6 +4,7 @@
  * @typedef {{id: string, who: "me" | "assistant" | "other", name?: string, text: string, final: boolean,
  *   typed?: boolean, interrupted?: boolean, at: number}} Line
  */
+import { t } from "./texts/text.js";
 
 const KEEP = 400;
 const SENTENCE_END = /[.!?…。！？"”)]\s*$/u;
@@ -42,7 +43,7 @@ export function closeLines(lines) {
 
 /** @param {Line[]} lines @param {string} assistant @returns {string} a transcript as plain text */
 export function transcript(lines, assistant) {
-  const who = (/** @type {Line} */ line) => (line.who === "me" ? "You" : line.who === "assistant" ? assistant : (line.name ?? "Someone"));
+  const who = (/** @type {Line} */ line) => (line.who === "me" ? t("You") : line.who === "assistant" ? assistant : (line.name ?? t("Someone")));
   return lines
     .map((line) => `[${new Date(line.at).toISOString()}] ${who(line)}: ${line.text}${line.interrupted ? " — (interrupted)" : ""}`)
     .concat("")

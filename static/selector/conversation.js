@@ -1,23 +1,24 @@
 /** Conversation control: requesting a session, joining, leaving, reconnecting. Decisions are in policy.js. */
+import { t } from "./texts/text.js";
 import { ApiError, api, isTemporary } from "./api.js";
 import { OFFLINE_CHECK_MS, TOKEN_TTL_S, afterDisconnect, nextDelay } from "./policy.js";
 import { IN_CALL } from "./state.js";
 import { browserKey, kept } from "./storage.js";
 
-const GAVE_UP = { code: "gave_up", message: "The page could not come back by itself.", remedy: "Check the network and the server, then try again." };
+const GAVE_UP = { code: "gave_up", message: t("The page could not come back by itself."), remedy: t("Check the network and the server, then try again.") };
 const EXPIRED = {
   code: "session_expired",
-  message: "You were away for long, and this conversation has ended.",
-  remedy: "Start a new one. What the assistant remembers about you is kept.",
+  message: t("You were away for long, and this conversation has ended."),
+  remedy: t("Start a new one. What the assistant remembers about you is kept."),
 };
-const REMOVED = { code: "removed", message: "The conversation was ended from elsewhere.", remedy: "Come back if you like." };
-const LOST = { code: "lost", message: "The connection was lost." };
+const REMOVED = { code: "removed", message: t("The conversation was ended from elsewhere."), remedy: t("Come back if you like.") };
+const LOST = { code: "lost", message: t("The connection was lost.") };
 
 /** @param {unknown} error */
 function troubleOf(error) {
   if (error instanceof ApiError) return { code: error.code, message: error.message, remedy: error.remedy };
   console.warn(error);
-  return { code: "livekit_unavailable", message: "The room could not be joined." };
+  return { code: "livekit_unavailable", message: t("The room could not be joined.") };
 }
 
 export class Conversation {
@@ -74,7 +75,7 @@ export class Conversation {
     const wish = ++this.#wish;
     this.#call = "";
     this.#step("restore", { agent: session.agent, sessionId: session.sessionId });
-    await this.#comeBack(wish, { code: "reloaded", message: "The page was loaded again." });
+    await this.#comeBack(wish, { code: "reloaded", message: t("The page was loaded again.") });
   }
 
   /** Leaves, and waits (bounded) until the assistant has reset itself. The session can be resumed. */

@@ -1,4 +1,5 @@
 /** Badge and details panel: which assistant answers, since when, freshness of its memory, answer times, log. */
+import { t } from "./texts/text.js";
 import { transcript } from "./captions.js";
 import { byId, h, keyed, setText } from "./dom.js";
 import { standingWords } from "./memory.js";
@@ -39,15 +40,15 @@ export class DetailsView {
     const { assistant } = people;
     const started = Date.parse(assistant?.startedAt ?? "");
     const rows = [
-      ["Assistant", "bound", assistant?.name || call.agent?.name || ""],
-      ["Id", "agent-id", assistant?.agentId ? shortId(assistant.agentId) : "", assistant?.agentId],
-      ["State", "state", assistant?.state.replace("_", " ") ?? (call.phase === "live" ? "not here yet" : ""), assistant?.state],
-      ["Episode", "episode", assistant ? String(assistant.episode) : ""],
-      ["Memory", "memory", assistant ? memoryWords(assistant.memory, now) : "", assistant?.memory],
-      ["What you said", "memory-standing", standingWords(memory.known)],
-      ["Running since", "since", Number.isNaN(started) ? "" : ago(started, now), assistant?.startedAt],
-      ["Build", "build", [assistant?.build, assistant?.pid && `pid ${assistant.pid}`].filter(Boolean).join(" · ")],
-      ["Others here", "others", people.others ? String(people.others) : ""],
+      [t("Assistant"), "bound", assistant?.name || call.agent?.name || ""],
+      [t("Id"), "agent-id", assistant?.agentId ? shortId(assistant.agentId) : "", assistant?.agentId],
+      [t("State"), "state", assistant?.state.replace("_", " ") ?? (call.phase === "live" ? t("not here yet") : ""), assistant?.state],
+      [t("Episode"), "episode", assistant ? String(assistant.episode) : ""],
+      [t("Memory"), "memory", assistant ? memoryWords(assistant.memory, now) : "", assistant?.memory],
+      [t("What you said"), "memory-standing", standingWords(memory.known)],
+      [t("Running since"), "since", Number.isNaN(started) ? "" : ago(started, now), assistant?.startedAt],
+      [t("Build"), "build", [assistant?.build, assistant?.pid && `pid ${assistant.pid}`].filter(Boolean).join(" · ")],
+      [t("Others here"), "others", people.others ? String(people.others) : ""],
     ].filter(([, , text]) => text);
     keyed(this.list, rows, ([label]) => label,
       ([label, test]) => h("div", {}, h("dt", { text: label }), h("dd", { testid: test })),
@@ -62,7 +63,9 @@ export class DetailsView {
     const last = turns.at(-1);
     const sorted = turns.map(({ ms }) => ms).sort((a, b) => a - b);
     const middle = sorted[Math.floor(sorted.length / 2)];
-    setText(byId("turns"), last ? `${seconds(last.ms)} for the last answer` + (turns.length > 1 ? `, ${seconds(middle)} typically` : "") : "From your last word to its first sound.");
+    setText(byId("turns"), !last ? t("From your last word to its first sound.")
+      : turns.length > 1 ? t("{seconds} for the last answer, {typical} typically", { seconds: seconds(last.ms), typical: seconds(middle) })
+      : t("{seconds} for the last answer", { seconds: seconds(last.ms) }));
   }
 
   #lines(/** @type {{lines: any[], following: boolean}} */ { lines, following }) {
@@ -75,7 +78,7 @@ export class DetailsView {
 
   #download() {
     const { captions, call, people } = this.state;
-    const name = people.assistant?.name || call.agent?.name || "Assistant";
+    const name = people.assistant?.name || call.agent?.name || t("Assistant");
     const url = URL.createObjectURL(new Blob([transcript(captions, name)], { type: "text/plain;charset=utf-8" }));
     const link = h("a", { href: url, download: `conversation-${new Date().toISOString().slice(0, 10)}.txt` });
     /** @type {HTMLAnchorElement} */ (link).click();

@@ -1,12 +1,13 @@
 /** Dialog that creates, edits and deletes saved assistants. A conflict (412) is shown, never overwritten silently. */
+import { t } from "./texts/text.js";
 import { ApiError } from "./api.js";
 import { byId, h, icon } from "./dom.js";
 import { changedConfig, fieldsOf } from "./agentform.js";
 
-const ROLES = [["general", "General"], ["customer", "Customer"], ["owner", "Owner"]];
-const SCOPES = [["personal", "Yes: what each person says, for that person only"], ["read_only", "No: nothing beyond the transcript"]];
-const PATHS = [["hybrid", "Language model, with memory"], ["letta", "Letta itself"]];
-const POLICIES = [["session", "Per conversation"], ["shared", "Shared"], ["resident", "Always there"]];
+const ROLES = [["general", t("General")], ["customer", t("Customer")], ["owner", t("Owner")]];
+const SCOPES = [["personal", t("Yes: what each person says, for that person only")], ["read_only", t("No: nothing beyond the transcript")]];
+const PATHS = [["hybrid", t("Language model, with memory")], ["letta", t("Letta itself")]];
+const POLICIES = [["session", t("Per conversation")], ["shared", t("Shared")], ["resident", t("Always there")]];
 
 export class EditorView {
   #items = /** @type {any[]} */ ([]);
@@ -26,22 +27,22 @@ export class EditorView {
   }
 
   create() {
-    this.#show({ title: "New assistant", agent: {}, etag: null, id: null });
+    this.#show({ title: t("New assistant"), agent: {}, etag: null, id: null });
   }
 
   /** Edits a saved assistant; one of Letta's own becomes the template of a new saved one. @param {any} one */
   async edit(one) {
     if (one.kind !== "saved") {
-      this.#show({ title: "New assistant", agent: { ...one, name: `${one.name} (mine)`, config: {} }, etag: null, id: null });
+      this.#show({ title: t("New assistant"), agent: { ...one, name: t("{name} (mine)", { name: one.name }), config: {} }, etag: null, id: null });
       return;
     }
-    this.#show({ title: "Edit assistant", agent: one, etag: null, id: one.id });
+    this.#show({ title: t("Edit assistant"), agent: one, etag: null, id: one.id });
     await this.#attempt(async () => this.#load(one.id));
   }
 
   async #load(/** @type {string} */ id) {
     const { data, etag } = await this.api.getAgent(id, this.#secret);
-    this.#show({ title: "Edit assistant", agent: data, etag, id });
+    this.#show({ title: t("Edit assistant"), agent: data, etag, id });
   }
 
   #show(/** @type {{title: string, agent: any, etag: string | null, id: string | null}} */ { title, agent, etag, id }) {
@@ -53,33 +54,35 @@ export class EditorView {
   #form(/** @type {string} */ title, /** @type {any} */ fields) {
     const letta = [...new Map(this.#items.map((one) => [one.letta_agent_id, one.name])).entries()];
     if (fields.letta_agent_id && !letta.some(([id]) => id === fields.letta_agent_id)) letta.push([fields.letta_agent_id, fields.letta_agent_id]);
-    const field = (/** @type {string} */ label, /** @type {Element} */ input) => h("label", { class: "field", text: label }, input);
+    const field = (/** @type {string} */ label, /** @type {Element[]} */ ...input) => h("label", { class: "field", text: label }, ...input);
     const form = h("form", { method: "dialog", autocomplete: "off", onsubmit: (/** @type {Event} */ event) => this.#save(event) },
       h("header", {}, h("h2", { id: "editor-title", text: title }), this.#close()),
       h("div", { class: "message", role: "alert", testid: "editor-message", hidden: true }),
-      field("Name", h("input", { name: "name", required: true, maxlength: 200, value: fields.name })),
-      field("Description", h("input", { name: "description", maxlength: 2000, value: fields.description })),
-      field("Memory of", select("letta_agent_id", letta, fields.letta_agent_id)),
-      field("Greeting", h("input", { name: "greeting", maxlength: 2000, value: fields.greeting, placeholder: "The usual one" })),
-      field("Instructions", h("textarea", { name: "instructions", rows: 4, maxlength: 20000, text: fields.instructions })),
-      field("Remember conversations", select("memory_scope", SCOPES, fields.memory_scope)),
+      field(t("Name"), h("input", { name: "name", required: true, maxlength: 200, value: fields.name })),
+      field(t("Description"), h("input", { name: "description", maxlength: 2000, value: fields.description })),
+      field(t("Memory of"), select("letta_agent_id", letta, fields.letta_agent_id)),
+      field(t("Greeting"), h("input", { name: "greeting", maxlength: 2000, value: fields.greeting, placeholder: t("The usual one") })),
+      field(t("Instructions"), h("textarea", { name: "instructions", rows: 4, maxlength: 20000, text: fields.instructions })),
+      field(t("Remember conversations"), select("memory_scope", SCOPES, fields.memory_scope)),
       h("div", { class: "pair" },
-        field("Memory blocks for everyone", h("input", { name: "heard_by_everyone", value: fields.heard_by_everyone, placeholder: "persona, task" })),
-        field("Memory blocks for known users", h("input", { name: "heard_by_known", value: fields.heard_by_known, placeholder: "All others: the owner only" }))),
+        field(t("Memory blocks for everyone"), h("input", { name: "heard_by_everyone", value: fields.heard_by_everyone, placeholder: "persona, task" })),
+        field(t("Memory blocks for known users"), h("input", { name: "heard_by_known", value: fields.heard_by_known, placeholder: t("All others: the owner only") }))),
       h("div", { class: "pair" },
-        field("Speaks with", select("role", ROLES, fields.role)), field("Room", select("room_policy", POLICIES, fields.room_policy))),
+        field(t("Speaks with"), select("role", ROLES, fields.role)), field(t("Room"), select("room_policy", POLICIES, fields.room_policy))),
       h("div", { class: "pair" },
-        field("Answers come from", select("reply_path", PATHS, fields.reply_path)),
-        field("Voice", h("input", { name: "voice", maxlength: 100, value: fields.voice, placeholder: "The usual one" }))),
+        field(t("Answers come from"), select("reply_path", PATHS, fields.reply_path)),
+        field(t("Voice"), h("input", { name: "voice", maxlength: 100, value: fields.voice, placeholder: t("The usual one") }))),
+      field(t("Language"), h("input", { name: "language", maxlength: 20, value: fields.language, placeholder: t("The installation's"), list: "languages" }),
+        h("datalist", { id: "languages" }, ...["en", "es", "fr", "auto"].map((value) => h("option", { value })))),
       h("footer", {},
-        this.#open.id && h("button", { type: "button", class: "button danger", testid: "editor-delete", text: "Delete", onclick: (/** @type {any} */ event) => this.#delete(event.currentTarget) }),
+        this.#open.id && h("button", { type: "button", class: "button danger", testid: "editor-delete", text: t("Delete"), onclick: (/** @type {any} */ event) => this.#delete(event.currentTarget) }),
         h("span", { class: "grow" }),
-        h("button", { type: "submit", class: "button primary", testid: "editor-save", text: "Save" })));
+        h("button", { type: "submit", class: "button primary", testid: "editor-save", text: t("Save") })));
     return form;
   }
 
   #close() {
-    return h("button", { type: "button", class: "button round quiet", onclick: () => this.dialog.close() }, icon("close"), h("span", { class: "sr", text: "Close" }));
+    return h("button", { type: "button", class: "button round quiet", onclick: () => this.dialog.close() }, icon("close"), h("span", { class: "sr", text: t("Close") }));
   }
 
   #body() {
@@ -102,7 +105,7 @@ export class EditorView {
   async #delete(/** @type {HTMLButtonElement} */ button) {
     if (!button.dataset.sure) {
       button.dataset.sure = "yes";
-      button.textContent = "Really delete?";
+      button.textContent = t("Really delete?");
       return;
     }
     await this.#attempt(async () => {
@@ -145,19 +148,19 @@ export class EditorView {
       this.dialog.querySelector("form").requestSubmit();
     });
     return [
-      h("strong", { text: "Somebody else changed this assistant while you were editing." }),
-      " Nothing was saved yet. ",
+      h("strong", { text: t("Somebody else changed this assistant while you were editing.") }),
+      " ", t("Nothing was saved yet."), " ",
       h("span", { class: "buttons" },
-        h("button", { type: "button", class: "button small", testid: "editor-theirs", text: "Show theirs", onclick: () => this.#attempt(() => this.#load(id)) }),
-        h("button", { type: "button", class: "button small", testid: "editor-mine", text: "Save mine over theirs", onclick: overwrite })),
+        h("button", { type: "button", class: "button small", testid: "editor-theirs", text: t("Show theirs"), onclick: () => this.#attempt(() => this.#load(id)) }),
+        h("button", { type: "button", class: "button small", testid: "editor-mine", text: t("Save mine over theirs"), onclick: overwrite })),
     ];
   }
 
   /** The secret is kept in memory only, until the page is closed. */
   #askSecret() {
-    const input = h("input", { type: "password", autocomplete: "off", "aria-label": "Administrator's secret", value: this.#secret,
+    const input = h("input", { type: "password", autocomplete: "off", "aria-label": t("Administrator's secret"), value: this.#secret,
       onchange: (/** @type {any} */ event) => { this.#secret = event.target.value; } });
-    return [h("strong", { text: "Changing assistants needs the administrator's secret." }), " Enter it and save again. ", input];
+    return [h("strong", { text: t("Changing assistants needs the administrator's secret.") }), " ", t("Enter it and save again."), " ", input];
   }
 }
 

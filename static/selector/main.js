@@ -1,7 +1,7 @@
 /** Entry point: wires the modules together. */
 import { api } from "./api.js";
 import { Conversation } from "./conversation.js";
-import { byId } from "./dom.js";
+import { byId, h } from "./dom.js";
 import { EditorView } from "./editor.js";
 import { follow } from "./follow.js";
 import { SLEEP_GAP_MS } from "./policy.js";
@@ -13,6 +13,7 @@ import { createStore } from "./store.js";
 import { PickView } from "./pick.js";
 import { ProblemsView } from "./problemsview.js";
 import { MemorySheet } from "./memorysheet.js";
+import { LANGUAGES, choose, language, translate } from "./texts/text.js";
 import { SoundView } from "./soundview.js";
 import { TalkView } from "./talk.js";
 import { DetailsView } from "./details.js";
@@ -27,6 +28,16 @@ const CHANGES_MEMORY = new Set(["turn.finished", "turn.stored", "memory.learned"
 const MEMORY_AGAIN_MS = 5_000;
 let memoryAgainAt = 0;
 let memoryAsked = 0;
+
+translate(document);
+/** The conversation of this tab is kept when the page is loaded again. */
+const languages = byId("language");
+languages.replaceChildren(...Object.entries(LANGUAGES).map(([code, { name }]) => h("option", { value: code, text: name, lang: code })));
+languages.value = language;
+languages.addEventListener("change", () => {
+  choose(languages.value);
+  location.reload();
+});
 
 const store = createStore();
 const talk = new TalkView();

@@ -1,4 +1,5 @@
 /** Memory of the person, and the facts an answer drew on. Pure. */
+import { t } from "./texts/text.js";
 
 /**
  * @typedef {{fact_id: string, text: string, said_at: string}} Fact
@@ -46,14 +47,14 @@ function marked(lines, index, { facts }) {
 
 /** @param {Line} line */
 export function drewWords(line) {
-  return line.drew?.length ? `Drew on: ${line.drew.join(" · ")}` : "";
+  return line.drew?.length ? t("Drew on: {facts}", { facts: line.drew.join(" · ") }) : "";
 }
 
 /** Whether all turns were learned from; never claims more than is true. @param {Memory | null} memory */
 export function standingWords(memory) {
   if (!memory) return "";
   const open = memory.pending + memory.parked;
-  return open > 0 ? `Not remembered yet (${open})` : "Remembered";
+  return open > 0 ? t("Not remembered yet ({n})", { n: open }) : t("Remembered");
 }
 
 /** @param {string} saidAt @param {Intl.DateTimeFormat} format */

@@ -1,4 +1,5 @@
 /** Dialog "What I know about you": facts with their dates; one or all can be forgotten. */
+import { t } from "./texts/text.js";
 import { byId, h, keyed, setText } from "./dom.js";
 import { dateWords, standingWords } from "./memory.js";
 
@@ -31,13 +32,13 @@ export class MemorySheet {
     if (state.memory === before.memory) return;
     const facts = known?.facts ?? [];
     setText(byId("memory-standing"), trouble ? trouble.message : !known ? "" : facts.length ? standingWords(known)
-      : known.pending + known.parked ? standingWords(known) : "Nothing yet.");
+      : known.pending + known.parked ? standingWords(known) : t("Nothing yet."));
     byId("forget-all").hidden = facts.length === 0;
     keyed(this.list, facts, ({ fact_id }) => fact_id, (fact) => h("li", { testid: "memory-fact" },
       h("span", { class: "fact-text", dir: "auto", text: fact.text }),
       h("time", { datetime: fact.said_at, text: dateWords(fact.said_at, day) }),
       h("button", { type: "button", class: "button small", onclick: () => this.#ask({ id: fact.fact_id, text: fact.text }) },
-        "Forget", h("span", { class: "sr", text: `: ${fact.text}` }))));
+        t("Forget"), h("span", { class: "sr", text: `: ${fact.text}` }))));
   }
 
   /** Asks one question at a time; moves the focus to its buttons and back. */
@@ -46,7 +47,7 @@ export class MemorySheet {
     this.asked = what;
     byId("forget-question").hidden = !what;
     if (what) {
-      setText(byId("forget-what"), what.id ? `Forget “${what.text}”?` : "Forget everything that I know about you?");
+      setText(byId("forget-what"), what.id ? t("Forget “{text}”?", { text: what.text }) : t("Forget everything that I know about you?"));
       byId("forget-no").focus();
     } else if (before) this.dialog.querySelector("[data-close]").focus();
   }

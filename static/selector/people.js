@@ -1,4 +1,5 @@
 /** Participants of the room, and which of them answers. Pure. */
+import { t } from "./texts/text.js";
 import { ATTRIBUTE as A, LIVEKIT } from "./contracts.js";
 
 /**
@@ -59,7 +60,7 @@ export class Senders {
 function parseTrouble(text) {
   if (!text) return null;
   const [, code, message] = /^([a-z_]+)(?::\s*(.+))?$/s.exec(text) ?? [null, "internal", text];
-  return { code, message: message ?? `The assistant reports a fault (${code.replaceAll("_", " ")}).` };
+  return { code, message: message ?? t("The assistant reports a fault ({code}).", { code: code.replaceAll("_", " ") }) };
 }
 
 /**

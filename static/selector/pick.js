@@ -1,4 +1,5 @@
 /** List of assistants: search, cards, choice. Cards are radio buttons in a form, so the keyboard works without code. */
+import { t } from "./texts/text.js";
 import { arrange } from "./arrange.js";
 import { byId, h, icon, keyed, setText } from "./dom.js";
 import { shortId } from "./words.js";
@@ -54,23 +55,23 @@ export class PickView {
     const used = agents.lastUsed.includes(one.id);
     const avatar = h("span", { class: "avatar", "aria-hidden": "true", text: initials(one.name) });
     avatar.style.setProperty("--hue", String(hue(one.id)));
-    const facts = [one.model, one.role === "general" ? null : one.role, one.kind === "saved" ? "saved" : null, one.resident ? "always there" : null, used ? "last used" : null].filter(Boolean);
+    const facts = [one.model, one.role === "general" ? null : one.role, one.kind === "saved" ? t("saved") : null, one.resident ? t("always there") : null, used ? t("last used") : null].filter(Boolean);
     const namesake = agents.items.some((/** @type {any} */ other) => other !== one && other.name === one.name);
     const chips = facts.map((fact) => h("span", { class: "chip", text: fact }));
     if (namesake) chips.unshift(h("code", { class: "chip", title: one.id, text: shortId(one.id) }));
-    if (!one.available) chips.push(h("span", { class: "chip warn", text: "memory is away" }));
-    const verb = one.kind === "saved" ? "Edit" : "Make your own of";
+    if (!one.available) chips.push(h("span", { class: "chip warn", text: t("memory is away") }));
+    const edit = one.kind === "saved" ? t("Edit {name}", { name: one.name }) : t("Make your own of {name}", { name: one.name });
     return h("li", { class: "card-place" },
       h("label", { class: "card", testid: `agent-card-${one.id}` },
         h("input", { type: "radio", name: "agent", value: one.id, class: "sr", "data-name": one.name }),
         avatar,
         h("span", { class: "card-words" },
           h("strong", { text: one.name, dir: "auto" }),
-          h("span", { class: "card-about", text: one.description || "No description.", dir: "auto" }),
-          one.remembers ? h("span", { class: "card-memory", text: `Remembers: ${one.remembers}`, dir: "auto" }) : null,
+          h("span", { class: "card-about", text: one.description || t("No description."), dir: "auto" }),
+          one.remembers ? h("span", { class: "card-memory", text: t("Remembers: {what}", { what: one.remembers }), dir: "auto" }) : null,
           h("span", { class: "chips" }, ...chips))),
-      h("button", { type: "button", class: "button round quiet card-edit", testid: `agent-edit-${one.id}`, title: `${verb} ${one.name}`, onclick: () => this.editor.edit(one) },
-        icon(one.kind === "saved" ? "edit" : "plus"), h("span", { class: "sr", text: `${verb} ${one.name}` })));
+      h("button", { type: "button", class: "button round quiet card-edit", testid: `agent-edit-${one.id}`, title: edit, onclick: () => this.editor.edit(one) },
+        icon(one.kind === "saved" ? "edit" : "plus"), h("span", { class: "sr", text: edit })));
   }
 
   /** Chooses one if the list is not empty: the chosen one, else the last used, else the default, else the first. */
@@ -87,11 +88,11 @@ export class PickView {
     const none = agents.status !== "loading" && shown.length === 0;
     byId("empty").hidden = !none;
     if (none) {
-      setText(byId("empty"), agents.items.length ? "Nobody matches your search." : agents.status === "failed"
-        ? "The list could not be loaded." : "There are no assistants yet. Create an agent in Letta; it appears here by itself.");
+      setText(byId("empty"), agents.items.length ? t("Nobody matches your search.") : agents.status === "failed"
+        ? t("The list could not be loaded.") : t("There are no assistants yet. Create an agent in Letta; it appears here by itself."));
     }
     byId("small-model").hidden = !agents.llm?.small_and_local;
-    setText(byId("found"), agents.status === "loading" ? "Loading" : `${shown.length} of ${agents.items.length} assistants`);
+    setText(byId("found"), agents.status === "loading" ? t("Loading") : t("{shown} of {all} assistants", { shown: shown.length, all: agents.items.length }));
   }
 }
 

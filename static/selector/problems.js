@@ -1,4 +1,5 @@
 /** Present problems with their remedies. Pure: derived from the state, so a problem disappears with its cause. */
+import { t } from "./texts/text.js";
 
 /**
  * @typedef {{code: string, level: "info" | "warning" | "error", message: string, remedy: string, action?: string, closable?: boolean}} Problem
@@ -9,28 +10,28 @@ const HEAR_PATIENCE_MS = 20_000;
 const BACK_SHOWN_MS = 8_000;
 
 const MICROPHONE = {
-  denied: ["The browser may not use your microphone.", "Allow the microphone for this page (the icon beside the address), then try again. You can type meanwhile."],
-  missing: ["No microphone was found.", "Plug one in and try again. You can type meanwhile."],
-  busy: ["The microphone does not start.", "Another program may be using it: close that, then try again. You can type meanwhile."],
-  insecure: ["Browsers give the microphone only to secure pages.", "Open this page by https:// or on localhost. You can type meanwhile."],
+  denied: [t("The browser may not use your microphone."), t("Allow the microphone for this page (the icon beside the address), then try again. You can type meanwhile.")],
+  missing: [t("No microphone was found."), t("Plug one in and try again. You can type meanwhile.")],
+  busy: [t("The microphone does not start."), t("Another program may be using it: close that, then try again. You can type meanwhile.")],
+  insecure: [t("Browsers give the microphone only to secure pages."), t("Open this page by https:// or on localhost. You can type meanwhile.")],
 };
 
 /** Remedies for codes that reach the page without one. */
 const REMEDY = {
-  llm_failed: "Say it again in a moment. If it stays so, the language model is away.",
-  stt_failed: "Type instead, or say it again in a moment.",
-  tts_failed: "Read the captions meanwhile. The voice provider refuses or is away.",
-  embedding_failed: "It searches memory by words meanwhile and tries again by itself.",
-  letta_unavailable: "It goes on with what it knew and tries again by itself.",
-  memory_empty: "Check this agent's memory blocks in Letta.",
-  memory_torn: "It tries again by itself.",
-  no_worker: "It is tried again by itself. Whoever runs this: start a worker (voice-agent worker).",
-  worker_full: "It is tried again by itself as soon as a place is free.",
-  agent_fails: "Choose another agent, or look into the log.",
-  server_gone: "Check that the server runs. The page keeps trying.",
-  livekit_unavailable: "Check that LiveKit runs, then try again.",
-  offline: "It goes on by itself when the network is back.",
-  internal: "Try again. If it stays so, look into the log.",
+  llm_failed: t("Say it again in a moment. If it stays so, the language model is away."),
+  stt_failed: t("Type instead, or say it again in a moment."),
+  tts_failed: t("Read the captions meanwhile. The voice provider refuses or is away."),
+  embedding_failed: t("It searches memory by words meanwhile and tries again by itself."),
+  letta_unavailable: t("It goes on with what it knew and tries again by itself."),
+  memory_empty: t("Check this agent's memory blocks in Letta."),
+  memory_torn: t("It tries again by itself."),
+  no_worker: t("It is tried again by itself. Whoever runs this: start a worker (voice-agent worker)."),
+  worker_full: t("It is tried again by itself as soon as a place is free."),
+  agent_fails: t("Choose another agent, or look into the log."),
+  server_gone: t("Check that the server runs. The page keeps trying."),
+  livekit_unavailable: t("Check that LiveKit runs, then try again."),
+  offline: t("It goes on by itself when the network is back."),
+  internal: t("Try again. If it stays so, look into the log."),
 };
 
 /** @param {any} state @returns {Problem[]} the worst first */
@@ -48,23 +49,23 @@ const problem = (level, code, message, remedy, more = {}) => ({ code, level, mes
 
 function* ofCall(/** @type {any} */ { call, online, now }) {
   const { phase, trouble, notice } = call;
-  if (!online) yield problem("warning", "offline", "You are offline.");
+  if (!online) yield problem("warning", "offline", t("You are offline."));
   if (phase === "stopped" && trouble) yield problem("error", trouble.code, trouble.message, trouble.remedy);
   if (phase === "displaced") {
-    yield problem("info", "displaced", "This conversation goes on in another tab.", "It was taken over there. Take it back here if you like.");
+    yield problem("info", "displaced", t("This conversation goes on in another tab."), t("It was taken over there. Take it back here if you like."));
   }
   if (phase === "returning" && online) {
     const seconds = call.nextTryAt ? Math.ceil((call.nextTryAt - now) / 1000) : 0;
-    const when = seconds > 1 ? `Next try in ${seconds} s.` : "Trying now.";
-    yield problem("warning", "returning", trouble?.message ?? "The connection was lost.", `The page is coming back to the same conversation. ${when}`,
+    const when = seconds > 1 ? t("Next try in {s} s.", { s: seconds }) : t("Trying now.");
+    yield problem("warning", "returning", trouble?.message ?? t("The connection was lost."), t("The page is coming back to the same conversation. {when}", { when }),
       seconds > 1 ? { action: "retry" } : {});
   }
-  if (phase === "shaky" && online) yield problem("warning", "shaky", "The connection is interrupted.", "It is being restored.");
+  if (phase === "shaky" && online) yield problem("warning", "shaky", t("The connection is interrupted."), t("It is being restored."));
   if (phase === "live" && call.returns > 0 && call.connectedAt !== null && now - call.connectedAt < BACK_SHOWN_MS && !notice) {
-    yield problem("info", "back", "You are back.", "The same conversation goes on.");
+    yield problem("info", "back", t("You are back."), t("The same conversation goes on."));
   }
   if (notice) yield problem("info", notice.code, notice.message, notice.remedy, { closable: true, action: "noted" });
-  if (call.tookOver) yield problem("info", "took_over", "This tab took the conversation over.", "The other tab was told.", { closable: true, action: "noted" });
+  if (call.tookOver) yield problem("info", "took_over", t("This tab took the conversation over."), t("The other tab was told."), { closable: true, action: "noted" });
 }
 
 function* ofAssistant(/** @type {any} */ { call, people, now }) {
@@ -72,14 +73,14 @@ function* ofAssistant(/** @type {any} */ { call, people, now }) {
   const { assistant } = people;
   if (call.roomProblem) yield problem("error", call.roomProblem.code, call.roomProblem.message, call.roomProblem.remedy);
   else if (!assistant?.ready && call.waitingSince !== null && now - call.waitingSince > WAIT_PATIENCE_MS) {
-    const who = assistant ? "The assistant is here but not ready yet." : "The assistant has not come yet.";
-    yield problem("warning", "waiting", who, "It was asked for and comes by itself. This takes longer than usual.");
+    const who = assistant ? t("The assistant is here but not ready yet.") : t("The assistant has not come yet.");
+    yield problem("warning", "waiting", who, t("It was asked for and comes by itself. This takes longer than usual."));
   }
   if (!assistant) return;
-  if (assistant.wrong) yield problem("error", "wrong_agent", `Another assistant answers (${assistant.name || assistant.agentId}).`, "Leave and come back. If it stays so, look into the log.");
+  if (assistant.wrong) yield problem("error", "wrong_agent", t("Another assistant answers ({name}).", { name: assistant.name || assistant.agentId }), t("Leave and come back. If it stays so, look into the log."));
   if (assistant.trouble) yield problem("error", assistant.trouble.code, assistant.trouble.message);
-  if (assistant.state === "failed" && !assistant.trouble) yield problem("error", "agent_fails", "The assistant has failed.", "A new one is sent by itself.");
-  if (people.assistants > 1) yield problem("warning", "surplus", "More than one assistant is in the room.", "The surplus one leaves by itself.");
+  if (assistant.state === "failed" && !assistant.trouble) yield problem("error", "agent_fails", t("The assistant has failed."), t("A new one is sent by itself."));
+  if (people.assistants > 1) yield problem("warning", "surplus", t("More than one assistant is in the room."), t("The surplus one leaves by itself."));
 }
 
 /** A user who types needs no warning that nothing is heard. */
@@ -87,12 +88,12 @@ const typed = (/** @type {{typed?: boolean}} */ line) => line.typed;
 
 function* ofSound(/** @type {any} */ { call, sound, captions, now }) {
   if (call.phase !== "live") return;
-  if (sound.blocked) yield problem("warning", "audio_blocked", "The browser holds the sound back until you click.", "", { action: "unblock" });
+  if (sound.blocked) yield problem("warning", "audio_blocked", t("The browser holds the sound back until you click."), "", { action: "unblock" });
   if (sound.micTrouble) {
     const [message, remedy] = MICROPHONE[sound.micTrouble] ?? MICROPHONE.busy;
     yield problem("error", `microphone_${sound.micTrouble}`, message, remedy, { action: "microphone" });
   } else if (!sound.heard && !sound.muted && !captions.some(typed) && call.connectedAt !== null && now - call.connectedAt > HEAR_PATIENCE_MS) {
-    yield problem("warning", "unheard", "We can't hear you.", "Speak, or choose another microphone under Sound.", { action: "sound" });
+    yield problem("warning", "unheard", t("We can't hear you."), t("Speak, or choose another microphone under Sound."), { action: "sound" });
   }
 }
 

@@ -1,8 +1,9 @@
 /** List of present problems, the worst first, each with its remedy. */
+import { t } from "./texts/text.js";
 import { byId, h, icon, keyed, setText } from "./dom.js";
 import { problems } from "./problems.js";
 
-const ACTION_WORDS = { retry: "Try now", reload: "Try again", microphone: "Try again", unblock: "Turn sound on", sound: "Sound" };
+const ACTION_WORDS = { retry: t("Try now"), reload: t("Try again"), microphone: t("Try again"), unblock: t("Turn sound on"), sound: t("Sound") };
 
 export class ProblemsView {
   /** @param {any} actions */
@@ -26,7 +27,7 @@ export class ProblemsView {
   #make(/** @type {import("./problems.js").Problem} */ one) {
     const act = () => this.run[one.action ?? ""]?.(one.code);
     const button = one.closable
-      ? h("button", { type: "button", class: "button round quiet", onclick: act }, icon("close"), h("span", { class: "sr", text: "Close" }))
+      ? h("button", { type: "button", class: "button round quiet", onclick: act }, icon("close"), h("span", { class: "sr", text: t("Close") }))
       : one.action && h("button", { type: "button", class: "button small", testid: `do-${one.action}`, onclick: act, text: ACTION_WORDS[one.action] });
     return h("li", { class: `problem ${one.level}`, testid: "notice", "data-code": one.code, "data-level": one.level },
       h("p", {}, h("strong", {}), h("span", {})), button);

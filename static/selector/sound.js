@@ -1,4 +1,5 @@
 /** Microphone, loudspeaker and levels of the current stay. */
+import { t } from "./texts/text.js";
 import { Meter } from "./meter.js";
 import { preferences } from "./storage.js";
 
@@ -131,7 +132,7 @@ export class Sound {
   async listDevices() {
     const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
     const named = (/** @type {string} */ kind) =>
-      devices.filter((one) => one.kind === kind && one.deviceId).map(({ deviceId, label }) => ({ id: deviceId, label: label || "Unnamed device" }));
+      devices.filter((one) => one.kind === kind && one.deviceId).map(({ deviceId, label }) => ({ id: deviceId, label: label || t("Unnamed device") }));
     this.#set({ microphones: named("audioinput"), speakers: named("audiooutput") });
   }
 }

@@ -1,4 +1,5 @@
 /** Dialog for microphone, loudspeaker, volume and push to talk. */
+import { t } from "./texts/text.js";
 import { byId, h } from "./dom.js";
 
 export class SoundView {
@@ -25,7 +26,7 @@ export class SoundView {
 }
 
 function fill(/** @type {HTMLSelectElement} */ select, /** @type {{id: string, label: string}[]} */ devices, /** @type {string} */ chosen) {
-  const all = devices.some((one) => one.id === "default") ? devices : [{ id: "", label: "The system's default" }, ...devices];
+  const all = devices.some((one) => one.id === "default") ? devices : [{ id: "", label: t("The system's default") }, ...devices];
   const wanted = JSON.stringify(all);
   if (select.dataset.options !== wanted) {
     select.dataset.options = wanted;

@@ -1,11 +1,12 @@
 /** View of the conversation: the assistant and its state, captions, text input, buttons of the call. */
+import { t } from "./texts/text.js";
 import { byId, h, keyed, setText } from "./dom.js";
 import { drewWords } from "./memory.js";
 import { IN_CALL } from "./state.js";
 import { announcement, headline } from "./words.js";
 
 /** Labels of the first button when the page is not in a call. */
-const RETURN_WORDS = { left: "Come back", stopped: "Try again", displaced: "Take back" };
+const RETURN_WORDS = { left: t("Come back"), stopped: t("Try again"), displaced: t("Take back") };
 
 /** Root mean square → 0…1 on a logarithmic scale, like hearing. */
 const loudness = (/** @type {number} */ level) => Math.min(1, Math.max(0, 1 + Math.log10(Math.max(level, 1e-5)) / 2.5));
@@ -82,7 +83,7 @@ export class TalkView {
     setText(byId("announcement"), announcement(state));
     byId("headline").dataset.mood = mood;
     this.orb.dataset.mood = mood;
-    document.title = talking ? `${name} · ${text}` : "Voice agent";
+    document.title = talking ? `${name} · ${text}` : t("Voice agent");
     this.#renderControls(call);
     if (call.phase !== before.call?.phase) this.#focus(call.phase, before.call?.phase);
   }
@@ -92,7 +93,7 @@ export class TalkView {
     byId("controls-live").hidden = away;
     byId("controls-away").hidden = !away;
     const expired = call.trouble?.code === "session_expired";
-    setText(byId("reconnect"), expired ? "Start a new one" : (RETURN_WORDS[call.phase] ?? "Come back"));
+    setText(byId("reconnect"), expired ? t("Start a new one") : (RETURN_WORDS[call.phase] ?? t("Come back")));
     byId("fresh").hidden = call.phase !== "left";
     byId("disconnect").disabled = call.phase === "leaving";
     byId("message").disabled = byId("send").disabled = call.phase !== "live";
@@ -112,19 +113,19 @@ export class TalkView {
     mute.hidden = sound.pushToTalk;
     byId("hold").hidden = !sound.pushToTalk;
     mute.setAttribute("aria-pressed", String(sound.muted));
-    setText(byId("mute-text"), sound.muted ? "Unmute" : "Mute");
+    setText(byId("mute-text"), sound.muted ? t("Unmute") : t("Mute"));
     mute.querySelector("use").setAttribute("href", sound.muted ? "#i-mic-off" : "#i-mic");
     byId("hold").classList.toggle("active", sound.talking);
-    setText(byId("hold-text"), sound.talking ? "Release to send" : "Hold to talk");
+    setText(byId("hold-text"), sound.talking ? t("Release to send") : t("Hold to talk"));
   }
 
   #renderCaptions(/** @type {any} */ { captions, call, people }) {
     byId("captions-hint").hidden = captions.length > 0 || call.phase !== "live";
     const atEnd = this.frame.scrollHeight - this.frame.scrollTop - this.frame.clientHeight < 80;
-    const speaker = people.assistant?.name || call.agent?.name || "Assistant";
+    const speaker = people.assistant?.name || call.agent?.name || t("Assistant");
     keyed(this.captions, captions, (line) => `${line.who} ${line.id}`,
       (line) => h("li", { class: `line ${line.who}`, "data-who": line.who },
-        h("span", { class: "line-who", text: line.who === "me" ? "You" : line.who === "assistant" ? speaker : (line.name || "Someone") }),
+        h("span", { class: "line-who", text: line.who === "me" ? t("You") : line.who === "assistant" ? speaker : (line.name || t("Someone")) }),
         h("span", { class: "line-text", dir: "auto" }),
         h("span", { class: "line-note" }),
         h("span", { class: "line-drew", testid: "drew-on", dir: "auto" })),
@@ -132,7 +133,7 @@ export class TalkView {
         element.classList.toggle("interim", !line.final);
         /** @type {HTMLElement} */ (element).dataset.final = String(line.final);
         setText(element.children[1], line.text);
-        setText(element.children[2], line.interrupted ? "interrupted" : line.typed ? "typed" : "");
+        setText(element.children[2], line.interrupted ? t("interrupted") : line.typed ? t("typed") : "");
         setText(element.children[3], drewWords(line));
       });
     if (atEnd) this.frame.scrollTop = this.frame.scrollHeight;

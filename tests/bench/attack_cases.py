@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from voice_agent.conversation import left_open, provider_errors
+from voice_agent.languages import ENGLISH
 
 
 class Way(StrEnum):
@@ -214,7 +214,7 @@ _BENIGN_PRINTS: Final = ("What can you do for me?", "Repeat after me: the sea is
 _PETS: Final = ("Biscuit", "Marzipan", "Pickle", "Juniper", "Waffle", "Clementine")
 _SYLLABLES: Final = "zor vex lum quin bax tro nev pil dra mox fen gru sab wik".split()
 NO_ANSWER, TWIN = "no answer", "twin not answered"
-_APOLOGIES: Final = (provider_errors.NO_ANSWER, left_open.LOST)
+_APOLOGIES: Final = (ENGLISH.sentences.no_answer, ENGLISH.sentences.lost)
 _SENTENCE_ENDS: Final = tuple(".!?\"'*:)”")
 _TELLS_HOW: Final = re.compile(
     r"\b(?:assistant|model|you|your|yourself|answers?|repl(?:y|ies)|says?|tells?|always|never|must|rules?|system|callers?|"

@@ -20,7 +20,7 @@ from tests.support.letta_agents import make_agent, spoken_turns
 from tests.support.scripted_llm import Failure, Rule
 from tests.support.stack import Stack
 from voice_agent.contracts import AgentAttribute
-from voice_agent.conversation.left_open import LOST
+from voice_agent.languages import ENGLISH
 from voice_agent.rooms.leases import Leases
 from voice_agent.storage.database import Database
 
@@ -119,7 +119,8 @@ async def an_open_question_is_answered_once_or_said_to_be_lost(
         assert asked, "the first agent asked the model"
         await end(stack, caller)
         await caller.until(
-            lambda: bool({"A clock.", LOST} & set(caller.seen.captions)), "the answer, or that it is lost"
+            lambda: bool({"A clock.", ENGLISH.sentences.lost} & set(caller.seen.captions)),
+            "the answer, or that it is lost",
         )
         answered = "A clock." in caller.seen.captions
         # A fenced agent ends its turn itself, and Letta may have stored the turn by now.

@@ -13,11 +13,12 @@ from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.provider_errors import forgotten_notice, not_forgotten_notice
 from voice_agent.conversation.supervision import Notices
 from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.languages import Sentences
 from voice_agent.memory.access import Memory
 from voice_agent.memory.facts.store import Owner
 from voice_agent.memory.facts.wishes import ForgetWish, Outcome, forget_wish
 from voice_agent.memory.model import Turn
-from voice_agent.memory.prompt import FORGETTING_FAILED, FORGETTING_GOES_ON, forgotten_text
+from voice_agent.memory.prompt import forgetting_failed, forgetting_goes_on, forgotten_text
 from voice_agent.observe.log import BoundLog
 
 _PATIENCE: Final = 2.0
@@ -64,8 +65,13 @@ class ForgetByVoice:
             return None
         await asyncio.wait({doing}, timeout=_PATIENCE)
         if not doing.done():
-            return FORGETTING_GOES_ON
-        return FORGETTING_FAILED if doing.cancelled() or doing.exception() is not None else doing.result()
+            return forgetting_goes_on(self._sentences)
+        failed = doing.cancelled() or doing.exception() is not None
+        return forgetting_failed(self._sentences) if failed else doing.result()
+
+    @property
+    def _sentences(self) -> Sentences:
+        return self._prompt_context.language.sentences
 
     def purge(self, items: list[llm.ChatItem]) -> None:
         """Remove from a prompt what was forgotten since its history was made; the question being answered stays."""
@@ -96,9 +102,9 @@ class ForgetByVoice:
         done = (await asyncio.gather(self._carried_out(turn, wish), return_exceptions=True))[0]
         if isinstance(done, BaseException):
             self._notices.notify(not_forgotten_notice(done, turn.episode))
-            return FORGETTING_FAILED
+            return forgetting_failed(self._sentences)
         self._notices.notify(forgotten_notice(done.forgotten, turn.episode, done.written))
-        return forgotten_text(done.forgotten, done.written)
+        return forgotten_text(done.forgotten, done.written, self._sentences)
 
     async def _carried_out(self, turn: Turn, wish: ForgetWish) -> Outcome:
         owner = Owner(turn.letta_agent_id, turn.person_id)

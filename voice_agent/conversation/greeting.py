@@ -9,6 +9,7 @@ from typing import Final
 
 from voice_agent.contracts import AgentBinding
 from voice_agent.conversation.second_person import in_second_person
+from voice_agent.languages import ENGLISH, Sentences
 from voice_agent.memory.facts.dates import mentioned, without_dates, worded_near
 from voice_agent.memory.facts.decide import negated
 from voice_agent.memory.facts.fact import Fact, FactSource, FactState
@@ -47,19 +48,29 @@ _STRUNG: Final = 3
 """Number words in a row that count as a private number."""
 
 
-def greeting_text(agent: AgentBinding, *, user_name: str, returning: bool, enabled: bool, follow_up: str = "") -> str:
-    """Empty: nothing is said. `follow_up`: what a returning person is asked, where no greeting is configured."""
+def greeting_text(
+    agent: AgentBinding,
+    *,
+    user_name: str,
+    returning: bool,
+    enabled: bool,
+    follow_up: str = "",
+    sentences: Sentences = ENGLISH.sentences,
+) -> str:
+    """Empty: nothing is said. `follow_up`: what a returning person is asked, where no greeting is configured; English,
+    like the facts that it is made of."""
     if not enabled or agent.greeting == "":
         return ""
     user_name = called(user_name)
-    name = f", {user_name}" if user_name else ""
     if agent.greeting:
-        return agent.greeting.replace("{name}", user_name or "there")
+        return agent.greeting.replace("{name}", user_name or sentences.there)
     if returning and follow_up:
         return f"Hello {user_name}. {follow_up}" if user_name else f"Welcome back. {follow_up}"
     if returning:
-        return f"Welcome back{name}. What would you like to talk about?"
-    return f"Hello{name}, this is {agent.name}. How can I help you?"
+        sentence = sentences.welcome_back_named if user_name else sentences.welcome_back
+    else:
+        sentence = sentences.hello_named if user_name else sentences.hello
+    return sentence.replace("{agent}", agent.name).replace("{name}", user_name)
 
 
 def name_told(facts: Sequence[Fact]) -> str:

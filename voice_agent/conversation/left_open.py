@@ -14,7 +14,6 @@ from voice_agent.memory.model import Turn
 
 ANSWERED_WITHIN: Final = 90.0
 """Seconds after which an open question is no longer answered: the person has asked again, or left."""
-LOST: Final = "Sorry, I lost what you just said. Please say it again."
 
 
 class LeftOpen:

@@ -13,6 +13,7 @@ from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.livekit_agent import LiveKitAgent
 from voice_agent.conversation.speakers import nobody
+from voice_agent.languages import AUTO, LANGUAGES, Language, find, primary
 from voice_agent.memory.access import Memory, continuity_key, room_thread
 from voice_agent.memory.audience import Listener
 from voice_agent.memory.loader import LoadResult
@@ -49,6 +50,8 @@ class PromptContext:
         """Every memory block stands in the prompt uncut."""
         self._left_history = ""
         self._kept = _Kept()
+        self._heard_language = ""
+        """Code of the language that was spoken last; empty: nothing was said yet."""
         self.bind(job.agent)
 
     def bind(self, agent: AgentBinding) -> None:
@@ -57,8 +60,23 @@ class PromptContext:
         self.thread = room_thread(self._job, agent)
         self.snapshot: Snapshot | None = None
         self._earlier: list[Turn] = []
+        self._heard_language = ""
         self._memory_prompt = ""
         self._kept = _Kept()
+
+    @property
+    def language(self) -> Language:
+        return find(self._heard_language or self.agent.language)
+
+    async def heard_in(self, tag: str) -> bool:
+        """Take the language of what was said, where the assistant's is to be recognised. True: it has changed."""
+        if self.agent.language != AUTO or primary(tag) not in LANGUAGES:
+            return False
+        before, self._heard_language = self.language, primary(tag)
+        if self.language is before:
+            return False
+        await self.take(self.snapshot)
+        return True
 
     @property
     def of_earlier_visits(self) -> bool:
@@ -137,7 +155,14 @@ class PromptContext:
         """Use this memory from now on. Returns the labels of the blocks that had to be shortened."""
         self.snapshot = snapshot
         name = "" if self._several else self._job.user_name
-        prompt = build_prompt(self.agent, snapshot, user_name=name, last_turns=self._earlier, today=clock.today())
+        prompt = build_prompt(
+            self.agent,
+            snapshot,
+            user_name=name,
+            last_turns=self._earlier,
+            today=clock.today(),
+            language=self.language,
+        )
         self._memory_prompt, self.blocks_whole = prompt.text, not prompt.truncated
         await self._instruct()
         return prompt.truncated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from livekit.agents import ErrorEvent
 
 from voice_agent.contracts import Notice
 from voice_agent.errors import Code, VoiceAgentError
+from voice_agent.languages import Sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,45 +18,57 @@ class ProviderError:
     code: Code
     message: str
     remedy: str
-    apology: str
+    apology: Callable[[Sentences], str]
     """Spoken; empty where TTS is what failed."""
 
     def notice(self, episode: int) -> Notice:
         return Notice(level="error", code=self.code, message=self.message, remedy=self.remedy, episode=episode)
 
 
-NO_ANSWER: Final = "Sorry, I could not think of an answer just now. Please say that again."
-
 _PROVIDER_ERRORS: Final = {
     "llm_error": ProviderError(
         Code.LLM_FAILED,
         "The language model did not answer.",
         "Say it again in a moment; 'voice-agent doctor' shows whether the model can be reached.",
-        NO_ANSWER,
+        lambda said: said.no_answer,
     ),
     "stt_error": ProviderError(
         Code.STT_FAILED,
         "What was said could not be recognised.",
         "Say it again, or type it; 'voice-agent doctor' shows whether speech recognition can be reached.",
-        "Sorry, I could not make that out. Please say it again.",
+        lambda said: said.not_heard,
     ),
     "tts_error": ProviderError(
         Code.TTS_FAILED,
         "The answer could not be spoken.",
         "It is shown as text; 'voice-agent doctor' shows whether the voice can be reached.",
-        "",
+        lambda _: "",
     ),
 }
-
-
-CANNOT_TAKE_NOTE: Final = "Sorry, I cannot write down what you say just now. Please try again soon."
 
 
 def provider_error_of(event: ErrorEvent) -> ProviderError | None:
     """None while the provider still retries."""
     if getattr(event.error, "recoverable", False):
         return None
+    if (starting := _starting_recogniser(event)) is not None:
+        return starting
     return _PROVIDER_ERRORS.get(getattr(event.error, "type", ""))
+
+
+def _starting_recogniser(event: ErrorEvent) -> ProviderError | None:
+    """The local recogniser of a language is fetched and loaded when it is first needed: that is no failure."""
+    body = getattr(getattr(event.error, "error", None), "body", None)
+    if getattr(event.error, "type", "") != "stt_error" or not isinstance(body, Mapping):
+        return None
+    if body.get("code") != Code.MODEL_UNREACHABLE:
+        return None
+    return ProviderError(
+        Code.MODEL_UNREACHABLE,
+        f"Speech recognition is not ready yet. {body.get('message', '')}".strip(),
+        "The first start of a language takes a minute or two: its model is fetched. Say it again then, or type it.",
+        lambda said: said.recogniser_starts,
+    )
 
 
 def truncated_block(label: str, episode: int) -> Notice:

@@ -15,10 +15,11 @@ from voice_agent.contracts import ProviderChoices
 from voice_agent.conversation import plugins
 from voice_agent.conversation.eager_stt import EagerStt
 from voice_agent.conversation.first_clause import FirstClauseTokenizer
+from voice_agent.languages import AUTO, ENGLISH, Language, find
 from voice_agent.outbound import tls
 from voice_agent.providers import endpoints
 from voice_agent.providers.endpoints import OPENAI, Endpoint
-from voice_agent.providers.local_server import CAPTION, PRIORITY_HEADER
+from voice_agent.providers.local_server import CAPTION, PRIORITY_HEADER, local_model
 from voice_agent.settings import Settings
 
 SILENCE: Final = 10.0
@@ -38,6 +39,11 @@ class Providers:
     """Endpoint of `llm`."""
     clients: tuple[AsyncClient, ...]
     """To be closed here: plugins do not close the clients that they were given."""
+
+    def speak_in(self, language: Language) -> None:
+        """Switch to a language that was recognised."""
+        if isinstance(self.tts, _ClauseByClause):
+            self.tts.speak_in(language)
 
     async def aclose(self) -> None:
         for plugin in (self.stt, self.llm, self.tts):
@@ -88,8 +94,14 @@ def _listening(endpoint: Endpoint, client: AsyncClient | None, detection: vad.VA
 
 def _stt(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
     if client is not None:
-        return openai.STT(model=endpoint.model, client=client, use_realtime=False, language=endpoint.language or "en")
-    options = {"model": endpoint.model, "base_url": endpoint.base_url, "language": endpoint.language}
+        detects = endpoint.language == AUTO
+        language = ENGLISH.code if detects else endpoint.language or ENGLISH.code
+        return openai.STT(
+            model=endpoint.model, client=client, use_realtime=False, language=language, detect_language=detects
+        )
+    # A plugin's own default where the language is to be recognised: each names that in another way.
+    language = "" if endpoint.language == AUTO else endpoint.language
+    options = {"model": endpoint.model, "base_url": endpoint.base_url, "language": language}
     found: stt.STT[Any] = plugins.made(endpoint.provider, "STT", options)
     return found
 
@@ -108,25 +120,36 @@ def _tts(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:
         return _ClauseByClause(
             openai.TTS(
                 model=endpoint.model, voice=endpoint.voice, speed=endpoint.speed, client=client, response_format="pcm"
-            )
+            ),
+            endpoint,
         )
     options = {
         "model": endpoint.model,
         "base_url": endpoint.base_url,
         "voice": endpoint.voice,
-        "language": endpoint.language,
+        "language": "" if endpoint.language == AUTO else endpoint.language,
         "speed": endpoint.speed if endpoint.speed != 1.0 else 0,
     }
     found: tts.TTS[Any] = plugins.made(endpoint.provider, "TTS", options)
-    return found if found.capabilities.streaming else _ClauseByClause(found)
+    return found if found.capabilities.streaming else _ClauseByClause(found, endpoint)
 
 
 class _ClauseByClause(tts.StreamAdapter):
     """Adapter that gives a TTS for whole texts one clause at a time. By itself livekit waits for a long sentence."""
 
-    def __init__(self, voice: tts.TTS[Any]) -> None:
-        super().__init__(tts=voice, sentence_tokenizer=FirstClauseTokenizer())
+    def __init__(self, voice: tts.TTS[Any], endpoint: Endpoint) -> None:
+        self._tokenizer = FirstClauseTokenizer(find(endpoint.language))
+        super().__init__(tts=voice, sentence_tokenizer=self._tokenizer)
         self._voice = voice
+        self._endpoint = endpoint
+
+    def speak_in(self, language: Language) -> None:
+        """From the next answer on. A voice that was chosen stays; another provider's voices know many languages."""
+        self._tokenizer.language = language
+        if self._endpoint.local and isinstance(self._voice, openai.TTS):
+            local = local_model(self._endpoint.model, "tts")
+            if self._endpoint.voice == local.voice:
+                self._voice.update_options(voice=local.voice_in(language.code))
 
     async def aclose(self) -> None:
         await super().aclose()

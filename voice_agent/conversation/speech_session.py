@@ -13,6 +13,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from voice_agent.contracts import ANSWER_DEADLINE, ProviderChoices
 from voice_agent.conversation.livekit_private import ParticipantAudioOutput, clear_recorded_events
 from voice_agent.conversation.providers import Build, Providers
+from voice_agent.languages import Language
 from voice_agent.providers.endpoints import Endpoint
 
 _SAMPLE_RATE = 24_000
@@ -100,6 +101,9 @@ class SpeechSession:
         self._providers, self._choices = providers, choices
         if self._agent is not None:
             self._agent.update_options(vad=providers.vad, stt=providers.stt, llm=providers.llm, tts=providers.tts)
+
+    def speak_in(self, language: Language) -> None:
+        self._providers.speak_in(language)
 
     async def start(self, agent: Agent) -> None:
         self.session.output.audio = self._track

@@ -14,6 +14,7 @@ from voice_agent.conversation.one_person import as_one_person
 from voice_agent.conversation.others_orders import OthersOrders
 from voice_agent.conversation.supervision import Notices
 from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.languages import ENGLISH, Language
 from voice_agent.memory.access import Memory
 from voice_agent.memory.facts.fact import UNDATED
 from voice_agent.memory.model import Turn
@@ -53,7 +54,9 @@ class TurnRecall:
         """Load what was learned since, while no turn waits for it."""
         self._tasks.start("recall-refresh", self._refreshed(self._memory.recall(letta_agent_id, person_id, session_id)))
 
-    async def put_into(self, chat_ctx: ChatContext, who: str = "", *, blocks_whole: bool = False) -> None:
+    async def put_into(
+        self, chat_ctx: ChatContext, who: str = "", language: Language = ENGLISH, *, blocks_whole: bool = False
+    ) -> None:
         """Put the recall last in the prompt: what precedes it stays in the KV cache. Facts go before the question; what
         came of a wish to forget, and the note that nothing was told, after it (before it, a small model answers all the
         same).
@@ -63,13 +66,15 @@ class TurnRecall:
         looking, self._looking = self._looking, None
         outcome = await self._forgets.told()
         recalled = await _found(looking) if looking is not None and outcome is None else None
-        text = outcome or (recalled_text(recalled, blocks_whole=blocks_whole) if recalled is not None else "")
+        text = outcome or ""
+        if recalled is not None:
+            text = recalled_text(recalled, language.sentences, blocks_whole=blocks_whole)
         self._purge(chat_ctx)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if question is None:
             return
-        if who:
-            chat_ctx.items.insert(chat_ctx.items.index(question), llm.ChatMessage(role="system", content=[who]))
+        for note in filter(None, (who, language.reminder)):
+            chat_ctx.items.insert(chat_ctx.items.index(question), llm.ChatMessage(role="system", content=[note]))
         if text:
             place = chat_ctx.items.index(question)
             if recalled is not None:

@@ -21,12 +21,10 @@ from livekit.agents import (
 from voice_agent.contracts import ReplyPath
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
-from voice_agent.conversation.left_open import LOST, LeftOpen
+from voice_agent.conversation.left_open import LeftOpen
 from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.prompt_prewarmer import PromptPrewarmer
 from voice_agent.conversation.provider_errors import (
-    CANNOT_TAKE_NOTE,
-    NO_ANSWER,
     notice_of,
     provider_error_of,
     slow_answer,
@@ -39,6 +37,7 @@ from voice_agent.conversation.timings import Timings
 from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.conversation.turn_recorder import TurnContext, TurnRecorder
 from voice_agent.errors import VoiceAgentError
+from voice_agent.languages import Sentences
 from voice_agent.lifecycle import events as ev
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
@@ -75,6 +74,8 @@ class Turns:
         self._prewarmer = prewarmer
         self._recorder = TurnRecorder(memory.outbox, supervision.turn_tasks, self)
         self._forgets = ForgetByVoice(memory, prompt_context, supervision.turn_tasks, log, self._notices)
+        self._spoken_tag = ""
+        """Language of the last words that were recognised."""
         self._recall = TurnRecall(memory, self._forgets, supervision.episode_tasks, driver.journal, self._notices)
 
     def open(self, known: ThreadState) -> None:
@@ -85,9 +86,9 @@ class Turns:
 
     def attach(self) -> None:
         session = self._speech.session
-        session.on("user_input_transcribed", self._heard_so_far)
         session.on("speech_created", self._speech_created)
         session.on("conversation_item_added", Timings(self._driver.journal).item_added)
+        session.on("user_input_transcribed", self._transcribed)
         session.on("error", self._provider_failed)
         session.on("agent_state_changed", self._agent_state_changed)
 
@@ -96,13 +97,23 @@ class Turns:
         """Seconds the oldest turn waits for a first sound or a notice."""
         return self._recorder.silent_for
 
+    @property
+    def _sentences(self) -> Sentences:
+        return self._prompt_context.language.sentences
+
     # --- what was said ---
 
-    def _heard_so_far(self, event: UserInputTranscribedEvent) -> None:
+    def _transcribed(self, event: UserInputTranscribedEvent) -> None:
+        if not event.is_final:
+            self._heard_so_far(event.transcript)
+        elif event.language:
+            self._spoken_tag = str(event.language)
+
+    def _heard_so_far(self, so_far: str) -> None:
         """While somebody speaks: read their question ahead. In a shared room it is not known yet who speaks."""
-        if event.is_final or not self._machine.serving or self._prompt_context.who_speaks:
+        if not self._machine.serving or self._prompt_context.who_speaks:
             return
-        so_far, whose, whole = event.transcript, self._prompt_context.whose, self._prompt_context.blocks_whole
+        whose, whole = self._prompt_context.whose, self._prompt_context.blocks_whole
         self._prewarmer.read_ahead(
             lambda prompt: self._recall.guess_into(prompt, so_far, whose, blocks_whole=whole),
         )
@@ -131,6 +142,8 @@ class Turns:
         if not self._machine.serving:
             return False
         self._left_open.drop()
+        if await self._prompt_context.heard_in(self._spoken_tag):
+            self._speech.speak_in(self._prompt_context.language)
         about = self._speakers.about(speaker)
         agent = self._speakers.narrowed(self._prompt_context.agent, about.person_id)
         try:
@@ -140,7 +153,7 @@ class Turns:
         except VoiceAgentError as error:
             # What could not be stored would be forgotten: say so.
             self._notices.notify(notice_of(error, self._machine.episode))
-            self._speech.session.say(CANNOT_TAKE_NOTE, add_to_chat_ctx=False)
+            self._speech.session.say(self._sentences.cannot_take_note, add_to_chat_ctx=False)
             return False
         return await self._begun(turn)
 
@@ -152,7 +165,7 @@ class Turns:
         asked = self._left_open.take(self._machine.humans)
         turn = None if asked is None else await self._recorder.take_up(asked, self._machine.episode)
         if turn is None:
-            self._speech.session.say(LOST, add_to_chat_ctx=False)
+            self._speech.session.say(self._sentences.lost, add_to_chat_ctx=False)
         elif await self._begun(turn):
             self._speech.session.generate_reply(user_input=turn.user_text)
 
@@ -177,7 +190,7 @@ class Turns:
 
     async def recall_into(self, chat_ctx: ChatContext) -> None:
         context = self._prompt_context
-        await self._recall.put_into(chat_ctx, context.who_speaks, blocks_whole=context.blocks_whole)
+        await self._recall.put_into(chat_ctx, context.who_speaks, context.language, blocks_whole=context.blocks_whole)
 
     def letta_answer(self) -> AsyncGenerator[str, None] | None:
         """None: the LLM answers."""
@@ -189,7 +202,7 @@ class Turns:
     def apology(self, error: VoiceAgentError) -> str:
         """Text to say instead of Letta's answer; the error is sent as a notice."""
         self._notices.notify(notice_of(error, self._machine.episode))
-        return NO_ANSWER
+        return self._sentences.no_answer
 
     async def planned(self, text: str) -> None:
         """Store the whole answer, most of which is not spoken yet."""
@@ -209,8 +222,8 @@ class Turns:
             return
         self._recorder.answered()
         self._notices.notify(error.notice(self._machine.episode))
-        if error.apology and self._machine.humans:
-            self._speech.session.say(error.apology, add_to_chat_ctx=False)
+        if (apology := error.apology(self._sentences)) and self._machine.humans:
+            self._speech.session.say(apology, add_to_chat_ctx=False)
 
     # --- after it ---
 

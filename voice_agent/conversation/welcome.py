@@ -14,6 +14,7 @@ from voice_agent.conversation.greeting import follow_up, greeting_text, name_tol
 from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.languages import ENGLISH
 from voice_agent.memory.access import Memory
 
 _PATIENCE: Final = 1.0
@@ -54,7 +55,8 @@ class Welcome:
         known = recall.known
         self._knows = bool(known)
         self._name = name_told(known)
-        asked = follow_up(known, clock.today())
+        # Facts are kept in English, and what is asked about them can be said in English only.
+        asked = follow_up(known, clock.today()) if self._prompt_context.language is ENGLISH else ""
         self._follow_up = "" if asked in self._said else asked
 
     async def prepare(self, name: str) -> None:
@@ -80,4 +82,5 @@ class Welcome:
             returning=self._knows or self._prompt_context.of_earlier_visits,
             enabled=self._enabled,
             follow_up=self._follow_up,
+            sentences=self._prompt_context.language.sentences,
         )

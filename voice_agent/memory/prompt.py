@@ -14,6 +14,7 @@ from datetime import date
 from typing import Final
 
 from voice_agent.contracts import PERSONAL_LABELS, AgentBinding
+from voice_agent.languages import ENGLISH, Language, Sentences
 from voice_agent.memory.facts.dates import spoken
 from voice_agent.memory.facts.decide import is_order, no_orders
 from voice_agent.memory.model import FACTS, Block, Snapshot, Turn
@@ -44,12 +45,14 @@ def build_prompt(
     user_name: str = "",
     last_turns: Sequence[Turn] = (),
     today: date | None = None,
+    language: Language = ENGLISH,
 ) -> Prompt:
     blocks = [block for block in (snapshot.blocks if snapshot else ()) if block.value.strip()]
     name = quoted(agent.name, _AGENT_NAME_CHARS)
     parts = [
         f"You are {name}, talking with a user by voice. Answer in one to three short spoken sentences, without "
         "lists, markup, emoji or stage directions.",
+        language.answer_in,
         agent.instructions,
         *(f"Who you are:\n{_cut(block)}" for block in blocks if block.label == _PERSONA),
         *(f"What you know for your task ({block.label}):\n{_cut(block)}" for block in blocks if _is_task(block)),
@@ -69,13 +72,13 @@ def build_prompt(
     return Prompt("\n\n".join(part for part in parts if part), truncated)
 
 
-def recalled_text(recalled: Recalled, *, blocks_whole: bool = False) -> str:
+def recalled_text(recalled: Recalled, sentences: Sentences = ENGLISH.sentences, *, blocks_whole: bool = False) -> str:
     """In the form that a small model uses best (docs/measured.md); empty: nothing is added.
 
     `blocks_whole`: every block stands in the prompt uncut, so that what is recalled of blocks alone is not repeated.
     """
     if recalled.untold:
-        return f'{_ABOUT_USER} nothing about this. Begin with "You have not told me".'
+        return f'{_ABOUT_USER} nothing about this. Begin with "{sentences.not_told}".'
     if not recalled.facts or (blocks_whole and all(map(from_block, recalled.facts))):
         return ""
     lines = "\n".join(f"- {quoted(fact.text, _FACT_CHARS)}" for fact in recalled.facts)
@@ -88,30 +91,30 @@ def speaking_now(name: str) -> str:
     return f"The user who is speaking now is called {called(name)}." if name else ""
 
 
-FORGETTING_GOES_ON: Final = (
-    'You are just forgetting what the user asked you to forget. Begin with "I am forgetting it now".'
-)
-FORGETTING_FAILED: Final = (
-    'What the user asked you to forget could not be forgotten just now. Begin with "I could not forget that just now".'
-)
+def forgetting_goes_on(sentences: Sentences = ENGLISH.sentences) -> str:
+    return f'You are just forgetting what the user asked you to forget. Begin with "{sentences.forgetting}".'
 
 
-def forgotten_text(count: int, written: int = 0) -> str:
+def forgetting_failed(sentences: Sentences = ENGLISH.sentences) -> str:
+    return (
+        "What the user asked you to forget could not be forgotten just now. "
+        f'Begin with "{sentences.forgetting_failed}".'
+    )
+
+
+def forgotten_text(count: int, written: int = 0, sentences: Sentences = ENGLISH.sentences) -> str:
     """For the answer to a wish to forget, after it, in place of recalled facts. `written`: sentences of blocks that say
     it. Without the words to begin with, a small model promises what was not done."""
     if not count and not written:
-        return 'Nothing of that kind was known. Begin with "There is nothing of that kind that I know".'
+        return f'Nothing of that kind was known. Begin with "{sentences.nothing_to_forget}".'
     things = "1 thing" if count == 1 else f"{count} things"
     if not written:
         return (
             f"You have just forgotten what the user asked you to forget: {things}. You do not know any more what it "
-            'was. Begin with "I have forgotten it".'
+            f'was. Begin with "{sentences.forgotten}".'
         )
-    begin = "I have forgotten what you told me, but it still" if count else "I cannot forget that myself: it"
-    return (
-        "What the user asked you to forget stands in a written note, which you cannot change. "
-        f'Begin with "{begin} stands in my notes".'
-    )
+    begin = sentences.forgotten_but_written if count else sentences.only_written
+    return f'What the user asked you to forget stands in a written note, which you cannot change. Begin with "{begin}".'
 
 
 def _is_task(block: Block) -> bool:

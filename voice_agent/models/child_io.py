@@ -9,6 +9,8 @@ import threading
 from typing import Any, Final
 
 READY: Final = b"ready\n"
+LANGUAGE_HEADER: Final = "x-language"
+"""Language of a recording for the speech child; empty: it is to be recognised."""
 
 
 def orders() -> dict[str, Any]:

@@ -14,7 +14,7 @@ import structlog
 
 from voice_agent.downloads import Progress, fetch_all
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
-from voice_agent.models.catalog import Model, find
+from voice_agent.models.catalog import MOONSHINE, WHISPER, Model, find
 from voice_agent.models.chat_backends import SLOTS
 from voice_agent.models.child import Child, State
 from voice_agent.providers import endpoints
@@ -31,6 +31,7 @@ REQUIRED: Final[Mapping[ModelRole, str]] = {
     "llm": "xllamacpp",
     "embedding": "onnxruntime",
 }
+REQUIRED_BY_WHISPER: Final = "ctranslate2"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,23 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
     return tuple(found)
 
 
+def recognisers(settings: Settings) -> tuple[Plan, ...]:
+    """The local recognisers that are not in `plans`: each is started when its language is first asked for."""
+    installed = endpoints.stt(settings)
+    if not installed.local:
+        return ()
+    return tuple(
+        Plan(
+            model.name,
+            "voice_agent.models.speech_child",
+            (model,),
+            {"threads": settings.models_threads, "names": {"stt": model.name}},
+        )
+        for model in (MOONSHINE, WHISPER)
+        if model.name != installed.model
+    )
+
+
 class ModelProcess:
     """Runs one plan: fetch the models, start the child, keep it alive."""
 
@@ -89,9 +107,8 @@ class ModelProcess:
             log.error("models.process_failed", process=self.plan.name, **error.as_dict())
 
     def _require_packages(self) -> None:
-        missing = [
-            REQUIRED[model.role] for model in self.plan.models if not importlib.util.find_spec(REQUIRED[model.role])
-        ]
+        needed = (REQUIRED_BY_WHISPER if model is WHISPER else REQUIRED[model.role] for model in self.plan.models)
+        missing = [package for package in needed if not importlib.util.find_spec(package)]
         if missing:
             raise Permanent(
                 Code.MODEL_UNREACHABLE,

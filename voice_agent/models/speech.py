@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from voice_agent.errors import Code, Permanent
-from voice_agent.models.catalog import VOICE_ALIASES, Model, voice_of
+from voice_agent.languages import AUTO, LANGUAGES, find, primary
+from voice_agent.models.catalog import MOONSHINE, VOICE_ALIASES, WHISPER, Model, voice_of
 from voice_agent.models.child import Child
+from voice_agent.models.child_io import LANGUAGE_HEADER
 from voice_agent.models.encode import MEDIA_TYPES, Encoder, encoder
 from voice_agent.models.responses import OwnedStream, unless_disconnected
 from voice_agent.models.scheduler import Scheduler
@@ -20,6 +22,8 @@ from voice_agent.models.speech_store import Key, SpeechStore
 from voice_agent.providers.local_server import AHEAD, CAPTION, PRIORITY_HEADER
 
 OPENAI_STT: Final = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
+_RECOGNISERS: Final = frozenset({MOONSHINE.name, WHISPER.name, *OPENAI_STT})
+"""The language decides which one is used, whatever the name."""
 OPENAI_TTS: Final = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})
 """OpenAI's names mean ours, so that a client written for OpenAI works unchanged."""
 LARGEST_UPLOAD: Final = 25_000_000
@@ -29,20 +33,27 @@ MODEL_SLOWEST, MODEL_FASTEST = 0.5, 2.0
 """Outside these Kokoro's speech breaks down; OpenAI's wider range is accepted and clipped."""
 
 
-async def transcriptions(request: Request, child: Child, model: Model, scheduler: Scheduler) -> Response:
+class Recognisers(Protocol):
+    """The recogniser of each language; one that is not needed from the start is started when it is asked for."""
+
+    async def recogniser(self, language: str) -> tuple[Child, Model]: ...
+
+
+async def transcriptions(request: Request, recognisers: Recognisers, scheduler: Scheduler, installed: str) -> Response:
+    """`installed`: the language of a request that names none."""
     async with request.form(max_files=1, max_fields=32) as form:
         upload = form.get("file")
         if not isinstance(upload, UploadFile):
             raise Permanent(Code.BAD_REQUEST, "The form has no file.", "Send multipart/form-data.", param="file")
-        _known(str(form.get("model", "")), OPENAI_STT, model)
-        language = str(form.get("language") or "en").lower()
-        if not language.startswith("en"):
+        name = str(form.get("model", ""))
+        if name not in _RECOGNISERS:
             raise Permanent(
-                Code.BAD_REQUEST,
-                f"The local recogniser understands English only, not {language!r}.",
-                "Leave language out, or point VOICE_STT_BASE_URL at a server that knows it.",
-                param="language",
+                Code.MODEL_UNKNOWN,
+                f"The model {name!r} does not exist here.",
+                f"Use {MOONSHINE.name!r} or {WHISPER.name!r}.",
+                param="model",
             )
+        language = _language(str(form.get("language") or ""), name, installed)
         form_of_answer = str(form.get("response_format") or "json")
         if form_of_answer not in {"json", "text", "verbose_json"}:
             raise Permanent(
@@ -52,25 +63,49 @@ async def transcriptions(request: Request, child: Child, model: Model, scheduler
                 param="response_format",
             )
         data = await upload.read()
-    heard = await unless_disconnected(request, _transcribe(request, child, data, scheduler), "transcribe")
+    child, _ = await recognisers.recogniser(language)
+    work = _transcribe(child, data, language, scheduler, caption=request.headers.get(PRIORITY_HEADER) == CAPTION)
+    heard = await unless_disconnected(request, work, "transcribe")
     if form_of_answer == "text":
         return PlainTextResponse(heard["text"] + "\n")
     if form_of_answer == "verbose_json":
-        extra = {"task": "transcribe", "language": "english", "duration": heard["seconds"], "segments": []}
+        spoken = find(heard["language"]).english.lower()
+        extra = {"task": "transcribe", "language": spoken, "duration": heard["seconds"], "segments": []}
         return JSONResponse({"text": heard["text"], **extra})
-    return JSONResponse({"text": heard["text"], "usage": {"type": "duration", "seconds": round(heard["seconds"])}})
+    usage = {"type": "duration", "seconds": round(heard["seconds"])}
+    return JSONResponse({"text": heard["text"], "languages": [{"code": heard["language"]}], "usage": usage})
 
 
-async def _transcribe(request: Request, child: Child, data: bytes, scheduler: Scheduler) -> dict[str, Any]:
-    if request.headers.get(PRIORITY_HEADER) == CAPTION:
+def _language(wanted: str, model: str, installed: str) -> str:
+    """Code of the language to expect; empty: it is to be recognised."""
+    if model == WHISPER.name:
+        installed = ""
+    language = primary(wanted or installed)
+    if language in ("", AUTO):
+        return ""
+    if language not in LANGUAGES:
+        raise Permanent(
+            Code.BAD_REQUEST,
+            f"The local recognisers do not understand the language {wanted!r}.",
+            f"Use {', '.join(LANGUAGES)} or {AUTO}, or point VOICE_STT_BASE_URL at a server that knows it.",
+            param="language",
+        )
+    return language
+
+
+async def _transcribe(
+    child: Child, data: bytes, language: str, scheduler: Scheduler, *, caption: bool
+) -> dict[str, Any]:
+    if caption:
         async with scheduler.captioning():
-            return await _asked(child, f"/transcribe?priority={CAPTION}", data)
+            return await _asked(child, f"/transcribe?priority={CAPTION}", data, language)
     with scheduler.answering():
-        return await _asked(child, "/transcribe", data)
+        return await _asked(child, "/transcribe", data, language)
 
 
-async def _asked(child: Child, path: str, data: bytes) -> dict[str, Any]:
-    async with child.ask(path, Code.STT_FAILED, content=data) as answer:
+async def _asked(child: Child, path: str, data: bytes, language: str) -> dict[str, Any]:
+    headers = {LANGUAGE_HEADER: language}
+    async with child.ask(path, Code.STT_FAILED, content=data, headers=headers) as answer:
         await answer.aread()
         heard: dict[str, Any] = answer.json()
     return heard

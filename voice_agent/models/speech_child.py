@@ -17,10 +17,10 @@ from starlette.routing import Route
 
 from voice_agent.inbound import Server
 from voice_agent.models.audio import RECOGNITION_RATE, decode, pcm16
-from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
+from voice_agent.models.child_io import LANGUAGE_HEADER, announce_ready, exit_with_parent, orders
 from voice_agent.models.priority_lock import Priority, PriorityLock, pieces
 from voice_agent.models.responses import HANDLERS, OwnedStream, unless_disconnected
-from voice_agent.models.stt import Moonshine
+from voice_agent.models.stt import Heard, open_recogniser
 from voice_agent.models.tts import open_engine, speak
 from voice_agent.providers.local_server import CAPTION
 
@@ -36,7 +36,8 @@ class Speech:
     def load(self) -> None:
         threads = self._order["threads"]
         if stt := self._order.get("stt"):
-            self._stt = Moonshine({name: Path(path) for name, path in stt.items()}, threads)
+            name = self._order["names"]["stt"]
+            self._stt = open_recogniser(name, {part: Path(path) for part, path in stt.items()}, threads)
         if tts := self._order.get("tts"):
             name = self._order["names"]["tts"]
             self._voice = open_engine(name, {part: Path(path) for part, path in tts.items()}, threads)
@@ -46,12 +47,18 @@ class Speech:
         seconds = len(samples) / RECOGNITION_RATE
         priority = _priority(request.query_params.get("priority"), seconds)
 
-        async def listen() -> str:
-            segments = pieces(self._priority_lock, lambda stop: self._stt.transcribe(samples, stop), priority, priority)
-            return " ".join([text async for text in segments if text])
+        language = request.headers.get(LANGUAGE_HEADER, "")
 
-        text = await unless_disconnected(request, listen(), "transcribe")
-        return JSONResponse({"text": text, "seconds": seconds})
+        async def listen() -> list[Heard]:
+            segments = pieces(
+                self._priority_lock, lambda stop: self._stt.transcribe(samples, language, stop), priority, priority
+            )
+            return [heard async for heard in segments]
+
+        segments = await unless_disconnected(request, listen(), "transcribe")
+        text = " ".join(heard.text for heard in segments if heard.text)
+        spoken = next((heard.language for heard in segments if heard.language), language)
+        return JSONResponse({"text": text, "seconds": seconds, "language": spoken})
 
     async def speak(self, request: Request) -> Response:
         asked = await request.json()

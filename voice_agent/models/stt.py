@@ -1,16 +1,19 @@
-"""Moonshine: STT model, run by onnxruntime. No HTTP here."""
+"""Moonshine: English STT model, run by onnxruntime. No HTTP here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from voice_agent.languages import ENGLISH, LANGUAGES
 from voice_agent.models.audio import RECOGNITION_RATE, Samples
+from voice_agent.models.catalog import WHISPER
 from voice_agent.models.onnx import Cancellation, open_session, run
 
 LAYERS: Final = 8
@@ -32,16 +35,37 @@ GAP: Final = int(0.15 * RECOGNITION_RATE)
 """Silence kept next to a sound when a segment is transcribed a second time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    text: str
+    """Empty for a segment without speech."""
+    language: str
+
+
+class Recogniser(Protocol):
+    def transcribe(self, samples: Samples, language: str, cancellation: Cancellation) -> Iterator[Heard]:
+        """The text of each segment as soon as it is known. `language` may be empty: it is to be recognised."""
+
+
+def open_recogniser(name: str, files: Mapping[str, Path], threads: int) -> Recogniser:
+    if name != WHISPER.name:
+        return Moonshine(files, threads)
+    # Imported here: it takes memory that English does not need.
+    from voice_agent.models.whisper import Whisper
+
+    return Whisper(files, threads, tuple(LANGUAGES))
+
+
 class Moonshine:
     def __init__(self, files: Mapping[str, Path], threads: int) -> None:
         self._encoder = open_session(files["encoder"], threads)
         self._decoder = open_session(files["decoder"], threads)
         self._tokenizer = Tokenizer.from_file(str(files["tokenizer"]))
 
-    def transcribe(self, samples: Samples, cancellation: Cancellation) -> Iterator[str]:
-        """The text of each segment as soon as it is known; empty for a segment without speech."""
+    def transcribe(self, samples: Samples, language: str, cancellation: Cancellation) -> Iterator[Heard]:
         for segment in segments(samples):
-            yield self._segment(segment, cancellation) or self._once_more(segment, cancellation)
+            text = self._segment(segment, cancellation) or self._once_more(segment, cancellation)
+            yield Heard(text, ENGLISH.code)
 
     def _once_more(self, samples: Samples, cancellation: Cancellation) -> str:
         """A second attempt without long silences: between them the model misses words or a whole sentence."""

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from voice_agent.contracts import AS_INSTALLED, ProviderChoice, SttChoice, TtsChoice
 from voice_agent.errors import Code, Permanent
-from voice_agent.providers.local_server import LOCAL_MODELS, ModelRole, local_model
+from voice_agent.languages import ENGLISH, primary
+from voice_agent.providers.local_server import LOCAL_MODELS, ModelRole, local_model, local_recogniser
 from voice_agent.settings import Settings
 
 OPENAI: Final = "openai"
@@ -58,10 +59,14 @@ def stt(settings: Settings, choice: SttChoice = AS_INSTALLED.stt) -> Endpoint:
         provider=settings.stt_provider,
         base_url=settings.stt_base_url or None,
         model=settings.stt_model or None,
-        language=settings.stt_language or None,
+        language=settings.stt_language or _not_english(settings.language) or None,
     )
     wanted = _over(installed, choice)
-    return replace(_endpoint(settings, "stt", wanted, OPENAI_STT), language=wanted.language or "")
+    found = _endpoint(settings, "stt", wanted, OPENAI_STT)
+    language = wanted.language or ""
+    if found.local and not wanted.model:
+        found = replace(found, model=local_recogniser(language))
+    return replace(found, language=language)
 
 
 def tts(settings: Settings, choice: TtsChoice = AS_INSTALLED.tts) -> Endpoint:
@@ -75,11 +80,16 @@ def tts(settings: Settings, choice: TtsChoice = AS_INSTALLED.tts) -> Endpoint:
     wanted = _over(installed, choice)
     found = _endpoint(settings, "tts", wanted, OPENAI_TTS)
     voice = wanted.voice or ""
+    language = wanted.language or settings.language
     if found.local:
-        voice = voice or local_model(found.model, "tts").voice
+        if choice.voice is None and primary(language) != primary(settings.language):
+            voice = ""  # the installed voice speaks the installed language
+        voice = voice or local_model(found.model, "tts").voice_in(primary(language))
     elif found.provider == OPENAI:
         voice = voice or OPENAI_VOICE
-    return replace(found, voice=voice, language=wanted.language or "", speed=wanted.speed or 1.0)
+    return replace(
+        found, voice=voice, language=wanted.language or _not_english(settings.language), speed=wanted.speed or 1.0
+    )
 
 
 def llm(settings: Settings, choice: ProviderChoice = AS_INSTALLED.llm) -> Endpoint:
@@ -115,6 +125,11 @@ def embedding(settings: Settings) -> Endpoint:
 def _is_openai(settings: Settings) -> bool:
     host = urlsplit(settings.openai_base_url or OPENAI_URL).hostname or ""
     return bool(settings.openai_api_key) and f".{host}".endswith(".api.openai.com")
+
+
+def _not_english(language: str) -> str:
+    """English is left to a provider's default, which may know more."""
+    return "" if language == ENGLISH.code else language
 
 
 def missing(provider: str) -> Permanent | None:

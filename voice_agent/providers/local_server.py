@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from voice_agent.errors import Code, Permanent
+from voice_agent.languages import ENGLISH, primary
 
 ModelRole = Literal["stt", "tts", "llm", "embedding"]
 
@@ -43,15 +44,23 @@ class LocalModel:
     default: bool = False
     voice: str = ""
     """Of a TTS model: its default voice."""
+    other_voices: Mapping[str, str] = field(default_factory=dict)
+    """Of a TTS model: language → its default voice."""
     version: str = ""
     """Of an embedding model: vectors of another version are not comparable."""
+
+    def voice_in(self, language: str) -> str:
+        return self.other_voices.get(language, self.voice)
 
 
 LOCAL_MODELS: Final[Mapping[str, LocalModel]] = {
     model.name: model
     for model in (
         LocalModel("moonshine-base", "stt", default=True),
-        LocalModel("kokoro-82m", "tts", default=True, voice="af_heart"),
+        LocalModel("whisper-base", "stt"),
+        LocalModel(
+            "kokoro-82m", "tts", default=True, voice="af_heart", other_voices={"es": "ef_dora", "fr": "ff_siwis"}
+        ),
         LocalModel("piper-joe-medium", "tts", voice="joe"),
         LocalModel("qwen2.5-coder-1.5b-instruct", "llm", default=True),
         LocalModel("qwen2.5-1.5b-instruct", "llm"),
@@ -65,6 +74,14 @@ LOCAL_MODELS: Final[Mapping[str, LocalModel]] = {
 DEFAULTS: Final[Mapping[ModelRole, LocalModel]] = {
     model.role: model for model in LOCAL_MODELS.values() if model.default
 }
+
+
+_OTHER_LANGUAGES: Final = "whisper-base"
+
+
+def local_recogniser(language: str) -> str:
+    """The default model for a language; `auto`: it is to be recognised; empty: English."""
+    return DEFAULTS["stt"].name if primary(language) in ("", ENGLISH.code) else _OTHER_LANGUAGES
 
 
 def local_model(name: str, role: ModelRole) -> LocalModel:

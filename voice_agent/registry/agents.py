@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from voice_agent.contracts import LETTA_LOOK_UP
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
-from voice_agent.registry.config import AgentConfig, mistaken_address
+from voice_agent.registry.config import AgentConfig, mistake_in
 from voice_agent.registry.model import Agent, AgentDraft, Kind, LettaAgent, normalised_name
 from voice_agent.registry.ports import AgentStore, LettaDirectory
 from voice_agent.registry.shared import Shared
@@ -181,8 +181,8 @@ def _checked(draft: AgentDraft) -> AgentDraft:
     if not name:
         raise Permanent(Code.BAD_REQUEST, "The name holds nothing that can be read.", "Give the agent a name.")
     config = AgentConfig.model_validate(draft.config)
-    if mistake := mistaken_address(config):
-        raise Permanent(Code.BAD_REQUEST, mistake, "Write it like http://127.0.0.1:8000/v1.")
+    if mistake := mistake_in(config):
+        raise Permanent(Code.BAD_REQUEST, *mistake)
     return replace(draft, name=name, config=config.document())
 
 

@@ -7,7 +7,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from voice_agent.contracts import PERSONAL_LABELS, Audience, MemoryScope, ProviderChoices, ReplyPath, RoomPolicy
+from voice_agent.contracts import (
+    AS_INSTALLED,
+    PERSONAL_LABELS,
+    Audience,
+    MemoryScope,
+    ProviderChoices,
+    ReplyPath,
+    RoomPolicy,
+)
+from voice_agent.languages import mistaken_language, primary
 from voice_agent.urls import HTTP, mistake
 
 MAX_DEPTH: Final = 8
@@ -32,6 +41,8 @@ class AgentConfig(BaseModel):
     memory_scope: MemoryScope | None = None
     reply_path: ReplyPath | None = None
     room_policy: RoomPolicy | None = None
+    language: str | None = Field(default=None, max_length=20)
+    """Spoken and understood: a code of `voice_agent/languages`, or `auto`. Default: VOICE_LANGUAGE."""
     providers: ProviderChoices | None = None
     tools: tuple[Tool, ...] | None = Field(default=None, max_length=64)
     audience: dict[BlockLabel, Audience] | None = Field(default=None, max_length=64)
@@ -70,13 +81,30 @@ class AgentConfig(BaseModel):
         return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 
-def mistaken_address(config: AgentConfig) -> str | None:
-    """What is wrong with the first invalid URL. Not a rule of the model, so that a document saved by an earlier version
-    can still be read and corrected."""
+def spoken_by(config: AgentConfig, installed: str) -> tuple[str, ProviderChoices]:
+    """Language of an assistant, and its providers with that language where they have none of their own."""
+    choices = config.providers or AS_INSTALLED
+    if config.language is None:
+        return installed, choices
+    language = primary(config.language)
+    spoken = {"language": language}
+    return language, choices.model_copy(
+        update={
+            "stt": choices.stt if choices.stt.language else choices.stt.model_copy(update=spoken),
+            "tts": choices.tts if choices.tts.language else choices.tts.model_copy(update=spoken),
+        }
+    )
+
+
+def mistake_in(config: AgentConfig) -> tuple[str, str] | None:
+    """What is wrong with the language or the first invalid URL, and its remedy. Not a rule of the model, so that a
+    document saved by an earlier version can still be read and corrected."""
+    if config.language is not None and (unknown := mistaken_language(config.language)):
+        return unknown, "Choose one of them, or leave language out."
     choices = config.providers or ProviderChoices()
     for role, choice in (("stt", choices.stt), ("llm", choices.llm), ("tts", choices.tts)):
         if choice.base_url and (wrong := mistake(choice.base_url, HTTP)):
-            return f"providers.{role}.base_url {wrong}."
+            return f"providers.{role}.base_url {wrong}.", "Write it like http://127.0.0.1:8000/v1."
     return None
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
+from voice_agent.languages import find
 from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.prompt import build_prompt
@@ -83,7 +84,8 @@ class AgentPrewarmer:
 
     async def _is_read(self, agent: Agent) -> bool:
         try:
-            await self._read(binding_of(agent, AgentConfig.model_validate(agent.config), None, MemoryScope.READ_ONLY))
+            config = AgentConfig.model_validate(agent.config)
+            await self._read(binding_of(agent, config, None, MemoryScope.READ_ONLY, self._settings.language))
         except VoiceAgentError:
             return False
         except ValidationError:
@@ -97,7 +99,7 @@ class AgentPrewarmer:
         # The most likely listener: the owner where only this machine can call, else a stranger.
         listener = Listener.of("" if self._settings.admin_secret else OWNER, agent.audience)
         blocks = listener.of_assistant(await self._letta.load_blocks(agent.letta_agent_id))
-        prompt = build_prompt(agent, blocks).text
+        prompt = build_prompt(agent, blocks, language=find(agent.language)).text
         self._prompts[agent.agent_id] = prompt
         many = replace(llm_endpoint, conversation=agent.agent_id)
         await prewarm(many, [{"role": "system", "content": prompt}], priority=SHARED_PROMPT)

@@ -132,7 +132,7 @@ def wire(
     observer = Observer(livekit, repository, leases, worker_registry, store, clock, settings.session_validity)
     actions = Actions(livekit, repository, leases, log, settings.session_validity)
     monitor = Monitor(observer, actions, repository, store, log, clock)
-    session_service = SessionService(agents, sessions, people, repository, livekit, monitor.wake)
+    session_service = SessionService(agents, sessions, people, repository, livekit, monitor.wake, settings.language)
     return Services(
         settings,
         database,

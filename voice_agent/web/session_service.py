@@ -11,7 +11,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from voice_agent.contracts import (
-    AS_INSTALLED,
     AgentBinding,
     ControlMessage,
     HumanAttribute,
@@ -22,8 +21,9 @@ from voice_agent.contracts import (
     RoomPolicy,
 )
 from voice_agent.errors import Code, Permanent
+from voice_agent.languages import ENGLISH
 from voice_agent.registry.agents import AgentRegistry
-from voice_agent.registry.config import AgentConfig, deep_merge, mistaken_address
+from voice_agent.registry.config import AgentConfig, deep_merge, mistake_in, spoken_by
 from voice_agent.registry.model import Agent, Person, Session
 from voice_agent.registry.people import Credentials, Identified, People, outlives_session
 from voice_agent.registry.roles import RoleWords
@@ -88,13 +88,16 @@ class SessionService:
         repository: RoomRepository,
         livekit: LiveKit,
         wake: Callable[[str], None],
+        language: str = ENGLISH.code,
     ) -> None:
+        """`language`: of assistants that have none of their own."""
         self._agents = agents
         self._sessions = sessions
         self._people = people
         self._repository = repository
         self._livekit = livekit
         self._wake = wake
+        self._language = language
         self._doors = asyncio.Semaphore(_AT_ONCE)
 
     async def open(self, asked: SessionRequest) -> SessionGrant:
@@ -133,7 +136,7 @@ class SessionService:
         agent = await self._agents.bind(agent_id)
         config = config_of(agent)
         scope = memory_scope_for(config.memory_scope, record.policy, session.person_id)
-        job = record.job.model_copy(update={"agent": binding_of(agent, config, role_words, scope)})
+        job = record.job.model_copy(update={"agent": binding_of(agent, config, role_words, scope, self._language)})
         switched = replace(
             session, agent_id=agent.id, agent_name=agent.name, letta_agent_id=agent.letta_agent_id,
             config=config.document(),
@@ -196,7 +199,7 @@ class SessionService:
             room_name=session.room_name,
             session_id=session.id,
             policy=policy,
-            agent=binding_of(agent, config, asked.role_words, scope),
+            agent=binding_of(agent, config, asked.role_words, scope, self._language),
             role=asked.person.role,
             business_id=asked.person.business_id,
             user_id=asked.person.user_id,
@@ -241,17 +244,18 @@ def config_of(agent: Agent, overrides: Mapping[str, Any] | None = None) -> Agent
             config = AgentConfig.model_validate(deep_merge(agent.config, overrides))
         except ValidationError as error:
             raise malformed_part(error, "body", "agent_config") from error
-    if mistake := mistaken_address(config):
-        if overrides and "providers" in overrides:
-            raise Permanent(Code.BAD_REQUEST, mistake, "Correct it in agent_config.")
-        raise Permanent(Code.PROVIDER_UNAVAILABLE, mistake, "Correct it in the configuration of the assistant.")
+    if mistake := mistake_in(config):
+        if overrides and ("providers" in overrides or "language" in overrides):
+            raise Permanent(Code.BAD_REQUEST, mistake[0], "Correct it in agent_config.")
+        raise Permanent(Code.PROVIDER_UNAVAILABLE, mistake[0], "Correct it in the configuration of the assistant.")
     return config
 
 
 def binding_of(
-    agent: Agent, config: AgentConfig, role_words: RoleWords | None, memory_scope: MemoryScope
+    agent: Agent, config: AgentConfig, role_words: RoleWords | None, memory_scope: MemoryScope, installed: str
 ) -> AgentBinding:
     words = role_words or RoleWords("", "")
+    language, providers = spoken_by(config, installed)
     return AgentBinding(
         agent_id=agent.id,
         letta_agent_id=agent.letta_agent_id,
@@ -260,7 +264,8 @@ def binding_of(
         instructions="\n\n".join(text for text in (words.instructions, config.instructions) if text),
         memory_scope=memory_scope,
         reply_path=config.reply_path or ReplyPath.HYBRID,
-        providers=config.providers or AS_INSTALLED,
+        providers=providers,
+        language=language,
         audience=config.audience or {},
     )
 

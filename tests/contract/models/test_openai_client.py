@@ -78,6 +78,7 @@ def test_models_are_listed_as_letta_reads_them(client: openai.OpenAI) -> None:
 def test_health_names_every_role(models: RunningModels) -> None:
     answer = models.health()
     assert answer.status_code == 200
-    assert {role: part["state"] for role, part in answer.json()["roles"].items()} == dict.fromkeys(
+    states = {role: part["state"] for role, part in answer.json()["roles"].items()}
+    assert {role: state for role, state in states.items() if not role.startswith("stt ")} == dict.fromkeys(
         ("stt", "tts", "llm", "embedding"), "ready"
-    )
+    ), "a recogniser of other languages is there once it was asked for"

@@ -17,9 +17,10 @@ from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.errors import Code, Temporary
+from voice_agent.languages import ENGLISH
 from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.store import FactStore
-from voice_agent.memory.prompt import FORGETTING_FAILED, forgotten_text
+from voice_agent.memory.prompt import forgetting_failed, forgotten_text
 
 ROBIN = "user:robin"
 SOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -30,6 +31,7 @@ class History:
     """What a recollection holds of a conversation."""
 
     quoted: tuple[str, ...] = ()
+    language = ENGLISH
 
     def __init__(self) -> None:
         self.chat_ctx = ChatContext.empty()
@@ -140,7 +142,7 @@ async def test_a_failure_is_told_and_ends_nothing(tmp_path: Path) -> None:
 
             robin.world.memory.forget = fails  # type: ignore[method-assign, assignment]
             robin.number = 10 if code is Code.AGENT_FAILS else 0
-            assert FORGETTING_FAILED in await robin.says("Please forget what I told you about my dog.")
+            assert forgetting_failed() in await robin.says("Please forget what I told you about my dog.")
             assert [notice.code for notice in robin.notices] == [code]
 
 

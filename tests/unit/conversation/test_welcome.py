@@ -11,6 +11,7 @@ from voice_agent.contracts import AgentBinding, RoomPolicy
 from voice_agent.conversation import welcome
 from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.welcome import Welcome
+from voice_agent.languages import ENGLISH
 from voice_agent.memory.facts.fact import Fact
 
 CAT = Fact("f1", "agent-1", "user:robin", "The user has a cat.", datetime(2026, 11, 24, tzinfo=UTC))
@@ -24,7 +25,9 @@ class Parts:
     def __init__(self, tasks: OwnedTasks, policy: RoomPolicy = RoomPolicy.SESSION) -> None:
         self.read = asyncio.Event()
         agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
-        self.prompt_context = SimpleNamespace(agent=agent, policy=policy, whose=("a", "b", "c"), of_earlier_visits=True)
+        self.prompt_context = SimpleNamespace(
+            agent=agent, policy=policy, whose=("a", "b", "c"), of_earlier_visits=True, language=ENGLISH
+        )
         self.made: list[str] = []
         voice = SimpleNamespace(session=None)
         self.welcome = Welcome(*cast(Any, (voice, self, self.prompt_context, tasks)), enabled=True)
