@@ -10,6 +10,7 @@ from typing import Final
 from voice_agent.contracts import AgentBinding
 from voice_agent.conversation.second_person import in_second_person
 from voice_agent.languages import ENGLISH, Sentences
+from voice_agent.languages.greetings import greeting
 from voice_agent.memory.facts.dates import mentioned, without_dates, worded_near
 from voice_agent.memory.facts.decide import negated
 from voice_agent.memory.facts.fact import Fact, FactSource, FactState
@@ -59,18 +60,12 @@ def greeting_text(
 ) -> str:
     """Empty: nothing is said. `follow_up`: what a returning person is asked, where no greeting is configured; English,
     like the facts that it is made of."""
-    if not enabled or agent.greeting == "":
+    if not enabled:
         return ""
     user_name = called(user_name)
-    if agent.greeting:
-        return agent.greeting.replace("{name}", user_name or sentences.there)
-    if returning and follow_up:
+    if returning and follow_up and agent.greeting is None:
         return f"Hello {user_name}. {follow_up}" if user_name else f"Welcome back. {follow_up}"
-    if returning:
-        sentence = sentences.welcome_back_named if user_name else sentences.welcome_back
-    else:
-        sentence = sentences.hello_named if user_name else sentences.hello
-    return sentence.replace("{agent}", agent.name).replace("{name}", user_name)
+    return greeting(sentences, agent.name, agent.greeting, user_name, returning=returning)
 
 
 def name_told(facts: Sequence[Fact]) -> str:

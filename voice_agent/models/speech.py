@@ -116,12 +116,14 @@ async def speech(
 ) -> Response:
     order, form_of_answer = _order(asked, model)
     key = (order["text"], order["voice"], order["speed"])
-    if (known := store.get(key)) is not None:
+    known = store.get(key)
+    if request.headers.get(PRIORITY_HEADER) == AHEAD:
+        if known is None:
+            store.put(key, await unless_disconnected(request, _ahead(child, order, scheduler), "speak-ahead"))
+        return Response(status_code=204)
+    if known is not None:
         to = encoder(form_of_answer)
         return Response(to.feed(known) + to.finish(), media_type=MEDIA_TYPES[form_of_answer])
-    if request.headers.get(PRIORITY_HEADER) == AHEAD:
-        store.put(key, await unless_disconnected(request, _ahead(child, order, scheduler), "speak-ahead"))
-        return Response(status_code=204)
     async with AsyncExitStack() as stack:
         stack.enter_context(scheduler.answering())
         asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))

@@ -1,4 +1,6 @@
-"""Prewarm of the local model's prompt cache before the user speaks: the first turn then costs its last words only."""
+"""Work of the local models before a user waits for it: a prompt is read into the cache, so that a first turn costs its
+last words only, and a sentence that will be said is synthesized.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,22 @@ async def prewarm(
         body["prompt_cache_key"] = endpoint.conversation
     if tools:
         body["tools"] = list(tools)
+    await _post(endpoint, "/chat/completions", body, priority)
+
+
+async def prewarm_speech(endpoint: Endpoint, text: str) -> None:
+    """Let the local TTS keep this sentence. No-op for a remote one. Raises `Temporary` as `prewarm` does."""
+    if endpoint.local:
+        order = {"model": endpoint.model, "input": text, "voice": endpoint.voice, "speed": endpoint.speed}
+        await _post(endpoint, "/audio/speech", order, AHEAD)
+
+
+async def _post(endpoint: Endpoint, path: str, body: Mapping[str, Any], priority: str) -> None:
     headers = {"Authorization": f"Bearer {endpoint.api_key}", PRIORITY_HEADER: priority}
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(LONGEST, connect=5.0), verify=tls()) as client:
-            answer = await client.post(f"{endpoint.base_url}/chat/completions", json=body, headers=headers)
+            answer = await client.post(f"{endpoint.base_url}{path}", json=body, headers=headers)
     except httpx.TransportError as error:
         raise Temporary(Code.MODEL_UNREACHABLE, f"The local model gave no answer ({type(error).__name__}).") from error
     if answer.status_code >= 400:
-        raise Temporary(Code.MODEL_BUSY, f"The local model did not read the prompt ahead ({answer.status_code}).")
+        raise Temporary(Code.MODEL_BUSY, f"The local model did no work ahead ({answer.status_code}).")

@@ -1,6 +1,5 @@
-"""Prompt prewarmer of the assistants: puts the prompt that every conversation with an assistant begins with into the
-prompt cache, so that a first question does not wait for it. Only for the local LLM, which reads some forty tokens a
-second."""
+"""Prewarmer of the assistants, for local models: the prompt that every conversation with an assistant begins with is
+read into the prompt cache, and its greeting for somebody unknown is synthesized, so that neither is waited for."""
 
 from __future__ import annotations
 
@@ -14,13 +13,14 @@ from pydantic import ValidationError
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
 from voice_agent.errors import VoiceAgentError
 from voice_agent.languages import find
+from voice_agent.languages.greetings import greeting
 from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import LettaPort
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.memory.recall.second_look import messages
 from voice_agent.providers import endpoints
 from voice_agent.providers.local_server import CHECK_AHEAD, SAVED_PROMPTS, SHARED_PROMPT
-from voice_agent.providers.prewarm import prewarm
+from voice_agent.providers.prewarm import prewarm, prewarm_speech
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig
 from voice_agent.registry.model import Agent
@@ -85,12 +85,19 @@ class AgentPrewarmer:
     async def _is_read(self, agent: Agent) -> bool:
         try:
             config = AgentConfig.model_validate(agent.config)
-            await self._read(binding_of(agent, config, None, MemoryScope.READ_ONLY, self._settings.language))
+            binding = binding_of(agent, config, None, MemoryScope.READ_ONLY, self._settings.language)
+            await self._read(binding)
+            await self._say(binding)
         except VoiceAgentError:
             return False
         except ValidationError:
             return True  # no prompt to prewarm; a caller that picks the assistant gets the error
         return True
+
+    async def _say(self, agent: AgentBinding) -> None:
+        text = greeting(find(agent.language).sentences, agent.name, agent.greeting)
+        if self._settings.greeting and text:
+            await prewarm_speech(endpoints.tts(self._settings, agent.providers.tts), text)
 
     async def _read(self, agent: AgentBinding) -> None:
         llm_endpoint = endpoints.llm(self._settings, agent.providers.llm)

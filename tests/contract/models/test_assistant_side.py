@@ -20,6 +20,7 @@ from livekit.agents import Agent, AgentSession, APIConnectOptions, APITimeoutErr
 from livekit.plugins import openai as plugin
 
 from tests.support.clips import clips
+from tests.support.eventually import PATIENCE
 from tests.support.fake_letta import FakeLetta
 from tests.support.models import LLM, RunningModels, read_anew
 from tests.support.speech import recognise, samples_of, say, words
@@ -32,7 +33,7 @@ from voice_agent.models.chat_backends import CONVERSATIONS
 from voice_agent.providers import endpoints
 from voice_agent.providers.endpoints import Endpoint
 from voice_agent.providers.local_server import PRIORITY_HEADER, SHARED_PROMPT
-from voice_agent.providers.prewarm import prewarm
+from voice_agent.providers.prewarm import prewarm, prewarm_speech
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.store import SqlAgentStore
 from voice_agent.settings import Settings, load
@@ -286,10 +287,26 @@ async def test_whoever_can_be_picked_is_read_before_anybody_comes(settings: Sett
     rosa = AgentBinding(agent_id=agent_id, letta_agent_id=agent_id, name="Rosa")
     prompt = build_prompt(rosa, await letta.load_blocks(agent_id), user_name="Ada").text
     assert read_anew(client, prompt, "Ada's", "Hi") < 40
+    assert kept_speech(settings, "Hello, this is Rosa. How can I help you?")
 
 
-async def test_no_prompt_is_prewarmed_elsewhere() -> None:
+def kept_speech(settings: Settings, text: str) -> bool:
+    """Whether speech comes as a whole, because it was made before. Asks for it as an assistant does."""
+    voice = endpoints.tts(settings)
+    order = {"model": voice.model, "input": text, "voice": voice.voice, "speed": 1.0, "response_format": "pcm"}
+    answer = httpx.post(f"{voice.base_url}/audio/speech", json=order, timeout=PATIENCE).raise_for_status()
+    assert len(answer.content) > 24_000
+    return "content-length" in answer.headers
+
+
+def test_what_is_said_a_second_time_is_kept(settings: Settings) -> None:
+    text = f"The number {uuid.uuid4().int % 10_000} is on my door."
+    assert [kept_speech(settings, text) for _ in range(3)] == [False, False, True]
+
+
+async def test_nothing_is_prepared_elsewhere() -> None:
     await prewarm(Endpoint("llm", "http://127.0.0.1:9/v1", "k", "m", local=False), [])
+    await prewarm_speech(Endpoint("tts", "http://127.0.0.1:9/v1", "k", "m", local=False), "Hello.")
 
 
 @pytest.mark.parametrize("number", [22058264, 22058266, 22058267])

@@ -15,7 +15,7 @@ from voice_agent.storage import Database
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
 
 AWAY = "https://models.example/v1"
-"""A language model that is not ours: no prompt is read ahead."""
+"""Models that are not ours: nothing is prepared."""
 
 
 class Pauses:
@@ -34,7 +34,7 @@ class Pauses:
 
 
 async def pauses(home: Path, letta: FakeLetta, count: int) -> list[float]:
-    settings = Settings(home=home, llm_base_url=AWAY, llm_model="m")
+    settings = Settings(home=home, llm_base_url=AWAY, llm_model="m", tts_base_url=AWAY, tts_model="t")
     database, sleep = Database(settings.effective_database_url), Pauses(count)
     await upgraded(database)
     registry = AgentRegistry(SqlAgentStore(database), letta, lambda: 0.0, "")
