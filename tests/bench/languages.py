@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import time
 import unicodedata
 from pathlib import Path
@@ -143,6 +144,9 @@ def heard_humans(models: RunningModels, clips: int) -> dict[str, Any]:
         said = [(clip.said, clip.sound, len(clip.sound) / 32_000) for clip in prompts(language, clips)]
         hear(models, said[0][1], language)  # loads the model
         result[language] = {"given": compared(models, language, said, language)}
+        print(
+            language, {k: v for k, v in result[language]["given"].items() if k != "clips"}, file=sys.stderr, flush=True
+        )
         result[language][AUTO] = compared(models, language, said, AUTO)
     return result
 
@@ -167,11 +171,12 @@ def answered(models: RunningModels) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for code in ABROAD:
         language = LANGUAGES[code]
-        for way in ("none", "instruction", "instruction and reminder"):
+        for way in ("instruction and reminder", "instruction", "none"):
             texts = [
                 {"asked": question, "answer": ask(models, agent, language, way, question)} for question in ASKED[code]
             ]
             right = sum(language_of(one["answer"]) == code for one in texts)
+            print(f"{code}, {way}: {right} of {len(texts)}", file=sys.stderr, flush=True)
             result.setdefault(code, {})[way] = {"in_its_language": f"{right} of {len(texts)}", "texts": texts}
     return result
 

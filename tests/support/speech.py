@@ -13,6 +13,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from tests.support.eventually import eventually
+
 TTS_RATE = 24_000
 
 
@@ -47,16 +49,28 @@ def samples_of(sound: bytes) -> NDArray[np.float32]:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768.0
 
 
-def recognise(sound: bytes | NDArray[np.float32], base_url: str, *, rate: int = 48_000) -> str:
-    """The transcript of the real STT model. Samples are mono floats at `rate`; bytes are a file."""
+def recognise(
+    sound: bytes | NDArray[np.float32],
+    base_url: str,
+    *,
+    rate: int = 48_000,
+    language: str = "en",
+    within: float = 120.0,
+) -> str:
+    """The transcript of the real STT model. Samples are mono floats at `rate`; bytes are a file. `within`: seconds in
+    which the recogniser of the language may be fetched and loaded."""
     content = sound if isinstance(sound, bytes) else wav(sound, rate)
-    answer = httpx.post(
-        f"{base_url}/audio/transcriptions",
-        files={"file": ("sound.wav", content, "audio/wav")},
-        data={"model": "moonshine-base"},
-        timeout=120,
-    ).raise_for_status()
-    text: str = answer.json()["text"]
+
+    def ask() -> httpx.Response:
+        return httpx.post(
+            f"{base_url}/audio/transcriptions",
+            files={"file": ("sound.wav", content, "audio/wav")},
+            data={"model": "moonshine-base", "language": language},
+            timeout=120,
+        )
+
+    answer = eventually(ask, lambda answer: answer.status_code != 503, within=within)
+    text: str = answer.raise_for_status().json()["text"]
     return text
 
 

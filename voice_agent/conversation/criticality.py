@@ -43,6 +43,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # of an episode
     "look-back": _SOON,
     "prepare-greeting": _IN_TIME,
+    "warm-recogniser": _IN_TIME,
     "follow-memory": Rule(Weight.OPTIONAL, "Changes of the memory in Letta are noticed only after the next visit."),
     "recall": _SOON,
     "recall-refresh": _IN_TIME,

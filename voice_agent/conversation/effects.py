@@ -34,6 +34,7 @@ from voice_agent.lifecycle.states import State
 from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Snapshot
+from voice_agent.providers.warm_recogniser import warm_recogniser
 
 _LOAD_DEADLINE: Final = Timing().reset_deadline * 0.75
 """Leaves time for the rest of a reset."""
@@ -126,6 +127,7 @@ class Effects:
         result = await self._prompt_context.load(effect.episode, _LOAD_DEADLINE if awaited else _RETRY_DEADLINE)
         await self._take_memory(result.snapshot)
         tasks = self._supervision.episode_tasks
+        tasks.start("warm-recogniser", warm_recogniser(self._speech.stt_endpoint))
         tasks.start("prepare-greeting", self._welcome.prepare(self._speakers.expected_name))
         if result.error is None:
             tasks.start("follow-memory", self._follow_memory(effect.episode))

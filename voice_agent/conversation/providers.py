@@ -37,6 +37,8 @@ class Providers:
     tts: tts.TTS[Any]
     llm_endpoint: Endpoint
     """Endpoint of `llm`."""
+    stt_endpoint: Endpoint
+    """Endpoint of `stt`."""
     clients: tuple[AsyncClient, ...]
     """To be closed here: plugins do not close the clients that they were given."""
 
@@ -73,6 +75,7 @@ def build_providers(
         llm=_llm(llm_endpoint, llm_client),
         tts=_tts(tts_endpoint, tts_client),
         llm_endpoint=llm_endpoint,
+        stt_endpoint=stt_endpoint,
         clients=tuple(client for client in (stt_client, llm_client, tts_client) if client is not None),
     )
 

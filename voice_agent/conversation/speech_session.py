@@ -130,6 +130,10 @@ class SpeechSession:
         self.listening.clear()
 
     @property
+    def stt_endpoint(self) -> Endpoint:
+        return self._providers.stt_endpoint
+
+    @property
     def llm_endpoint(self) -> Endpoint:
         return self._providers.llm_endpoint
 

@@ -39,6 +39,10 @@ from voice_agent.settings import Settings
 UPSTREAM_CONTEXT: Final = 32_768
 """Context size that a memory server sees for a remote model; it summarises longer conversations."""
 
+STARTS_WITHIN: Final = 5.0
+"""A request waits this long for a recogniser that starts: less than its client waits for a byte, so that a person hears
+why."""
+
 OPTIONAL: Final = frozenset({"embedding"})
 """Roles that a conversation does not need: without embeddings memory is searched by words."""
 
@@ -76,6 +80,7 @@ class ModelServer:
             return installed
         process = self._on_demand[wanted]
         self._start(process)
+        await process.child.available(STARTS_WITHIN)
         return process.child, process.models["stt"]
 
     def _start(self, process: ModelProcess) -> None:

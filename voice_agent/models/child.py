@@ -107,10 +107,10 @@ class Child:
             await _stop(process)
             ended.set()
 
-    async def available(self) -> None:
-        """Returns when the child accepts requests; raises after WAIT_FOR_RESTART seconds."""
+    async def available(self, within: float = WAIT_FOR_RESTART) -> None:
+        """Returns when the child accepts requests; raises after that many seconds."""
         try:
-            async with asyncio.timeout(WAIT_FOR_RESTART):
+            async with asyncio.timeout(within):
                 await self._ready.wait()
         except TimeoutError:
             raise Temporary(
