@@ -217,6 +217,12 @@ class Settings(BaseModel):
         pattern=_PLUGIN,
         max_length=50,
     )
+    noise_suppression: str = _setting(
+        "VOICE_NOISE_SUPPRESSION",
+        "Noise suppression before speech is listened to: `none`, or `webrtc`, the suppressor that browsers have.",
+        "none",
+        pattern="^(none|webrtc)$",
+    )
 
     workers: int = _setting(
         "VOICE_WORKERS", "Workers side by side: with two, a call is served again sooner when one dies.", 1, ge=1, le=8

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +57,17 @@ READ_ALOUD: Final = {
 }
 """LibriVox, a chapter of Sense and Sensibility, in a Debian package."""
 READ_ALOUD_IN: Final = "pocketsphinx-testdata"
+PLAYING_CARDS: Final = {
+    "ten of clubs": ("001", "899951e768666f27c8f8b1d4090b96fe7909cae9cec01bec0a5d5d1b8a8d566e"),
+    "four queen of clubs": ("002", "a3f9eae6fdb69a1231989e39a14d62388a6f52fb59666c76d95005318fadafec"),
+    "seven of clubs": ("003", "00d283e46bc257ae479e4aa86593cadb541656eba1d19fc8abeece37f6a5a18b"),
+    "five five": ("004", "4c44a8177f5b128b99f078cdeb918119933155574231f1833e8840d1af09c521"),
+    "eight of spades four of clubs seven of hearts": (
+        "005",
+        "090f18f5f76cf8b2b43cd9e6b07823f4685a4742d9a36cd98b174a6586c18cf9",
+    ),
+}
+"""In the same package: somebody names playing cards."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +91,19 @@ def clips(cache: Path) -> tuple[Clip, ...]:
 
 def read_aloud() -> tuple[Clip, ...]:
     """Empty without apt, or if its package lists are missing and we are not root."""
+    return _from_package("librivox", READ_ALOUD)
+
+
+def playing_cards() -> tuple[Clip, ...]:
+    """Empty where `read_aloud` is."""
+    return _from_package("cards", PLAYING_CARDS)
+
+
+@lru_cache(maxsize=1)
+def _package() -> bytes:
+    """The package's files as a tar archive; empty if it cannot be had."""
     if not shutil.which("apt-get"):
-        return ()
+        return b""
     with tempfile.TemporaryDirectory() as directory:
         order = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", READ_ALOUD_IN]
         if subprocess.run(order, cwd=directory, check=False).returncode and os.geteuid() == 0:
@@ -87,10 +111,20 @@ def read_aloud() -> tuple[Clip, ...]:
             subprocess.run(order, cwd=directory, check=True)
         packages = list(Path(directory).glob("*.deb"))
         if not packages:
-            return ()
-        files = subprocess.run(["dpkg-deb", "--fsys-tarfile", packages[0]], check=True, capture_output=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(files)) as archive:
-        found = {Path(member.name).stem[-4:]: member for member in archive if "/librivox/sense_and" in member.name}
+            return b""
+        return subprocess.run(["dpkg-deb", "--fsys-tarfile", packages[0]], check=True, capture_output=True).stdout
+
+
+def _from_package(folder: str, wanted: Mapping[str, tuple[str, str]]) -> tuple[Clip, ...]:
+    """`wanted`: what is said → the end of the file's name, and its hash."""
+    if not _package():
+        return ()
+    with tarfile.open(fileobj=io.BytesIO(_package())) as archive:
+        found = {
+            Path(member.name).stem.rpartition("-")[2]: member
+            for member in archive
+            if Path(member.name).parent.name == folder and member.name.endswith(".wav")
+        }
 
         def read(number: str, sha256: str) -> bytes:
             file = archive.extractfile(found[number])
@@ -100,5 +134,5 @@ def read_aloud() -> tuple[Clip, ...]:
             return sound
 
         return tuple(
-            Clip(f"librivox-{number}", read(number, sha256), said) for said, (number, sha256) in READ_ALOUD.items()
+            Clip(f"{folder}-{number}", read(number, sha256), said) for said, (number, sha256) in wanted.items()
         )

@@ -148,7 +148,7 @@ async def _converse(
     assistant = VoiceAssistant(
         context.room,
         job,
-        SpeechSession(context.room, build, job.agent.providers, renewer.may_speak),
+        SpeechSession(context.room, build, job.agent.providers, renewer.may_speak, settings.noise_suppression),
         memory,
         log,
         sessions,

@@ -11,6 +11,7 @@ from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, r
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from voice_agent.contracts import ANSWER_DEADLINE, ProviderChoices
+from voice_agent.conversation import noise_suppression
 from voice_agent.conversation.livekit_private import ParticipantAudioOutput, clear_recorded_events
 from voice_agent.conversation.providers import Build, Providers
 from voice_agent.languages import Language
@@ -51,8 +52,16 @@ class OwnersTrack(ParticipantAudioOutput):
 class SpeechSession:
     """An AgentSession in a room. `start` returns when it listens; the track may come up later (AudioPublished)."""
 
-    def __init__(self, room: rtc.Room, build: Build, choices: ProviderChoices, may_speak: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        room: rtc.Room,
+        build: Build,
+        choices: ProviderChoices,
+        may_speak: Callable[[], bool],
+        suppression: str = noise_suppression.NONE,
+    ) -> None:
         self._room = room
+        self._suppression = suppression
         self._build = build
         self._choices = choices
         self._providers = providers = build(choices)
@@ -112,7 +121,9 @@ class SpeechSession:
             agent,
             room=self._room,
             room_options=room_io.RoomOptions(
-                audio_input=room_io.AudioInputOptions(sample_rate=_LISTENS_AT),
+                audio_input=room_io.AudioInputOptions(
+                    sample_rate=_LISTENS_AT, noise_cancellation=noise_suppression.for_each_track(self._suppression)
+                ),
                 audio_output=False,
                 text_input=False,
                 close_on_disconnect=False,
