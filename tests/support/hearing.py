@@ -10,6 +10,7 @@ import numpy as np
 from livekit import rtc
 from livekit.agents.vad import VAD, VADEventType
 
+from voice_agent.languages import ENGLISH
 from voice_agent.models.audio import RECOGNITION_RATE, Samples, pcm16
 from voice_agent.models.onnx import Cancellation
 from voice_agent.models.stt import Moonshine
@@ -74,6 +75,9 @@ async def utterances(vad: VAD, sound: Samples) -> list[Utterance]:
 
 def recognised(stt: Moonshine, sound: Samples, said: list[Utterance]) -> str:
     """Of all utterances together."""
-    return " ".join(
-        text for one in said for text in stt.transcribe(sound[max(0, one.start) : one.end], Cancellation()) if text
+    heard = (
+        piece.text
+        for one in said
+        for piece in stt.transcribe(sound[max(0, one.start) : one.end], ENGLISH.code, Cancellation())
     )
+    return " ".join(text for text in heard if text)
