@@ -166,10 +166,10 @@ def language_of(text: str) -> str:
     return max(TELLING, key=lambda language: sum(word in TELLING[language].split() for word in words))
 
 
-def answered(models: RunningModels) -> dict[str, Any]:
+def answered(models: RunningModels, languages: list[str]) -> dict[str, Any]:
     agent = AgentBinding(agent_id="a", letta_agent_id="a", name="Nova")
     result: dict[str, Any] = {}
-    for code in ABROAD:
+    for code in languages:
         language = LANGUAGES[code]
         for way in ("instruction and reminder", "instruction", "none"):
             texts = [
@@ -208,6 +208,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", default=["heard", "spoken", "answered"])
     asked.add_argument("--out", type=Path, default=Path("build/bench"))
+    asked.add_argument("--answers", nargs="*", choices=ABROAD, default=list(ABROAD), help="languages of the questions")
     asked.add_argument("--clips", type=int, default=40)
     wanted = asked.parse_args()
     result: dict[str, Any] = {"machine": machine()}
@@ -217,7 +218,7 @@ def main() -> None:
         if "spoken" in wanted.parts:
             result["spoken"] = spoken_back(models)
         if "answered" in wanted.parts:
-            result["answered"] = answered(models)
+            result["answered"] = answered(models, wanted.answers)
     publish(wanted.out, "languages", result, plot)
 
 
