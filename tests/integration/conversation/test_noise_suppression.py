@@ -111,5 +111,4 @@ async def test_a_persons_track_passes_the_suppressor_of_the_setting(
         await seen.until("loud")
         await seen.until("changed")
         assert seen.rates == {LISTENS_AT}
-        closed_before = seen.closed
-    assert (closed_before, seen.closed) == (0, 1)
+    assert seen.closed == 1
