@@ -20,6 +20,7 @@ const REMEDY = {
   llm_failed: "Say it again in a moment. If it stays so, the language model is away.",
   stt_failed: "Type instead, or say it again in a moment.",
   tts_failed: "Read the captions meanwhile. The voice provider refuses or is away.",
+  turn_failed: "Silence alone ends a turn meanwhile.",
   embedding_failed: "It searches memory by words meanwhile and tries again by itself.",
   letta_unavailable: "It goes on with what it knew and tries again by itself.",
   memory_empty: "Check this agent's memory blocks in Letta.",

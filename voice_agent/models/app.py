@@ -22,7 +22,7 @@ from starlette.routing import Route
 from voice_agent.addresses import require_listenable
 from voice_agent.errors import Code, Permanent
 from voice_agent.inbound import Server
-from voice_agent.models import chat, chat_backends, embeddings, speech
+from voice_agent.models import chat, chat_backends, embeddings, speech, turns
 from voice_agent.models.catalog import Model
 from voice_agent.models.child import Child, State
 from voice_agent.models.limits import LimitBody
@@ -31,14 +31,14 @@ from voice_agent.models.processes import LLM_CONTEXT, ModelProcess, plans
 from voice_agent.models.responses import HANDLERS, error_response
 from voice_agent.models.scheduler import Scheduler
 from voice_agent.providers import endpoints
-from voice_agent.providers.local_server import BACKGROUND_SUFFIX, RECORDER
+from voice_agent.providers.local_server import BACKGROUND_SUFFIX, RECORDER, TURN_END
 from voice_agent.settings import Settings
 
 UPSTREAM_CONTEXT: Final = 32_768
 """Context size that a memory server sees for a remote model; it summarises longer conversations."""
 
-OPTIONAL: Final = frozenset({"embedding"})
-"""Roles that a conversation does not need: without embeddings memory is searched by words."""
+OPTIONAL: Final = frozenset({"embedding", "turn"})
+"""Roles that a conversation does not need: memory is searched by words, and silence ends a turn."""
 
 
 class ModelServer:
@@ -67,6 +67,9 @@ class ModelServer:
 
     async def embeddings(self, request: Request) -> Response:
         return await embeddings.create(request, *self._local("embedding"), await _json(request))
+
+    async def turn_end(self, request: Request) -> Response:
+        return await turns.judge(request, self._local("turn")[0])
 
     async def models(self, _: Request) -> Response:
         context = LLM_CONTEXT if self._llm.local else UPSTREAM_CONTEXT
@@ -144,6 +147,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
             Route("/v1/audio/speech", server.speech, methods=["POST"]),
             Route("/v1/chat/completions", server.chat, methods=["POST"]),
             Route("/v1/embeddings", server.embeddings, methods=["POST"]),
+            Route(f"/v1{TURN_END}", server.turn_end, methods=["POST"]),
             Route("/v1/models", server.models, methods=["GET"]),
             Route("/health", server.health, methods=["GET"]),
         ],

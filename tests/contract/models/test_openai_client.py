@@ -79,5 +79,5 @@ def test_health_names_every_role(models: RunningModels) -> None:
     answer = models.health()
     assert answer.status_code == 200
     assert {role: part["state"] for role, part in answer.json()["roles"].items()} == dict.fromkeys(
-        ("stt", "tts", "llm", "embedding"), "ready"
+        ("stt", "tts", "llm", "embedding", "turn"), "ready"
     )
