@@ -48,6 +48,7 @@ class Code(StrEnum):
     STT_FAILED = "stt_failed"
     TTS_FAILED = "tts_failed"
     EMBEDDING_FAILED = "embedding_failed"
+    TURN_FAILED = "turn_failed"
     MODEL_UNKNOWN = "model_unknown"
     MODEL_CORRUPT = "model_corrupt"
     MODEL_UNREACHABLE = "model_unreachable"

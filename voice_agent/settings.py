@@ -224,6 +224,14 @@ class Settings(BaseModel):
         pattern="^(none|webrtc)$",
     )
 
+    turn_end: str = _setting(
+        "VOICE_TURN_END",
+        "What ends a turn of a person: `model` (0.4 s of silence if our model hears that the person has finished, "
+        "else 1.2 s), or `silence` (0.4 s).",
+        "model",
+        pattern="^(model|silence)$",
+    )
+
     workers: int = _setting(
         "VOICE_WORKERS", "Workers side by side: with two, a call is served again sooner when one dies.", 1, ge=1, le=8
     )

@@ -21,6 +21,7 @@ const REMEDY = {
   llm_failed: t("Say it again in a moment. If it stays so, the language model is away."),
   stt_failed: t("Type instead, or say it again in a moment."),
   tts_failed: t("Read the captions meanwhile. The voice provider refuses or is away."),
+  turn_failed: t("Silence alone ends a turn meanwhile."),
   embedding_failed: t("It searches memory by words meanwhile and tries again by itself."),
   letta_unavailable: t("It goes on with what it knew and tries again by itself."),
   memory_empty: t("Check this agent's memory blocks in Letta."),

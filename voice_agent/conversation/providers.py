@@ -15,6 +15,7 @@ from voice_agent.contracts import ProviderChoices
 from voice_agent.conversation import plugins
 from voice_agent.conversation.eager_stt import EagerStt
 from voice_agent.conversation.first_clause import FirstClauseTokenizer
+from voice_agent.conversation.turn_end import TurnEndDetector
 from voice_agent.languages import AUTO, ENGLISH, Language, find
 from voice_agent.outbound import tls
 from voice_agent.providers import endpoints
@@ -25,7 +26,7 @@ from voice_agent.settings import Settings
 SILENCE: Final = 10.0
 """Seconds without a byte after which STT or TTS has failed. The plugins ask for 30, twice, whatever is set."""
 END_OF_TURN: Final = 0.4
-"""Seconds of silence (docs/adr/0007-silence-ends-a-turn.md)."""
+"""Seconds of silence (docs/adr/0007-the-sound-of-a-pause-ends-a-turn.md)."""
 _SILERO: Final = "silero"
 
 
@@ -35,6 +36,8 @@ class Providers:
     stt: stt.STT[Any]
     llm: llm.LLM[Any]
     tts: tts.TTS[Any]
+    turn_end: TurnEndDetector | None
+    """None: silence ends a turn."""
     llm_endpoint: Endpoint
     """Endpoint of `llm`."""
     stt_endpoint: Endpoint
@@ -50,6 +53,8 @@ class Providers:
     async def aclose(self) -> None:
         for plugin in (self.stt, self.llm, self.tts):
             await plugin.aclose()
+        if self.turn_end is not None:
+            await self.turn_end.aclose()
         for client in self.clients:
             await client.close()
 
@@ -74,6 +79,7 @@ def build_providers(
         stt=_listening(stt_endpoint, stt_client, detection),
         llm=_llm(llm_endpoint, llm_client),
         tts=_tts(tts_endpoint, tts_client),
+        turn_end=TurnEndDetector(settings.models_url) if settings.turn_end == "model" else None,
         llm_endpoint=llm_endpoint,
         stt_endpoint=stt_endpoint,
         clients=tuple(client for client in (stt_client, llm_client, tts_client) if client is not None),

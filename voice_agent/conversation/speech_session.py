@@ -14,6 +14,7 @@ from voice_agent.contracts import ANSWER_DEADLINE, ProviderChoices
 from voice_agent.conversation import noise_suppression
 from voice_agent.conversation.livekit_private import ParticipantAudioOutput, clear_recorded_events
 from voice_agent.conversation.providers import Build, Providers
+from voice_agent.conversation.turn_end import ENDPOINTING
 from voice_agent.languages import Language
 from voice_agent.providers.endpoints import Endpoint
 
@@ -78,8 +79,8 @@ class SpeechSession:
             llm=providers.llm,
             tts=providers.tts,
             turn_handling={
-                "turn_detection": "vad",
-                "endpointing": {"min_delay": 0.3, "max_delay": 3.0},
+                "turn_detection": providers.turn_end or "vad",
+                "endpointing": ENDPOINTING,
                 "interruption": {"mode": "vad"},
                 # An answer that is thrown away delays the answer to the next sentence on a small machine.
                 "preemptive_generation": {"enabled": False},

@@ -23,7 +23,7 @@ from voice_agent.addresses import require_listenable
 from voice_agent.errors import Code, Permanent
 from voice_agent.inbound import Server
 from voice_agent.languages import ENGLISH
-from voice_agent.models import chat, chat_backends, embeddings, speech
+from voice_agent.models import chat, chat_backends, embeddings, speech, turns
 from voice_agent.models.catalog import MOONSHINE, WHISPER, Model
 from voice_agent.models.child import Child, State
 from voice_agent.models.limits import LimitBody
@@ -33,7 +33,7 @@ from voice_agent.models.responses import HANDLERS, error_response
 from voice_agent.models.scheduler import Scheduler
 from voice_agent.models.speech_store import SpeechStore
 from voice_agent.providers import endpoints
-from voice_agent.providers.local_server import BACKGROUND_SUFFIX, RECORDER
+from voice_agent.providers.local_server import BACKGROUND_SUFFIX, RECORDER, TURN_END
 from voice_agent.settings import Settings
 
 UPSTREAM_CONTEXT: Final = 32_768
@@ -43,8 +43,8 @@ STARTS_WITHIN: Final = 5.0
 """A request waits this long for a recogniser that starts: less than its client waits for a byte, so that a person hears
 why."""
 
-OPTIONAL: Final = frozenset({"embedding"})
-"""Roles that a conversation does not need: without embeddings memory is searched by words."""
+OPTIONAL: Final = frozenset({"embedding", "turn"})
+"""Roles that a conversation does not need: memory is searched by words, and silence ends a turn."""
 
 
 class ModelServer:
@@ -98,6 +98,9 @@ class ModelServer:
 
     async def embeddings(self, request: Request) -> Response:
         return await embeddings.create(request, *self._local("embedding"), await _json(request))
+
+    async def turn_end(self, request: Request) -> Response:
+        return await turns.judge(request, self._local("turn")[0])
 
     async def models(self, _: Request) -> Response:
         context = LLM_CONTEXT if self._llm.local else UPSTREAM_CONTEXT
@@ -181,6 +184,7 @@ def application(settings: Settings, run_directory: Path) -> Starlette:
             Route("/v1/audio/speech", server.speech, methods=["POST"]),
             Route("/v1/chat/completions", server.chat, methods=["POST"]),
             Route("/v1/embeddings", server.embeddings, methods=["POST"]),
+            Route(f"/v1{TURN_END}", server.turn_end, methods=["POST"]),
             Route("/v1/models", server.models, methods=["GET"]),
             Route("/health", server.health, methods=["GET"]),
         ],

@@ -332,9 +332,25 @@ MPNET: Final = Model(
     embedding=EmbeddingShape(dimensions=768, longest=256, weights="8 bit, blocks of 64"),
 )
 
+SMART_TURN: Final = Model(
+    "smart-turn-v3.2",
+    "turn",
+    "BSD-2-Clause",
+    "hears in 23 languages whether a speaker has finished, 8 bit",
+    {
+        "model": Artifact(
+            "smart-turn-v3.2",
+            "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+            8_679_182,
+            _pypi("pipecat-ai", "1.14.0", "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"),
+        )
+    },
+    default=True,
+)
+
 MODELS: Final[Mapping[str, Model]] = {
     model.name: model
-    for model in (MOONSHINE, WHISPER, KOKORO, PIPER, QWEN, QWEN_INSTRUCT, LFM, QWEN_3_5, SMOLLM, MPNET)
+    for model in (MOONSHINE, WHISPER, KOKORO, PIPER, QWEN, QWEN_INSTRUCT, LFM, QWEN_3_5, SMOLLM, MPNET, SMART_TURN)
 }
 
 

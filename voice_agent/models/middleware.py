@@ -15,10 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from voice_agent.addresses import host_name, is_loopback
 from voice_agent.errors import Code, Permanent
 from voice_agent.models.responses import error_response
+from voice_agent.providers.local_server import PCM, TURN_END
 
 TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
+_TYPES: Final = {TRANSCRIPTIONS: "multipart/form-data", f"/v1{TURN_END}": PCM}
 _JSON: Final = "application/json"
-_FORM: Final = "multipart/form-data"
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
 """Allowed values of Sec-Fetch-Site. Programs do not send it."""
 
@@ -49,7 +50,7 @@ def _refusal(scope: Scope) -> Permanent | None:
             "The model server is for programs of this machine; let a server of yours call it.",
         )
     sent = headers.get("content-type", "").partition(";")[0].strip().lower()
-    taken = _FORM if scope["path"] == TRANSCRIPTIONS else _JSON
+    taken = _TYPES.get(scope["path"], _JSON)
     if scope["method"] == "POST" and sent != taken:
         return Permanent(Code.MEDIA_TYPE_REFUSED, f"The content type is {sent or 'missing'}.", f"Send {taken}.")
     return None

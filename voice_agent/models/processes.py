@@ -18,7 +18,7 @@ from voice_agent.models.catalog import MOONSHINE, WHISPER, Model, find
 from voice_agent.models.chat_backends import SLOTS
 from voice_agent.models.child import Child, State
 from voice_agent.providers import endpoints
-from voice_agent.providers.local_server import ModelRole
+from voice_agent.providers.local_server import DEFAULTS, ModelRole
 from voice_agent.settings import Settings
 
 log = structlog.get_logger()
@@ -30,6 +30,7 @@ REQUIRED: Final[Mapping[ModelRole, str]] = {
     "tts": "kokoro_onnx",
     "llm": "xllamacpp",
     "embedding": "onnxruntime",
+    "turn": "onnxruntime",
 }
 REQUIRED_BY_WHISPER: Final = "ctranslate2"
 
@@ -63,6 +64,9 @@ def plans(settings: Settings) -> tuple[Plan, ...]:
         # A separate process: a memory query waits neither for STT and TTS nor for the LLM.
         order = {"shape": asdict(model.embedding)}
         found.append(Plan("embedding", "voice_agent.models.embedding_child", (model,), order))
+    if settings.turn_end == "model":
+        # A separate process: a pause is judged while its words are recognised, and without it silence decides.
+        found.append(Plan("turn", "voice_agent.models.turn_child", (find(DEFAULTS["turn"].name),), {}))
     return tuple(found)
 
 

@@ -9,7 +9,11 @@ from typing import Final, Literal
 from voice_agent.errors import Code, Permanent
 from voice_agent.languages import ENGLISH, primary
 
-ModelRole = Literal["stt", "tts", "llm", "embedding"]
+ModelRole = Literal["stt", "tts", "llm", "embedding", "turn"]
+
+TURN_END: Final = "/audio/turn-end"
+"""Path below the base URL: PCM in, the probability that a turn is over out."""
+PCM: Final = "application/octet-stream"
 
 RECORDER: Final = "recorder"
 """A chat model with an empty answer: lets a memory server store a turn that was answered elsewhere."""
@@ -68,6 +72,7 @@ LOCAL_MODELS: Final[Mapping[str, LocalModel]] = {
         LocalModel("qwen3.5-2b", "llm"),
         LocalModel("smollm2-135m-instruct", "llm"),
         LocalModel("all-mpnet-base-v2", "embedding", default=True, version="5d43a33562f2"),
+        LocalModel("smart-turn-v3.2", "turn", default=True),
     )
 }
 """The models of `models/catalog.py` (a test compares the two)."""

@@ -70,6 +70,7 @@ export const SPANISH = {
   "Say it again in a moment. If it stays so, the language model is away.": "Repítelo en un momento. Si sigue así, el modelo de lenguaje no está disponible.",
   "Type instead, or say it again in a moment.": "Escríbelo, o repítelo en un momento.",
   "Read the captions meanwhile. The voice provider refuses or is away.": "Lee los subtítulos mientras tanto. El proveedor de voz no responde.",
+  "Silence alone ends a turn meanwhile.": "Mientras tanto, solo el silencio termina un turno.",
   "It searches memory by words meanwhile and tries again by itself.": "Mientras tanto busca en la memoria por palabras y lo reintenta solo.",
   "It goes on with what it knew and tries again by itself.": "Sigue con lo que sabía y lo reintenta solo.",
   "Check this agent's memory blocks in Letta.": "Comprueba los bloques de memoria de este agente en Letta.",

@@ -70,6 +70,7 @@ export const FRENCH = {
   "Say it again in a moment. If it stays so, the language model is away.": "Répétez dans un instant. Si cela persiste, le modèle de langage est absent.",
   "Type instead, or say it again in a moment.": "Écrivez-le, ou répétez dans un instant.",
   "Read the captions meanwhile. The voice provider refuses or is away.": "Lisez les sous-titres en attendant. Le fournisseur de voix ne répond pas.",
+  "Silence alone ends a turn meanwhile.": "En attendant, seul le silence termine un tour de parole.",
   "It searches memory by words meanwhile and tries again by itself.": "En attendant, il cherche dans la mémoire par mots et réessaie de lui-même.",
   "It goes on with what it knew and tries again by itself.": "Il continue avec ce qu'il savait et réessaie de lui-même.",
   "Check this agent's memory blocks in Letta.": "Vérifiez les blocs de mémoire de cet agent dans Letta.",

@@ -149,7 +149,7 @@ def test_a_killed_llm_comes_back(mortal: RunningModels) -> None:
         again = client.chat.completions.create(model=LLM, messages=[{"role": "user", "content": "Hi"}], max_tokens=4)
         assert again.choices[0].message.content
         assert read_anew(client, known, "somebody", "Hi") < 30, "what was read for many is still there"
-    assert restarts(mortal) == {"stt": 0, "tts": 0, "llm": 1, "embedding": 0}
+    assert restarts(mortal) == {"stt": 0, "tts": 0, "llm": 1, "embedding": 0, "turn": 0}
 
 
 async def test_a_killed_embedder_comes_back(mortal: RunningModels) -> None:
@@ -203,4 +203,4 @@ def test_health_tells_what_is_loading(tmp_path: Path) -> None:
             return True
 
         until(answers, PATIENCE, "no health while loading")
-        assert set(json.loads(models.health().text)["roles"]) == {"stt", "tts", "llm", "embedding"}
+        assert set(json.loads(models.health().text)["roles"]) == {"stt", "tts", "llm", "embedding", "turn"}

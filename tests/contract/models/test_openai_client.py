@@ -80,5 +80,5 @@ def test_health_names_every_role(models: RunningModels) -> None:
     assert answer.status_code == 200
     states = {role: part["state"] for role, part in answer.json()["roles"].items()}
     assert {role: state for role, state in states.items() if not role.startswith("stt ")} == dict.fromkeys(
-        ("stt", "tts", "llm", "embedding"), "ready"
+        ("stt", "tts", "llm", "embedding", "turn"), "ready"
     ), "a recogniser of other languages is there once it was asked for"

@@ -121,9 +121,10 @@ def test_where_embeddings_come_from(told: dict[str, str], base_url: str, key: st
 
 
 def test_embeddings_have_a_process_of_their_own() -> None:
-    assert [plan.name for plan in plans(settings())] == ["speech", "llm", "embedding"]
-    assert [plan.name for plan in plans(settings(OPENAI_BASE_URL="http://llm/v1"))] == ["embedding"]
-    assert plans(settings(OPENAI_API_KEY="k")) == ()
+    assert [plan.name for plan in plans(settings())] == ["speech", "llm", "embedding", "turn"]
+    assert [plan.name for plan in plans(settings(OPENAI_BASE_URL="http://llm/v1"))] == ["embedding", "turn"]
+    assert [plan.name for plan in plans(settings(OPENAI_API_KEY="k", VOICE_TURN_END="silence"))] == []
+    assert [plan.name for plan in plans(settings(OPENAI_API_KEY="k"))] == ["turn"]
 
 
 def test_an_embedding_model_is_not_a_voice() -> None:
