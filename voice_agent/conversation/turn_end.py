@@ -25,8 +25,8 @@ SURE: Final = 0.7
 LIMIT: Final = 1.2
 """Seconds of silence that end a turn in any case."""
 ENDPOINTING: Final = EndpointingOptions(min_delay=0.3, max_delay=LIMIT)
-DEADLINE: Final = 0.4
-"""Seconds from the question, which comes after 0.2 s of silence: about when silence alone would have ended the turn."""
+DEADLINE: Final = 0.6
+"""Seconds from the question, which comes after 0.2 s of silence. A busy machine is late with the words as well."""
 _RATE: Final = 16_000
 _HEARS: Final = 8 * _RATE * 2
 """Bytes of a turn that are kept: the model hears no more."""
