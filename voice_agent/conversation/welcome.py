@@ -61,7 +61,7 @@ class Welcome:
 
     async def prepare(self, name: str) -> None:
         """Synthesize the greeting for the person who is expected."""
-        if self._looking is not None:
+        if self._looking is not None and not self._looking.done():  # else at once: the greeting may be spoken next
             await asyncio.wait({self._looking})
         if text := self.text(name):
             await self._greeter.prepare(text)

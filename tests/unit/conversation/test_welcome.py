@@ -54,6 +54,18 @@ async def parts(policy: RoomPolicy = RoomPolicy.SESSION) -> AsyncIterator[Parts]
     await tasks.stop()
 
 
+async def test_it_is_being_made_before_it_can_be_spoken() -> None:
+    async with parts() as one:
+        one.read.set()
+        one.welcome.look_back()
+        assert one.welcome._looking is not None
+        await one.welcome._looking
+        making = asyncio.create_task(one.welcome.prepare("Robin"))
+        await asyncio.sleep(0)  # a greeting that becomes due at the same moment is the next task
+        assert one.made == [ASKED]
+        await making
+
+
 async def test_who_returns_is_asked_once_about_what_they_told() -> None:
     async with parts() as one:
         one.read.set()
