@@ -13,6 +13,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -85,19 +86,43 @@ def judged(answer: Answer, question: str, word: str, models: str) -> dict[str, A
     }
 
 
+def places_of(number: int) -> list[int]:
+    """Questions of one visit."""
+    return [(number * ASKED + place) % len(QUESTIONS) for place in range(ASKED)]
+
+
 async def one_visit(
     name: str, system: System, number: int, stack: Stack, spoken: list[Samples], recording: Path | None
 ) -> dict[str, Any]:
-    places = [(number * ASKED + place) % len(QUESTIONS) for place in range(ASKED)]
-    found = await visit(system, [spoken[place] for place in places], recording)
+    found = await visit(system, spoken, recording)
     models = stack.settings.models_url
     found["answers"] = [
         await asyncio.to_thread(judged, answer, *QUESTIONS[place], models)
-        for answer, place in zip(found["answers"], places, strict=True)
+        for answer, place in zip(found["answers"], places_of(number), strict=True)
     ]
     line = {"system": name, "visit": number} | found
     print(json.dumps(line), file=sys.stderr, flush=True)
     return line
+
+
+async def questions(places: Iterable[int], models: str) -> dict[int, Samples]:
+    """Spoken ahead."""
+    texts = {place: QUESTIONS[place][0] for place in places}
+    spoken = {
+        place: await asyncio.to_thread(say, text, models, voice="am_michael", rate=RATE)
+        for place, text in texts.items()
+    }
+    return {place: trimmed(samples_of(sound)) for place, sound in spoken.items()}
+
+
+async def get_ready(system: System, question: Samples) -> None:
+    """The first visit of all, which is not measured."""
+    await system.expect()
+    async with Guest.at(await system.enter()) as guest:
+        await guest.first_sound(0.0)
+        await guest.quiet()
+        await guest.ask(question)
+        await system.over()
 
 
 async def measure(names: list[str], visits: int, before: list[dict[str, Any]], out: Path, record: bool) -> None:
@@ -105,19 +130,19 @@ async def measure(names: list[str], visits: int, before: list[dict[str, Any]], o
     llm = {"VOICE_LLM_BASE_URL": "", "VOICE_LLM_MODEL": ""}
     async with aside(running_stack(**llm)) as stack, AsyncExitStack() as opened:
         systems = {name: await opened.enter_async_context(running(name, stack, out / "peers-logs")) for name in names}
-        models, voice = stack.settings.models_url, "am_michael"
-        spoken = [
-            trimmed(samples_of(await asyncio.to_thread(say, question, models, voice=voice, rate=RATE)))
-            for question, _ in QUESTIONS
-        ]
-        for system in systems.values():  # everybody's first visit of all is not measured
-            await visit(system, spoken[:1], None)
         done = 1 + max((line["visit"] for line in before), default=-1)
-        for number in range(done, done + visits):
+        numbers = range(done, done + visits)
+        spoken = await questions(
+            {place for number in numbers for place in places_of(number)}, stack.settings.models_url
+        )
+        for system in systems.values():
+            await get_ready(system, next(iter(spoken.values())))
+        for number in numbers:
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
                 file = out / f"{name.split()[0]}.wav" if record and number == done else None
-                before.append(await one_visit(name, systems[name], number, stack, spoken, file))
+                asked = [spoken[place] for place in places_of(number)]
+                before.append(await one_visit(name, systems[name], number, stack, asked, file))
                 (out / "peers-visits.json").write_text(json.dumps(before, indent=2) + "\n")
 
 

@@ -61,8 +61,8 @@ class Guest:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, ticket: Ticket) -> AsyncIterator[Guest]:
-        guest = cls(rtc.Room())
+    async def at(cls, ticket: Ticket, room: rtc.Room | None = None) -> AsyncIterator[Guest]:
+        guest = cls(room or rtc.Room())
         try:
             await guest._room.connect(ticket.url, ticket.token)
             await guest._open_microphone()

@@ -17,7 +17,6 @@ from typing import Any, Final, Protocol
 import httpx
 from livekit import api
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
-from livekit.protocol.room import RoomConfiguration
 
 from tests.bench.peers.environments import HERE, python_of
 from tests.bench.peers.guest import Ticket
@@ -93,31 +92,37 @@ class Ours:
 
 
 class Rooms:
-    """Names and tokens of the rooms of one peer, which are not ours."""
+    """Rooms of one peer, which are not ours: this livekit-server makes none by itself."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, server: api.LiveKitAPI, name: str) -> None:
         self._settings = settings
+        self._server = server
         self._names = (f"{name}-{os.getpid()}-{number}" for number in count(1))
         self.room = ""
 
-    def new(self) -> str:
-        self.room = next(self._names)
-        return self.room
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, settings: Settings, name: str) -> AsyncIterator[Rooms]:
+        url, key, secret = settings.effective_livekit_url, settings.livekit_api_key, settings.livekit_api_secret
+        async with api.LiveKitAPI(url, key, secret) as server:
+            yield cls(settings, server, name)
 
-    def token(self, identity: str, dispatch: str = "") -> str:
+    async def new(self, *agents: str) -> None:
+        self.room = next(self._names)
+        dispatches = [RoomAgentDispatch(agent_name=agent) for agent in agents]
+        await self._server.room.create_room(api.CreateRoomRequest(name=self.room, agents=dispatches))
+
+    def token(self, identity: str) -> str:
         grants = api.VideoGrants(room_join=True, room=self.room)
         token = api.AccessToken(self._settings.livekit_api_key, self._settings.livekit_api_secret)
-        token = token.with_identity(identity).with_name(identity).with_grants(grants)
-        if dispatch:
-            token = token.with_room_config(RoomConfiguration(agents=[RoomAgentDispatch(agent_name=dispatch)]))
-        return token.to_jwt()
+        return token.with_identity(identity).with_name(identity).with_grants(grants).to_jwt()
 
-    def ticket(self, dispatch: str = "") -> Ticket:
-        return Ticket(self._settings.effective_livekit_url, self.token("guest", dispatch))
+    def ticket(self) -> Ticket:
+        return Ticket(self._settings.effective_livekit_url, self.token("guest"))
 
 
 class LiveKitStarter:
-    """The token has the dispatch of the agent; every visit is in a room of its own, as in the starter's page."""
+    """The room is made with the dispatch of the agent; every visit is in another one, as in the starter's page."""
 
     def __init__(self, rooms: Rooms, agent: str) -> None:
         self._rooms = rooms
@@ -126,8 +131,8 @@ class LiveKitStarter:
     async def expect(self) -> None: ...
 
     async def enter(self) -> Ticket:
-        self._rooms.new()
-        return self._rooms.ticket(self._agent)
+        await self._rooms.new(self._agent)
+        return self._rooms.ticket()
 
     async def left(self) -> None: ...
 
@@ -144,7 +149,7 @@ class PipecatBot:
         self._process = process
 
     async def expect(self) -> None:
-        self._start_bot()
+        await self._start_bot()
         await self._process.says(f"joined {self._rooms.room}")
 
     async def enter(self) -> Ticket:
@@ -153,21 +158,23 @@ class PipecatBot:
     async def left(self) -> None: ...
 
     async def come_back(self) -> Ticket:
-        self._start_bot()
+        await self._start_bot()
         return self._rooms.ticket()
 
     async def over(self) -> None: ...
 
-    def _start_bot(self) -> None:
-        room = self._rooms.new()
-        self._process.tell({"room": room, "token": self._rooms.token("bot")})
+    async def _start_bot(self) -> None:
+        await self._rooms.new()
+        self._process.tell({"room": self._rooms.room, "token": self._rooms.token("bot")})
 
 
 class Process:
     """Script of a peer in its own environment and process group."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._reading = asyncio.get_running_loop().create_task(self._read(log), name="peer:read")
 
     @classmethod
     @asynccontextmanager
@@ -188,7 +195,7 @@ class Process:
                 cwd=log.parent,
                 start_new_session=True,
             )
-        running = cls(process)
+        running = cls(process, log)
         try:
             await running.says("ready")
             yield running
@@ -197,12 +204,20 @@ class Process:
 
     async def says(self, wanted: str) -> None:
         """Waits for this line."""
-        assert self._process.stdout is not None
         async with asyncio.timeout(STARTED_WITHIN):
-            while line := await self._process.stdout.readline():
-                if line.decode().strip() == wanted:
+            while line := await self._lines.get():
+                if line == wanted:
                     return
         raise AssertionError(f"the peer ended before it said {wanted!r}; its log is beside the results")
+
+    async def _read(self, log: Path) -> None:
+        """To the end, also when nobody waits for a line: a full pipe would stop the peer."""
+        assert self._process.stdout is not None
+        with log.open("ab") as kept:
+            async for line in self._process.stdout:
+                kept.write(line)
+                self._lines.put_nowait(line.decode().rstrip() or " ")
+        self._lines.put_nowait("")
 
     def tell(self, order: Mapping[str, str]) -> None:
         assert self._process.stdin is not None
@@ -215,6 +230,7 @@ class Process:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), STOPPED_WITHIN)
         assert self._process.returncode is not None
+        await self._reading
 
 
 def told_to_peers(settings: Settings, name: str) -> dict[str, str]:
@@ -246,12 +262,16 @@ async def running(name: str, stack: Stack, logs: Path) -> AsyncIterator[System]:
             known = (await http.get("/agents")).raise_for_status().json()["agents"]
             yield Ours(http, next(one["id"] for one in known if one["name"] == WHO))
     elif name == LIVEKIT:
-        rooms, told = Rooms(settings, "livekit-starter"), told_to_peers(settings, "peers-livekit-starter")
-        log = logs / "livekit_starter.log"
-        async with Process.running("livekit_starter", "start", settings=settings, told=told, log=log):
+        told, log = told_to_peers(settings, "peers-livekit-starter"), logs / "livekit_starter.log"
+        async with (
+            Rooms.of(settings, "livekit-starter") as rooms,
+            Process.running("livekit_starter", "start", settings=settings, told=told, log=log),
+        ):
             yield LiveKitStarter(rooms, told["PEER_NAME"])
     else:
-        told = told_to_peers(settings, "pipecat")
-        log = logs / "pipecat_bot.log"
-        async with Process.running("pipecat_bot", settings=settings, told=told, log=log) as process:
-            yield PipecatBot(Rooms(settings, "pipecat"), process)
+        told, log = told_to_peers(settings, "pipecat"), logs / "pipecat_bot.log"
+        async with (
+            Rooms.of(settings, "pipecat") as rooms,
+            Process.running("pipecat_bot", settings=settings, told=told, log=log) as process,
+        ):
+            yield PipecatBot(rooms, process)
