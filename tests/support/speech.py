@@ -86,9 +86,10 @@ def without_silence(samples: NDArray[np.float32], rate: int, *, loud: float = 0.
 
 
 def wav(samples: NDArray[np.float32], rate: int) -> bytes:
+    """16-bit; two columns of samples are the left and the right side."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(samples.shape[1] if samples.ndim > 1 else 1)
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
