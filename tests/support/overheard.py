@@ -87,6 +87,7 @@ class Storyteller(AttentiveAgent):
         super().__init__(instructions="")
         self.story = story
         self.turns: list[str] = []
+        self.turn = asyncio.Event()
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
@@ -108,6 +109,7 @@ class Storyteller(AttentiveAgent):
         text = new_message.text_content or ""
         if any(letter.isalnum() for letter in text):
             self.turns.append(text)
+            self.turn.set()
         raise StopResponse
 
 
@@ -189,6 +191,7 @@ class Talk:
     async def begin(self) -> SpeechHandle:
         self.listener.clear()
         self.teller.turns.clear()
+        self.teller.turn.clear()
         return self.speech.session.generate_reply(user_input="Tell me.")
 
     async def stop(self) -> None:

@@ -11,7 +11,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
 from livekit import rtc
 from livekit.agents import Agent, LanguageCode, ModelSettings
 from livekit.agents.stt import SpeechData, SpeechEvent, SpeechEventType
@@ -20,10 +19,12 @@ from livekit.agents.vad import VAD, VADEvent, VADEventType, VADStream
 
 from voice_agent.conversation.interruptions import Onset, Verdict, judge
 from voice_agent.conversation.livekit_private import GatedStream
-from voice_agent.conversation.voice_track import OwnersTrack
+from voice_agent.conversation.voice_track import OwnersTrack, decibels
 
 _NEAR_THE_END: Final = 1.0
 """Seconds. Who says "yes" while the last word of a question is still heard answers it."""
+_PAUSED: Final = 0.1
+"""Seconds of silence. What is recognised then is all that was said."""
 _NOTHING: Final = "…"
 
 
@@ -58,7 +59,8 @@ class BargeIn:
         else:
             held = self._onset.holds
             seconds = sum(frame.duration for frame in event.frames)
-            self._onset.hears(event.probability, _decibels(event.frames), seconds, words=self._words)
+            level, own = _decibels(event.frames), self._track.level
+            self._onset.hears(event.probability, level, own, seconds, words=self._words)
             if held and not self._onset.holds:
                 self._go_on()
             if not self._onset.holds:
@@ -76,12 +78,11 @@ class BargeIn:
         if verdict is Verdict.INTERRUPTS:
             self._words = True
             return event
-        if not final:
-            return None
-        if verdict is Verdict.ECHO:
-            self._onset.was_echo()
+        if not final and self._onset.silence < _PAUSED:
+            return None  # there is more to come
+        self._onset.was_nothing()
         self._go_on()
-        return _no_caption() if self._words else None
+        return _no_caption() if final and self._words else None
 
     def _verdict(self, event: SpeechEvent) -> Verdict:
         heard = event.alternatives[0] if event.alternatives else SpeechData(LanguageCode(""), "")
@@ -97,8 +98,7 @@ def _no_caption() -> SpeechEvent:
 
 
 def _decibels(frames: list[rtc.AudioFrame]) -> float:
-    samples = np.concatenate([np.frombuffer(frame.data, np.int16) for frame in frames]).astype(np.float32) / 32768.0
-    return float(10 * np.log10(np.mean(samples**2) + 1e-10))
+    return max((decibels(frame) for frame in frames), default=-100.0)
 
 
 class _GatedVad(VAD):

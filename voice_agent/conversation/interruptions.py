@@ -14,11 +14,14 @@ from typing import Final
 
 SURE: Final = 0.7
 """Probability of speech from which a window counts towards an onset."""
-ONSET: Final = 0.09
+ONSET: Final = 0.06
 """Seconds of sure speech without a gap. A key, a click and most knocks are shorter."""
 FLOOR: Final = -50.0
-"""dBFS. What is quieter holds nothing: an echo behind echo cancellation, a voice in the next room."""
-LOUDEST_FLOOR: Final = -25.0
+"""dBFS. What is quieter holds nothing."""
+BELOW_OWN: Final = 24.0
+"""Decibels below the assistant's own voice: an echo behind echo cancellation."""
+SURELY_NO_ECHO: Final = 10.0
+"""Decibels below the assistant's own voice. What is louder teaches nothing about its echo."""
 ABOVE_ECHO: Final = 3.0
 BURST: Final = 0.35
 """Seconds of voice. A sound that is no longer and is followed by AFTER_BURST of silence is a cough or a murmur."""
@@ -46,30 +49,31 @@ class Onset:
         self.holds = False
         self.voice = 0.0
         """Seconds of voice in this utterance."""
-        self.loudest = -100.0
-        self.floor = FLOOR
+        self.silence = 0.0
+        self._loudest = -100.0
+        self._own = -100.0
+        self._echo = -100.0
         self._sure = 0.0
-        self._silence = 0.0
         self._held = 0.0
         self._spent = False
         """This utterance has been held for long enough."""
 
     def begin(self) -> None:
         """An utterance begins: what came before it is another."""
-        self.voice, self.loudest, self._held, self._spent = self._sure, -100.0, 0.0, False
+        self.voice, self._loudest, self._held, self._spent = self._sure, -100.0, 0.0, False
 
-    def hears(self, probability: float, level: float, seconds: float, *, words: bool) -> None:
-        """`words`: words have been recognised in this utterance."""
+    def hears(self, probability: float, level: float, own: float, seconds: float, *, words: bool) -> None:
+        """Levels in dBFS, `own` of the assistant's voice. `words`: some were recognised in this utterance."""
         self.voice += seconds * (probability >= _VOICE)
-        self.loudest = max(self.loudest, level)
-        self._silence = 0.0 if probability >= _VOICE else self._silence + seconds
-        sure = probability >= SURE and level >= self.floor
+        self._loudest, self._own = max(self._loudest, level), own
+        self.silence = 0.0 if probability >= _VOICE else self.silence + seconds
+        sure = probability >= SURE and level >= max(FLOOR, own - BELOW_OWN, self._echo)
         self._sure = self._sure + seconds if sure else 0.0
         if not self.holds:
             self.holds = self._sure >= ONSET and not self._spent
             return
         self._held += seconds
-        if self.voice <= BURST and self._silence >= AFTER_BURST:
+        if self.voice <= BURST and self.silence >= AFTER_BURST:
             self.holds = False
         elif self._held >= WITHOUT_WORDS and not words:
             self.holds, self._spent = False, True
@@ -77,8 +81,11 @@ class Onset:
     def end(self) -> None:
         self.holds = False
 
-    def was_echo(self) -> None:
-        self.floor = min(LOUDEST_FLOOR, max(self.floor, self.loudest + ABOVE_ECHO))
+    def was_nothing(self) -> None:
+        """The utterance was no interruption. If it was quiet beside the assistant's voice, it may be its echo."""
+        self.holds, self._spent = False, True
+        if self._loudest < self._own - SURELY_NO_ECHO:
+            self._echo = max(self._echo, self._loudest + ABOVE_ECHO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
 from livekit import rtc
 
 from voice_agent.conversation.livekit_private import ParticipantAudioOutput
@@ -15,6 +16,13 @@ SAMPLE_RATE: Final = 24_000
 _QUEUE: Final = 200
 """Milliseconds of audio that are given away before they are heard."""
 _REMEMBERED: Final = 1.0
+_LEVELS: Final = 20
+"""Frames of a twentieth of a second."""
+
+
+def decibels(frame: rtc.AudioFrame) -> float:
+    samples = np.frombuffer(frame.data, np.int16).astype(np.float32) / 32768.0
+    return float(10 * np.log10(np.mean(samples**2) + 1e-10))
 
 
 class PausableSource(rtc.AudioSource):
@@ -23,10 +31,16 @@ class PausableSource(rtc.AudioSource):
     def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
         super().__init__(sample_rate, 1, queue_size_ms=_QUEUE)
         self._recent: deque[rtc.AudioFrame] = deque()
+        self._levels: deque[float] = deque(maxlen=_LEVELS)
         self._unheard: deque[rtc.AudioFrame] = deque()
         self._going = asyncio.Event()
         self._going.set()
         self._drops = 0
+
+    @property
+    def level(self) -> float:
+        """dBFS of the loudest of what was played in the last second."""
+        return max(self._levels, default=-100.0)
 
     @property
     def unheard(self) -> float:
@@ -72,6 +86,7 @@ class PausableSource(rtc.AudioSource):
 
     async def _push(self, frame: rtc.AudioFrame) -> None:
         self._recent.append(frame)
+        self._levels.append(decibels(frame))
         while sum(one.duration for one in self._recent) > _REMEMBERED:
             self._recent.popleft()
         await super().capture_frame(frame)
@@ -109,6 +124,10 @@ class OwnersTrack(ParticipantAudioOutput):
     def audible(self) -> bool:
         """Speech has begun and not ended; it may be held."""
         return self._first_frame_event.is_set()
+
+    @property
+    def level(self) -> float:
+        return self._source.level
 
     @property
     def remaining(self) -> float | None:
