@@ -17,12 +17,14 @@ from livekit.agents.stt import SpeechData, SpeechEvent, SpeechEventType
 from livekit.agents.types import TimedString
 from livekit.agents.vad import VAD, VADEvent, VADEventType, VADStream
 
-from voice_agent.conversation.interruptions import Onset, Verdict, judge
+from voice_agent.conversation.interruptions import Onset, Verdict, judge, words_of
 from voice_agent.conversation.livekit_private import GatedStream
 from voice_agent.conversation.voice_track import OwnersTrack, decibels
 
 _NEAR_THE_END: Final = 1.0
 """Seconds. Who says "yes" while the last word of a question is still heard answers it."""
+_LONG: Final = 1.0
+"""Seconds of speech, for livekit: longer than its own limit."""
 _PAUSED: Final = 0.1
 """Seconds of silence. What is recognised then is all that was said."""
 _NOTHING: Final = "…"
@@ -49,6 +51,9 @@ class BargeIn:
             self._said_before, self._says = self._says, ""
         self._says += text
 
+    def forget(self) -> None:
+        self._says = self._said_before = ""
+
     def _heard(self, event: VADEvent) -> VADEvent:
         """The event as livekit is to see it: without an onset it has no duration that interrupts."""
         if event.type is VADEventType.START_OF_SPEECH:
@@ -57,15 +62,19 @@ class BargeIn:
         elif event.type is VADEventType.END_OF_SPEECH:
             self._onset.end()
         else:
-            held = self._onset.holds
-            seconds = sum(frame.duration for frame in event.frames)
-            level, own = _decibels(event.frames), self._track.level
-            self._onset.hears(event.probability, level, own, seconds, words=self._words)
-            if held and not self._onset.holds:
-                self._go_on()
-            if not self._onset.holds:
-                return replace(event, speech_duration=0.0)
+            return self._window(event)
         return event
+
+    def _window(self, event: VADEvent) -> VADEvent:
+        held = self._onset.holds
+        seconds = sum(frame.duration for frame in event.frames)
+        level, own = _decibels(event.frames), self._track.level
+        self._onset.hears(event.probability, level, own, seconds, words=self._words)
+        if not (self._overlaps if event.speaking else self._track.audible):
+            return event
+        if held and not self._onset.holds:
+            self._go_on()
+        return replace(event, speech_duration=_LONG if self._onset.holds else 0.0)
 
     def passed(self, event: SpeechEvent) -> SpeechEvent | None:
         """The event as livekit is to see it, or None."""
@@ -73,6 +82,8 @@ class BargeIn:
         if not final and event.type is not SpeechEventType.INTERIM_TRANSCRIPT:
             return event
         if not (self._overlaps and self._track.audible):
+            if final and not (event.alternatives and words_of(event.alternatives[0].text)):
+                self._go_on()  # an answer that was to begin waits for what is said
             return event
         verdict = self._verdict(event)
         if verdict is Verdict.INTERRUPTS:

@@ -55,12 +55,15 @@ class Onset:
         self._echo = -100.0
         self._sure = 0.0
         self._held = 0.0
+        self._speaks = False
+        """An utterance has begun and not ended."""
         self._spent = False
-        """This utterance has been held for long enough."""
+        """It has been held for long enough."""
 
     def begin(self) -> None:
         """An utterance begins: what came before it is another."""
-        self.voice, self._loudest, self._held, self._spent = self._sure, -100.0, 0.0, False
+        self.voice, self._loudest, self._held = self._sure, -100.0, 0.0
+        self._speaks = True
 
     def hears(self, probability: float, level: float, own: float, seconds: float, *, words: bool) -> None:
         """Levels in dBFS, `own` of the assistant's voice. `words`: some were recognised in this utterance."""
@@ -79,11 +82,11 @@ class Onset:
             self.holds, self._spent = False, True
 
     def end(self) -> None:
-        self.holds = False
+        self.holds = self._speaks = self._spent = False
 
     def was_nothing(self) -> None:
         """The utterance was no interruption. If it was quiet beside the assistant's voice, it may be its echo."""
-        self.holds, self._spent = False, True
+        self.holds, self._spent = False, self._speaks
         if self._loudest < self._own - SURELY_NO_ECHO:
             self._echo = max(self._echo, self._loudest + ABOVE_ECHO)
 

@@ -131,6 +131,7 @@ class SpeechSession:
         """Clear the history and the list of events that the session itself keeps."""
         self.session.history.items.clear()
         clear_recorded_events(self.session)
+        self._barge_in.forget()
 
     async def interrupt(self) -> None:
         """Stop current and pending speech, and wait until it has stopped."""

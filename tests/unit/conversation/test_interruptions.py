@@ -95,6 +95,7 @@ def test_an_echo_is_learned_and_a_murmur_is_not() -> None:
     for microphone, level in ((room, OWN - 15), (person, OWN - 5)):
         microphone.onset.begin()
         assert microphone.hears(0.3, level=level)
+        microphone.onset.end()
         microphone.onset.was_nothing()
         microphone.onset.begin()
         assert microphone.hears(0.3, level=level) is (microphone is person)
