@@ -39,12 +39,13 @@ from voice_agent.memory.outbox import Outbox
 from voice_agent.memory.recall.block_facts import block_facts
 from voice_agent.memory.recall.embedder import HttpEmbedder
 from voice_agent.memory.recall.recall import Recall
-from voice_agent.memory.recall.second_look import ChatSecondLook
+from voice_agent.memory.recall.second_look import ChatSecondLook, messages
 from voice_agent.memory.tables import turns
 from voice_agent.models.catalog import MPNET, QWEN
 from voice_agent.observe.log import ReconnectLog
-from voice_agent.providers.endpoints import NO_KEY
-from voice_agent.providers.local_server import CHECK_HEADERS, FACTS_HEADERS
+from voice_agent.providers.endpoints import NO_KEY, Endpoint
+from voice_agent.providers.local_server import CHECK_AHEAD, CHECK_HEADERS, FACTS_HEADERS
+from voice_agent.providers.prewarm import prewarm
 from voice_agent.storage import Database
 
 PERSON: Final = Owner("bench", "somebody")
@@ -89,6 +90,8 @@ async def learn(database: Database, url: str, folder: Path) -> None:
 async def recall_of(database: Database, url: str) -> AsyncIterator[Recall]:
     embedder = HttpEmbedder(url, NO_KEY, MPNET.name, version=MPNET.version)
     second_look = ChatSecondLook(Llm(url), CHECK_HEADERS)
+    llm = Endpoint("llm", url, NO_KEY, QWEN.name, local=True)
+    await prewarm(llm, messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)  # as `serve` does
     try:
         recall = Recall(database, embedder, PERSON, second_look=second_look)
         await recall.refresh()

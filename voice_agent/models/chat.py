@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from voice_agent.errors import Code, Permanent, VoiceAgentError
+from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models.chat_backends import EVENTS, SLOT_OF, ChatBackend
 from voice_agent.models.responses import OwnedStream, error_body, unless_disconnected
 from voice_agent.models.scheduler import Scheduler
@@ -21,6 +21,7 @@ from voice_agent.providers.local_server import (
     AHEAD,
     BACKGROUND,
     BACKGROUND_SUFFIX,
+    CHECK,
     CHECK_AHEAD,
     FACTS,
     PRIORITY_HEADER,
@@ -70,6 +71,12 @@ async def complete(request: Request, backend: ChatBackend, body: dict[str, Any],
         # Only SHARED_PROMPT requests have a key and may be skipped: every other request needs an answer.
         key = body.get("prompt_cache_key") if priority == SHARED_PROMPT else None
         body = {**body, "id_slot": SLOT_OF[priority], "prompt_cache_key": key}
+    if priority == CHECK and not backend.can_check():
+        raise Temporary(
+            Code.MODEL_BUSY,
+            "What every check begins with is not read yet.",
+            "It is read when nobody waits for an answer.",
+        )
     if priority == SHARED_PROMPT and backend.is_cached(body):
         return record(body)
     if priority not in (AHEAD, BACKGROUND, FACTS, SHARED_PROMPT, CHECK_AHEAD):

@@ -62,6 +62,9 @@ class ChatBackend(Protocol):
     def is_cached(self, body: dict[str, Any]) -> bool:
         """This prompt is saved already: a shared-prompt request has nothing to do."""
 
+    def can_check(self) -> bool:
+        """The long instruction of checks is read: one takes a second, not ten."""
+
     def ask(self, body: dict[str, Any]) -> AbstractAsyncContextManager[Answer]: ...
 
 
@@ -74,6 +77,11 @@ class LocalBackend:
         self._kv_cache = KvCache(CONVERSATIONS)
         self._start_lock = StartLock()
         self._restarts = 0
+        self._checked_at: int | None = None
+        """Number of restarts of the process that has last answered a check."""
+
+    def can_check(self) -> bool:
+        return self._checked_at == self._child.restarts
 
     @asynccontextmanager
     async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:
@@ -89,6 +97,8 @@ class LocalBackend:
                 yield Answer(llm_stream.streamed(chunks), media_type=EVENTS)
             else:
                 yield Answer(await llm_stream.collected(chunks))
+        if body.get("id_slot") == CHECK_SLOT:
+            self._checked_at = self._child.restarts
         if is_shared_prompt(body):
             await self._keep(body)
 
@@ -160,6 +170,9 @@ class RemoteBackend:
 
     def is_cached(self, body: dict[str, Any]) -> bool:
         return False
+
+    def can_check(self) -> bool:
+        return True
 
     @asynccontextmanager
     async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
 
-from tests.support.models import LLM, RunningModels
-from voice_agent.memory.recall.second_look import ChatSecondLook
-from voice_agent.providers.endpoints import NO_KEY
-from voice_agent.providers.local_server import CHECK_HEADERS
-
-
-@dataclass(frozen=True)
-class Local:
-    base_url: str
-    api_key: str = NO_KEY
-    model: str = LLM
+from tests.support.models import LLM, RunningModels, running_models
+from voice_agent.memory.recall.second_look import ChatSecondLook, messages
+from voice_agent.providers.endpoints import NO_KEY, Endpoint
+from voice_agent.providers.local_server import CHECK_AHEAD, CHECK_HEADERS
+from voice_agent.providers.prewarm import prewarm
 
 
-async def test_our_model_server_tells_the_odds(models: RunningModels) -> None:
-    look = ChatSecondLook(Local(models.base_url), CHECK_HEADERS)
-    assert await look.odds(["The user has a cat."], "Do I have a cat?") is not None
-    await look.aclose()
+def local(base_url: str, model: str = LLM) -> Endpoint:
+    return Endpoint("llm", base_url, NO_KEY, model, local=True)
+
+
+async def test_our_model_server_tells_the_odds_once_it_has_read_the_instruction(tmp_path: Path) -> None:
+    with running_models(tmp_path, {"VOICE_LLM_MODEL": LLM}) as models:
+        endpoint = local(models.base_url)
+        look = ChatSecondLook(endpoint, CHECK_HEADERS)
+        assert await look.odds(["The user has a cat."], "Do I have a cat?") is None, "nobody waits while it is read"
+        await prewarm(endpoint, messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)
+        assert await look.odds(["The user has a cat."], "Do I have a cat?") is not None
+        await look.aclose()
 
 
 async def test_who_gives_no_answer_says_nothing(models: RunningModels) -> None:
-    for endpoint in (Local("http://127.0.0.1:9/v1"), Local(models.base_url, model="unknown")):
+    for endpoint in (local("http://127.0.0.1:9/v1"), local(models.base_url, model="unknown")):
         look = ChatSecondLook(endpoint, CHECK_HEADERS)
         assert await look.odds(["The user has a cat."], "Do I have a cat?") is None
         await look.aclose()
