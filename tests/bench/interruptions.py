@@ -1,7 +1,7 @@
 """Interruption benchmark (scripts/bench.sh interruptions): sounds at the microphone while the assistant speaks.
 
 A real room, microphone and track; voice detection and recognition are the local ones; the words are scripted. Before
-(livekit's own decision) and after (ours). Writes interruptions.json and interruptions.png.
+(livekit's own decision) and after (ours), side by side in two rooms. Writes interruptions.json and interruptions.png.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from voice_agent.settings import Settings, load
 
 STOPPED: Final = 0.3
 """Seconds of silence that count as a stop."""
-WATCHED: Final = 4.0
+WATCHED: Final = 3.0
 """Seconds after a sound in which the assistant may go on."""
 ECHOES: Final = ((-20, 0.1), (-30, 0.2))
 
@@ -178,8 +178,8 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             cache = load().settings.cache
             cases = await asyncio.to_thread(lambda: [*every_sound(model_server.base_url, cache, voices)])
             cases = [one for one in cases if not options.kinds or one.kind in options.kinds][:: options.every]
-            for way in options.ways:
-                results = await one_way(settings, way, story, cases, options.seed)
+            runs = [one_way(settings, way, story, cases, options.seed) for way in options.ways]
+            for way, results in zip(options.ways, await asyncio.gather(*runs), strict=True):
                 rounded = [_rounded(one) for one in results]
                 result["ways"][way] = {"kinds": summary(results), "cases": rounded}
     return result

@@ -42,8 +42,14 @@ async def talk(
 ) -> AsyncIterator[Talk]:
     port = int(models.url.rsplit(":", 1)[1])
     settings = livekit_server.settings.model_copy(update={"models_port": port})
+    before = asyncio.all_tasks()
     async with talking(settings, request.node.name, story) as made:
         yield made
+    # livekit leaves the tasks of its last transcript.
+    late = asyncio.all_tasks() - before - {asyncio.current_task()}
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
 
 
 async def say(talk: Talk, models: RunningModels, text: str) -> float:
