@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from tests.bench.latency import used
 from tests.bench.peers.guest import Answer, Guest
 from tests.bench.peers.hearing import RATE, Samples, trimmed
 from tests.bench.peers.rows import plot, summary
@@ -47,6 +48,20 @@ ASKED: Final = 3
 """Questions in each visit."""
 AWAY: Final = 3.0
 """Seconds before the person is back."""
+IDLE: Final = 0.2
+"""Cores in use when the system counts as idle."""
+WINDOW: Final = 2.0
+SETTLED_WITHIN: Final = 120.0
+
+
+async def settled(stack: Stack) -> None:
+    """What our system still learns of one visit must not slow the next one, which is another system's."""
+    async with asyncio.timeout(SETTLED_WITHIN):
+        cores = IDLE
+        while cores >= IDLE:
+            before, _ = used(stack)
+            await asyncio.sleep(WINDOW)
+            cores = (used(stack)[0] - before) / WINDOW
 
 
 async def visit(system: System, questions: list[Samples], recording: Path | None) -> dict[str, Any]:
@@ -94,6 +109,7 @@ def places_of(number: int) -> list[int]:
 async def one_visit(
     name: str, system: System, number: int, stack: Stack, spoken: list[Samples], recording: Path | None
 ) -> dict[str, Any]:
+    await settled(stack)
     found = await visit(system, spoken, recording)
     models = stack.settings.models_url
     found["answers"] = [
