@@ -52,10 +52,12 @@ async def first_visit(guest_room: rtc.Room, enter: Any) -> tuple[float, dict[str
 
 
 def steps(lines: Iterable[Mapping[str, Any]], wished: float, greeted: float) -> dict[str, float]:
-    """Clock at the first line of each kind between the wish and the greeting."""
+    """Clock at the first line of each kind between the wish and the greeting, of the room of this visit."""
     found: dict[str, float] = {}
-    for line in lines:
-        if not wished <= line["mono"] <= greeted + 0.5:
+    at_the_time = [line for line in lines if wished <= line["mono"] <= greeted + 0.5]
+    rooms = {line["room"] for line in at_the_time if line["event"] == LogEvent.DISPATCH}
+    for line in at_the_time:
+        if line["room"] not in rooms:
             continue
         fields = line["fields"]
         name = f"{line['process']}: {line['event']}"
