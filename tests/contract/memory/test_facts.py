@@ -15,9 +15,8 @@ from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.facts.fact import Fact, FactSource, FactState
 from voice_agent.memory.facts.learner import ATTEMPTS, Learner
 from voice_agent.memory.facts.store import FactStore, Owner, Standing
-from voice_agent.memory.model import Block, Turn
+from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
-from voice_agent.memory.recall.block_facts import block_facts
 from voice_agent.memory.recall.recall import Recall
 from voice_agent.memory.recall.second_look import SecondLook
 from voice_agent.observe.log import ReconnectLog
@@ -186,19 +185,6 @@ async def test_without_a_second_look_similarity_decides(world: World) -> None:
         found, expected = await recall.about(question), await alone.about(question)
         assert (found.facts, found.sure, found.untold) == (expected.facts, expected.sure, expected.untold)
     assert "What is the capital of France?" not in [question for _, question in look.asked]
-
-
-@pytest.mark.parametrize(("odds", "denied"), [(5.0, False), (-5.0, True), (None, False)])
-async def test_what_stands_in_the_prompt_is_denied_only_by_a_second_look(
-    world: World, odds: float | None, denied: bool
-) -> None:
-    look = Sure(odds)
-    recall = world.recall(second_look=look)
-    recall.take_blocks(block_facts([Block("human", "The user wants to see Lisbon in May.")], ROBIN))
-    await recall.refresh()
-    found = await recall.about("Where do I want to travel in May?")
-    assert look.asked, "the case is doubtful"
-    assert found.untold == denied
 
 
 async def test_what_was_said_a_moment_ago_counts_before_it_is_learned(world: World) -> None:

@@ -202,8 +202,6 @@ class Recall:
             odds = await self._second_look.odds(_looked_at(facts), question)
             if odds is not None:
                 return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE, score + odds
-            if all(map(from_block, facts)):  # no answer in time: they stand in the prompt, so nothing is denied
-                return Relevance.LIKELY, score
         return grade(score), score
 
     async def _searched(self, asked: Question) -> tuple[list[tuple[float, str]], Vectors | None]:
