@@ -184,11 +184,11 @@ def test_killed_speech_comes_back(mortal: RunningModels) -> None:
 def test_children_do_not_outlive_the_model_server(mortal: RunningModels) -> None:
     server = psutil.Process(mortal.pid)
     children = server.children(recursive=True)
-    assert len(children) == 3
+    assert len(children) == 4
     server.kill()
     gone, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not alive
-    assert len(gone) == 3
+    assert len(gone) == 4
 
 
 def test_health_tells_what_is_loading(tmp_path: Path) -> None:
