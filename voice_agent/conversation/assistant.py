@@ -100,8 +100,8 @@ class VoiceAssistant:
         job_tasks = self.supervision.job_tasks
         job_tasks.start("announce", self._announcer.run())
         try:
-            await self._speech.start(self._agent)
             job_tasks.start("publish-voice", self._speech.publish())
+            await self._speech.start(self._agent)
             self.tell(ev.RoomConnected(self.callers.present()))
             why = await asyncio.shield(self._effects.ended)
         finally:

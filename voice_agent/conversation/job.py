@@ -81,13 +81,6 @@ async def _job(context: JobContext) -> None:
     lease = Lease(job.room_name, job.held_epoch, context.job.id)
     try:
         async with _given_back(leases, lease, context.room, log):
-            await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
-            await context.room.local_participant.set_attributes(
-                {
-                    AgentAttribute.PID: str(os.getpid()),
-                    AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
-                }
-            )
             memory = Memory(database, letta, embedder, second_look, settings.outbox_limit)
             sessions = RoomSessions(SqlSessionStore(database), livekit, job.room_name)
             await _converse(context, settings, job, memory, LeaseRenewer(leases, lease), sessions, log)
@@ -135,6 +128,16 @@ async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLo
         await leases.release(lease, health)
 
 
+async def _connect(context: JobContext) -> None:
+    await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
+    await context.room.local_participant.set_attributes(
+        {
+            AgentAttribute.PID: str(os.getpid()),
+            AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+    )
+
+
 async def _converse(
     context: JobContext,
     settings: Settings,
@@ -168,7 +171,15 @@ async def _converse(
         await renewer.run(assistant.health)
         assistant.tell(LeaseLost("another agent owns the room"))
 
-    await assistant.open()
+    # Memory is loaded while the room is entered; what it says to the room waits until then.
+    connecting = beside.start("connect", _connect(context))
+    try:
+        await assistant.open()
+        await connecting
+    except BaseException:
+        await beside.stop()
+        await assistant.close()
+        raise
     beside.start("lease", hold())
     messages.attach()
     try:

@@ -26,6 +26,7 @@ from voice_agent.languages import ENGLISH
 from voice_agent.models import chat, chat_backends, embeddings, speech, turns
 from voice_agent.models.catalog import MOONSHINE, WHISPER, Model
 from voice_agent.models.child import Child, State
+from voice_agent.models.kept_prompt import KeptPrompt
 from voice_agent.models.limits import LimitBody
 from voice_agent.models.middleware import TRANSCRIPTIONS, OwnCallers
 from voice_agent.models.processes import LLM_CONTEXT, ModelProcess, Plan, plans, recognisers
@@ -61,13 +62,16 @@ class ModelServer:
         self._by_role = {
             role: (process.child, model) for process in self.processes for role, model in process.models.items()
         }
-        self._scheduler = Scheduler()
         self._speech_store = SpeechStore()
         self._llm = endpoints.llm(settings)
+        self._scheduler = Scheduler(self._by_role["llm"][0].standing_still) if self._llm.local else Scheduler()
         self._upstream = None if self._llm.local else chat_backends.RemoteBackend(self._llm)
-        self._backend: chat_backends.ChatBackend = self._upstream or chat_backends.LocalBackend(
-            self._by_role["llm"][0], self._llm.model
-        )
+        self._backend = self._upstream or self._local_backend(settings, run_directory)
+
+    def _local_backend(self, settings: Settings, run_directory: Path) -> chat_backends.ChatBackend:
+        child, model = self._by_role["llm"]
+        kept = KeptPrompt(settings.cache / "prompts", model.files["model"].sha256)
+        return chat_backends.LocalBackend(child, self._llm.model, kept, run_directory)
 
     async def transcriptions(self, request: Request) -> Response:
         return await speech.transcriptions(request, self, self._scheduler, self._language)

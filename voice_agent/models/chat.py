@@ -68,8 +68,9 @@ async def complete(request: Request, backend: ChatBackend, body: dict[str, Any],
     if not backend.local:
         return await unless_disconnected(request, _upstream(backend, body), "chat")
     if priority is not None and priority in SLOT_OF:
-        # Only SHARED_PROMPT requests have a key and may be skipped: every other request needs an answer.
-        key = body.get("prompt_cache_key") if priority == SHARED_PROMPT else None
+        # A key says that the prompt is kept: of the agent that it names, or of all checks.
+        keys = {SHARED_PROMPT: body.get("prompt_cache_key"), CHECK_AHEAD: CHECK_AHEAD}
+        key = keys.get(priority)
         body = {**body, "id_slot": SLOT_OF[priority], "prompt_cache_key": key}
     if priority == CHECK and not backend.can_check():
         raise Temporary(

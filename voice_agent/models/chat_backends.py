@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import httpx
@@ -13,6 +16,7 @@ import httpx
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.models import llm_stream
 from voice_agent.models.child import Child
+from voice_agent.models.kept_prompt import KeptPrompt
 from voice_agent.models.kv_cache import KvCache, Place
 from voice_agent.models.scheduler import StartLock
 from voice_agent.models.tool_answers import ToolAnswer
@@ -38,12 +42,18 @@ SLOT_OF: Final[Mapping[str, int]] = {
 }
 """By the priority of a request; other requests use the slot of their conversation."""
 COPIED: Final = "copied.slot"
+CHECKS: Final = "checks.slot"
 EVENTS: Final = "text/event-stream"
 
 
 def is_shared_prompt(body: dict[str, Any]) -> bool:
     """Background work with a prompt_cache_key (SHARED_PROMPT): the prompt is saved by that key."""
     return body.get("id_slot") == BACKGROUND_SLOT and isinstance(body.get("prompt_cache_key"), str)
+
+
+def begins_every_check(body: dict[str, Any]) -> bool:
+    """CHECK_AHEAD, unlike a check itself, has a prompt_cache_key (models/chat.py)."""
+    return body.get("id_slot") == CHECK_SLOT and isinstance(body.get("prompt_cache_key"), str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +81,22 @@ class ChatBackend(Protocol):
 class LocalBackend:
     local = True
 
-    def __init__(self, child: Child, model: str) -> None:
+    def __init__(self, child: Child, model: str, kept_prompt: KeptPrompt, files: Path) -> None:
+        """`files`: the folder in which llama.cpp saves slots."""
         self._child = child
         self._model = model
+        self._kept_prompt = kept_prompt
+        self._files = files
         self._kv_cache = KvCache(CONVERSATIONS)
         self._start_lock = StartLock()
         self._restarts = 0
-        self._checked_at: int | None = None
-        """Number of restarts of the process that has last answered a check."""
+        self._check_read_at: int | None = None
+        """Number of restarts of the process that has read what every check begins with."""
+        self._check_kept: Path | None = None
+        """File of the same, once it is known which."""
 
     def can_check(self) -> bool:
-        return self._checked_at == self._child.restarts
+        return self._check_read_at == self._child.restarts or self._check_kept is not None
 
     @asynccontextmanager
     async def ask(self, body: dict[str, Any]) -> AsyncIterator[Answer]:
@@ -98,7 +113,9 @@ class LocalBackend:
             else:
                 yield Answer(await llm_stream.collected(chunks))
         if body.get("id_slot") == CHECK_SLOT:
-            self._checked_at = self._child.restarts
+            self._check_read_at = self._child.restarts
+            if begins_every_check(body):
+                await self._keep_check(json.dumps(body["messages"]))
         if is_shared_prompt(body):
             await self._keep(body)
 
@@ -113,6 +130,8 @@ class LocalBackend:
 
     @asynccontextmanager
     async def _read(self, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[str]]:
+        if body.get("id_slot") == CHECK_SLOT and self._check_read_at != self._child.restarts:
+            await self._take_kept_check(body)
         with self._place(body) as place:
             if place.copy_of is not None:
                 await self._copy(place.copy_of, place.slot)
@@ -147,6 +166,24 @@ class LocalBackend:
     async def _keep(self, body: dict[str, Any]) -> None:
         with self._kv_cache.saved(body["prompt_cache_key"], json.dumps(body["messages"])) as name:
             await self._file(BACKGROUND_SLOT, "save", name)
+
+    async def _take_kept_check(self, body: dict[str, Any]) -> None:
+        """After a start or a restart of the process. If that fails, llama.cpp reads it anew."""
+        if begins_every_check(body):
+            file = self._kept_prompt.file_of(json.dumps(body["messages"]))
+            self._check_kept = file if file.exists() else None
+        if self._check_kept is not None:
+            with suppress(VoiceAgentError, OSError):
+                await asyncio.to_thread(shutil.copyfile, self._check_kept, self._files / CHECKS)
+                await self._file(CHECK_SLOT, "restore", CHECKS)
+
+    async def _keep_check(self, prompt: str) -> None:
+        """Optional: the next start reads it anew."""
+        if self._check_kept is None:
+            with suppress(VoiceAgentError, OSError):
+                await self._file(CHECK_SLOT, "save", CHECKS)
+                await asyncio.to_thread(self._kept_prompt.keep, prompt, self._files / CHECKS)
+                self._check_kept = self._kept_prompt.file_of(prompt)
 
     async def _file(self, slot: int, action: str, name: str) -> None:
         path = f"/slots/{slot}?action={action}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ LOAD_DEADLINE: Final = 120.0
 WAIT_FOR_RESTART: Final = 10.0
 """A request waits this long for a restarting child."""
 STOP_GRACE: Final = 3.0
+LONGEST_STANDSTILL: Final = 2.0
 
 
 class State(StrEnum):
@@ -50,6 +52,10 @@ class Child:
         self._ready = asyncio.Event()
         self._ended = asyncio.Event()
         """Of the present run; each run has its own event."""
+        self._process: asyncio.subprocess.Process | None = None
+        """Of the present run, once it is ready."""
+        self._standing_still = False
+        self._holds: set[object] = set()
         # No keep-alive: the child may close an idle connection at the moment it is used; a new one is cheap here.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         self.client = httpx.AsyncClient(
@@ -83,6 +89,8 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             # Libraries leave temporary files behind; here they are removed with the folder.
             env=os.environ | {"TMPDIR": str(self._socket.parent)},
+            # The kernel ends a process that stands still when its parent is gone, if it has a group of its own.
+            process_group=0,
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -95,6 +103,8 @@ class Child:
             if announced == READY:
                 self.state, self.detail = State.READY, ""
                 self._ready.set()
+                self._process = process
+                self._stop_or_go_on()
                 log.info("models.child_ready", child=self.name, pid=process.pid)
             return await process.wait()
         except TimeoutError:
@@ -103,9 +113,43 @@ class Child:
             return await process.wait()
         finally:
             self._ready.clear()
+            self._go_on_for_good()
             self.pid = None
             await _stop(process)
             ended.set()
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """The process computes nothing meanwhile, so that another one has the cores; not for longer than
+        LONGEST_STANDSTILL. What it is asked waits."""
+        hold = object()
+        self._holds.add(hold)
+        self._stop_or_go_on()
+        limit = asyncio.get_running_loop().call_later(LONGEST_STANDSTILL, self._release, hold)
+        try:
+            yield
+        finally:
+            limit.cancel()
+            self._release(hold)
+
+    def _release(self, hold: object) -> None:
+        self._holds.discard(hold)
+        self._stop_or_go_on()
+
+    def _stop_or_go_on(self) -> None:
+        if self._process is None or self._standing_still == bool(self._holds):
+            return
+        self._standing_still = bool(self._holds)
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGSTOP if self._standing_still else signal.SIGCONT)
+
+    def _go_on_for_good(self) -> None:
+        """A process that stands still would not see that it is to exit."""
+        process, self._process = self._process, None
+        if process is not None and self._standing_still:
+            self._standing_still = False
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
 
     async def available(self, within: float = WAIT_FOR_RESTART) -> None:
         """Returns when the child accepts requests; raises after that many seconds."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from typing import Final
 
 from voice_agent.errors import Code, Temporary
@@ -15,13 +15,22 @@ WAIT_FOR_QUIET: Final = 60.0
 
 
 class Scheduler:
-    def __init__(self) -> None:
+    def __init__(self, llm_stands_still: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        """`llm_stands_still`: a context in which the local LLM does not compute."""
         self._prewarms, self._captions, self._housekeeping = Gate(), Gate(), Gate()
+        self._llm_stands_still = llm_stands_still
 
     @contextmanager
     def answering(self) -> Iterator[None]:
         """For a request that a user waits for."""
         with self._prewarms.first(), self._captions.first(), self._housekeeping.first():
+            yield
+
+    @contextmanager
+    def speech(self) -> Iterator[None]:
+        """For speech that a user waits for: the words of a finished turn, the first sound of an answer. The LLM would
+        halve its speed, and what the LLM makes is needed later."""
+        with self.answering(), self._llm_stands_still():
             yield
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol
 
+import httpx
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -99,7 +100,7 @@ async def _transcribe(
     if caption:
         async with scheduler.captioning():
             return await _asked(child, f"/transcribe?priority={CAPTION}", data, language)
-    with scheduler.answering():
+    with scheduler.speech():
         return await _asked(child, "/transcribe", data, language)
 
 
@@ -126,13 +127,18 @@ async def speech(
         return Response(to.feed(known) + to.finish(), media_type=MEDIA_TYPES[form_of_answer])
     async with AsyncExitStack() as stack:
         stack.enter_context(scheduler.answering())
-        asking = stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
-        answer = await unless_disconnected(request, asking, "speak")
+        answer = await unless_disconnected(request, _begun(child, order, scheduler, stack), "speak")
         owned = stack.pop_all()
         source = answer.aiter_raw()
         if store.asked_again(key):
             source = _kept(source, key, store)
         return OwnedStream(_sound(source, encoder(form_of_answer), owned), owned, MEDIA_TYPES[form_of_answer])
+
+
+async def _begun(child: Child, order: dict[str, Any], scheduler: Scheduler, stack: AsyncExitStack) -> httpx.Response:
+    """Returns with the first piece of the sound."""
+    with scheduler.speech():
+        return await stack.enter_async_context(child.ask("/speak", Code.TTS_FAILED, json=order))
 
 
 async def _ahead(child: Child, order: dict[str, Any], scheduler: Scheduler) -> bytes:

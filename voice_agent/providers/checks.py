@@ -81,6 +81,10 @@ async def check_all(settings: Settings, deadline: float = DEADLINE) -> tuple[Che
         )
 
 
+class _InUseError(Exception):
+    """A conversation came first: the local model works."""
+
+
 async def _checked(endpoint: Endpoint, work: Callable[[], Awaitable[None]], deadline: float) -> Check:
     error: VoiceAgentError | None = None
     if endpoint.provider != OPENAI:  # only its presence is checked: the rest shows in a conversation only
@@ -89,6 +93,8 @@ async def _checked(endpoint: Endpoint, work: Callable[[], Awaitable[None]], dead
         try:
             async with asyncio.timeout(deadline):
                 await work()
+        except _InUseError:
+            pass
         except VoiceAgentError as failure:
             error = failure
         except (httpx.RequestError, TimeoutError) as failure:
@@ -136,7 +142,7 @@ async def _complete(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
     asked = [{"role": "user", "content": "Say hello."}]
     body: dict[str, Any] = {"model": endpoint.model, "messages": asked, "stream": True}
     if endpoint.local:
-        body["max_tokens"] = 8  # a small model may ramble; OpenAI's newer ones refuse this field
+        body["max_tokens"] = 1  # OpenAI's newer models refuse this field
     url = f"{endpoint.base_url}/chat/completions"
     async with client.stream("POST", url, json=body, headers=_headers(endpoint)) as answer:
         if answer.status_code >= 400:
@@ -167,6 +173,8 @@ def _require(answer: httpx.Response, endpoint: Endpoint) -> None:
     status, where = answer.status_code, endpoint.base_url
     if status < 400:
         return
+    if endpoint.local and _code(answer) == Code.MODEL_BUSY:
+        raise _InUseError
     said = _said(answer)
     match status:
         case 401 | 403:
@@ -190,6 +198,13 @@ def _said(answer: httpx.Response) -> str:
     try:
         error = answer.json()["error"]
         return f" ({str(error['message'] if isinstance(error, dict) else error)[:200]})"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["code"])
     except (ValueError, KeyError, TypeError):
         return ""
 

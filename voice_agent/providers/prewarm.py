@@ -53,4 +53,5 @@ async def _post(endpoint: Endpoint, path: str, body: Mapping[str, Any], priority
     except httpx.TransportError as error:
         raise Temporary(Code.MODEL_UNREACHABLE, f"The local model gave no answer ({type(error).__name__}).") from error
     if answer.status_code >= 400:
-        raise Temporary(Code.MODEL_BUSY, f"The local model did no work ahead ({answer.status_code}).")
+        code = Code.MODEL_BUSY if answer.status_code == 503 else Code.MODEL_UNREACHABLE
+        raise Temporary(code, f"The local model did no work ahead ({answer.status_code}).")

@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from voice_agent.contracts import AgentBinding, MemoryScope, ReplyPath
-from voice_agent.errors import VoiceAgentError
+from voice_agent.errors import Code, VoiceAgentError
 from voice_agent.languages import find
 from voice_agent.languages.greetings import greeting
 from voice_agent.memory.audience import Listener
@@ -71,24 +71,31 @@ class AgentPrewarmer:
         self._prompts = {
             agent.id: self._prompts.get(agent.id, "") for agent in agents[:SAVED_PROMPTS] if agent.available
         }
-        read = [await self._is_read(agent) for agent in agents[:SAVED_PROMPTS] if agent.available]
-        return bool(read) and all(read) and await self._check_is_read()
-
-    async def _check_is_read(self) -> bool:
-        """Prewarms the prompt of the second look at recalled facts (memory/recall/second_look.py)."""
+        if not self._prompts:
+            return False
         try:
-            await prewarm(endpoints.llm(self._settings), messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)
+            # First the check: until it is read, recall answers wrongly; until an agent is, its answers are late.
+            await self._read_check()
+            read = [await self._is_read(agent) for agent in agents[:SAVED_PROMPTS] if agent.available]
         except VoiceAgentError:
             return False
-        return True
+        return all(read)
+
+    async def _read_check(self) -> None:
+        """Prewarms the prompt of the second look at recalled facts (memory/recall/second_look.py)."""
+        await prewarm(endpoints.llm(self._settings), messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)
 
     async def _is_read(self, agent: Agent) -> bool:
+        """Raises `Temporary` if a conversation came first: the next attempt goes on where this one was stopped, unless
+        another prompt is read meanwhile."""
         try:
             config = AgentConfig.model_validate(agent.config)
             binding = binding_of(agent, config, None, MemoryScope.READ_ONLY, self._settings.language)
             await self._read(binding)
             await self._say(binding)
-        except VoiceAgentError:
+        except VoiceAgentError as error:
+            if error.code is Code.MODEL_BUSY:
+                raise
             return False
         except ValidationError:
             return True  # no prompt to prewarm; a caller that picks the assistant gets the error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,33 @@ async def test_an_llm_that_refuses(llm: ScriptedLLM, tmp_path: Path, kind: Any, 
     llm.script(failures=(Failure(kind),))
     found = await outcome(settings(tmp_path, free_port(), VOICE_LLM_BASE_URL=llm.base_url))
     assert found["llm"] is code
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Our model server while a conversation goes on: it refuses what nobody waits for."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps({"error": {"code": Code.MODEL_BUSY, "message": "A conversation came first."}}).encode()
+        self.send_response(503)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+async def test_models_that_serve_a_conversation_work(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            found = await outcome(settings(tmp_path, server.server_port))
+        finally:
+            server.shutdown()
+            serving.join()
+    assert set(found.values()) == {None}
 
 
 async def test_nothing_listens(tmp_path: Path) -> None:
