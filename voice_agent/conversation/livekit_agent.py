@@ -35,10 +35,11 @@ class LiveKitAgent(Agent):
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[str | llm.ChatChunk | FlushSentinel, None]:
-        """The answer of the LLM, or of Letta where Letta answers. It ends only when the whole answer is stored."""
+        """The answer: a fact that was recalled, or of Letta where Letta answers, or of the LLM. It ends only when the
+        whole answer is stored."""
         own = self.turns.letta_answer()
-        if own is None:
-            await self.turns.recall_into(chat_ctx)
+        if own is None and (told := await self.turns.recall_into(chat_ctx)):
+            own = _once(told)
         answer = Agent.default.llm_node(self, chat_ctx, tools, model_settings) if own is None else own
         text = ""
         async with aclosing(answer):
@@ -95,6 +96,10 @@ class LiveKitAgent(Agent):
 
     async def forget(self) -> None:
         await self.update_chat_ctx(ChatContext.empty())
+
+
+async def _once(words: str) -> AsyncGenerator[str, None]:
+    yield words
 
 
 def _is_said(item: llm.ChatItem) -> TypeGuard[llm.ChatMessage]:

@@ -21,6 +21,9 @@ from voice_agent.providers.prewarm import prewarm
 
 _ATTEMPTS: Final = 5
 """Several, because a greeting that is synthesized meanwhile comes first."""
+_WORTH_READING: Final = 12
+"""Words of a question that is still being said. Of a shorter one too little would be read before it is over, and its
+answer would wait for the rest of a batch that begins with words misheard."""
 PutQuestion = Callable[[ChatContext], Awaitable[bool]]
 """Puts a question last in a prompt. False: there is nothing to read yet."""
 
@@ -43,9 +46,9 @@ class PromptPrewarmer:
         if self._useful:
             self._begin(prewarm_prompt(self._speech.llm_endpoint, self._agent))
 
-    def read_ahead(self, put_question: PutQuestion) -> None:
-        """Read a question while it is being said."""
-        if self._useful:
+    def read_ahead(self, so_far: str, put_question: PutQuestion) -> None:
+        """Read a long question while it is being said."""
+        if self._useful and len(so_far.split()) >= _WORTH_READING:
             self._begin(read_ahead(self._speech.llm_endpoint, self._agent, put_question))
 
     def stop(self) -> None:

@@ -56,12 +56,12 @@ class TurnRecall:
 
     async def put_into(
         self, chat_ctx: ChatContext, who: str = "", language: Language = ENGLISH, *, blocks_whole: bool = False
-    ) -> None:
+    ) -> Recalled | None:
         """Put the recall last in the prompt: what precedes it stays in the KV cache. Facts go before the question; what
         came of a wish to forget, and the note that nothing was told, after it (before it, a small model answers all the
         same).
 
-        `who`: the speaker, in a shared room. `blocks_whole`: see `recalled_text`.
+        `who`: the speaker, in a shared room. `blocks_whole`: see `recalled_text`. Returns what was recalled.
         """
         looking, self._looking = self._looking, None
         outcome = await self._forgets.told()
@@ -72,7 +72,7 @@ class TurnRecall:
         self._purge(chat_ctx)
         question = next((item for item in reversed(chat_ctx.items) if _is_asked(item)), None)
         if question is None:
-            return
+            return None
         for note in filter(None, (who, language.reminder)):
             chat_ctx.items.insert(chat_ctx.items.index(question), llm.ChatMessage(role="system", content=[note]))
         if text:
@@ -81,6 +81,7 @@ class TurnRecall:
                 chat_ctx.items[place] = _as_one_person(question)
             after = outcome is not None or (recalled is not None and recalled.untold)
             chat_ctx.items.insert(place + int(after), llm.ChatMessage(role="system", content=[text]))
+        return recalled
 
     async def guess_into(
         self, chat_ctx: ChatContext, so_far: str, whose: tuple[str, str, str], *, blocks_whole: bool = False

@@ -1,7 +1,7 @@
 """Turns of one job, from what a person said to the answer they heard. This module alone owns a turn.
 
-A turn is durable before anything is generated (`TurnRecorder`), is answered by the LLM with recalled facts or by Letta,
-and is stored when its speech has ended.
+A turn is durable before anything is generated (`TurnRecorder`), is answered by the LLM with recalled facts, by such a
+fact alone, or by Letta, and is stored when its speech has ended.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from livekit.agents import (
     UserInputTranscribedEvent,
 )
 
+from voice_agent import clock
 from voice_agent.contracts import ReplyPath
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.forget_by_voice import ForgetByVoice
@@ -34,10 +35,11 @@ from voice_agent.conversation.speakers import Speakers
 from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.conversation.supervision import Supervision
 from voice_agent.conversation.timings import Timings
+from voice_agent.conversation.told_answer import told_answer
 from voice_agent.conversation.turn_recall import TurnRecall
 from voice_agent.conversation.turn_recorder import TurnContext, TurnRecorder
 from voice_agent.errors import VoiceAgentError
-from voice_agent.languages import Sentences
+from voice_agent.languages import ENGLISH, Sentences
 from voice_agent.lifecycle import events as ev
 from voice_agent.memory.access import Memory
 from voice_agent.memory.model import Turn
@@ -115,7 +117,7 @@ class Turns:
             return
         whose, whole = self._prompt_context.whose, self._prompt_context.blocks_whole
         self._prewarmer.read_ahead(
-            lambda prompt: self._recall.guess_into(prompt, so_far, whose, blocks_whole=whole),
+            so_far, lambda prompt: self._recall.guess_into(prompt, so_far, whose, blocks_whole=whole)
         )
 
     async def typed(self, text: str, identity: str) -> bool:
@@ -188,9 +190,16 @@ class Turns:
 
     # --- the answer ---
 
-    async def recall_into(self, chat_ctx: ChatContext) -> None:
-        context = self._prompt_context
-        await self._recall.put_into(chat_ctx, context.who_speaks, context.language, blocks_whole=context.blocks_whole)
+    async def recall_into(self, chat_ctx: ChatContext) -> str:
+        """Returns the answer, if it is a fact that was recalled; empty: the LLM has to answer."""
+        context, turn = self._prompt_context, self._recorder.answering
+        recalled = await self._recall.put_into(
+            chat_ctx, context.who_speaks, context.language, blocks_whole=context.blocks_whole
+        )
+        local = self._speech.llm_endpoint.local  # another LLM is fast, and finds better words
+        if turn is None or recalled is None or not local or context.language is not ENGLISH:
+            return ""
+        return told_answer(turn.user_text, recalled, clock.today())
 
     def letta_answer(self) -> AsyncGenerator[str, None] | None:
         """None: the LLM answers."""

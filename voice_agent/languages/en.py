@@ -23,6 +23,7 @@ ENGLISH: Final = Language(
         cannot_take_note="Sorry, I cannot write down what you say just now. Please try again soon.",
         lost="Sorry, I lost what you just said. Please say it again.",
         not_told="You have not told me",
+        not_told_that="You have not told me that.",
         forgetting="I am forgetting it now",
         forgetting_failed="I could not forget that just now",
         forgotten="I have forgotten it",

@@ -25,6 +25,7 @@ SPANISH: Final = Language(
         cannot_take_note="Perdona, ahora mismo no puedo apuntar lo que dices. Inténtalo de nuevo en un momento.",
         lost="Perdona, he perdido lo que acabas de decir. ¿Puedes repetirlo, por favor?",
         not_told="No me has contado",
+        not_told_that="No me lo has contado.",
         forgetting="Lo estoy olvidando ahora",
         forgetting_failed="Ahora mismo no he podido olvidarlo",
         forgotten="Ya lo he olvidado",

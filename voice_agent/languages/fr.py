@@ -25,6 +25,7 @@ FRENCH: Final = Language(
         cannot_take_note="Pardon, je ne peux pas noter ce que vous dites pour le moment. Réessayez dans un instant.",
         lost="Pardon, j'ai perdu ce que vous venez de dire. Pouvez-vous répéter ?",
         not_told="Vous ne m'avez pas dit",
+        not_told_that="Vous ne me l'avez pas dit.",
         forgetting="Je suis en train de l'oublier",
         forgetting_failed="Je n'ai pas pu l'oublier pour le moment",
         forgotten="Je l'ai oublié",

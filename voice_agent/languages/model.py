@@ -21,6 +21,7 @@ class Sentences:
     """Spoken while the language's recogniser is fetched or loaded."""
     cannot_take_note: str
     lost: str
+    not_told_that: str
     # What an answer has to begin with: without the words a small model promises what was not done.
     not_told: str
     forgetting: str

@@ -1,5 +1,6 @@
 """Prewarmer of the assistants, for local models: the prompt that every conversation with an assistant begins with is
-read into the prompt cache, and its greeting for somebody unknown is synthesized, so that neither is waited for."""
+read into the prompt cache, and what it says often is synthesized: its greeting for somebody unknown, and that something
+was not told."""
 
 from __future__ import annotations
 
@@ -102,8 +103,9 @@ class AgentPrewarmer:
         return True
 
     async def _say(self, agent: AgentBinding) -> None:
-        text = greeting(find(agent.language).sentences, agent.name, agent.greeting)
-        if self._settings.greeting and text:
+        sentences = find(agent.language).sentences
+        first = greeting(sentences, agent.name, agent.greeting) if self._settings.greeting else ""
+        for text in filter(None, (first, sentences.not_told_that)):
             await prewarm_speech(endpoints.tts(self._settings, agent.providers.tts), text)
 
     async def _read(self, agent: AgentBinding) -> None:

@@ -51,6 +51,8 @@ _BEHIND: Final = 3.0
 """Turns that are this much less relevant than the best one are not shown."""
 _BY_WORDS: Final = 0.5
 """Stands in for similarity of meaning where words are shared and there are no vectors."""
+_CLEAR: Final = 1.0
+"""Lead of the best turn over the next one from which on it alone answers the question."""
 _OVERVIEW: Final = 5
 _AT_ONCE: Final = 64
 """Wordings that are embedded at a time: an index of thousands is of use while it grows."""
@@ -65,6 +67,8 @@ class Recalled:
     """The question is about the person, and nothing was ever told that answers it."""
     score: float | None = None
     """How surely the best turn answers (`relevance.py`; with the odds of a second look, where one was taken)."""
+    answer: Fact | None = None
+    """The one fact that answers the question for sure; None: none does, or several may."""
     doubtful: bool = False
     """Only a second look, which was not taken, tells whether they answer the question."""
     milliseconds: float = 0.0
@@ -171,7 +175,7 @@ class Recall:
         """
         began = time.perf_counter()
         if asks_own_name(question) and (name := naming(self.known)):
-            return Recalled((name,))
+            return Recalled((name,), answer=name)
         question = plainly(question)
         if asks_everything(question):
             in_blocks = filter(from_block, self._told.facts.values())
@@ -182,6 +186,7 @@ class Recall:
         if heard != question:  # the wording that is answered better counts
             judged, vector = max((judged, vector), await self._searched(read(heard)), key=lambda found: found[0][:1])
         facts = self._nearest([turn for score, turn in judged if score >= judged[0][0] - _BEHIND], vector)
+        alone = len(judged) == 1 or (len(judged) > 1 and judged[0][0] - judged[1][0] >= _CLEAR)
         best, score = Relevance.NONE, judged[0][0] if judged else None
         if score is not None and not look_again and _is_doubtful(question, score):
             return Recalled(doubtful=True, score=score)
@@ -193,7 +198,9 @@ class Recall:
             return Recalled(untold=untold, score=score, milliseconds=took)
         # Of two facts that contradict each other, a small model believes the last one.
         shown = sorted(facts, key=lambda fact: fact.said_at)
-        return Recalled(tuple(shown), sure=best is Relevance.LIKELY, score=score, milliseconds=took)
+        sure = best is Relevance.LIKELY
+        answer = facts[0] if alone and sure else None
+        return Recalled(tuple(shown), sure=sure, score=score, answer=answer, milliseconds=took)
 
     async def _relevance(self, question: str, score: float, facts: Sequence[Fact]) -> tuple[Relevance, float]:
         if not speaks_of_self(question):  # about the world: a fact that may not belong to it would only mislead
