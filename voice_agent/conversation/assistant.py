@@ -13,6 +13,7 @@ from livekit import rtc
 
 from voice_agent.contracts import AgentBinding, JobMetadata, StatusAnswer
 from voice_agent.conversation.announcer import Announcer
+from voice_agent.conversation.answers_ahead import AnswersAhead
 from voice_agent.conversation.callers import Callers, Sessions
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.effects import Effects
@@ -83,6 +84,7 @@ class VoiceAssistant:
             announcer=announcer,
             welcome=Welcome(speech, memory, context, supervision.episode_tasks, enabled=greet),
             prewarmer=prewarmer,
+            answers_ahead=AnswersAhead(supervision.episode_tasks, speech, memory, context),
             memory_refresh=memory_refresh,
         )
         driver.attach(self._effects)

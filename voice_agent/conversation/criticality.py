@@ -49,6 +49,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "recall": _SOON,
     "recall-refresh": _IN_TIME,
     "prewarm-prompt": _OPTIONAL,
+    "answers-ahead": _OPTIONAL,
     "take-up": Rule(Weight.OPTIONAL, "What was said last is lost. Please say it again.", within=15.0),
     "reassure": _OPTIONAL,
     "between-turns": _IN_TIME,

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from voice_agent.contracts import AgentAttribute, AgentBinding, JobMetadata, Notice, StatusAnswer
 from voice_agent.conversation.announcer import Announcer
+from voice_agent.conversation.answers_ahead import AnswersAhead
 from voice_agent.conversation.callers import Callers
 from voice_agent.conversation.driver import Driver
 from voice_agent.conversation.left_open import LeftOpen
@@ -58,6 +59,7 @@ class Effects:
         announcer: Announcer,
         welcome: Welcome,
         prewarmer: PromptPrewarmer,
+        answers_ahead: AnswersAhead,
         memory_refresh: float,
     ) -> None:
         self._driver = driver
@@ -74,6 +76,7 @@ class Effects:
         self._announcer = announcer
         self._welcome = welcome
         self._prewarmer = prewarmer
+        self._answers_ahead = answers_ahead
         self._memory_refresh = memory_refresh
         self._bindings = {job.agent.agent_id: job.agent}
         self._reset_waiters: list[asyncio.Future[StatusAnswer]] = []
@@ -142,6 +145,7 @@ class Effects:
             self._supervision.notices.notify(truncated_block(label, self._machine.episode))
         self._turns.refresh_recall()
         self._prewarmer.start()
+        self._answers_ahead.start()
 
     async def _follow_memory(self, episode: int) -> None:
         """Take what others change in Letta into the running episode, too."""

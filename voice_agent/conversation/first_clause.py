@@ -31,6 +31,12 @@ def end_of_first_clause(text: str, language: Language = ENGLISH) -> int | None:
     return min((end for end, words in places if len(text[:end].split()) >= words), default=None)
 
 
+def clauses(text: str, language: Language = ENGLISH) -> list[str]:
+    """The pieces in which a short answer is given to TTS."""
+    end = end_of_first_clause(text, language) or len(text)
+    return [piece for piece in (text[:end].strip(), text[end:].strip()) if piece]
+
+
 @cache
 def _joint(words: str) -> re.Pattern[str]:
     return re.compile(rf"\s(?=(?:{words.replace(' ', '|')})\s)")

@@ -39,9 +39,8 @@ class Providers:
     turn_end: TurnEndDetector | None
     """None: silence ends a turn."""
     llm_endpoint: Endpoint
-    """Endpoint of `llm`."""
     stt_endpoint: Endpoint
-    """Endpoint of `stt`."""
+    tts_endpoint: Endpoint
     clients: tuple[AsyncClient, ...]
     """To be closed here: plugins do not close the clients that they were given."""
 
@@ -82,6 +81,7 @@ def build_providers(
         turn_end=TurnEndDetector(settings.models_url) if settings.turn_end == "model" else None,
         llm_endpoint=llm_endpoint,
         stt_endpoint=stt_endpoint,
+        tts_endpoint=tts_endpoint,
         clients=tuple(client for client in (stt_client, llm_client, tts_client) if client is not None),
     )
 

@@ -146,6 +146,10 @@ class SpeechSession:
         return self._providers.stt_endpoint
 
     @property
+    def tts_endpoint(self) -> Endpoint:
+        return self._providers.tts_endpoint
+
+    @property
     def llm_endpoint(self) -> Endpoint:
         return self._providers.llm_endpoint
 

@@ -14,6 +14,7 @@ from typing import Final
 from voice_agent.conversation.second_person import in_second_person
 from voice_agent.languages import ENGLISH
 from voice_agent.memory.facts.dates import worded_near
+from voice_agent.memory.facts.fact import Fact
 from voice_agent.memory.facts.statements import is_question
 from voice_agent.memory.recall.block_facts import from_block
 from voice_agent.memory.recall.question import asks_about_self, holds, read
@@ -34,19 +35,12 @@ _WANTS_MORE: Final = re.compile(
     r"other than|else)\b",
     re.IGNORECASE,
 )
-_FIRST_PERSON: Final = tuple(
-    (re.compile(rf"\b{first}\b", flags), second)
-    for first, second, flags in (
-        ("I am", "you are", 0),
-        ("I['’]m", "you're", 0),
-        ("I was", "you were", 0),
-        ("I", "you", 0),
-        ("my", "your", re.IGNORECASE),
-        ("mine", "yours", 0),
-        ("me", "you", 0),
-        ("myself", "yourself", 0),
-    )
+_SUBJECT: Final = tuple(
+    (re.compile(rf"^{first}\b"), second)
+    for first, second in (("I am", "You are"), ("I was", "You were"), ("I", "You"), ("My", "Your"))
 )
+_OF_WHOM: Final = re.compile(r"\b(?:I|my|mine|myself|they|them|their|theirs|he|him|his|she|her|hers)\b")
+"""In the rest of a clause of a block, which speaks of the person by name: whose it is, is not certain."""
 
 
 def told_answer(question: str, recalled: Recalled, today: date) -> str:
@@ -58,6 +52,11 @@ def told_answer(question: str, recalled: Recalled, today: date) -> str:
     fact = recalled.answer
     if fact is None or not holds(fact.text, read(question).asks):
         return ""
+    return as_told(fact, today)
+
+
+def as_told(fact: Fact, today: date) -> str:
+    """The fact, said to the person. Empty: it cannot be said well."""
     if from_block(fact):
         said = _to_the_speaker(fact.said)
     else:
@@ -79,9 +78,9 @@ def _is_plain(question: str) -> bool:
 
 
 def _to_the_speaker(said: str) -> str:
-    """Empty: it is not in the words of one person."""
-    if not re.match(r"(?:I|My)\b", said):
-        return ""
-    for pattern, second in _FIRST_PERSON:
-        said = pattern.sub(second, said)
-    return said
+    """Of a block's clause, which an assistant wrote: "me" is the assistant. Empty: it cannot be said well."""
+    for pattern, second in _SUBJECT:
+        if subject := pattern.match(said):
+            rest = said[subject.end() :]
+            return "" if _OF_WHOM.search(rest) else f"{second}{rest}"
+    return ""

@@ -9,7 +9,8 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any, Final, cast
 
 import httpx
 import numpy as np
@@ -24,9 +25,14 @@ from tests.support.eventually import PATIENCE
 from tests.support.fake_letta import FakeLetta
 from tests.support.models import LLM, RunningModels, read_anew
 from tests.support.speech import recognise, samples_of, say, words
-from voice_agent.contracts import AS_INSTALLED, AgentBinding
+from voice_agent.contracts import AS_INSTALLED, AgentBinding, RoomPolicy
+from voice_agent.conversation.answers_ahead import AnswersAhead
 from voice_agent.conversation.prompt_prewarmer import prewarm_prompt, read_ahead
 from voice_agent.conversation.providers import build_providers, load_vad
+from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.languages import ENGLISH
+from voice_agent.memory.access import Memory
+from voice_agent.memory.audience import Listener
 from voice_agent.memory.model import Block
 from voice_agent.memory.prompt import build_prompt
 from voice_agent.models.chat_backends import CONVERSATIONS
@@ -35,6 +41,7 @@ from voice_agent.providers.endpoints import Endpoint
 from voice_agent.providers.local_server import PRIORITY_HEADER, SHARED_PROMPT
 from voice_agent.providers.prewarm import prewarm, prewarm_speech
 from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.people import OWNER
 from voice_agent.registry.store import SqlAgentStore
 from voice_agent.settings import Settings, load
 from voice_agent.storage import Database, upgrade
@@ -297,6 +304,30 @@ def kept_speech(settings: Settings, text: str) -> bool:
     answer = httpx.post(f"{voice.base_url}/audio/speech", json=order, timeout=PATIENCE).raise_for_status()
     assert len(answer.content) > 24_000
     return "content-length" in answer.headers
+
+
+async def test_what_was_told_is_synthesized_before_it_is_asked_for(settings: Settings) -> None:
+    street = f"Street {uuid.uuid4().int % 10_000}"
+    letta, database = FakeLetta(), Database(settings.effective_database_url)
+    agent_id = await letta.add_agent("Rosa", [Block("human", f"They live with two old dogs in {street}.")])
+    rosa = AgentBinding(agent_id=agent_id, letta_agent_id=agent_id, name="Rosa")
+    memory = Memory(database, letta)
+    failed: list[tuple[str, BaseException]] = []
+    tasks = OwnedTasks("episode", lambda *failure: failed.append(failure))
+    local = SimpleNamespace(tts_endpoint=endpoints.tts(settings), llm_endpoint=endpoints.llm(settings))
+    context = SimpleNamespace(
+        agent=rosa, language=ENGLISH, policy=RoomPolicy.SESSION, whose=(agent_id, OWNER, "session")
+    )
+    try:
+        await upgrade(database)
+        await memory.load(agent_id, PATIENCE, Listener.of(OWNER, {}))
+        AnswersAhead(tasks, cast(Any, local), memory, cast(Any, context)).start()
+        await tasks.finish()
+    finally:
+        await database.close()
+    assert not failed
+    assert kept_speech(settings, "You live with two old dogs")
+    assert kept_speech(settings, f"in {street}.")
 
 
 def test_what_is_said_a_second_time_is_kept(settings: Settings) -> None:

@@ -48,6 +48,13 @@ def test_a_plain_question_is_answered_by_the_fact(question: str, fact: str, said
         ("Which instrument do I play?", "They play the cello.", "You play the cello."),
         ("Where was I born?", "He was born in Cork.", "You were born in Cork."),
         ("How old is my son?", "Their son Max is 6.", "Your son Max is 6."),
+        (
+            "Where do I want to go?",
+            "They want to visit Bath and asked me to help.",
+            "You want to visit Bath and asked me to help.",
+        ),
+        ("Which pets do I have?", "They love their cat Fred.", ""),
+        ("Which pets do I have?", "It rains cats and dogs.", ""),
     ],
 )
 def test_so_is_what_stands_in_a_block(question: str, block: str, said: str) -> None:

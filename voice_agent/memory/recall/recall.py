@@ -102,6 +102,10 @@ class Recall:
         kept = (fact for fact in self._told.facts.values() if not from_block(fact))
         return sorted(kept, key=lambda fact: fact.said_at, reverse=True)
 
+    @property
+    def in_blocks(self) -> Sequence[Fact]:
+        return [fact for fact in self._told.facts.values() if from_block(fact)]
+
     def take_blocks(self, facts: Iterable[Fact]) -> None:
         """Take over what memory blocks hold about the person (`block_facts`), instead of what they held before."""
         now = {fact.fact_id: fact for fact in facts}
@@ -178,8 +182,7 @@ class Recall:
             return Recalled((name,), answer=name)
         question = plainly(question)
         if asks_everything(question):
-            in_blocks = filter(from_block, self._told.facts.values())
-            return Recalled(tuple([*self.known, *in_blocks][:_OVERVIEW]))
+            return Recalled(tuple([*self.known, *self.in_blocks][:_OVERVIEW]))
         asked = read(question)
         judged, vector = await self._searched(asked)
         heard = self._told.sounds.as_used(question, NAMES_SOMEBODY)
