@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -117,11 +118,16 @@ def _stt(endpoint: Endpoint, client: AsyncClient | None) -> stt.STT[Any]:
 
 def _llm(endpoint: Endpoint, client: AsyncClient | None) -> llm.LLM[Any]:
     if client is not None:
-        key = endpoint.conversation or NOT_GIVEN
-        return openai.LLM(model=endpoint.model, client=client, prompt_cache_key=key)
+        made = _LocalLlm if endpoint.local else openai.LLM
+        return made(model=endpoint.model, client=client, prompt_cache_key=endpoint.conversation or NOT_GIVEN)
     options = {"model": endpoint.model, "base_url": endpoint.base_url}
     found: llm.LLM[Any] = plugins.made(endpoint.provider, "LLM", options)
     return found
+
+
+class _LocalLlm(openai.LLM):
+    def prewarm(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Nothing: livekit would list the models of our server while somebody waits for the greeting."""
 
 
 def _tts(endpoint: Endpoint, client: AsyncClient | None) -> tts.TTS[Any]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 import letta_client.resources  # noqa: F401  imported here, so that the first conversation does not wait for it
-from letta_client import APIError, APIStatusError, AsyncLetta, DefaultAsyncHttpxClient
+from letta_client import APIError, APIStatusError, AsyncLetta, DefaultAsyncHttpxClient, Letta
 
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.breaker import CircuitBreaker
@@ -17,6 +17,32 @@ from voice_agent.outbound import CONNECTIONS, tls
 from voice_agent.settings import Settings
 
 PAGE: Final = 100
+
+
+_AN_AGENT: Final = {
+    "id": "agent-1",
+    "name": "nobody",
+    "agent_type": "letta_v1_agent",
+    "blocks": [{"id": "block-1", "label": "human", "value": "", "tags": [], "metadata": {}}],
+    "memory": {"blocks": [{"label": "human", "value": ""}], "file_blocks": []},
+    "tools": [{"id": "tool-1", "name": "none", "json_schema": {}, "tags": []}],
+    "sources": [{}],
+    "tags": [],
+    "llm_config": {"model": "none", "model_endpoint_type": "openai", "context_window": 1},
+    "embedding_config": {"embedding_model": "none", "embedding_endpoint_type": "openai", "embedding_dim": 1},
+    "model_settings": {"provider_type": "openai"},
+    "tool_rules": [{"type": "exit_loop", "tool_name": "none"}],
+    "response_format": {"type": "text"},
+    "created_at": "2026-11-28T00:00:00Z",
+}
+
+
+def load_models() -> None:
+    """Build what letta-client builds with the first agent that it reads, for processes that are forked to inherit: it
+    takes a tenth of a second, and a visitor waits for it."""
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, json=_AN_AGENT))
+    with httpx.Client(transport=answer) as http:
+        Letta(base_url="http://letta", api_key="unset", http_client=http).agents.retrieve("agent-1")
 
 
 class LettaConnection:
