@@ -7,6 +7,7 @@ said and answered, `Supervision` the tasks and their failures.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from livekit import rtc
@@ -111,6 +112,10 @@ class VoiceAssistant:
         if self.supervision.failure is not None:
             raise self.supervision.failure
         return why
+
+    def announce(self, attributes: Mapping[str, str]) -> None:
+        """Published with the first state."""
+        self._announcer.announce(attributes)
 
     def tell(self, event: ev.Event) -> None:
         self._driver.tell(event)

@@ -128,16 +128,6 @@ async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLo
         await leases.release(lease, health)
 
 
-async def _connect(context: JobContext) -> None:
-    await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
-    await context.room.local_participant.set_attributes(
-        {
-            AgentAttribute.PID: str(os.getpid()),
-            AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-    )
-
-
 async def _converse(
     context: JobContext,
     settings: Settings,
@@ -162,6 +152,12 @@ async def _converse(
         greet=settings.greeting,
         memory_refresh=settings.memory_refresh,
     )
+    assistant.announce(
+        {
+            AgentAttribute.PID: str(os.getpid()),
+            AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+    )
     beside = OwnedTasks("beside", assistant.supervision.failed)
     typed = OwnedTasks("typed", assistant.supervision.failed)
     messages = ClientMessages(context.room, assistant, typed, settings.livekit_api_secret)
@@ -172,7 +168,7 @@ async def _converse(
         assistant.tell(LeaseLost("another agent owns the room"))
 
     # Memory is loaded while the room is entered; what it says to the room waits until then.
-    connecting = beside.start("connect", _connect(context))
+    connecting = beside.start("connect", context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE))
     try:
         await assistant.open()
         await connecting
