@@ -67,7 +67,7 @@ case "$wanted" in
         unit
         # Two lanes, since conversation tests mostly wait: tests without the whole system run beside those with it.
         mkdir -p build
-        lane tests/contract/{registry,storage,rooms,models} tests/integration/{stack,web,rooms} \
+        lane tests/contract/{registry,storage,rooms,models} tests/integration/{stack,web,rooms,interruptions} \
             tests/integration/memory/test_learning_killed.py >build/beside.log 2>&1 &
         beside=$! outcome=0
         trap 'kill "$beside" 2>/dev/null || true' EXIT

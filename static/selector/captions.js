@@ -21,7 +21,8 @@ export function applyPiece(lines, piece) {
     const text = (piece.text ?? piece.append ?? "").trimStart();
     if (!text.trim()) return lines;
     const { id, who, name, final, at, typed } = piece;
-    return [...lines, { id, who, name, text, final, at, typed }].slice(-KEEP);
+    const earlier = who === "assistant" ? lines : markCutShort(lines);
+    return [...earlier, { id, who, name, text, final, at, typed }].slice(-KEEP);
   }
   const before = lines[index];
   if (before.final) return lines;
@@ -34,6 +35,13 @@ export function applyPiece(lines, piece) {
 /** Whether a line was interrupted: the text follows the audio, so it then ends in mid-sentence after another speaker began. */
 function cutShort(/** @type {Line[]} */ lines, /** @type {number} */ index, /** @type {string} */ text) {
   return lines.slice(index + 1).some((later) => later.who !== "assistant") && !SENTENCE_END.test(text);
+}
+
+/** A person speaks: their line may come after the end of the answer that they interrupted. @param {Line[]} lines */
+function markCutShort(lines) {
+  const last = lines.at(-1);
+  if (!last?.final || last.who !== "assistant" || SENTENCE_END.test(last.text)) return lines;
+  return [...lines.slice(0, -1), { ...last, interrupted: true }];
 }
 
 /** Closes all lines after the connection ended: no more pieces arrive. @param {Line[]} lines */

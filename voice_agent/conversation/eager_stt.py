@@ -103,10 +103,9 @@ class _EagerStream(AdapterStream):
         heard = await self._guess
         self._guess = None
         best = heard.alternatives[:1] if _text(heard) else []
-        if not best and self._shown:
-            best = [SpeechData(LanguageCode(""), _NO_WORDS)]
-        if best:
-            self.send(SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, alternatives=best, speech_end_time=ended))
+        if not best:  # said, too: whoever waits for words need not wait any longer
+            best = [SpeechData(LanguageCode(""), _NO_WORDS if self._shown else "")]
+        self.send(SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, alternatives=best, speech_end_time=ended))
 
     def _recognise(self, frames: list[rtc.AudioFrame]) -> asyncio.Task[SpeechEvent]:
         return asyncio.create_task(self._recognised(frames), name="stt:recognise")

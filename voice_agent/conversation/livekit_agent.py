@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 from livekit import rtc
 from livekit.agents import Agent, APIError, ChatContext, FlushSentinel, ModelSettings, StopResponse, llm
 
+from voice_agent.conversation.barge_in import AttentiveAgent
 from voice_agent.conversation.breath import A_BREATH
 from voice_agent.conversation.history import Said
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _TOOLS: Final = ("function_call", "function_call_output")
 
 
-class LiveKitAgent(Agent):
+class LiveKitAgent(AttentiveAgent):
     def __init__(self) -> None:
         super().__init__(instructions="")
         self._turns: Turns | None = None

@@ -6,24 +6,39 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, stt, utils
 from livekit.agents.stt import SpeechEvent
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
-from livekit.agents.vad import VAD
+from livekit.agents.vad import VAD, VADEvent, VADStream
 
 # The public RoomIO publishes the track only once a participant has joined; this is its class, started here (ADR 2).
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput as ParticipantAudioOutput
 
-__all__ = ["AdapterStream", "ParticipantAudioOutput", "StreamAdapter", "announce_load", "clear_recorded_events"]
+__all__ = [
+    "AdapterStream",
+    "GatedStream",
+    "ParticipantAudioOutput",
+    "StreamAdapter",
+    "announce_load",
+    "clear_recorded_events",
+    "go_on_speaking",
+]
 
 
 def clear_recorded_events(session: AgentSession[Any]) -> None:
     """A session keeps a list of its events for reports, which grows for as long as the session lasts."""
     session._recorded_events.clear()
+
+
+def go_on_speaking(session: AgentSession[Any]) -> None:
+    """By itself livekit waits for seconds before it resumes speech that was paused for nothing."""
+    activity = session._activity
+    if activity is not None and activity._paused_speech is not None:
+        activity._start_false_interruption_timer(0.0)
 
 
 async def announce_load(server: AgentServer) -> None:
@@ -86,3 +101,29 @@ class AdapterStream(stt.StreamAdapterWrapper):
         return await self._wrapped_stt.recognize(
             buffer=utils.merge_frames(frames), language=self._language, conn_options=self._wrapped_stt_conn_options
         )
+
+
+class GatedStream(VADStream):
+    """Events of another VAD stream, each as `seen` returns it."""
+
+    def __init__(self, vad: VAD, stream: VADStream, seen: Callable[[VADEvent], VADEvent]) -> None:
+        self._stream = stream
+        self._seen = seen
+        super().__init__(vad)
+
+    async def _main_task(self) -> None:
+        async for event in self._stream:
+            self._event_ch.send_nowait(self._seen(event))
+
+    def push_frame(self, frame: rtc.AudioFrame) -> None:
+        self._stream.push_frame(frame)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def end_input(self) -> None:
+        self._stream.end_input()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+        await super().aclose()

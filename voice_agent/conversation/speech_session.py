@@ -7,47 +7,34 @@ from collections.abc import Callable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, room_io, tts
+from livekit.agents import AgentSession, APIConnectOptions, CloseEvent, room_io, tts
 from livekit.agents.voice.agent_session import SessionConnectOptions
+from livekit.agents.voice.turn import InterruptionOptions
 
 from voice_agent.contracts import ANSWER_DEADLINE, ProviderChoices
 from voice_agent.conversation import noise_suppression
-from voice_agent.conversation.livekit_private import ParticipantAudioOutput, clear_recorded_events
+from voice_agent.conversation.barge_in import AttentiveAgent, BargeIn
+from voice_agent.conversation.livekit_private import clear_recorded_events, go_on_speaking
 from voice_agent.conversation.providers import Build, Providers
 from voice_agent.conversation.turn_end import ENDPOINTING
+from voice_agent.conversation.voice_track import OwnersTrack
 from voice_agent.languages import Language
 from voice_agent.providers.endpoints import Endpoint
 
-_SAMPLE_RATE = 24_000
 _LISTENS_AT = 16_000
 """Sample rate of VAD and STT: no second resampling, which was a seventh of a job's idle time."""
 _PATIENCE = APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8.0)
 """One quick retry; then the person hears an apology instead of silence."""
 _TIME_TO_THINK = APIConnectOptions(max_retry=0, timeout=ANSWER_DEADLINE)
 """An LLM on a small machine is slow."""
+_INTERRUPTION = InterruptionOptions(
+    mode="vad",
+    min_duration=0.03,  # BargeIn decides; its events have a duration only where they interrupt
+    resume_false_interruption=True,
+    false_interruption_timeout=2.0,  # for an STT that says nothing where it found no words
+)
 _NEVER_GIVE_UP = 1_000_000_000
 """livekit ends a session after a few failures; this one apologises and goes on."""
-
-
-class OwnersTrack(ParticipantAudioOutput):
-    """Audio track that is silent without the lease: a paused or replaced job must not speak when it wakes."""
-
-    def __init__(self, room: rtc.Room, may_speak: Callable[[], bool]) -> None:
-        super().__init__(
-            room,
-            sample_rate=_SAMPLE_RATE,
-            num_channels=1,
-            track_publish_options=rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
-            track_name="assistant",
-        )
-        self._may_speak = may_speak
-
-    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        # Shielded: speech that is interrupted before anybody has subscribed would cancel the future itself, and
-        # livekit would play nothing for as long as the job lasts, neither audio nor captions.
-        await asyncio.shield(self.subscribed)
-        if self._may_speak():
-            await super().capture_frame(frame)
 
 
 class SpeechSession:
@@ -67,25 +54,28 @@ class SpeechSession:
         self._choices = choices
         self._providers = providers = build(choices)
         self._retired: list[Providers] = []
-        self._agent: Agent | None = None
+        self._agent: AttentiveAgent | None = None
         self.listening = asyncio.Event()
         """Set while the session runs."""
         self._linked = ""
         self.may_speak = may_speak
         self._track = OwnersTrack(room, may_speak)
+        self._barge_in = BargeIn(self._track, lambda: go_on_speaking(self.session))
         self.session: AgentSession[Any] = AgentSession(
-            vad=providers.vad,
+            vad=self._barge_in.gated(providers.vad),
             stt=providers.stt,
             llm=providers.llm,
             tts=providers.tts,
             turn_handling={
                 "turn_detection": providers.turn_end or "vad",
                 "endpointing": ENDPOINTING,
-                "interruption": {"mode": "vad"},
+                "interruption": _INTERRUPTION,
                 # An answer that is thrown away delays the answer to the next sentence on a small machine.
                 "preemptive_generation": {"enabled": False},
             },
             user_away_timeout=None,
+            # Otherwise nothing is recognised in the first three seconds of speech: BargeIn knows an echo.
+            aec_warmup_duration=None,
             conn_options=SessionConnectOptions(
                 stt_conn_options=_PATIENCE,
                 llm_conn_options=_TIME_TO_THINK,
@@ -110,14 +100,17 @@ class SpeechSession:
         self._retired.append(self._providers)  # current speech may still use them
         self._providers, self._choices = providers, choices
         if self._agent is not None:
-            self._agent.update_options(vad=providers.vad, stt=providers.stt, llm=providers.llm, tts=providers.tts)
+            self._agent.update_options(
+                vad=self._barge_in.gated(providers.vad), stt=providers.stt, llm=providers.llm, tts=providers.tts
+            )
 
     def speak_in(self, language: Language) -> None:
         self._providers.speak_in(language)
 
-    async def start(self, agent: Agent) -> None:
+    async def start(self, agent: AttentiveAgent) -> None:
         self.session.output.audio = self._track
         self._agent = agent
+        agent.barge_in = self._barge_in
         await self.session.start(
             agent,
             room=self._room,
@@ -162,6 +155,7 @@ class SpeechSession:
         """Clear the history and the list of events that the session itself keeps."""
         self.session.history.items.clear()
         clear_recorded_events(self.session)
+        self._barge_in.forget()
 
     async def interrupt(self) -> None:
         """Stop current and pending speech, and wait until it has stopped."""

@@ -11,13 +11,13 @@ from functools import partial
 import numpy as np
 import pytest
 from livekit import api, rtc
-from livekit.agents import Agent
 
 from tests.support.eventually import PATIENCE
 from tests.support.livekit_server import LiveKitServer
 from tests.support.tone import sounding
 from voice_agent.contracts import AS_INSTALLED
 from voice_agent.conversation import noise_suppression
+from voice_agent.conversation.barge_in import AttentiveAgent
 from voice_agent.conversation.noise_suppression import WEBRTC, WebRtcSuppressor
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.speech_session import SpeechSession
@@ -88,7 +88,7 @@ async def in_room(settings: Settings, identity: str) -> AsyncIterator[rtc.Room]:
 async def listening(settings: Settings, room: rtc.Room, suppression: str) -> AsyncIterator[SpeechSession]:
     build = partial(build_providers, settings, load_vad())
     session = SpeechSession(room, build, AS_INSTALLED, lambda: True, suppression)
-    await session.start(Agent(instructions=""))
+    await session.start(AttentiveAgent(instructions=""))
     session.listen_to("ann")
     try:
         yield session

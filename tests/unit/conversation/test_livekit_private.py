@@ -10,19 +10,36 @@ from pathlib import Path
 
 import pytest
 from livekit.agents import AgentServer, AgentSession, stt
+from livekit.agents.vad import VADStream
+from livekit.agents.voice.agent_activity import AgentActivity
 from livekit.agents.voice.room_io import _output
 
 import voice_agent
 
 SOURCES = Path(voice_agent.__file__).parent
 MODULE = SOURCES / "conversation" / "livekit_private.py"
+TRACK = (
+    "_audio_source",
+    "_first_frame_event",
+    "_flush_task",
+    "_pushed_duration",
+    "_source_pushed_duration",
+    "_source_discarded_duration",
+)
+"""Of the audio output that `voice_track.OwnersTrack` extends."""
 
 
 @pytest.mark.parametrize(
     ("where", "name"),
     [
         (_output, "class _ParticipantAudioOutput"),
+        *((_output, f"self.{name}") for name in TRACK),
         (AgentSession.__init__, "self._recorded_events"),
+        (AgentSession.__init__, "self._activity"),
+        (AgentActivity.__init__, "self._paused_speech"),
+        (AgentActivity, "def _start_false_interruption_timer(self, timeout: float)"),
+        (VADStream.__init__, "self._event_ch"),
+        (VADStream, "async def _main_task"),
         (AgentServer, "async def _refresh_worker_load"),
         (AgentServer, "async def _update_worker_status"),
         (stt.StreamAdapter.__init__, "self._vad"),

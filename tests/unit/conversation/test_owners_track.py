@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from livekit import rtc
 
-from voice_agent.conversation.speech_session import OwnersTrack
+from voice_agent.conversation.voice_track import OwnersTrack
 
 FRAME = rtc.AudioFrame(bytes(960), 24_000, 1, 480)
 

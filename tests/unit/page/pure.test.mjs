@@ -28,6 +28,8 @@ test("an answer cut short by the person is marked as interrupted, a finished one
   assert.ok(say({ ...it, append: "The dogs are", final: false }, me, { ...it, final: true })[0].interrupted);
   assert.ok(!say({ ...it, append: "The dogs are here.", final: false }, me, { ...it, final: true })[0].interrupted);
   assert.ok(!say({ ...it, append: "The dogs are", final: false }, { ...it, final: true })[0].interrupted);
+  assert.ok(say({ ...it, append: "The dogs are", final: false }, { ...it, final: true }, me)[0].interrupted);
+  assert.ok(!say({ ...it, append: "The dogs are here.", final: false }, { ...it, final: true }, me)[0].interrupted);
 });
 
 test("a lost connection leaves no line open, and a transcript tells who said what", () => {
