@@ -6,6 +6,7 @@ what was recognised while the assistant speaks reaches livekit only if it interr
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,7 +18,8 @@ from livekit.agents.stt import SpeechData, SpeechEvent, SpeechEventType
 from livekit.agents.types import TimedString
 from livekit.agents.vad import VAD, VADEvent, VADEventType, VADStream
 
-from voice_agent.conversation.interruptions import Onset, Verdict, judge, words_of
+from voice_agent.conversation.echo import Loudness, is_echo
+from voice_agent.conversation.interruptions import SURE, Onset, Verdict, judge, words_of
 from voice_agent.conversation.livekit_private import GatedStream
 from voice_agent.conversation.voice_track import OwnersTrack, decibels
 
@@ -35,6 +37,7 @@ class BargeIn:
         self._track = track
         self._go_on = go_on
         self._onset = Onset()
+        self._at_the_microphone = Loudness()
         self._overlaps = False
         """The current utterance began while the assistant was audible."""
         self._words = False
@@ -68,8 +71,11 @@ class BargeIn:
     def _window(self, event: VADEvent) -> VADEvent:
         held = self._onset.holds
         seconds = sum(frame.duration for frame in event.frames)
-        level, own = _decibels(event.frames), self._track.level
-        self._onset.hears(event.probability, level, own, seconds, words=self._words)
+        level, own, now = _decibels(event.frames), self._track.level, time.monotonic()
+        self._at_the_microphone.add(now, level)
+        sure = event.probability >= SURE and self._track.audible
+        echo = sure and is_echo(self._track.said, self._at_the_microphone, now)
+        self._onset.hears(event.probability, level, own, seconds, words=self._words, echo=echo)
         if not (self._overlaps if event.speaking else self._track.audible):
             return event
         if held and not self._onset.holds:
@@ -97,6 +103,8 @@ class BargeIn:
 
     def _verdict(self, event: SpeechEvent) -> Verdict:
         heard = event.alternatives[0] if event.alternatives else SpeechData(LanguageCode(""), "")
+        if self._onset.is_echo:
+            return Verdict.ECHO
         left = self._track.remaining
         asked = self._says.rstrip().endswith("?") and left is not None and left <= _NEAR_THE_END
         said = f"{self._said_before} {self._says}"

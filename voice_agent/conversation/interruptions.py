@@ -20,9 +20,8 @@ FLOOR: Final = -50.0
 """dBFS. What is quieter holds nothing."""
 BELOW_OWN: Final = 24.0
 """Decibels below the assistant's own voice: an echo behind echo cancellation."""
-SURELY_NO_ECHO: Final = 10.0
-"""Decibels below the assistant's own voice. What is louder teaches nothing about its echo."""
-ABOVE_ECHO: Final = 3.0
+MOSTLY: Final = 0.7
+"""Share of an utterance's voice that is the assistant's echo, from which on all of it is."""
 BURST: Final = 0.35
 """Seconds of voice. A sound that is no longer and is followed by AFTER_BURST of silence is a cough or a murmur."""
 AFTER_BURST: Final = 0.2
@@ -50,9 +49,7 @@ class Onset:
         self.voice = 0.0
         """Seconds of voice in this utterance."""
         self.silence = 0.0
-        self._loudest = -100.0
-        self._own = -100.0
-        self._echo = -100.0
+        self._echoed = 0.0
         self._sure = 0.0
         self._held = 0.0
         self._speaks = False
@@ -62,15 +59,23 @@ class Onset:
 
     def begin(self) -> None:
         """An utterance begins: what came before it is another."""
-        self.voice, self._loudest, self._held = self._sure, -100.0, 0.0
+        self.voice, self._echoed, self._held = self._sure, 0.0, 0.0
         self._speaks = True
 
-    def hears(self, probability: float, level: float, own: float, seconds: float, *, words: bool) -> None:
-        """Levels in dBFS, `own` of the assistant's voice. `words`: some were recognised in this utterance."""
+    @property
+    def is_echo(self) -> bool:
+        """Nobody else was heard in this utterance."""
+        return self._echoed >= MOSTLY * self.voice > 0 and not (self.holds or self._held)
+
+    def hears(
+        self, probability: float, level: float, own: float, seconds: float, *, words: bool, echo: bool = False
+    ) -> None:
+        """Levels in dBFS, `own` of the assistant's voice. `words`: some were recognised in this utterance. `echo`: what
+        the assistant said explains it (echo.py)."""
         self.voice += seconds * (probability >= _VOICE)
-        self._loudest, self._own = max(self._loudest, level), own
+        self._echoed += seconds * (probability >= _VOICE and echo)
         self.silence = 0.0 if probability >= _VOICE else self.silence + seconds
-        sure = probability >= SURE and level >= max(FLOOR, own - BELOW_OWN, self._echo)
+        sure = probability >= SURE and level >= max(FLOOR, own - BELOW_OWN) and not echo
         self._sure = self._sure + seconds if sure else 0.0
         if not self.holds:
             self.holds = self._sure >= ONSET and not self._spent
@@ -85,10 +90,8 @@ class Onset:
         self.holds = self._speaks = self._spent = False
 
     def was_nothing(self) -> None:
-        """The utterance was no interruption. If it was quiet beside the assistant's voice, it may be its echo."""
+        """The utterance was no interruption."""
         self.holds, self._spent = False, self._speaks
-        if self._loudest < self._own - SURELY_NO_ECHO:
-            self._echo = max(self._echo, self._loudest + ABOVE_ECHO)
 
 
 @dataclass(frozen=True, slots=True)

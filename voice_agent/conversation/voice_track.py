@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import numpy as np
 from livekit import rtc
 
+from voice_agent.conversation.echo import Loudness
 from voice_agent.conversation.livekit_private import ParticipantAudioOutput
 
 SAMPLE_RATE: Final = 24_000
@@ -36,6 +38,7 @@ class PausableSource(rtc.AudioSource):
         self._going = asyncio.Event()
         self._going.set()
         self._drops = 0
+        self.said = Loudness()
 
     @property
     def level(self) -> float:
@@ -86,7 +89,9 @@ class PausableSource(rtc.AudioSource):
 
     async def _push(self, frame: rtc.AudioFrame) -> None:
         self._recent.append(frame)
-        self._levels.append(decibels(frame))
+        level = decibels(frame)
+        self._levels.append(level)
+        self.said.add(time.monotonic() + self.queued_duration, level)
         while sum(one.duration for one in self._recent) > _REMEMBERED:
             self._recent.popleft()
         await super().capture_frame(frame)
@@ -128,6 +133,10 @@ class OwnersTrack(ParticipantAudioOutput):
     @property
     def level(self) -> float:
         return self._source.level
+
+    @property
+    def said(self) -> Loudness:
+        return self._source.said
 
     @property
     def remaining(self) -> float | None:

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voice_agent.conversation.echo import Loudness, is_echo
+
+STEP = 0.01
+SPOKEN = np.random.default_rng(7).uniform(-45, -15, 60).repeat(10)
+"""Loudness of six seconds of speech, syllable by syllable."""
+NOISE = -58.0
+
+
+def heard(*, echo: float | None = None, delay: float = 0.3, person: float | None = None) -> bool:
+    """`person`: level of somebody who speaks in the last tenth of a second."""
+    said, microphone = Loudness(), Loudness()
+    room = np.random.default_rng(8)
+    for number, level in enumerate(SPOKEN):
+        now = number * STEP
+        said.add(now, float(level))
+        before = number - round(delay / STEP)
+        sounds = [NOISE + float(room.normal(0, 1))]
+        if echo is not None and before >= 0:
+            sounds.append(float(SPOKEN[before]) + echo + float(room.normal(0, 1.5)))
+        if person is not None and now > 5.89:
+            sounds.append(person)
+        microphone.add(now, max(sounds))
+    return is_echo(said, microphone, (len(SPOKEN) - 1) * STEP)
+
+
+@pytest.mark.parametrize("echo", [-12.0, -20.0, -26.0])
+@pytest.mark.parametrize("delay", [0.1, 0.33, 0.8])
+def test_what_was_said_before_and_is_heard_quieter_is_an_echo(echo: float, delay: float) -> None:
+    assert heard(echo=echo, delay=delay)
+
+
+def test_without_an_echo_nothing_is_one() -> None:
+    assert not heard()
+    assert not heard(person=-25.0)
+
+
+@pytest.mark.parametrize("echo", [-20.0, -26.0])
+def test_who_speaks_over_the_echo_is_heard(echo: float) -> None:
+    assert not heard(echo=echo, person=-20.0)
+
+
+def test_a_voice_that_goes_its_own_way_is_no_echo() -> None:
+    said, microphone = Loudness(), Loudness()
+    another = np.random.default_rng(9).uniform(-45, -15, 60).repeat(10)
+    for number, level in enumerate(SPOKEN):
+        said.add(number * STEP, float(level))
+        microphone.add(number * STEP, float(another[number]) - 8.0)
+    assert not is_echo(said, microphone, (len(SPOKEN) - 1) * STEP)
