@@ -101,11 +101,12 @@ def every_sound(base_url: str, cache: Path, voices: tuple[str, ...]) -> Iterator
 
 
 async def case(talk: Talk, sound: Sound, chance: random.Random) -> Result:
-    handle = await talk.begin()
-    await talk.listener.until_loud(2.0 + chance.random() * 2.0)
-    if sound.kind == ECHO:
+    if sound.kind == ECHO:  # it is there from the first word on
         talk.listener.echo = (10 ** (float(sound.samples[0]) / 20), float(sound.samples[1]))
-        onset, length = time.monotonic(), 3.0
+    handle = await talk.begin()
+    await talk.listener.until_loud(0.1 if sound.kind == ECHO else 2.0 + chance.random() * 2.0)
+    if sound.kind == ECHO:
+        onset, length = time.monotonic(), 6.0
     else:
         onset, length = await talk.listener.play(sound.samples), sound.seconds
     until = onset + length + WATCHED

@@ -18,7 +18,7 @@ from livekit.agents.stt import SpeechData, SpeechEvent, SpeechEventType
 from livekit.agents.types import TimedString
 from livekit.agents.vad import VAD, VADEvent, VADEventType, VADStream
 
-from voice_agent.conversation.echo import Loudness, is_echo
+from voice_agent.conversation.echo import Echo
 from voice_agent.conversation.interruptions import SURE, Onset, Verdict, judge, words_of
 from voice_agent.conversation.livekit_private import GatedStream
 from voice_agent.conversation.voice_track import OwnersTrack, decibels
@@ -37,7 +37,7 @@ class BargeIn:
         self._track = track
         self._go_on = go_on
         self._onset = Onset()
-        self._at_the_microphone = Loudness()
+        self._echo = Echo()
         self._overlaps = False
         """The current utterance began while the assistant was audible."""
         self._words = False
@@ -72,9 +72,9 @@ class BargeIn:
         held = self._onset.holds
         seconds = sum(frame.duration for frame in event.frames)
         level, own, now = _decibels(event.frames), self._track.level, time.monotonic()
-        self._at_the_microphone.add(now, level)
+        self._echo.heard.add(now, level)
         sure = event.probability >= SURE and self._track.audible
-        echo = sure and is_echo(self._track.said, self._at_the_microphone, now)
+        echo = sure and self._echo.explains(self._track.said, now)
         self._onset.hears(event.probability, level, own, seconds, words=self._words, echo=echo)
         if not (self._overlaps if event.speaking else self._track.audible):
             return event

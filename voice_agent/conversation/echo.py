@@ -1,6 +1,6 @@
 """Echo: whether a sound at the microphone is the assistant's own voice, heard again a moment later and quieter. Pure.
 
-Compares how loudness went in the last second, not the sound itself: a room, a loudspeaker and a codec change the sound.
+Compares how loudness went in the last two seconds, not the sound itself, which a room and a loudspeaker change.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 _STEP: Final = 0.05
 """Seconds of one value."""
-_COMPARED: Final = 24
+_COMPARED: Final = 40
 _LAGS: Final = range(1, 25)
 """Steps between a sound that is given away and its echo: queues, network and room."""
 _KEPT: Final = 2 * _COMPARED + _LAGS[-1]
 _FLOOR: Final = -60.0
 """dBFS. What is quieter counts as silence."""
-_ALIKE: Final = 0.7
+_ALIKE: Final = 0.75
 """Correlation from which the one follows the other."""
+_LOUD: Final = 10
+"""Steps of the assistant's voice without which two beginnings look alike by chance."""
 _VARIES: Final = 3.0
 """Decibels of standard deviation. Of an even sound nothing can be said."""
 _QUIETER: Final = -6.0
@@ -44,19 +46,28 @@ class Loudness:
         return np.array([self._levels.get(one, _FLOOR) for one in range(step - count + 1, step + 1)])
 
 
-def is_echo(said: Loudness, heard: Loudness, now: float) -> bool:
-    """Whether what is heard now is explained by what was said before."""
-    last = int(now / _STEP)
-    microphone = heard.until(last, _COMPARED)
-    own = said.until(last, _COMPARED + _LAGS[-1])
-    if microphone.std() < _VARIES:
+class Echo:
+    """Compares both; knows how late the echo is once it was found."""
+
+    def __init__(self) -> None:
+        self.heard = Loudness()
+        self._lag: int | None = None
+
+    def explains(self, said: Loudness, now: float) -> bool:
+        """Whether what is heard now is what was said before."""
+        last = int(now / _STEP)
+        microphone = self.heard.until(last, _COMPARED)
+        if microphone.std() < _VARIES:
+            return False
+        own = said.until(last, _COMPARED + _LAGS[-1])
+        for lag in _LAGS:
+            before = own[len(own) - lag - _COMPARED : len(own) - lag]
+            known = self._lag is not None and abs(lag - self._lag) <= 1
+            if not known and (before > _FLOOR).sum() < _LOUD:
+                continue
+            if before.std() >= _VARIES and np.corrcoef(microphone, before)[0, 1] >= _ALIKE:
+                gain = float(np.median((microphone - before)[before > _FLOOR]))
+                if gain <= _QUIETER and microphone[-1] <= max(before[-2:].max() + gain + _ABOVE, _FLOOR):
+                    self._lag = lag
+                    return True
         return False
-    for lag in _LAGS:
-        before = own[len(own) - lag - _COMPARED : len(own) - lag]
-        if before.std() < _VARIES or np.corrcoef(microphone, before)[0, 1] < _ALIKE:
-            continue
-        loud = before > _FLOOR
-        gain = float(np.median((microphone - before)[loud]))
-        if gain <= _QUIETER and microphone[-1] <= max(before[-2:].max() + gain + _ABOVE, _FLOOR):
-            return True
-    return False

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voice_agent.conversation.echo import Loudness, is_echo
+from voice_agent.conversation.echo import Echo, Loudness
 
 STEP = 0.01
 SPOKEN = np.random.default_rng(7).uniform(-45, -15, 60).repeat(10)
@@ -13,7 +13,7 @@ NOISE = -58.0
 
 def heard(*, echo: float | None = None, delay: float = 0.3, person: float | None = None) -> bool:
     """`person`: level of somebody who speaks in the last tenth of a second."""
-    said, microphone = Loudness(), Loudness()
+    said, echo_path = Loudness(), Echo()
     room = np.random.default_rng(8)
     for number, level in enumerate(SPOKEN):
         now = number * STEP
@@ -24,8 +24,8 @@ def heard(*, echo: float | None = None, delay: float = 0.3, person: float | None
             sounds.append(float(SPOKEN[before]) + echo + float(room.normal(0, 1.5)))
         if person is not None and now > 5.89:
             sounds.append(person)
-        microphone.add(now, max(sounds))
-    return is_echo(said, microphone, (len(SPOKEN) - 1) * STEP)
+        echo_path.heard.add(now, max(sounds))
+    return echo_path.explains(said, (len(SPOKEN) - 1) * STEP)
 
 
 @pytest.mark.parametrize("echo", [-12.0, -20.0, -26.0])
@@ -45,9 +45,23 @@ def test_who_speaks_over_the_echo_is_heard(echo: float) -> None:
 
 
 def test_a_voice_that_goes_its_own_way_is_no_echo() -> None:
-    said, microphone = Loudness(), Loudness()
+    said, echo_path = Loudness(), Echo()
     another = np.random.default_rng(9).uniform(-45, -15, 60).repeat(10)
     for number, level in enumerate(SPOKEN):
         said.add(number * STEP, float(level))
-        microphone.add(number * STEP, float(another[number]) - 8.0)
-    assert not is_echo(said, microphone, (len(SPOKEN) - 1) * STEP)
+        echo_path.heard.add(number * STEP, float(another[number]) - 8.0)
+    assert not echo_path.explains(said, (len(SPOKEN) - 1) * STEP)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_two_beginnings_look_alike_unless_it_is_known_how_late_the_echo_is(known: bool) -> None:
+    said, echo_path = Loudness(), Echo()
+    silence, delay, end = 5.0, 0.3, 0.0
+    for start in (0.0, 6.0 + silence) if known else (6.0 + silence,):
+        beginning = SPOKEN if start == 0.0 else SPOKEN[:40]
+        for number, level in enumerate(beginning):
+            said.add(start + number * STEP, float(level))
+            end = start + number * STEP + delay
+            echo_path.heard.add(end, float(level) - 20.0)
+            found = echo_path.explains(said, end)
+    assert found is known
