@@ -56,6 +56,7 @@ class PausableSource(rtc.AudioSource):
         self._going.clear()
         self._unheard.extendleft(reversed(_last(self._recent, self.queued_duration)))
         self.clear_queue()
+        self.said.take_back(time.monotonic())
 
     def go_on(self) -> None:
         self._going.set()

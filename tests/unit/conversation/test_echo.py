@@ -53,6 +53,18 @@ def test_a_voice_that_goes_its_own_way_is_no_echo() -> None:
     assert not echo_path.explains(said, (len(SPOKEN) - 1) * STEP)
 
 
+def test_what_was_found_once_is_not_believed_for_ever() -> None:
+    said, echo_path = Loudness(), Echo()
+    for number, level in enumerate(SPOKEN):
+        said.add(number * STEP, float(level))
+        echo_path.heard.add(number * STEP + 0.3, float(level) - 20.0)
+    assert echo_path.explains(said, len(SPOKEN) * STEP)
+    for now, explained in ((15.0, True), (40.0, False)):
+        said.add(now - 0.3, -20.0)
+        echo_path.heard.add(now, -40.0)
+        assert echo_path.explains(said, now) is explained
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_two_beginnings_look_alike_unless_it_is_known_how_late_the_echo_is(known: bool) -> None:
     said, echo_path = Loudness(), Echo()
