@@ -67,12 +67,12 @@ case "$wanted" in
         unit
         # Two lanes, since conversation tests mostly wait: tests without the whole system run beside those with it.
         mkdir -p build
-        lane tests/contract/{registry,storage,rooms,models} tests/integration/{stack,web,rooms,interruptions} \
+        lane tests/contract/{registry,storage,rooms,models} tests/integration/{stack,web,rooms} \
             tests/integration/memory/test_learning_killed.py >build/beside.log 2>&1 &
         beside=$! outcome=0
         trap 'kill "$beside" 2>/dev/null || true' EXIT
         # Of the acceptance tests only the whole path; those of the page and of the run are in their tier.
-        lane tests/contract/memory tests/integration/{downloads,packaging,conversation} \
+        lane tests/contract/memory tests/integration/{downloads,packaging,conversation,interruptions} \
             tests/integration/memory/test_{archive_kills,exactly_once}.py \
             tests/acceptance/test_{leave_and_come_back,token_source,stack_up}.py "$@" || outcome=$?
         wait "$beside" || outcome=$?

@@ -58,6 +58,8 @@ def _quiet(levels: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
 
 def _place(story: Samples, sound: Samples, start: int) -> float:
     """Second of the story at which this piece of the sound begins: the highest normalised correlation."""
+    if start < 0:  # too early to compare: nothing was lost before
+        return start / RATE
     piece = sound[start : start + int(MATCHED * RATE)]
     size = len(story) + len(piece)
     found = np.fft.irfft(np.fft.rfft(story, size) * np.conj(np.fft.rfft(piece, size)), size)[: len(story) - len(piece)]
