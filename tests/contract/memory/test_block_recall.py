@@ -13,7 +13,8 @@ from voice_agent.memory.facts.learner import Learner
 from voice_agent.memory.facts.store import Owner
 from voice_agent.memory.facts.wishes import ForgetWish
 from voice_agent.memory.model import Block, Turn
-from voice_agent.memory.recall.recall import Recalled
+from voice_agent.memory.recall.recall import DOUBTFUL, Recalled
+from voice_agent.memory.recall.relevance import POSSIBLE
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.storage import Database
 
@@ -45,6 +46,16 @@ async def test_what_stands_in_the_block_was_told_to_its_owner_alone(database: Da
         assert memory.recall(agent, OWNER.person_id, "s").known == [], "to be greeted as if for the first time"
         theirs = await asked(memory, agent, STRANGER)
         assert (texts(theirs), theirs.untold) == ([], True)
+
+
+async def test_what_stands_in_the_block_is_not_denied_before_anybody_has_looked(database: Database) -> None:
+    letta = FakeLetta()
+    agent = await letta.add_agent("Ada", [Block("human", "Their dog Biscuit eats everything that she finds.")])
+    memory = Memory(database, letta, WordEmbedder())
+    found = await asked(memory, agent, OWNER, "When did I get my dog?")
+    assert found.score is not None
+    assert DOUBTFUL[0] < found.score < POSSIBLE
+    assert (len(found.facts), found.sure, found.untold) == (1, False, False)
 
 
 async def test_a_changed_block_is_recalled_as_it_is_now(database: Database) -> None:

@@ -27,6 +27,7 @@ from voice_agent.memory.recall.question import (
     asks_about_self,
     asks_everything,
     asks_own_name,
+    entities,
     plainly,
     read,
 )
@@ -212,6 +213,8 @@ class Recall:
             odds = await self._second_look.odds(_looked_at(facts), question)
             if odds is not None:
                 return Relevance.LIKELY if score + odds >= _TOLD else Relevance.NONE, score + odds
+            if _may_stand_in_the_prompt(question, facts):
+                return max(grade(score), Relevance.POSSIBLE), score
         return grade(score), score
 
     async def _searched(self, asked: Question) -> tuple[list[tuple[float, str]], Vectors | None]:
@@ -271,6 +274,12 @@ class Recall:
 
 def _is_doubtful(question: str, score: float) -> bool:
     return speaks_of_self(question) and DOUBTFUL[0] <= score < DOUBTFUL[1]
+
+
+def _may_stand_in_the_prompt(question: str, facts: Sequence[Fact]) -> bool:
+    """What blocks say of whom the question is about: not to be denied while nobody has looked."""
+    asked, told = entities(question), frozenset[str]().union(*(entities(fact.text) for fact in facts))
+    return all(map(from_block, facts)) and (not asked or bool(asked & told))
 
 
 def _looked_at(facts: Sequence[Fact]) -> list[str]:
