@@ -6,6 +6,7 @@ else, and keeps it in memory for a while.
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 from typing import Final
 
@@ -36,13 +37,17 @@ class AnswersAhead:
         self._speech = speech
         self._memory = memory
         self._prompt_context = prompt_context
+        self._making: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        """A newer memory replaces the one in progress."""
+        if self._making is not None:
+            self._tasks.drop(self._making)
         context = self._prompt_context
         ours = self._speech.tts_endpoint.local and self._speech.llm_endpoint.local
         hybrid = reply_path(context.agent) is ReplyPath.HYBRID
         if ours and hybrid and context.language is ENGLISH and context.policy is not RoomPolicy.SHARED:
-            self._tasks.start("answers-ahead", self._make())
+            self._making = self._tasks.start("answers-ahead", self._make())
 
     async def _make(self) -> None:
         recall = self._memory.recall(*self._prompt_context.whose)
