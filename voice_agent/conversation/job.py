@@ -23,6 +23,7 @@ from voice_agent.conversation.criticality import as_ours
 from voice_agent.conversation.providers import build_providers, load_vad
 from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.errors import VoiceAgentError
 from voice_agent.lifecycle.events import LeaseLost
 from voice_agent.lifecycle.timing import Timing
 from voice_agent.memory.access import Memory
@@ -128,6 +129,10 @@ async def _given_back(leases: Leases, lease: Lease, room: rtc.Room, log: BoundLo
         await leases.release(lease, health)
 
 
+async def _enter(context: JobContext) -> None:
+    await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
+
+
 async def _converse(
     context: JobContext,
     settings: Settings,
@@ -138,10 +143,15 @@ async def _converse(
     log: BoundLog,
 ) -> None:
     build = partial(build_providers, settings, context.proc.userdata[_VAD])
+    try:
+        speech = SpeechSession(context.room, build, job.agent.providers, renewer.may_speak, settings.noise_suppression)
+    except VoiceAgentError:
+        await _enter(context)  # that an agent fails is noticed when it leaves its room
+        raise
     assistant = VoiceAssistant(
         context.room,
         job,
-        SpeechSession(context.room, build, job.agent.providers, renewer.may_speak, settings.noise_suppression),
+        speech,
         memory,
         log,
         sessions,
@@ -168,11 +178,13 @@ async def _converse(
         assistant.tell(LeaseLost("another agent owns the room"))
 
     # Memory is loaded while the room is entered; what it says to the room waits until then.
-    connecting = beside.start("connect", context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE))
+    connecting = beside.start("connect", _enter(context))
     try:
         await assistant.open()
         await connecting
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, Exception):
+            await asyncio.wait({connecting})  # as above
         await beside.stop()
         await assistant.close()
         raise
