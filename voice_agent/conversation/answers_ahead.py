@@ -1,7 +1,7 @@
 """Answers ahead: what a person has told is synthesized before they ask for it, as the answer that it will be.
 
 For our own voice and language model alone (`told_answer.py`). The model server does it when nobody waits for anything
-else, and keeps it in memory for a while.
+else, and keeps it in its memory (`models/speech_store.py`).
 """
 
 from __future__ import annotations

@@ -133,6 +133,29 @@ async def _enter(context: JobContext) -> None:
     await context.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
 
 
+async def _speech(context: JobContext, settings: Settings, job: JobMetadata, renewer: LeaseRenewer) -> SpeechSession:
+    build = partial(build_providers, settings, context.proc.userdata[_VAD])
+    try:
+        return SpeechSession(context.room, build, job.agent.providers, renewer.may_speak, settings.noise_suppression)
+    except VoiceAgentError:
+        await _enter(context)  # that an agent fails is noticed when it leaves its room
+        raise
+
+
+async def _open(context: JobContext, assistant: VoiceAssistant, beside: OwnedTasks) -> None:
+    """Memory is loaded while the room is entered; what it says to the room waits until then."""
+    connecting = beside.start("connect", _enter(context))
+    try:
+        await assistant.open()
+        await connecting
+    except BaseException as error:
+        if isinstance(error, Exception):
+            await asyncio.wait({connecting})  # that an agent fails is noticed when it leaves its room
+        await beside.stop()
+        await assistant.close()
+        raise
+
+
 async def _converse(
     context: JobContext,
     settings: Settings,
@@ -142,16 +165,10 @@ async def _converse(
     sessions: Sessions,
     log: BoundLog,
 ) -> None:
-    build = partial(build_providers, settings, context.proc.userdata[_VAD])
-    try:
-        speech = SpeechSession(context.room, build, job.agent.providers, renewer.may_speak, settings.noise_suppression)
-    except VoiceAgentError:
-        await _enter(context)  # that an agent fails is noticed when it leaves its room
-        raise
     assistant = VoiceAssistant(
         context.room,
         job,
-        speech,
+        await _speech(context, settings, job, renewer),
         memory,
         log,
         sessions,
@@ -162,12 +179,8 @@ async def _converse(
         greet=settings.greeting,
         memory_refresh=settings.memory_refresh,
     )
-    assistant.announce(
-        {
-            AgentAttribute.PID: str(os.getpid()),
-            AgentAttribute.STARTED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-    )
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    assistant.announce({AgentAttribute.PID: str(os.getpid()), AgentAttribute.STARTED_AT: started})
     beside = OwnedTasks("beside", assistant.supervision.failed)
     typed = OwnedTasks("typed", assistant.supervision.failed)
     messages = ClientMessages(context.room, assistant, typed, settings.livekit_api_secret)
@@ -177,17 +190,7 @@ async def _converse(
         await renewer.run(assistant.health)
         assistant.tell(LeaseLost("another agent owns the room"))
 
-    # Memory is loaded while the room is entered; what it says to the room waits until then.
-    connecting = beside.start("connect", _enter(context))
-    try:
-        await assistant.open()
-        await connecting
-    except BaseException as error:
-        if isinstance(error, Exception):
-            await asyncio.wait({connecting})  # as above
-        await beside.stop()
-        await assistant.close()
-        raise
+    await _open(context, assistant, beside)
     beside.start("lease", hold())
     messages.attach()
     try:

@@ -18,7 +18,8 @@ Key = tuple[str, str, float]
 class SpeechStore:
     """Keeps what is asked for a second time, and what is made ahead; the least recently used speech goes first.
 
-    Most answers are said once, and what they tell about a person does not stay here for that.
+    Most answers are said once and are not kept. What a person told is, where it is made ahead: until other speech needs
+    the room, or the process ends.
     """
 
     def __init__(self, most: int = MOST) -> None:
