@@ -5,28 +5,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import socket as sockets
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from voice_agent.errors import Code, Temporary
-from voice_agent.inbound import Server
 from voice_agent.models.catalog import EmbeddingShape
-from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
+from voice_agent.models.child_app import Handlers, serve
 from voice_agent.models.embedding import EmbeddingModel, Vectors
 from voice_agent.models.onnx import Cancellation
-from voice_agent.models.responses import HANDLERS, unless_disconnected
+from voice_agent.models.responses import unless_disconnected
 
 LIST_NICENESS: Final = 10
 LONGEST_QUEUE: Final = 32
@@ -77,6 +72,9 @@ class Embedding:
         # Two threads: a query does not wait for a list, and a thread cannot lower its niceness again.
         self._quick, self._many = Lane(model, "quick", 0), Lane(model, "many", LIST_NICENESS)
 
+    def handlers(self) -> Handlers:
+        return {"/embed": self.embed}
+
     async def embed(self, request: Request) -> Response:
         asked = await request.json()
         lane = self._quick if len(asked["texts"]) <= QUICK else self._many
@@ -91,30 +89,5 @@ def _be_nice(niceness: int) -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
-def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:
-    embedding = Embedding(order)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        embedding.load()
-        socket.listen(128)  # from here on a connection is accepted or queued
-        announce_ready()
-        yield
-
-    routes = [Route("/embed", embedding.embed, methods=["POST"])]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict(HANDLERS))
-
-
-def main() -> None:
-    order = orders()
-    exit_with_parent()
-    path = Path(order["socket"])
-    path.unlink(missing_ok=True)
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as socket:
-        socket.bind(str(path))
-        app = application(order, socket)
-        Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[socket])
-
-
 if __name__ == "__main__":
-    main()
+    serve(Embedding)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import socket as sockets
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from voice_agent.inbound import Server
 from voice_agent.models.audio import RECOGNITION_RATE, decode, pcm16
-from voice_agent.models.child_io import LANGUAGE_HEADER, announce_ready, exit_with_parent, orders
+from voice_agent.models.child_app import Handlers, serve
+from voice_agent.models.child_io import LANGUAGE_HEADER
 from voice_agent.models.priority_lock import Priority, PriorityLock, pieces
-from voice_agent.models.responses import HANDLERS, OwnedStream, unless_disconnected
+from voice_agent.models.responses import OwnedStream, unless_disconnected
 from voice_agent.models.stt import Heard, open_recogniser
 from voice_agent.models.tts import open_engine, speak
 from voice_agent.providers.local_server import CAPTION
@@ -41,6 +37,9 @@ class Speech:
         if tts := self._order.get("tts"):
             name = self._order["names"]["tts"]
             self._voice = open_engine(name, {part: Path(path) for part, path in tts.items()}, threads)
+
+    def handlers(self) -> Handlers:
+        return {"/transcribe": self.transcribe, "/speak": self.speak}
 
     async def transcribe(self, request: Request) -> Response:
         samples = await asyncio.to_thread(decode, await request.body())
@@ -87,33 +86,5 @@ def _priority(wanted: str | None, seconds: float) -> Priority:
     return Priority.LIVE_STT if seconds <= LIVE_SECONDS else Priority.BACKGROUND
 
 
-def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:
-    speech = Speech(order)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        speech.load()
-        socket.listen(128)  # from here on a connection is accepted or queued
-        announce_ready()
-        yield
-
-    routes = [
-        Route("/transcribe", speech.transcribe, methods=["POST"]),
-        Route("/speak", speech.speak, methods=["POST"]),
-    ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict(HANDLERS))
-
-
-def main() -> None:
-    order = orders()
-    exit_with_parent()
-    path = Path(order["socket"])
-    path.unlink(missing_ok=True)
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as socket:
-        socket.bind(str(path))
-        app = application(order, socket)
-        Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[socket])
-
-
 if __name__ == "__main__":
-    main()
+    serve(Speech)

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket as sockets
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from voice_agent.errors import Code, Temporary
-from voice_agent.inbound import Server
-from voice_agent.models.child_io import announce_ready, exit_with_parent, orders
+from voice_agent.models.child_app import Handlers, serve
 from voice_agent.models.onnx import Cancellation
-from voice_agent.models.responses import HANDLERS, unless_disconnected
+from voice_agent.models.responses import unless_disconnected
 from voice_agent.models.turn_end import SmartTurn
 
 LONGEST_QUEUE: Final = 4
@@ -36,6 +29,9 @@ class TurnEnd:
 
     def load(self) -> None:
         self._model = SmartTurn(Path(self._order["turn"]["model"]))
+
+    def handlers(self) -> Handlers:
+        return {"/judge": self.judge}
 
     async def judge(self, request: Request) -> Response:
         samples = np.frombuffer(await request.body(), "<i2").astype(np.float32) / 32768.0
@@ -63,30 +59,5 @@ class TurnEnd:
             work.exception()  # retrieved: an abandoned one has no other reader
 
 
-def application(order: dict[str, Any], socket: sockets.socket) -> Starlette:
-    turn_end = TurnEnd(order)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        turn_end.load()
-        socket.listen(128)  # from here on a connection is accepted or queued
-        announce_ready()
-        yield
-
-    routes = [Route("/judge", turn_end.judge, methods=["POST"])]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict(HANDLERS))
-
-
-def main() -> None:
-    order = orders()
-    exit_with_parent()
-    path = Path(order["socket"])
-    path.unlink(missing_ok=True)
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as socket:
-        socket.bind(str(path))
-        app = application(order, socket)
-        Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[socket])
-
-
 if __name__ == "__main__":
-    main()
+    serve(TurnEnd)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voice_agent.models.turn_end import HEARS, HOP, MELS, features
+from voice_agent.models.log_mel import BANDS, HOP
+from voice_agent.models.turn_end import HEARS, features
 
 
 def tone(hertz: float, seconds: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -14,7 +15,7 @@ def tone(hertz: float, seconds: float) -> np.ndarray[tuple[int, ...], np.dtype[n
 
 def test_short_speech_stands_at_the_end() -> None:
     mel = features(tone(1000, 1.0))
-    assert mel.shape == (1, MELS, HEARS // HOP)
+    assert mel.shape == (1, BANDS, HEARS // HOP)
     level = mel[0].max(axis=0)
     assert level[:690].max() < level[710:].min()
 
