@@ -16,6 +16,7 @@ from livekit import rtc
 from livekit.agents import LanguageCode
 from livekit.agents.voice.turn import EndpointingOptions, TurnDetectionEvent
 
+from voice_agent.outbound import tls
 from voice_agent.providers.local_server import PCM, TURN_END
 
 log = structlog.get_logger()
@@ -38,7 +39,8 @@ class TurnEndDetector:
     def __init__(self, base_url: str, deadline: float = DEADLINE) -> None:
         self._url = f"{base_url}{TURN_END}"
         self._deadline = deadline
-        self._client = httpx.AsyncClient(trust_env=False)  # the model server is on this machine
+        # The model server is on this machine.
+        self._client = httpx.AsyncClient(trust_env=False, verify=tls())
 
     @property
     def model(self) -> str:
