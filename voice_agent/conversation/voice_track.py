@@ -154,6 +154,9 @@ class OwnersTrack(ParticipantAudioOutput):
         await asyncio.shield(self.subscribed)
         if self._may_speak():
             await super().capture_frame(frame)
+            # livekit measures the pace of speech for its captions, in a twentieth of the time that it lasts. What comes
+            # all at once would be measured whole before its first frame is played.
+            await asyncio.sleep(0)
 
     def pause(self) -> None:
         super().pause()
