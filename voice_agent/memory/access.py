@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
+from voice_agent import clock
 from voice_agent.contracts import AgentBinding, JobMetadata, MemoryScope, ReplyPath, RoomPolicy
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.memory.audience import NOBODY, Listener
@@ -34,6 +35,9 @@ _QUOTED_TURNS: Final = 6
 _KEY_CHARS: Final = 170
 """Characters that the column of a thread has left beside the longest agent id."""
 _LOOK_AGAIN: Final = 0.1
+_JUST_NOW: Final = 5.0
+"""Seconds within which what another process read of Letta's memory is taken by a job that begins. What is changed
+meanwhile is seen when somebody arrives (`look_now`)."""
 
 
 def continuity_key(job: JobMetadata, agent: AgentBinding | None = None) -> str:
@@ -146,7 +150,15 @@ class Memory:
         await self._homes.sync(letta_agent_id, listener.person_id, version, listener.hears)
         return version
 
+    async def read_ahead(self, letta_agent_id: str, deadline: float, listener: Listener) -> None:
+        """Read from Letta what a job that is being started will load (see `_just_read`)."""
+        home = await self._home(letta_agent_id, listener)
+        await asyncio.gather(*(self._load(agent, deadline) for agent in {letta_agent_id, home or letta_agent_id}))
+
     async def _load(self, letta_agent_id: str, deadline: float) -> LoadResult:
+        if (read := await self._just_read(letta_agent_id)) is not None:
+            self._loader.take(read)
+            return LoadResult(read)
         result = await self._loader.load(letta_agent_id, deadline)
         with suppress(Temporary):  # an unavailable database does not change what was found out
             if result.error is None and result.snapshot is not None:
@@ -156,6 +168,16 @@ class Memory:
             elif result.snapshot is None:
                 return LoadResult(await self._snapshots.last(letta_agent_id), result.error)
         return result
+
+    async def _just_read(self, letta_agent_id: str) -> Snapshot | None:
+        """What another process read a moment ago, for the first load of this one; later ones ask Letta."""
+        if self._loader.last_good(letta_agent_id) is not None:
+            return None
+        try:
+            last = await self._snapshots.last(letta_agent_id)
+        except Temporary:
+            return None
+        return last if last is not None and abs((clock.now() - last.loaded_at).total_seconds()) <= _JUST_NOW else None
 
     async def next_change(self, letta_agent_id: str, every: float, listener: Listener = NOBODY) -> Snapshot:
         """Wait until the assistant's memory is changed: by a person in Letta, another conversation, or reflection."""

@@ -49,6 +49,10 @@ class MemoryLoader:
     def last_good(self, agent_id: str) -> Snapshot | None:
         return self._last_good.get(agent_id)
 
+    def take(self, snapshot: Snapshot) -> None:
+        """Another process has read it."""
+        self._last_good[snapshot.letta_agent_id] = snapshot
+
     def look_now(self) -> None:
         """Make `next_change` look at once instead of after its interval."""
         self._wanted_now.set()

@@ -35,6 +35,7 @@ from voice_agent.rooms.workers import WorkerRegistry
 from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
+from voice_agent.web.memory_ahead import MemoryAhead
 from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate_limits import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
@@ -59,6 +60,7 @@ class Services:
     worker_registry: WorkerRegistry
     monitor: Monitor
     session_service: SessionService
+    memory_ahead: MemoryAhead
     resets: Resets
     providers: ProviderWatch
     rate: RateLimit
@@ -92,6 +94,7 @@ async def running(
             yield services
         finally:
             await tasks.stop()
+            await services.memory_ahead.stop()
     finally:
         await proposer.aclose()
         await looking.close()
@@ -132,7 +135,10 @@ def wire(
     observer = Observer(livekit, repository, leases, worker_registry, store, clock, settings.session_validity)
     actions = Actions(livekit, repository, leases, log, settings.session_validity)
     monitor = Monitor(observer, actions, repository, store, log, clock)
-    session_service = SessionService(agents, sessions, people, repository, livekit, monitor.wake, settings.language)
+    memory_ahead = MemoryAhead(database, letta)
+    session_service = SessionService(
+        *(agents, sessions, people, repository, livekit, monitor.wake, memory_ahead.start), settings.language
+    )
     return Services(
         settings,
         database,
@@ -147,6 +153,7 @@ def wire(
         worker_registry,
         monitor,
         session_service,
+        memory_ahead,
         Resets(livekit),
         ProviderWatch(settings),
         RateLimit(settings.sessions_per_minute),

@@ -88,15 +88,18 @@ class SessionService:
         repository: RoomRepository,
         livekit: LiveKit,
         wake: Callable[[str], None],
+        read_ahead: Callable[[JobMetadata], None],
         language: str = ENGLISH.code,
     ) -> None:
-        """`language`: of assistants that have none of their own."""
+        """`wake`: called with a room that needs an agent; `read_ahead`: with the job that this agent will have;
+        `language`: of assistants that have none of their own."""
         self._agents = agents
         self._sessions = sessions
         self._people = people
         self._repository = repository
         self._livekit = livekit
         self._wake = wake
+        self._read_ahead = read_ahead
         self._language = language
         self._doors = asyncio.Semaphore(_AT_ONCE)
 
@@ -212,6 +215,7 @@ class SessionService:
         await self._livekit.create_room(record.name, await self._metadata(policy))
         await self._sessions.store(session)
         self._wake(session.room_name)
+        self._read_ahead(job)
         token = self._token(session, asked.token_ttl, _call_of(asked))
         return SessionGrant(session, opened.secret, token, False, who.notice or refusal, who.new_key)
 

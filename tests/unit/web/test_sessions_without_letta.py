@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hanging_letta import HangingLetta
+from voice_agent import clock
 from voice_agent.contracts import RoomMetadata
 from voice_agent.errors import Code, Permanent, Temporary
 from voice_agent.memory.access import Memory
@@ -54,6 +55,7 @@ class House:
             RoomRepository(self.database, time.time),
             self.livekit,
             lambda _room: None,
+            lambda _job: None,
         )
 
     async def visit(self, agent_id: str | None) -> SessionGrant:
@@ -71,13 +73,16 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await opened.database.close()
 
 
-async def test_somebody_new_gets_in_and_meets_an_assistant_that_knows_its_task(house: House) -> None:
+async def test_somebody_new_gets_in_and_meets_an_assistant_that_knows_its_task(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ada = await house.letta.add_agent("Ada", [TASK, OWNERS])
     before = await house.visit(ada)
     await Memory(house.database, house.letta).load(
         ada, deadline=5.0, listener=Listener.of(before.session.person_id, {})
     )
     house.letta.hangs = True
+    monkeypatch.setenv(clock.AHEAD, "1")  # what was read a moment ago would count as fresh
     admitted = await house.visit(ada)
     assert admitted.session.person_id != before.session.person_id
     assert (admitted.session.agent_id, admitted.session.agent_name) == (ada, "Ada")
