@@ -1,6 +1,6 @@
 """Prewarmer of the assistants, for local models: the prompt that every conversation with an assistant begins with is
-read into the prompt cache, and what it says often is synthesized: its greeting for somebody unknown, and that something
-was not told."""
+read into the prompt cache, and what it says often is synthesized: its greetings for somebody without a name, and
+that something was not told."""
 
 from __future__ import annotations
 
@@ -104,8 +104,10 @@ class AgentPrewarmer:
 
     async def _say(self, agent: AgentBinding) -> None:
         sentences = find(agent.language).sentences
-        first = greeting(sentences, agent.name, agent.greeting) if self._settings.greeting else ""
-        for text in filter(None, (first, sentences.not_told_that)):
+        often = [sentences.not_told_that]
+        if self._settings.greeting:
+            often += [greeting(sentences, agent.name, agent.greeting, returning=back) for back in (False, True)]
+        for text in dict.fromkeys(filter(None, often)):
             await prewarm_speech(endpoints.tts(self._settings, agent.providers.tts), text)
 
     async def _read(self, agent: AgentBinding) -> None:
