@@ -96,6 +96,10 @@ class VoiceAssistant:
         self.turns.open(known)
         self.tell(ev.JobStarted(known.episode, self._job.agent.agent_id, self._job.held_epoch, known.greeted))
 
+    async def listen(self) -> None:
+        """Start the speech session, which waits for the room itself. Must be over before `run`."""
+        await self._speech.start(self._agent)
+
     async def run(self) -> str:
         """Run in a connected room until the assistant has left it. Returns the reason; raises its failure."""
         self._events.attach()
@@ -104,7 +108,6 @@ class VoiceAssistant:
         job_tasks.start("announce", self._announcer.run())
         try:
             job_tasks.start("publish-voice", self._speech.publish())
-            await self._speech.start(self._agent)
             self.tell(ev.RoomConnected(self.callers.present()))
             why = await asyncio.shield(self._effects.ended)
         finally:

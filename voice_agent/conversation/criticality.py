@@ -33,6 +33,7 @@ _IN_TIME: Final = Rule(Weight.OPTIONAL, within=60.0)
 RULES: Final[Mapping[str, Rule]] = {
     # of a job
     "connect": _ESSENTIAL,
+    "listen": _ESSENTIAL,
     "lease": _ESSENTIAL,
     "announce": _ESSENTIAL,  # without it no client knows that the assistant is there
     "publish-voice": _ESSENTIAL,

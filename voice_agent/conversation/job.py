@@ -143,14 +143,14 @@ async def _speech(context: JobContext, settings: Settings, job: JobMetadata, ren
 
 
 async def _open(context: JobContext, assistant: VoiceAssistant, beside: OwnedTasks) -> None:
-    """Memory is loaded while the room is entered; what it says to the room waits until then."""
-    connecting = beside.start("connect", _enter(context))
+    """Memory is loaded, and the speech session started, while the room is entered."""
+    entering = beside.start("connect", _enter(context)), beside.start("listen", assistant.listen())
     try:
         await assistant.open()
-        await connecting
+        await asyncio.gather(*entering)
     except BaseException as error:
         if isinstance(error, Exception):
-            await asyncio.wait({connecting})  # that an agent fails is noticed when it leaves its room
+            await asyncio.wait(entering)  # that an agent fails is noticed when it leaves its room
         await beside.stop()
         await assistant.close()
         raise

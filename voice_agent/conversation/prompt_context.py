@@ -129,18 +129,20 @@ class PromptContext:
 
     async def load(self, episode: int, deadline: float) -> LoadResult:
         listener, agent = self.listener, self.agent.letta_agent_id
+        result, self._earlier, _ = await asyncio.gather(
+            self._memory.load(agent, deadline, listener),
+            self._memory.begin_episode(self.thread, agent, episode, listener),
+            self._prepare(deadline),
+        )
+        return result
+
+    async def _prepare(self, deadline: float) -> None:
         if self._several:
-            result = await self._memory.load(agent, deadline, listener)
             await self.allow_reflection()
             self._spoken.clear()
         else:
             person, name = self._job.person_id, self._job.user_name
-            result, _ = await asyncio.gather(
-                self._memory.load(agent, deadline, listener),
-                self._memory.prepare(self.thread, self.agent, person, name, deadline),
-            )
-        self._earlier = await self._memory.begin_episode(self.thread, agent, episode, listener)
-        return result
+            await self._memory.prepare(self.thread, self.agent, person, name, deadline)
 
     async def next_change(self, every: float) -> Snapshot:
         """Wait for a change of the memory in Letta by others; return the new snapshot."""
