@@ -1,7 +1,8 @@
 """First visit benchmark (scripts/bench.sh first_visit): where the time goes from the wish to come in to the greeting.
 
-The client's own marks and the lines of the reconnect log are on one clock (the host's monotonic one). Writes
-first_visit.json, with the milliseconds since the wish at which each step was done, and first_visit.png.
+Each visit begins when the work after the last one is done. The client's own marks and the lines of the reconnect log
+are on one clock (the host's). Writes first_visit.json, with the milliseconds since the wish at which each step was
+done, and first_visit.png.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final
 from livekit import rtc
 
 from tests.bench.peers.guest import Guest
+from tests.bench.peers.settled import settled
 from tests.bench.peers.systems import OURS, running
 from tests.support.aside import aside
 from tests.support.report import draw_spreads, machine, publish, spread
@@ -78,6 +80,7 @@ async def measure(visits: int, out: Path) -> list[dict[str, float]]:
         ours = await opened.enter_async_context(running(OURS, stack, out))
         log = stack.settings.reconnect_log
         for number in range(visits + 1):
+            await settled(stack)
             before = log.stat().st_size if log.exists() else 0
             await ours.expect()
             wished, marks = await first_visit(rtc.Room(), ours.enter)

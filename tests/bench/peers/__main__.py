@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import sys
 import time
@@ -19,10 +18,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.latency import used
 from tests.bench.peers.guest import Answer, Guest
 from tests.bench.peers.hearing import RATE, Samples, trimmed
 from tests.bench.peers.rows import plot, summary
+from tests.bench.peers.settled import settled
 from tests.bench.peers.systems import OURS, SYSTEMS, System, running
 from tests.support.aside import aside
 from tests.support.report import machine, publish
@@ -49,26 +48,6 @@ ASKED: Final = 3
 """Questions in each visit."""
 AWAY: Final = 3.0
 """Seconds before the person is back."""
-IDLE: Final = 0.2
-"""Cores in use when the system counts as idle."""
-WINDOW: Final = 2.0
-SETTLED_WITHIN: Final = 120.0
-
-
-async def settled(stack: Stack) -> None:
-    """What our system still learns of one visit must not slow the next one, which is another system's. A system that
-    is never idle is measured as it is."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SETTLED_WITHIN):
-            await _idle(stack)
-
-
-async def _idle(stack: Stack) -> None:
-    cores = IDLE
-    while cores >= IDLE:
-        before, _ = used(stack)
-        await asyncio.sleep(WINDOW)
-        cores = (used(stack)[0] - before) / WINDOW
 
 
 async def visit(system: System, questions: list[Samples], recording: Path | None) -> dict[str, Any]:
