@@ -315,6 +315,8 @@ class LogEvent(StrEnum):
     """Facts were extracted from a turn; fields: turn_id, facts, replaced"""
     FACTS_FORGOTTEN = "memory.forgotten"
     """Facts were forgotten at a person's request; fields: facts, turns (counts)"""
+    PERSON_DELETED = "person.deleted"
+    """Everything about a person was deleted, here and in Letta"""
     TASK_FAILED = "task.failed"
     """A task or an effect of a job, or a task of a process; fields: task, weight (essential: the assistant leaves, or
     the process ends|optional), code, message"""

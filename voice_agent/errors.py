@@ -30,6 +30,10 @@ class Code(StrEnum):
     SESSION_EXPIRED = "session_expired"
     BUSINESS_REQUIRED = "business_required"
     BROWSER_KEY_UNKNOWN = "browser_key_unknown"
+    DELETION_PENDING = "deletion_pending"
+    SIGN_IN_OFF = "sign_in_off"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGN_IN_UNAVAILABLE = "sign_in_unavailable"
     BAD_JOB_METADATA = "bad_job_metadata"
     BAD_CLIENT_MESSAGE = "bad_client_message"
     # failures of a service or a dependency

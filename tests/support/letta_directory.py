@@ -84,9 +84,11 @@ class LettaDirectoryServer:
     def _page(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         limit = min(int(query.get("limit", ["50"])[0]), 50)
         after = query.get("after", [""])[0]
-        ids = [agent["id"] for agent in self.agents]
+        tags = set(query.get("tags", []) + query.get("tags[]", []))
+        found = [agent for agent in self.agents if tags <= set(agent["tags"])]
+        ids = [agent["id"] for agent in found]
         start = ids.index(after) + 1 if after in ids else 0
-        return [_shown(agent, query) for agent in self.agents[start : start + limit]]
+        return [_shown(agent, query) for agent in found[start : start + limit]]
 
 
 def _shown(agent: dict[str, Any], query: dict[str, list[str]]) -> dict[str, Any]:

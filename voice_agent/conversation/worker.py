@@ -25,6 +25,7 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.observe.process_tasks import ProcessTasks
 from voice_agent.providers import endpoints
 from voice_agent.providers.local_server import FACTS_HEADERS
+from voice_agent.rooms.deletion import DeletionWorker
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.retention import Retention
@@ -88,6 +89,7 @@ class Worker:
         self._memory = MemoryWorker(
             *(settings, database, self._letta, log, leases.sessions_alive, self._proposer, retention.run_due),
             letta_tools=not llm.local,
+            delete_people=DeletionWorker(database, self._letta, log).run_due,
         )
         self._over: asyncio.Future[VoiceAgentError] = asyncio.get_running_loop().create_future()
         self._tasks = ProcessTasks(log, self._end)

@@ -85,6 +85,11 @@ class Drainer:
         """Consecutive failures of each thread that Letta did not take."""
         self._not_before: dict[str, float] = {}
 
+    @property
+    def at_work(self) -> frozenset[str]:
+        """Threads that a task works on now."""
+        return frozenset(self._at_work)
+
     async def start_due(self, group: asyncio.TaskGroup) -> bool:
         """Start a task in the group for each thread that has work and no task yet.
 

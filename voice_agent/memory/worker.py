@@ -42,6 +42,9 @@ _WARN_AT: Final = 0.8
 
 ForgetOld = Callable[[], Awaitable[None]]
 """Deletes data that is older than its retention time (rooms/retention.py)."""
+DeletePeople = Callable[[AgentLocks, Callable[[], Collection[str]]], Awaitable[bool]]
+"""Finishes deletions of people, given what else is being written to Letta: the locks of agents and the threads whose
+turns are on their way (rooms/deletion.py). Returns whether some are left."""
 AliveSessions = Callable[[], Awaitable[Collection[str]]]
 """Sessions with a live job. Called after the open turns were read, so a job that starts in between loses none."""
 
@@ -58,6 +61,7 @@ class MemoryWorker:
         forget_old: ForgetOld,
         *,
         letta_tools: bool = False,
+        delete_people: DeletePeople | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -77,6 +81,10 @@ class MemoryWorker:
         self._log = log
         self._alive = alive
         self._forget_old = forget_old
+        self._delete_people = delete_people
+        self._locks = locks
+        self._facts_at_rest = asyncio.Lock()
+        """Held by who moves facts between the database and Letta: a deleted person's must not come back."""
         self._clock = clock
         self._sleep = sleep
         self._busy_until = clock()
@@ -99,9 +107,11 @@ class MemoryWorker:
             group.create_task(self._every(_ADOPT_EVERY, self.adopt_orphans), name="memory-worker:adopt")
             group.create_task(self._every(None, self._reflection.run_due), name="memory-worker:maintenance")
             group.create_task(self._every(None, self._learner.run_due), name="memory-worker:learn")
-            group.create_task(self._every(None, self._archive.run_due), name="memory-worker:archive")
+            group.create_task(self._every(None, self._archive_facts), name="memory-worker:archive")
             group.create_task(self._every(None, self._rewriter.run_due), name="memory-worker:rewriting")
             group.create_task(self._every(_TIDY_EVERY, self.tidy), name="memory-worker:tidy")
+            if self._delete_people is not None:
+                group.create_task(self._delete(self._delete_people), name="memory-worker:delete-people")
 
     async def _drain(self, still_mine: StillMine) -> None:
         async with asyncio.TaskGroup() as group:
@@ -116,6 +126,16 @@ class MemoryWorker:
         while True:
             await act()
             await self._sleep(self._pace(_AT_REST) if seconds is None else seconds)
+
+    async def _archive_facts(self) -> None:
+        async with self._facts_at_rest:
+            await self._archive.run_due()
+
+    async def _delete(self, delete_people: DeletePeople) -> None:
+        while True:
+            async with self._facts_at_rest:
+                left = await delete_people(self._locks, lambda: self._drainer.at_work)
+            await self._sleep(_LOOK_AGAIN if left else _LOOK_SELDOM)
 
     def _pace(self, at_rest: float) -> float:
         return _LOOK_AGAIN if self._clock() < self._busy_until else at_rest

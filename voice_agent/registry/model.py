@@ -88,6 +88,20 @@ class StoredPerson:
     revoked_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is kept of a person besides their memory."""
+
+    person_id: str
+    user_name: str
+    """The name by which they want to be called; empty: none was given."""
+    known_since: float | None
+    """When their browser key was issued."""
+    has_key: bool
+    """A browser key that is not revoked."""
+    being_deleted: bool
+
+
 class LettaAgent(Protocol):
     """The fields of a Letta agent that the registry reads."""
 

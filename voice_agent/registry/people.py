@@ -16,8 +16,8 @@ from typing import Final
 from urllib.parse import quote
 
 from voice_agent.contracts import PERSON_ID_CHARS
-from voice_agent.errors import Code, Permanent
-from voice_agent.registry.model import StoredPerson
+from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.registry.model import Profile, StoredPerson
 from voice_agent.registry.ports import PeopleStore
 
 OWNER: Final = "owner"
@@ -126,6 +126,30 @@ class People:
     async def revoke(self, person_id: str) -> bool:
         """Makes the person's key useless. False: there is no such key, or it was revoked before."""
         return await self._store.revoke(person_id, self._clock())
+
+    async def profile(self, person_id: str) -> Profile:
+        return await self._store.profile(person_id)
+
+    async def rename(self, person_id: str, user_name: str) -> Profile:
+        """An empty name: the person is called by none."""
+        await self._store.set_name(person_id, user_name, self._clock())
+        return await self._store.profile(person_id)
+
+    async def is_known(self, person_id: str) -> bool:
+        return await self._store.is_known(person_id)
+
+    async def welcome(self, person_id: str) -> Profile:
+        """The profile of a person who is about to talk. Raises while their deletion is not finished: what they told
+        now would be deleted with the rest."""
+        profile = await self._store.profile(person_id)
+        if profile.being_deleted:
+            raise Temporary(
+                Code.DELETION_PENDING,
+                "What is known about you is still being deleted.",
+                "Try again in a moment.",
+                retry_after=5,
+            )
+        return profile
 
     async def identify(self, credentials: Credentials, session_id: str) -> Identified:
         """The person of a caller, with a new key if one is needed for recognising them later."""

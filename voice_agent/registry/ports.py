@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Session, StoredPerson
+from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Profile, Session, StoredPerson
 
 
 class LettaDirectory(Protocol):
@@ -68,3 +68,12 @@ class PeopleStore(Protocol):
 
     async def revoke(self, person_id: str, now: float) -> bool:
         """False: there is no such person, or the key was revoked before."""
+
+    async def profile(self, person_id: str) -> Profile:
+        """Empty for a person of whom nothing is kept."""
+
+    async def set_name(self, person_id: str, user_name: str, now: float) -> None:
+        """Also in the sessions of this person that go on."""
+
+    async def is_known(self, person_id: str) -> bool:
+        """Whether a key, a name or a session of this person is kept."""

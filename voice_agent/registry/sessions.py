@@ -19,8 +19,11 @@ class Opened:
     session: Session
     secret: str
 
-    def of_person(self, person_id: str) -> Opened:
-        return replace(self, session=replace(self.session, person_id=person_id))
+    def of_person(self, person_id: str, user_name: str) -> Opened:
+        """`user_name`: the name that is kept of the person; one that was given for the session goes before it."""
+        person = self.session.person
+        named = person if person.user_name else replace(person, user_name=user_name)
+        return replace(self, session=replace(self.session, person_id=person_id, person=named))
 
     def in_room(self, name: str) -> Session:
         """The session in the room found for it, which may have existed before."""

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from voice_agent.contracts import Role
-from voice_agent.registry.model import Agent, AgentDraft, Kind, Person, Session, StoredPerson
-from voice_agent.registry.tables import agents, people, sessions
-from voice_agent.storage.database import Database
+from voice_agent.registry.model import Agent, AgentDraft, Kind, Person, Profile, Session, StoredPerson
+from voice_agent.registry.tables import agents, deletions, people, profiles, sessions, sign_ins
+from voice_agent.storage.database import Database, insert_if_absent
 
 
 class SqlAgentStore:
@@ -81,7 +81,7 @@ class SqlSessionStore:
     async def _one(self, which: ColumnElement[bool]) -> Session | None:
         async with self._database.read() as connection:
             row = (await connection.execute(select(sessions).where(which))).one_or_none()
-        return None if row is None else _session(row)
+        return None if row is None else session_of(row)
 
     async def add(self, session: Session) -> None:
         row = asdict(session)
@@ -94,7 +94,7 @@ class SqlSessionStore:
         if before is not None:
             query = query.where(sessions.c.created_at < before)
         async with self._database.read() as connection:
-            return [_session(row) for row in await connection.execute(query)]
+            return [session_of(row) for row in await connection.execute(query)]
 
     async def rebind(self, session: Session) -> None:
         bound = {key: getattr(session, key) for key in ("agent_id", "agent_name", "letta_agent_id", "config")}
@@ -146,6 +146,39 @@ class SqlPeopleStore:
         async with self._database.begin() as connection:
             return (await connection.execute(change.values(revoked_at=now))).rowcount == 1
 
+    async def profile(self, person_id: str) -> Profile:
+        async with self._database.read() as connection:
+            name = await connection.scalar(select(profiles.c.user_name).where(profiles.c.person_id == person_id))
+            key = (await connection.execute(select(people).where(people.c.person_id == person_id))).one_or_none()
+            going = await connection.scalar(select(deletions.c.asked_at).where(deletions.c.person_id == person_id))
+        return Profile(
+            person_id=person_id,
+            user_name=name or "",
+            known_since=key.created_at if key else None,
+            has_key=key is not None and key.revoked_at is None,
+            being_deleted=going is not None,
+        )
+
+    async def set_name(self, person_id: str, user_name: str, now: float) -> None:
+        mine = profiles.c.person_id == person_id
+        going_on = (sessions.c.person_id == person_id) & sessions.c.ended_at.is_(None)
+        row = {"person_id": person_id, "user_name": user_name, "updated_at": now}
+        async with self._database.begin() as connection:
+            if user_name:
+                await connection.execute(insert_if_absent(self._database, profiles, row))
+                await connection.execute(update(profiles).where(mine).values(row))
+            else:
+                await connection.execute(delete(profiles).where(mine))
+            await connection.execute(update(sessions).where(going_on).values(user_name=user_name))
+
+    async def is_known(self, person_id: str) -> bool:
+        async with self._database.read() as connection:
+            for table in (people, profiles, sessions, sign_ins, deletions):
+                query = select(table.c.person_id).where(table.c.person_id == person_id).limit(1)
+                if await connection.scalar(query) is not None:
+                    return True
+        return False
+
 
 def _alive(agent_id: str) -> ColumnElement[bool]:
     return (agents.c.id == agent_id) & agents.c.deleted_at.is_(None)
@@ -166,7 +199,7 @@ def _agent(row: Row[Any]) -> Agent:
     )
 
 
-def _session(row: Row[Any]) -> Session:
+def session_of(row: Row[Any]) -> Session:
     return Session(
         id=row.id,
         secret_hash=row.secret_hash,

@@ -1,4 +1,4 @@
-"""Tables of saved agents, sessions and people. Times are Unix seconds."""
+"""Tables of saved agents, sessions, people and their sign-ins. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -52,4 +52,45 @@ people = Table(
     Column("key_hash", String(64), nullable=False, unique=True),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+)
+
+profiles = Table(
+    "person_profiles",
+    metadata,
+    Column("person_id", String(300), primary_key=True),
+    # The name by which the person wants to be called.
+    Column("user_name", String(200), nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+deletions = Table(
+    "person_deletions",
+    metadata,
+    Column("person_id", String(300), primary_key=True),
+    Column("asked_at", Double, nullable=False),
+    # What is left to do outside of the database (rooms/deletion.py), and why it is not done yet.
+    Column("remaining", JSON, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    # Of the cookie; the cookie itself is stored nowhere here.
+    Column("secret_hash", String(64), primary_key=True),
+    Column("person_id", String(300), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("ix_sign_ins_person_id", "person_id"),
+)
+
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    # Of the cookie of the browser that began it.
+    Column("secret_hash", String(64), primary_key=True),
+    Column("state", String(64), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("code_verifier", String(128), nullable=False),
+    Column("expires_at", Double, nullable=False),
 )

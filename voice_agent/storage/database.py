@@ -6,7 +6,7 @@ import asyncio
 import errno
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ metadata = MetaData(
 
 SYNCHRONOUS = "FULL"
 """Of SQLite: a commit survives a power cut. The death of a process loses nothing either way."""
+_SCRUB_PATIENCE = 2.0
+"""Seconds that a scrub waits for readers: writers wait meanwhile."""
 _POSTGRES_WRITERS = 1024  # the pool is the limit
 _READ = {"voice_agent_read": True}
 
@@ -68,6 +70,13 @@ class Database:
     async def ping(self) -> None:
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def scrub(self) -> None:
+        """Brings SQLite's write-ahead log into its file and empties it: deleted text stands in neither then. Left for a
+        later time while somebody reads."""
+        if self.is_sqlite and self.url.database:
+            async with self._writers:
+                await asyncio.to_thread(_checkpoint, self.url.database)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -113,6 +122,11 @@ def _away(error: BaseException) -> Temporary:
     )
 
 
+def _checkpoint(file: str) -> None:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=_SCRUB_PATIENCE)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 class _SqliteConnection(aiosqlite.Connection):
     """SQLite connection whose thread is told to end once: who waits for its answer to a second order waits for ever.
 
@@ -144,7 +158,13 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling would let two readers deadlock on upgrade, so we send BEGIN IMMEDIATE.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", f"synchronous={SYNCHRONOUS}", "foreign_keys=ON"):
+    for pragma in (
+        "busy_timeout=10000",
+        "journal_mode=WAL",
+        f"synchronous={SYNCHRONOUS}",
+        "foreign_keys=ON",
+        "secure_delete=ON",  # what was deleted does not stand in the file any more
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

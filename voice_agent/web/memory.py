@@ -4,58 +4,26 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
-from pydantic import StringConstraints
+from fastapi import APIRouter, Depends, Query
 
 from voice_agent import clock
-from voice_agent.addresses import is_loopback
-from voice_agent.contracts import PERSON_ID_CHARS
 from voice_agent.errors import Code, Permanent
 from voice_agent.memory.facts.fact import ArchiveState, Fact, FactSource, FactState
 from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.memory.facts.overview import MemoryOverview
 from voice_agent.memory.facts.store import FactStore, Owner
-from voice_agent.registry.people import OWNER
-from voice_agent.web.auth import AnyCaller, Caller, ServicesDep, audit
+from voice_agent.web.auth import AnyCaller, ServicesDep, audit
 from voice_agent.web.errors import documented
-from voice_agent.web.schemas import FactItem, FactText, Forgotten, Id, PersonMemory, fact_item, person_item
+from voice_agent.web.person_access import HeldPerson
+from voice_agent.web.schemas import FactItem, FactText, Forgotten, Id, PersonMemory, fact_item
 from voice_agent.web.services import Services
 from voice_agent.web.sessions import not_cached
 
 router = APIRouter(prefix="/people/{person_id}/memory", tags=["people"], dependencies=[Depends(not_cached)])
 
-ME: Final = "me"
-"""In place of a person id: the person of the bearer token."""
-
-PersonId = Annotated[
-    str, StringConstraints(min_length=1, max_length=PERSON_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$"), Path()
-]
 AgentId = Annotated[Id | None, Query()]
-
-
-async def held_person(services: ServicesDep, who: AnyCaller, person_id: PersonId) -> str:
-    """The person id, if this caller may read and change that person's memory."""
-    if _may_administer(who):
-        if person_id != ME:
-            return person_id
-        if not services.settings.admin_secret:
-            return OWNER
-        raise _unknown_person()
-    own = await _person_of_bearer(services, who.secret) if who.secret else None
-    if own is None:
-        raise Permanent(
-            Code.UNAUTHORIZED,
-            "Whose memory this is has to be proved.",
-            "Send the browser key, the session's secret or the admin secret: Authorization: Bearer …",
-        )
-    if person_id not in (ME, own):
-        raise _unknown_person()
-    return own
-
-
-HeldPerson = Annotated[str, Depends(held_person)]
 
 
 @router.get("", responses=documented(401, 404, 410))
@@ -124,29 +92,9 @@ async def correct_fact(
     return fact_item(new)
 
 
-def _may_administer(who: Caller) -> bool:
-    # Without an admin secret a caller on this machine is an administrator; one forwarded by a proxy is not.
-    return who.is_admin and (bool(who.secret) or is_loopback(who.address))
-
-
-async def _person_of_bearer(services: Services, secret: str) -> str | None:
-    """The person of a browser key or of a session's secret; the secret of a session that is over is refused."""
-    if (person := await services.people.resolve(secret)) is not None:
-        return person
-    session = await services.sessions.by_secret(secret)
-    if session is None:
-        return None
-    services.sessions.require_alive(session)
-    return person_item(session).id
-
-
 async def _fact_of(services: Services, person: str, fact_id: str) -> Fact:
     """Another person's fact gets the same answer as one that never existed."""
     fact = await FactStore(services.database).get(fact_id)
     if fact is None or fact.person_id != person or fact.state is FactState.FORGOTTEN:
         raise Permanent(Code.NOT_FOUND, "Nothing of this id is remembered.", "Read the memory again.")
     return fact
-
-
-def _unknown_person() -> Permanent:
-    return Permanent(Code.NOT_FOUND, "This person is not known.", "Use 'me', or the id that belongs to the bearer.")

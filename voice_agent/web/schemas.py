@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from voice_agent.contracts import Problem, Role, RoomPolicy
 from voice_agent.memory.facts.fact import Fact, FactSource
 from voice_agent.registry.config import AgentConfig, depth
-from voice_agent.registry.model import Agent, Session
+from voice_agent.registry.model import Agent, Profile, Session
 from voice_agent.registry.people import PersonKind, kind_of
 from voice_agent.registry.texts import name_of_person, one_line, plain_document, some_lines
 from voice_agent.web.errors import ErrorBody
@@ -194,6 +194,86 @@ class NewPerson(BaseModel):
     """Shown only now; for `browser_key` of POST /session."""
 
 
+class PersonProfile(BaseModel):
+    person_id: str
+    kind: PersonKind
+    user_name: str
+    """The name by which the person wants to be called; empty: none was given."""
+    has_key: bool
+    """The person is recognised by a browser key, which can be revoked."""
+    deletion_pending: bool
+    """Everything about them was deleted here; the rest follows."""
+
+
+class ProfileBody(_Asked):
+    user_name: Name
+    """Empty: none."""
+
+
+class KeptBlocks(BaseModel):
+    agent_id: str
+    labels: list[str]
+
+
+class PersonDeleted(BaseModel):
+    person_id: str
+    state: Literal["done", "pending"]
+    message: str
+    remedy: str
+    kept: list[KeptBlocks]
+    """Memory blocks of assistants that stay, because they belong to the assistant: of the owner only."""
+
+
+class ExportedTurn(BaseModel):
+    said_at: str | None
+    speaker: str
+    said: str
+    answer: str
+    interrupted: bool
+
+
+class ExportedSession(BaseModel):
+    session_id: str
+    agent: str
+    """Name of the assistant; its Letta agent id when it has none here any more."""
+    began_at: str | None
+    ended_at: str | None
+    """None: it goes on, or is not kept any more."""
+    user_name: str
+    user_email: str
+    turns: list[ExportedTurn]
+
+
+class ExportedFact(BaseModel):
+    fact_id: str
+    agent: str
+    text: str
+    said_at: str
+    session_id: str
+    said: str
+    """What was said, where it is kept."""
+    source: FactSource
+    replaced: bool
+    """A later fact corrects it."""
+
+
+class ExportedNote(BaseModel):
+    agent: str
+    text: str
+
+
+class PersonExport(BaseModel):
+    exported_at: str
+    person: PersonProfile
+    known_since: str | None
+    sessions: list[ExportedSession]
+    facts: list[ExportedFact]
+    notes: list[ExportedNote]
+    """What assistants noted about the person in their own words."""
+    incomplete: ErrorBody | None
+    """Why the notes are missing."""
+
+
 class FactText(_Asked):
     text: Annotated[Line, StringConstraints(strip_whitespace=True), Field(min_length=1)]
 
@@ -243,6 +323,16 @@ def person_item(session: Session) -> PersonItem:
     # A session of an earlier version has no person until it is resumed.
     person_id = session.person_id or f"{PersonKind.SESSION}:{session.id}"
     return PersonItem(id=person_id, kind=kind_of(person_id))
+
+
+def profile_item(profile: Profile) -> PersonProfile:
+    return PersonProfile(
+        person_id=profile.person_id,
+        kind=kind_of(profile.person_id),
+        user_name=profile.user_name,
+        has_key=profile.has_key,
+        deletion_pending=profile.being_deleted,
+    )
 
 
 class SessionAnswer(BaseModel):

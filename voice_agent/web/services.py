@@ -25,6 +25,7 @@ from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.registry.shared import Shared
 from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.actions import Actions
+from voice_agent.rooms.deletion import DeletionWorker
 from voice_agent.rooms.leases import Leases
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.monitor import Monitor
@@ -117,6 +118,7 @@ def _memory_worker(services: Services, proposer: Proposer) -> MemoryWorker:
         services.leases.sessions_alive,
         proposer,
         Retention(services.settings, services.database).run_due,
+        delete_people=DeletionWorker(services.database, services.letta, services.log).run_due,
         letta_tools=not endpoints.llm(services.settings).local,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from voice_agent.contracts import (
     RoomMetadata,
     RoomPolicy,
 )
-from voice_agent.errors import Code, Permanent
+from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.languages import ENGLISH
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.config import AgentConfig, deep_merge, mistake_in, spoken_by
@@ -29,8 +30,9 @@ from voice_agent.registry.people import Credentials, Identified, People, outlive
 from voice_agent.registry.roles import RoleWords
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.person_rows import Caller
 from voice_agent.rooms.policy import BY_ROLE, RoomKeyParts
-from voice_agent.rooms.repository import RoomRepository
+from voice_agent.rooms.repository import RoomRecord, RoomRepository
 from voice_agent.web.errors import malformed_part
 
 _AT_ONCE: Final = 8
@@ -128,6 +130,14 @@ class SessionService:
             await self._repository.end(session.room_name)
             await self._livekit.delete_room(session.room_name)
 
+    async def remove(self, callers: Iterable[Caller]) -> None:
+        """Callers whose sessions were ended. The monitor removes who stays because LiveKit does not answer."""
+        with suppress(VoiceAgentError):
+            for caller in callers:
+                await self._livekit.remove_participant(caller.room, caller.identity)
+                if caller.own_room:
+                    await self._livekit.delete_room(caller.room)
+
     async def switch(self, session: Session, agent_id: str, role_words: RoleWords | None, *, proved: bool) -> Session:
         """Makes another assistant answer in this session and room from now on. The people there hear it take over."""
         self._sessions.require_alive(session)
@@ -155,24 +165,25 @@ class SessionService:
         if asked.agent_id is not None and asked.agent_id != session.agent_id:
             async with self._doors:
                 return await self._open(asked, None)
-        await self._reenter(session)
+        record = await self._reenter(session)
         who = Identified(session.person_id)
         if not session.person_id:  # opened by a version without people
             person = session.person
             credentials = replace(asked.credentials, business_id=person.business_id, user_id=person.user_id)
             who = await self._people.identify(credentials, session.id)
             session = await self._sessions.assign(session, who.person_id)
-            await self._give_person(session)
+        await self._keep_current(record, session)
         token = self._token(session, asked.token_ttl, _call_of(asked))
         return SessionGrant(session, asked.secret, token, True, who.notice, who.new_key)
 
-    async def _give_person(self, session: Session) -> None:
-        """Stores the person for the next agent of the room."""
-        record = await self._repository.get(session.room_name)
-        if record is not None and not record.job.person_id and record.job.session_id == session.id:
-            await self._repository.rebind(record.name, record.job.model_copy(update={"person_id": session.person_id}))
+    async def _keep_current(self, record: RoomRecord, session: Session) -> None:
+        """Stores the person and their name for the next agent of the room."""
+        person = {"person_id": record.job.person_id or session.person_id, "user_name": session.person.user_name}
+        job = record.job.model_copy(update=person)
+        if job.session_id == session.id and job != record.job:
+            await self._repository.rebind(record.name, job)
 
-    async def _reenter(self, session: Session) -> None:
+    async def _reenter(self, session: Session) -> RoomRecord:
         self._sessions.require_alive(session)
         record = await self._repository.expect(session.room_name)
         if record is None:
@@ -180,6 +191,7 @@ class SessionService:
         await self._livekit.create_room(session.room_name, await self._metadata(record.policy))
         await self._sessions.touch(session.id)
         self._wake(session.room_name)
+        return record
 
     async def _open(self, asked: SessionRequest, refusal: Permanent | None) -> SessionGrant:
         agent = await (self._agents.bind(asked.agent_id) if asked.agent_id else self._agents.default())
@@ -195,7 +207,7 @@ class SessionService:
             )
         opened = self._sessions.draft(agent, asked.person, config.document(), f"va-{secrets.token_hex(10)}")
         who = await self._people.identify(asked.credentials, opened.session.id)
-        opened = opened.of_person(who.person_id)
+        opened = opened.of_person(who.person_id, (await self._people.welcome(who.person_id)).user_name)
         session = opened.session
         scope = memory_scope_for(config.memory_scope, policy, session.person_id)
         job = JobMetadata(
@@ -206,7 +218,7 @@ class SessionService:
             role=asked.person.role,
             business_id=asked.person.business_id,
             user_id=asked.person.user_id,
-            user_name=asked.person.user_name,
+            user_name=session.person.user_name,
             person_id=session.person_id,
         )
         parts = RoomKeyParts(session.id, agent.id, asked.person.business_id, asked.person.user_id)

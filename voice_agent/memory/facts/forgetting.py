@@ -129,7 +129,7 @@ class Forgetting:
         line.write(LogEvent.FACTS_FORGOTTEN, facts=len(going), turns=len(turn_ids))
 
     async def _drop_vectors(self, going: Sequence[Fact]) -> None:
-        of = {text_hash(text) for fact in going for text in (as_said(fact.text), *wordings(fact.said))}
+        of = vector_hashes([(fact.text, fact.said) for fact in going])
         async with self._database.begin() as connection:
             for some in _few(sorted(of)):
                 await connection.execute(delete(vectors).where(vectors.c.text_hash.in_(some)))
@@ -183,6 +183,11 @@ class Forgetting:
     def _report(self, owner: Owner, error: VoiceAgentError) -> None:
         line = self._log.bind(agent=owner.letta_agent_id)
         line.write(LogEvent.MEMORY_FAILED, what="forgetting", **error.as_dict())
+
+
+def vector_hashes(told: Collection[tuple[str, str]]) -> set[str]:
+    """Keys of the vectors of facts, each given by its text and what was said."""
+    return {text_hash(text) for fact, said in told for text in (as_said(fact), *wordings(said))}
 
 
 def meant(what: str, known: Sequence[Fact]) -> list[Fact]:
