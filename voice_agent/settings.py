@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -99,6 +100,16 @@ class Settings(BaseModel):
     )
     assertion_secret: str = _setting(
         "VOICE_ASSERTION_SECRET", "Key (HS256) with which your own site vouches for its users.", "", secret=True
+    )
+    oidc_issuer: str = _setting(
+        "VOICE_OIDC_ISSUER",
+        "URL of an OpenID Connect provider at which people may sign in; empty: nobody signs in. Register "
+        "https://YOUR-HOST/sign-in/callback there as redirect URI.",
+        "",
+    )
+    oidc_client_id: str = _setting("VOICE_OIDC_CLIENT_ID", "Client id that the provider gave you.", "")
+    oidc_client_secret: str = _setting(
+        "VOICE_OIDC_CLIENT_SECRET", "Its client secret; empty: a public client.", "", secret=True
     )
     default_agent: str = _setting("VOICE_DEFAULT_AGENT", "Id of the agent for callers who name none.", "")
     database_url: str = _setting("VOICE_DATABASE_URL", "SQLAlchemy URL; empty: SQLite in VOICE_HOME.", "", secret=True)
@@ -289,6 +300,14 @@ class Settings(BaseModel):
     @classmethod
     def _http(cls, url: str) -> str:
         return _usable(url, HTTP)
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, url: str) -> str:
+        found = _usable(url, HTTP)
+        if found.startswith("http://") and not is_loopback(urlsplit(found).hostname or ""):
+            raise ValueError("it does not begin with https://")
+        return found
 
     @field_validator("model_hub")
     @classmethod

@@ -23,7 +23,7 @@ const DEADLINE_MS = 15_000;
  * @param {string} path
  * @param {{method?: string, body?: unknown, secret?: string, headers?: Record<string, string>, deadline?: number}} [options]
  */
-async function call(path, { method = "GET", body, secret, headers = {}, deadline = DEADLINE_MS } = {}) {
+export async function call(path, { method = "GET", body, secret, headers = {}, deadline = DEADLINE_MS } = {}) {
   const all = /** @type {Record<string, string>} */ ({ accept: "application/json", ...headers });
   if (secret) all.authorization = `Bearer ${secret}`;
   if (body !== undefined) all["content-type"] = "application/json";
@@ -65,9 +65,9 @@ const agentPath = (id) => `/agents/${encodeURIComponent(id)}`;
 /** @param {string} id */
 const sessionPath = (id) => `/session/${encodeURIComponent(id)}`;
 
-/** Memory of the person the secret belongs to. @param {string} agentId @param {string} [factId] */
+/** Memory of the person the secret belongs to, of one assistant or of all. @param {string} agentId empty: all @param {string} [factId] */
 const memoryPath = (agentId, factId) =>
-  factId ? `/people/me/memory/${encodeURIComponent(factId)}` : `/people/me/memory?agent_id=${encodeURIComponent(agentId)}`;
+  factId ? `/people/me/memory/${encodeURIComponent(factId)}` : `/people/me/memory${agentId ? `?agent_id=${encodeURIComponent(agentId)}` : ""}`;
 
 /** @param {string | null} etag */
 const ifMatch = (etag) => /** @type {Record<string, string>} */ (etag ? { "if-match": etag } : {});
@@ -92,8 +92,10 @@ export const api = {
   /** @param {string} id @param {string} secret */
   endSession: (id, secret) => call(sessionPath(id), { method: "DELETE", secret }),
 
-  /** @param {string} agentId @param {string} secret */
+  /** @param {string} agentId empty: all @param {string} [secret] */
   memory: async (agentId, secret) => (await call(memoryPath(agentId), { secret })).data,
-  /** Forgets one fact; without an id, all. @param {string} agentId @param {string | null} factId @param {string} secret */
+  /** Forgets one fact; without an id, all. @param {string} agentId @param {string | null} factId @param {string} [secret] */
   forget: (agentId, factId, secret) => call(memoryPath(agentId, factId ?? undefined), { method: "DELETE", secret }),
+  /** @param {string} factId @param {string} text @param {string} [secret] */
+  correct: (factId, text, secret) => call(memoryPath("", factId), { method: "PUT", body: { text }, secret }),
 };

@@ -45,7 +45,7 @@ export class DetailsView {
       [t("State"), "state", assistant?.state.replace("_", " ") ?? (call.phase === "live" ? t("not here yet") : ""), assistant?.state],
       [t("Episode"), "episode", assistant ? String(assistant.episode) : ""],
       [t("Memory"), "memory", assistant ? memoryWords(assistant.memory, now) : "", assistant?.memory],
-      [t("What you said"), "memory-standing", standingWords(memory.known)],
+      [t("What you said"), "memory-standing", standingWords(memory.known, memory.trouble)],
       [t("Running since"), "since", Number.isNaN(started) ? "" : ago(started, now), assistant?.startedAt],
       [t("Build"), "build", [assistant?.build, assistant?.pid && `pid ${assistant.pid}`].filter(Boolean).join(" · ")],
       [t("Others here"), "others", people.others ? String(people.others) : ""],

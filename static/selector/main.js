@@ -17,6 +17,7 @@ import { LANGUAGES, choose, language, translate } from "./texts/text.js";
 import { SoundView } from "./soundview.js";
 import { TalkView } from "./talk.js";
 import { DetailsView } from "./details.js";
+import { YouView } from "./you.js";
 
 /** Interval of retries for a list that could not be loaded. */
 const LIST_AGAIN_MS = 5_000;
@@ -153,29 +154,19 @@ const actions = {
   },
   /** Loads the person's memory. Only the answer to the newest request counts. */
   async lookAtMemory() {
-    const session = kept.session();
-    if (!session) return;
+    const { agentId, secret } = remembering();
     const asked = ++memoryAsked;
     memoryAgainAt = Date.now() + MEMORY_AGAIN_MS;
     try {
-      const known = await api.memory(session.agent.id, session.secret);
-      if (asked === memoryAsked && session.sessionId === store.state.call.sessionId) store.dispatch({ type: "memory.known", known });
+      const known = await api.memory(agentId, secret);
+      if (asked === memoryAsked && agentId === remembering().agentId) store.dispatch({ type: "memory.known", known });
     } catch (error) {
       const { code, message, remedy } = /** @type {any} */ (error);
       if (asked === memoryAsked) store.dispatch({ type: "memory.failed", trouble: { code, message, remedy } });
     }
   },
-  async forget(/** @type {string | null} */ factId) {
-    const session = kept.session();
-    if (!session) return;
-    try {
-      await api.forget(session.agent.id, factId, session.secret);
-      await actions.lookAtMemory();
-    } catch (error) {
-      const { code, message, remedy } = /** @type {any} */ (error);
-      store.dispatch({ type: "memory.failed", trouble: { code, message, remedy } });
-    }
-  },
+  forget: (/** @type {string | null} */ factId) => changeMemory(({ agentId, secret }) => api.forget(agentId, factId, secret)),
+  correct: (/** @type {string} */ factId, /** @type {string} */ text) => changeMemory(({ secret }) => api.correct(factId, text, secret)),
   noted: () => store.dispatch({ type: "call.noted" }),
   closeNotice: (/** @type {string} */ code) => store.dispatch({ type: "notice.closed", code }),
   microphone: () => void sound.startMicrophone(),
@@ -183,10 +174,28 @@ const actions = {
   openSound: () => byId("sound").showModal(),
 };
 
+/** Whose memory is shown: what the assistant of the call knows of the person, and outside of a call what all know. */
+function remembering() {
+  const session = store.state.call.phase === "idle" ? null : kept.session();
+  return session ? { agentId: session.agent.id, secret: session.secret } : { agentId: "", secret: you.secret };
+}
+
+async function changeMemory(/** @type {(from: {agentId: string, secret: string | undefined}) => Promise<unknown>} */ change) {
+  try {
+    await change(remembering());
+    await actions.lookAtMemory();
+  } catch (error) {
+    const { code, message, remedy } = /** @type {any} */ (error);
+    store.dispatch({ type: "memory.failed", trouble: { code, message, remedy } });
+  }
+}
+
 const editor = new EditorView(api, actions);
+const memorySheet = new MemorySheet(actions);
+const you = new YouView({ leave: () => conversation.leave(), openMemory: () => memorySheet.open(), problem: (problem) => store.dispatch({ type: "notice", notice: problem }) });
 const views = [
   new PickView(actions, editor), talk, new DetailsView(actions), new ProblemsView(actions), new SoundView(sound),
-  new MemorySheet(actions),
+  memorySheet,
 ];
 talk.bind(actions, sound);
 store.subscribe((state, before) => {
@@ -224,3 +233,4 @@ const before = kept.session();
 if (before?.intent === "live") store.dispatch({ type: "captions.restored", lines: kept.captions() });
 void actions.reload();
 void conversation.restore();
+void you.load();

@@ -2,7 +2,7 @@
 import { t } from "./texts/text.js";
 
 /**
- * @typedef {{fact_id: string, text: string, said_at: string}} Fact
+ * @typedef {{fact_id: string, text: string, said_at: string, agent_id?: string, session_id?: string, source?: string}} Fact
  * @typedef {{facts: Fact[], pending: number, parked: number, archive_pending: number}} Memory
  * @typedef {{turn_id: string, facts: Fact[], untold: boolean, at: number}} Recall
  * @typedef {import("./captions.js").Line & {drew?: string[]}} Line
@@ -50,15 +50,20 @@ export function drewWords(line) {
   return line.drew?.length ? t("Drew on: {facts}", { facts: line.drew.join(" · ") }) : "";
 }
 
-/** Whether all turns were learned from; never claims more than is true. @param {Memory | null} memory */
-export function standingWords(memory) {
+/** Whether all turns were learned from; never claims more than is true. @param {Memory | null} memory @param {{message: string} | null} [trouble] why it is not known */
+export function standingWords(memory, trouble = null) {
+  if (trouble) return trouble.message;
   if (!memory) return "";
   const open = memory.pending + memory.parked;
   return open > 0 ? t("Not remembered yet ({n})", { n: open }) : t("Remembered");
 }
 
-/** @param {string} saidAt @param {Intl.DateTimeFormat} format */
-export function dateWords(saidAt, format) {
-  const time = Date.parse(saidAt);
-  return Number.isNaN(time) ? "" : format.format(time);
+/** When and to whom it was told. @param {Fact} fact @param {string} assistant @param {Intl.DateTimeFormat} format */
+export function toldWords(fact, assistant, format) {
+  const time = Date.parse(fact.said_at);
+  const date = time > 0 ? format.format(time) : ""; // a fact from a memory block is not dated: it has the time 0
+  if (fact.source === "letta") return date ? t("Written into the memory, {date}", { date }) : t("Written into the memory");
+  if (!date) return "";
+  if (!assistant) return date;
+  return fact.session_id ? t("{date}, in a conversation with {name}", { date, name: assistant }) : t("{date}, told to {name}", { date, name: assistant });
 }

@@ -8,6 +8,8 @@
 const SESSION = "voice-agent.session";
 const CAPTIONS = "voice-agent.captions";
 const BROWSER_KEY = "voice-agent.browser-key";
+const PEOPLE = "voice-agent.people";
+const CHANGED = "voice-agent.person-changed";
 const PREFERENCES = "voice-agent.preferences";
 
 /** @param {() => Storage} storage a browser may refuse storage: then nothing is stored and all else works */
@@ -59,9 +61,37 @@ export const browserKey = {
   take(key, sent) {
     if (browserKey.read() === sent) browser.write(BROWSER_KEY, key);
   },
+  /** Another person uses this browser now; null: one without a key. @param {string | null} key */
+  use(key) {
+    browser.write(BROWSER_KEY, key);
+    browser.write(CHANGED, String(Math.random()));
+  },
 };
 
-const DEFAULTS = { lastUsed: /** @type {string[]} */ ([]), micId: "", speakerId: "", volume: 1, pushToTalk: false };
+/** @typedef {{key: string | null, name: string}} BrowserPerson null: who uses this computer without a key */
+
+/** People of this browser: those whose keys it keeps, to change between them. */
+export const browserPeople = {
+  /** @returns {BrowserPerson[]} */
+  read() {
+    const found = browser.read(PEOPLE, []);
+    return Array.isArray(found) ? found.filter((one) => typeof one?.name === "string" && (one.key === null || typeof one.key === "string")) : [];
+  },
+  /** @param {BrowserPerson} person */
+  keep(person) {
+    const others = browserPeople.read().filter(({ key }) => key !== person.key);
+    browser.write(PEOPLE, [...others, person].slice(-20));
+  },
+  /** @param {string | null} key */
+  remove: (key) => browser.write(PEOPLE, browserPeople.read().filter((one) => one.key !== key)),
+};
+
+/** Calls when another tab has changed the person. @param {() => void} changed */
+export function onPersonChanged(changed) {
+  window.addEventListener("storage", ({ key }) => key === CHANGED && changed());
+}
+
+const DEFAULTS = { lastUsed: /** @type {string[]} */ ([]), micId: "", speakerId: "", volume: 1, pushToTalk: false, nameAsked: false };
 
 export const preferences = {
   read: () => ({ ...DEFAULTS, ...browser.read(PREFERENCES, {}) }),

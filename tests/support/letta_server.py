@@ -43,8 +43,9 @@ class RealLetta:
     def add_passage(self, agent_id: str, text: str) -> None:
         self._stack.letta("POST", f"/v1/agents/{agent_id}/archival-memory", json={"text": text})
 
-    async def holds(self, words: str) -> bool:
-        """Whether the words are in any row of its database that is not marked as deleted."""
+    async def holds(self, words: str, *, also_deleted: bool = False) -> bool:
+        """Whether the words are in any row of its database; only with `also_deleted` in one that is marked as
+        deleted."""
         connection = await asyncpg.connect(postgres.url(self.settings))
         try:
             columns = "SELECT table_name, column_name = 'is_deleted' FROM information_schema.columns"
@@ -52,7 +53,7 @@ class RealLetta:
             for table, marks in await connection.fetch(f"{columns} WHERE table_schema = 'public'"):
                 found[table] = found.get(table, False) or marks
             for table, marks in found.items():
-                kept = "NOT is_deleted AND" if marks else ""
+                kept = "NOT is_deleted AND" if marks and not also_deleted else ""
                 query = f'SELECT count(*) FROM "{table}" AS a WHERE {kept} a::text LIKE $1'
                 if await connection.fetchval(query, f"%{words}%"):
                     return True

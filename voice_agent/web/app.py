@@ -21,6 +21,7 @@ from voice_agent.web import (
     people,
     rooms_api,
     sessions,
+    sign_in,
     tokens,
     transcripts,
     webhooks,
@@ -55,7 +56,10 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app)
-    for module in (agents, sessions, tokens, transcripts, rooms_api, events, health, webhooks, people, memory, pages):
+    for module in (
+        *(agents, sessions, tokens, transcripts, rooms_api, events, health, webhooks),
+        *(people, memory, sign_in, pages),
+    ):
         app.include_router(module.router)
     if origins := allowed_origins(settings):
         app.add_middleware(

@@ -1,4 +1,4 @@
-"""Commands `voice-agent serve` and `voice-agent reset`; the latter calls the running server."""
+"""Commands `voice-agent serve`, `voice-agent reset` and `voice-agent people`; the last two call the running server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from voice_agent.standby import Standby, wait_until_needed
+from voice_agent.web import people_commands
 
 
 def register(app: typer.Typer) -> None:
+    people_commands.register(app)
+
     @app.command()
     def serve(standby: Standby = False) -> None:
         """Run the control plane: the page, the API and the room-health monitor."""

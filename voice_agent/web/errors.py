@@ -20,6 +20,8 @@ STATUS: Final = {
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
     Code.AGENT_NOT_FOUND: 404,
+    Code.SIGN_IN_OFF: 404,
+    Code.SIGN_IN_FAILED: 401,
     Code.SESSION_NOT_FOUND: 404,
     Code.CONFLICT: 409,
     Code.SESSION_EXPIRED: 410,

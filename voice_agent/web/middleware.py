@@ -76,8 +76,8 @@ class RequestGuard:
 
 
 def _opens_the_page(method: str, path: str, headers: Headers) -> bool:
-    """Whether a user follows a link to our page."""
-    return method == "GET" and path == "/" and headers.get("sec-fetch-mode") == "navigate"
+    """Whether a user follows a link to our page, or comes back to it from where they sign in."""
+    return method == "GET" and path in ("/", "/sign-in/callback") and headers.get("sec-fetch-mode") == "navigate"
 
 
 def _host_of(url: str) -> str:

@@ -15,6 +15,7 @@ from voice_agent.registry.people import OWNER, PersonKind
 from voice_agent.web.auth import AnyCaller, Caller, ServicesDep
 from voice_agent.web.schemas import person_item
 from voice_agent.web.services import Services
+from voice_agent.web.signed_in import SignedIn
 
 ME: Final = "me"
 """In place of a person id: the person of the bearer token."""
@@ -24,8 +25,10 @@ PersonId = Annotated[
 ]
 
 
-async def held_person(services: ServicesDep, who: AnyCaller, person_id: PersonId) -> str:
+async def held_person(services: ServicesDep, who: AnyCaller, signed_in: SignedIn, person_id: PersonId) -> str:
     """The person id, if this caller may read and change that person's memory."""
+    if signed_in and not who.secret and person_id in (ME, signed_in):
+        return signed_in
     if _may_administer(who):
         if person_id != ME:
             if person_id.partition(":")[0] not in {*PersonKind}:

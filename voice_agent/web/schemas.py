@@ -205,6 +205,13 @@ class PersonProfile(BaseModel):
     """Everything about them was deleted here; the rest follows."""
 
 
+class SignInStanding(BaseModel):
+    available: bool
+    """A provider is configured."""
+    person: PersonProfile | None
+    """The person as whom this browser is signed in."""
+
+
 class ProfileBody(_Asked):
     user_name: Name
     """Empty: none."""

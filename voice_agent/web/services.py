@@ -23,6 +23,7 @@ from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.registry.shared import Shared
+from voice_agent.registry.sign_ins import SignIns
 from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.actions import Actions
 from voice_agent.rooms.deletion import DeletionWorker
@@ -37,6 +38,7 @@ from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
 from voice_agent.web.memory_ahead import MemoryAhead
+from voice_agent.web.oidc import OidcProvider
 from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate_limits import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
@@ -56,6 +58,8 @@ class Services:
     agents: AgentRegistry
     sessions: SessionRegistry
     people: People
+    sign_ins: SignIns
+    oidc: OidcProvider | None
     repository: RoomRepository
     leases: Leases
     worker_registry: WorkerRegistry
@@ -150,6 +154,8 @@ def wire(
         agents,
         sessions,
         people,
+        SignIns(database, clock),
+        _provider(settings),
         repository,
         leases,
         worker_registry,
@@ -163,6 +169,12 @@ def wire(
         StreamLimit(),
         Shared(),
     )
+
+
+def _provider(settings: Settings) -> OidcProvider | None:
+    if not settings.oidc_issuer or not settings.oidc_client_id:
+        return None
+    return OidcProvider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
 
 
 def get_services(request: Request) -> Services:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Response
@@ -11,6 +12,7 @@ from voice_agent.contracts import Role
 from voice_agent.registry.model import Person, Session
 from voice_agent.registry.people import Credentials
 from voice_agent.registry.roles import WORDS
+from voice_agent.registry.sign_ins import user_of
 from voice_agent.web.assertion import HEADER, verified
 from voice_agent.web.auth import AnyCaller, Caller, LiveKitUrl, ServicesDep, audit, is_local_owner, limited
 from voice_agent.web.errors import ErrorBody, documented, forbidden
@@ -30,6 +32,7 @@ from voice_agent.web.schemas import (
     person_item,
 )
 from voice_agent.web.session_service import SessionRequest
+from voice_agent.web.signed_in import SignedIn
 
 router = APIRouter(tags=["sessions"])
 
@@ -62,10 +65,16 @@ Held = Annotated[Session, Depends(held_session)]
     responses=documented(401, 404, 429),
 )
 async def open_session(
-    services: ServicesDep, who: AnyCaller, body: SessionBody, livekit_url: LiveKitUrl, assertion: Assertion = None
+    services: ServicesDep,
+    who: AnyCaller,
+    body: SessionBody,
+    livekit_url: LiveKitUrl,
+    signed_in: SignedIn,
+    assertion: Assertion = None,
 ) -> SessionAnswer:
     vouched = verified(assertion, services.settings.assertion_secret) if assertion else None
-    asked = session_request_of(who, body, vouched, local_owner=is_local_owner(who, services.settings), takes_key=True)
+    local = is_local_owner(who, services.settings)
+    asked = session_request_of(who, body, vouched, local_owner=local, takes_key=True, signed_in=signed_in or "")
     grant = await services.session_service.open(asked)
     audit(services, who, "session.resume" if grant.resumed else "session.open", grant.session.id)
     session, notice = grant.session, grant.notice
@@ -153,9 +162,16 @@ async def end_session(services: ServicesDep, who: AnyCaller, session: Held) -> N
 
 
 def session_request_of(
-    who: Caller, body: SessionBody, vouched: Vouched | None, *, local_owner: bool, takes_key: bool
+    who: Caller,
+    body: SessionBody,
+    vouched: Vouched | None,
+    *,
+    local_owner: bool,
+    takes_key: bool,
+    signed_in: str = "",
 ) -> SessionRequest:
-    """Checks the caller's rights; everything in the returned request is granted."""
+    """Checks the caller's rights; everything in the returned request is granted. `signed_in`: the person as whom the
+    browser is signed in."""
     if body.role is Role.OWNER and not (who.is_admin or vouched):
         raise forbidden("The role owner has to be proved.", "Send the admin secret or a signed assertion.")
     overrides: dict[str, Any] = body.agent_config or {}
@@ -164,6 +180,9 @@ def session_request_of(
         raise forbidden(f"These parts of agent_config need administration rights: {', '.join(refused)[:200]}.")
     role = vouched.role if vouched else body.role
     person = _vouched_person(vouched) if vouched else _person(who, body)
+    if signed_in and not person.user_id:
+        # Of no business: the provider vouches for nothing but who it is.
+        person = replace(person, user_id=user_of(signed_in), business_id="")
     return SessionRequest(
         person=person,
         credentials=Credentials(
@@ -173,7 +192,7 @@ def session_request_of(
             local_owner=local_owner,
             takes_key=takes_key,
         ),
-        proved=who.is_admin or vouched is not None,
+        proved=who.is_admin or vouched is not None or bool(signed_in),
         role_words=WORDS[role] if role else None,
         agent_id=body.agent_id,
         overrides=overrides,
