@@ -109,11 +109,10 @@ class PersonDeletions:
         request = deletions.c.person_id == person_id
         query = select(deletions.c.remaining).where(request).with_for_update()
         before = (await connection.execute(query)).scalar_one_or_none() or {}
-        held, rooms, threads = await PersonRows(person_id).delete(connection, self._clock())
+        known = Held.of(before.get("held", {}))
+        held, rooms, threads = await PersonRows(person_id).delete(connection, self._clock(), known)
         remaining = Remaining(
-            Held.of(before.get("held", {})).with_more(held),
-            rooms | frozenset(before.get("rooms", ())),
-            threads | frozenset(before.get("threads", ())),
+            held, rooms | frozenset(before.get("rooms", ())), threads | frozenset(before.get("threads", ()))
         )
         await connection.execute(update(deletions).where(request).values(remaining=remaining.document()))
         return remaining

@@ -69,11 +69,14 @@ class PersonRows:
         )
         return [Caller(row.room_name, row.identity, row.room_name in own) for row in rows]
 
-    async def delete(self, connection: AsyncConnection, now: float) -> tuple[Held, frozenset[str], frozenset[str]]:
-        """Returns what Letta may hold, the person's own rooms, and the threads in which they talked."""
+    async def delete(
+        self, connection: AsyncConnection, now: float, before: Held
+    ) -> tuple[Held, frozenset[str], frozenset[str]]:
+        """Returns what Letta may hold, the person's own rooms, and the threads in which they talked. `before`: what was
+        found earlier."""
         jobs = await self._own_rooms(connection)
         spoken_in = await self._threads(connection, jobs)
-        held = await self._held(connection)
+        held = before.with_more(await self._held(connection))
         await self._delete_memory(connection, held)
         conversations = await self._delete_threads(connection, spoken_in, held.homes)
         await connection.execute(delete(homes).where(homes.c.person_id == self.person_id))

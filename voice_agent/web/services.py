@@ -38,7 +38,6 @@ from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
 from voice_agent.web.memory_ahead import MemoryAhead
-from voice_agent.web.oidc import OidcProvider
 from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate_limits import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
@@ -46,6 +45,7 @@ from voice_agent.web.session_service import SessionService
 
 if TYPE_CHECKING:
     from voice_agent.web.health import Readiness
+    from voice_agent.web.oidc import OidcProvider
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,8 @@ def wire(
 def _provider(settings: Settings) -> OidcProvider | None:
     if not settings.oidc_issuer or not settings.oidc_client_id:
         return None
+    from voice_agent.web.oidc import OidcProvider  # a slow import, needed only when this is set
+
     return OidcProvider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
 
 

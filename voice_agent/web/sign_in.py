@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -15,11 +15,13 @@ from voice_agent.registry.sign_ins import ATTEMPT_FOR, SIGNED_IN_FOR, signed_in_
 from voice_agent.registry.texts import name_of_person
 from voice_agent.web.auth import AnyCaller, ServicesDep, audit, limited
 from voice_agent.web.errors import documented
-from voice_agent.web.oidc import Identity, OidcProvider
 from voice_agent.web.schemas import SignInStanding, profile_item
 from voice_agent.web.services import Services
 from voice_agent.web.sessions import not_cached
 from voice_agent.web.signed_in import COOKIE, SignedIn
+
+if TYPE_CHECKING:
+    from voice_agent.web.oidc import Identity, OidcProvider
 
 router = APIRouter(tags=["people"], dependencies=[Depends(not_cached)])
 
