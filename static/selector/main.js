@@ -233,4 +233,4 @@ const before = kept.session();
 if (before?.intent === "live") store.dispatch({ type: "captions.restored", lines: kept.captions() });
 void actions.reload();
 void conversation.restore();
-void you.load();
+void you.start();

@@ -18,7 +18,7 @@ export class YouView {
     this.problem = problem;
     this.openMemory = openMemory;
     this.dialog = byId("you-dialog");
-    byId("you").addEventListener("click", () => this.#open());
+    byId("you").addEventListener("click", () => void this.#open());
     byId("name-ask").addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
       void this.#rename(byId("name-answer").value, byId("name-trouble"));
@@ -30,6 +30,7 @@ export class YouView {
     });
     this.dialog.addEventListener("click", (/** @type {Event} */ event) => event.target === this.dialog && this.dialog.close());
     onPersonChanged(() => void this.#startAnew());
+    this.#show(); // what this browser knows by itself, so that nothing moves when the server answers
   }
 
   /** The bearer of this person; a signed-in one has a cookie instead. @returns {string | undefined} */
@@ -37,8 +38,13 @@ export class YouView {
     return this.#signIn.signedIn ? undefined : browserKey.read();
   }
 
-  async load() {
+  /** Called once, when the page begins. */
+  async start() {
     this.#sayWhatFailed();
+    await this.#load();
+  }
+
+  async #load() {
     try {
       const { available, person } = await api.signIn();
       this.#signIn = { available, signedIn: person !== null };
@@ -77,10 +83,11 @@ export class YouView {
   }
 
   #show() {
-    const name = this.#profile?.user_name ?? "";
-    byId("you").hidden = !this.#loaded;
+    const key = browserKey.read() ?? null;
+    const kept = this.#loaded ? "" : browserPeople.read().find((one) => one.key === key)?.name;
+    const name = this.#profile?.user_name || kept;
     setText(byId("you-name"), name ? t("I'm {name}", { name }) : t("You"));
-    byId("name-ask").hidden = !this.#loaded || Boolean(name) || preferences.read().nameAsked;
+    byId("name-ask").hidden = Boolean(name) || preferences.read().nameAsked;
   }
 
   /** @param {string} name @param {Element} trouble @returns {Promise<boolean>} */
@@ -101,6 +108,7 @@ export class YouView {
 
   /** A name needs a person: one without a key gets one. */
   async #beKnown() {
+    if (!this.#loaded) await this.#load();
     if (this.#profile) return;
     const sent = browserKey.read();
     browserKey.take((await api.create()).key, sent);
@@ -108,10 +116,10 @@ export class YouView {
 
   // --- the dialog ---
 
-  #open() {
+  async #open() {
+    await this.#load(); // a call may have made a person of who was nobody
     this.#draw();
-    this.dialog.showModal();
-    void this.load().then(() => this.dialog.open && !this.dialog.querySelector("[role=alert]:not([hidden])") && this.#draw());
+    if (!this.dialog.open) this.dialog.showModal();
   }
 
   #draw(/** @type {Question | null} */ question = null) {

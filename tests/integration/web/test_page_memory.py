@@ -92,12 +92,12 @@ def test_what_an_answer_drew_on_and_what_is_known(page: Page, control_settings: 
     assert violations(page, control_settings.cache) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
-    facts.first.get_by_role("button").click()
+    facts.first.get_by_test_id("fact-forget").click()
     expect(page.get_by_test_id("forget-no")).to_be_focused()
     assert violations(page, control_settings.cache) == []
     page.get_by_test_id("forget-no").click()
     expect(facts).to_have_count(2)
-    facts.first.get_by_role("button").click()
+    facts.first.get_by_test_id("fact-forget").click()
     page.get_by_test_id("forget-yes").click()
     expect(facts).to_have_count(1)
     page.get_by_test_id("forget-all").click()
