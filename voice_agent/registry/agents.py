@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from voice_agent.contracts import LETTA_LOOK_UP
+from voice_agent.contracts import LETTA_LOOK_UP, RoomPolicy
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.registry.config import AgentConfig, mistake_in
 from voice_agent.registry.model import Agent, AgentDraft, Kind, LettaAgent, normalised_name
@@ -16,6 +17,8 @@ from voice_agent.registry.ports import AgentStore, LettaDirectory
 from voice_agent.registry.shared import Shared
 
 _PREFIX: Final = "va-"
+_SHOWN: Final = 5
+_SHOWN_CHARS: Final = 100
 
 T = TypeVar("T")
 
@@ -101,22 +104,46 @@ class AgentRegistry:
     async def default(self) -> Agent:
         if self.default_id:
             return await self.bind(self.default_id)
-        listing = await self.list()
-        # While Letta is away, agents that are registered here can be talked to.
-        usable = [agent for agent in listing.agents if agent.available or listing.letta_error is not None]
-        if len(usable) == 1:
-            return usable[0]
-        if not usable and listing.letta_error is not None:
-            raise listing.letta_error
-        if not usable:
+        usable = await self._usable()
+        if len(usable) > 1:
             raise Permanent(
+                Code.AGENT_AMBIGUOUS,
+                f"There are {len(usable)} agents and no default one.",
+                "Send agent_id, or set VOICE_DEFAULT_AGENT.",
+            )
+        return usable[0]
+
+    async def default_or_first(self) -> Agent:
+        """For clients that cannot ask which one: the default agent, else the first of the list whose room is a
+        session's."""
+        if self.default_id:
+            return await self.bind(self.default_id)
+        usable = await self._usable()
+        return next((agent for agent in usable if _of_a_session(agent)), usable[0])
+
+    async def named(self, wanted: str) -> Agent:
+        """The agent of this id, else of this name. Of one name, saved agents come before those of Letta."""
+        listing = await self.list()
+        name = normalised_name(wanted).casefold()
+        ids = [agent for agent in listing.agents if agent.id == wanted]
+        names = [agent for agent in listing.agents if agent.name.casefold() == name]
+        found = ids or [agent for agent in names if agent.kind is Kind.SAVED] or names
+        if not found:
+            raise listing.letta_error or _unknown(f"'{normalised_name(wanted)[:_SHOWN_CHARS]}'")
+        if len(found) > 1:
+            these = ", ".join(agent.id for agent in found[:_SHOWN])
+            raise Permanent(Code.AGENT_AMBIGUOUS, f"{len(found)} agents are called {found[0].name}.", f"Use {these}.")
+        return await self.bind(found[0].id)
+
+    async def _usable(self) -> builtins.list[Agent]:
+        """At least one. While Letta is away, agents that are registered here can be talked to."""
+        listing = await self.list()
+        usable = [agent for agent in listing.agents if agent.available or listing.letta_error is not None]
+        if not usable:
+            raise listing.letta_error or Permanent(
                 Code.AGENT_NOT_FOUND, "There is no agent yet.", "Create one in Letta, or with POST /agents."
             )
-        raise Permanent(
-            Code.AGENT_AMBIGUOUS,
-            f"There are {len(usable)} agents and no default one.",
-            "Send agent_id, or set VOICE_DEFAULT_AGENT.",
-        )
+        return usable
 
     async def create(self, draft: AgentDraft) -> Agent:
         draft = _checked(draft)
@@ -202,6 +229,11 @@ def _joined(saved: Agent, implicit: LettaAgent | None) -> Agent:
     if implicit is None:
         return replace(saved, available=False)
     return replace(saved, model=implicit.model or None, remembers=implicit.remembers)
+
+
+def _of_a_session(agent: Agent) -> bool:
+    """Whoever calls may talk to it: its room is not shared or a person's own."""
+    return agent.config.get("room_policy", RoomPolicy.SESSION) == RoomPolicy.SESSION
 
 
 def _matches(agent: Agent, query: str) -> bool:

@@ -170,7 +170,9 @@ class LiveKit:
         with _translated():
             await self._api.room.list_rooms(api.ListRoomsRequest(names=["-"]))
 
-    def token(self, room: str, identity: str, name: str, attributes: Mapping[str, str], ttl: float) -> str:
+    def token(
+        self, room: str, identity: str, name: str, attributes: Mapping[str, str], ttl: float, *, metadata: str = ""
+    ) -> str:
         """A token for one room and one identity, without the right to change the attributes set here."""
         grants = api.VideoGrants(
             room_join=True, room=room, can_publish=True, can_subscribe=True, can_publish_data=True,
@@ -178,6 +180,7 @@ class LiveKit:
         )  # fmt: skip
         token = api.AccessToken(self._key, self._secret).with_identity(identity).with_grants(grants)
         token = token.with_ttl(timedelta(seconds=ttl)).with_attributes(dict(attributes))
+        token = token.with_metadata(metadata) if metadata else token
         return (token.with_name(name) if name else token).to_jwt()
 
     def webhook(self, body: str, authorization: str) -> Webhook:

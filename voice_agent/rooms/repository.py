@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Case, Row, case, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent.contracts import RECYCLE_WINDOW, JobMetadata, Problem, RoomPolicy
@@ -57,9 +57,13 @@ class RoomRepository:
         async with self._database.begin() as connection:
             await connection.execute(update(installation).values(pulse=installation.c.pulse + 1))
 
-    async def open(self, policy: RoomPolicy, parts: RoomKeyParts, job: JobMetadata) -> RoomRecord:
-        """The open room with this key, else a new one under the name that the job proposes."""
+    async def open(
+        self, policy: RoomPolicy, parts: RoomKeyParts, job: JobMetadata, *, joins_now: bool = True
+    ) -> RoomRecord:
+        """The open room with this key, else a new one under the name that the job proposes. `joins_now`: a caller is
+        about to join it."""
         now = self._clock()
+        wanted_until = now + EXPECTED_FOR if joins_now else now
         key = POLICIES[policy].key(parts)
         row = {
             "name": job.room_name,
@@ -67,7 +71,7 @@ class RoomRepository:
             "policy": policy,
             "job": job.model_dump(mode="json"),
             "created_at": now,
-            "wanted_until": now + EXPECTED_FOR,
+            "wanted_until": wanted_until,
             "last_human_at": now,
             "claims": 0,
             "attempts": 0,
@@ -81,15 +85,15 @@ class RoomRepository:
             if created.rowcount == 1:
                 lease = {"room": job.room_name, "epoch": 0, "beat": 0, "health": {}}
                 await connection.execute(insert(leases).values(lease))
-            wanted = update(rooms).where(rooms.c.key == key).values(wanted_until=now + EXPECTED_FOR).returning(rooms)
+            wanted = update(rooms).where(rooms.c.key == key).values(wanted_until=_later(wanted_until)).returning(rooms)
             return _record((await connection.execute(wanted)).one())
 
-    async def expect(self, room: str) -> RoomRecord | None:
-        """A caller is about to return. None: the room is closed for good."""
+    async def expect(self, room: str, *, joins_now: bool = True) -> RoomRecord | None:
+        """A caller returns, `joins_now`: at once. None: the room is closed for good."""
         now = self._clock()
         change = update(rooms).where(rooms.c.name == room, rooms.c.closed_at.is_(None))
         async with self._database.begin() as connection:
-            change = change.values(wanted_until=now + EXPECTED_FOR)
+            change = change.values(wanted_until=_later(now + EXPECTED_FOR if joins_now else now))
             row = (await connection.execute(change.returning(rooms))).one_or_none()
         return None if row is None else _record(row)
 
@@ -176,6 +180,11 @@ async def _rekey(connection: AsyncConnection, key: str, parts: RoomKeyParts) -> 
     job = (await connection.execute(select(rooms.c.job).where(before))).scalar_one_or_none()
     if job is not None and job.get("business_id") == parts.business_id:
         await connection.execute(update(rooms).where(before).values(key=key))
+
+
+def _later(moment: float) -> Case[float]:
+    """A caller who is expected already stays expected."""
+    return case((rooms.c.wanted_until > moment, rooms.c.wanted_until), else_=moment)
 
 
 def _record(row: Row[Any]) -> RoomRecord:

@@ -66,7 +66,8 @@ def create_app(
             CORSMiddleware,
             allow_origins=sorted(origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", HEADER],
+            # X-Sandbox-Id: LiveKit's starters send it with every request for a token.
+            allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", "X-Sandbox-Id", HEADER],
             expose_headers=["ETag", "Location"],
         )
     app.add_middleware(RequestGuard, settings=settings)

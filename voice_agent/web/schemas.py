@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
 
 from voice_agent.contracts import Problem, Role, RoomPolicy
 from voice_agent.memory.facts.fact import Fact, FactSource
@@ -370,43 +369,6 @@ class TokenAnswer(BaseModel):
     token_ttl: int
     expires_at: str
     call_id: str
-
-
-class TokenSourceBody(BaseModel):
-    """LiveKit's TokenSource contract, in its snake_case and its camelCase spelling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, alias_generator=to_camel)
-
-    room_name: Annotated[str, StringConstraints(max_length=200)] | None = None
-    """Accepted but ignored: the server decides which room a caller joins."""
-    participant_identity: Annotated[str, StringConstraints(max_length=200)] | None = None
-    """Ignored like `room_name`."""
-    participant_name: Name | None = None
-    participant_metadata: Annotated[str, StringConstraints(max_length=0)] | None = None
-    participant_attributes: TokenSourceAttributes | None = None
-    room_config: TokenSourceRoom | None = None
-
-
-class TokenSourceAttributes(_Asked):
-    """Attributes that a client may send; the server sets those that the agent reads."""
-
-    agent_id: Id | None = None
-    session_id: Id | None = None
-    resume_secret: Annotated[str, StringConstraints(max_length=200)] | None = None
-    browser_key: BrowserKey | None = None
-
-
-class TokenSourceRoom(_Asked):
-    name: Annotated[str, StringConstraints(max_length=200)] | None = None
-    agents: Annotated[list[dict[str, Any]], Field(max_length=1)] = []
-    """LiveKit's starters name the agent worker here; the monitor decides which one serves a room."""
-
-
-class TokenSourceAnswer(BaseModel):
-    server_url: str
-    participant_token: str
-    room_name: str
-    participant_name: str
 
 
 class SessionItem(BaseModel):

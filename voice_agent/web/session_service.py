@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -41,6 +41,17 @@ deadline."""
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSource:
+    """A client of LiveKit's token sources. It asks for a token when its page is loaded, perhaps never joins, and may
+    use the token for many calls, which then cannot be told apart."""
+
+    metadata: str = ""
+    """Of the participant, for other clients: nothing here reads it."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """The same."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRequest:
     """Request for a session, after the caller's rights were checked."""
 
@@ -57,8 +68,10 @@ class SessionRequest:
     """None: VOICE_TOKEN_TTL."""
     call_id: str = ""
     """Id of the call that a reconnecting client continues; empty: the user pressed "connect"."""
-    own_calls: bool = True
-    """False: the client may use one token for many calls, which then cannot be told apart."""
+    agent_name: str = ""
+    """Id or name of the agent, where no `agent_id` is given."""
+    token_source: TokenSource | None = None
+    """None: the caller joins at once, for one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +119,8 @@ class SessionService:
         self._doors = asyncio.Semaphore(_AT_ONCE)
 
     async def open(self, asked: SessionRequest) -> SessionGrant:
+        if asked.agent_name and asked.agent_id is None:
+            asked = replace(asked, agent_id=(await self._agents.named(asked.agent_name)).id)
         refusal: Permanent | None = None
         if asked.session_id is not None:
             try:
@@ -165,7 +180,7 @@ class SessionService:
         if asked.agent_id is not None and asked.agent_id != session.agent_id:
             async with self._doors:
                 return await self._open(asked, None)
-        record = await self._reenter(session)
+        record = await self._reenter(session, joins_now=asked.token_source is None)
         who = Identified(session.person_id)
         if not session.person_id:  # opened by a version without people
             person = session.person
@@ -173,7 +188,7 @@ class SessionService:
             who = await self._people.identify(credentials, session.id)
             session = await self._sessions.assign(session, who.person_id)
         await self._keep_current(record, session)
-        token = self._token(session, asked.token_ttl, _call_of(asked))
+        token = self._token(session, asked.token_ttl, _call_of(asked), asked.token_source)
         return SessionGrant(session, asked.secret, token, True, who.notice, who.new_key)
 
     async def _keep_current(self, record: RoomRecord, session: Session) -> None:
@@ -183,9 +198,9 @@ class SessionService:
         if job.session_id == session.id and job != record.job:
             await self._repository.rebind(record.name, job)
 
-    async def _reenter(self, session: Session) -> RoomRecord:
+    async def _reenter(self, session: Session, *, joins_now: bool = True) -> RoomRecord:
         self._sessions.require_alive(session)
-        record = await self._repository.expect(session.room_name)
+        record = await self._repository.expect(session.room_name, joins_now=joins_now)
         if record is None:
             raise _room_closed()
         await self._livekit.create_room(session.room_name, await self._metadata(record.policy))
@@ -194,7 +209,7 @@ class SessionService:
         return record
 
     async def _open(self, asked: SessionRequest, refusal: Permanent | None) -> SessionGrant:
-        agent = await (self._agents.bind(asked.agent_id) if asked.agent_id else self._agents.default())
+        agent = await self._agent(asked)
         config = config_of(agent, asked.overrides or {})
         policy = config.room_policy or BY_ROLE[asked.person.role]
         if policy is not RoomPolicy.SESSION and not asked.proved:
@@ -222,19 +237,25 @@ class SessionService:
             person_id=session.person_id,
         )
         parts = RoomKeyParts(session.id, agent.id, asked.person.business_id, asked.person.user_id)
-        record = await self._repository.open(policy, parts, job)
+        record = await self._repository.open(policy, parts, job, joins_now=asked.token_source is None)
         session = opened.in_room(record.name)
         await self._livekit.create_room(record.name, await self._metadata(policy))
         await self._sessions.store(session)
         self._wake(session.room_name)
-        self._read_ahead(job)
-        token = self._token(session, asked.token_ttl, _call_of(asked))
+        if asked.token_source is None:  # else a client may keep the token for long
+            self._read_ahead(job)
+        token = self._token(session, asked.token_ttl, _call_of(asked), asked.token_source)
         return SessionGrant(session, opened.secret, token, False, who.notice or refusal, who.new_key)
+
+    async def _agent(self, asked: SessionRequest) -> Agent:
+        if asked.agent_id:
+            return await self._agents.bind(asked.agent_id)
+        return await (self._agents.default_or_first() if asked.token_source else self._agents.default())
 
     async def _metadata(self, policy: RoomPolicy) -> RoomMetadata:
         return RoomMetadata(installation=await self._repository.installation(), policy=policy)
 
-    def _token(self, session: Session, wanted: float | None, call_id: str) -> Token:
+    def _token(self, session: Session, wanted: float | None, call_id: str, source: TokenSource | None = None) -> Token:
         """Names its session, so that an ended session is not served while the token is valid, and its call, so that a
         participant who leaves and returns with the same call id counts as reconnected."""
         person = session.person
@@ -248,8 +269,11 @@ class SessionService:
             HumanAttribute.SESSION_ID: session.id,
             HumanAttribute.CALL_ID: call_id,
         }
-        present = {str(key): str(value) for key, value in attributes.items() if value}
-        jwt = self._livekit.token(session.room_name, session.identity, person.user_name, present, ttl)
+        told = source or TokenSource()
+        present = {**told.attributes, **{str(key): str(value) for key, value in attributes.items() if value}}
+        jwt = self._livekit.token(
+            session.room_name, session.identity, person.user_name, present, ttl, metadata=told.metadata
+        )
         return Token(jwt, int(ttl), call_id)
 
 
@@ -287,7 +311,7 @@ def binding_of(
 
 
 def _call_of(asked: SessionRequest) -> str:
-    return (asked.call_id or _new_call()) if asked.own_calls else ""
+    return "" if asked.token_source else asked.call_id or _new_call()
 
 
 def _new_call() -> str:

@@ -196,27 +196,6 @@ async def test_one_address_opens_so_many_sessions_and_is_told_when_to_come_back(
         assert int(answers[-1].headers["Retry-After"]) >= 1
 
 
-async def test_livekits_token_source_contract(plane: ControlPlane) -> None:
-    for body in (
-        {"participant_name": "Ann", "participant_attributes": {"agent_id": "agent-2"}},
-        {
-            "roomName": "mine",
-            "participantIdentity": "me",
-            "participantName": "Ann",
-            "participantAttributes": {"agent_id": "agent-2"},
-            "roomConfig": {"agents": [{"agentName": "voice-agent"}]},
-        },
-    ):
-        answer = await plane.http.post("/token", json=body)
-        assert answer.status_code == 201, answer.text
-        assert answer.headers["Cache-Control"] == "no-store"
-        token = claims(plane, answer.json())
-        assert token["video"]["room"] == answer.json()["room_name"] != "mine"
-        assert token["name"] == "Ann"
-    for forbidden in ({"participant_metadata": "x"}, {"participant_attributes": {"va.role": "owner"}}, {"room": "x"}):
-        assert 400 <= (await plane.http.post("/token", json=forbidden)).status_code < 500
-
-
 async def test_a_burst_of_sessions_has_no_room_twice(plane: ControlPlane) -> None:
     async def one() -> tuple[str, float]:
         began = time.monotonic()
