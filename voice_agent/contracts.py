@@ -44,6 +44,13 @@ class RoomPolicy(StrEnum):
     SESSION = "session"
     SHARED = "shared"
     RESIDENT = "resident"
+    ADOPTED = "adopted"
+    """Of a room that others made: no assistant's configuration asks for it."""
+
+    @property
+    def of_several(self) -> bool:
+        """Several people may be in the room, each for themselves."""
+        return self in (RoomPolicy.SHARED, RoomPolicy.ADOPTED)
 
 
 class MemoryScope(StrEnum):
@@ -338,6 +345,10 @@ class LogEvent(StrEnum):
     """fields: by (the empty room whose agent leaves to free a worker's seat for this room)"""
     ROOM_OPENED = "room.opened"
     ROOM_CLOSED = "room.closed"
+    ROOM_ADOPTED = "room.adopted"
+    """A room that others made is served; fields: agent"""
+    ROOM_RELEASED = "room.released"
+    """It is served no longer, and not closed by us; fields: why"""
     LEASE_LOST = "lease.lost"
     JOB_STARTED = "job.started"
     JOB_ENDED = "job.ended"

@@ -126,6 +126,14 @@ class Settings(BaseModel):
     livekit_port: int = _setting("VOICE_LIVEKIT_PORT", "Port of our LiveKit server.", 7880, ge=1, le=65535)
     livekit_udp_port: int = _setting("VOICE_LIVEKIT_UDP_PORT", "Its media port over UDP.", 7882, ge=1, le=65535)
 
+    adopt_rooms: str = _setting(
+        "VOICE_ADOPT_ROOMS",
+        "Serve rooms that others made with the same LiveKit key (own tokens, its API, dispatches to our agent name): "
+        "`on`, `off`, or `auto`: where LiveKit is ours, which then lets a token make a room.",
+        "auto",
+        pattern="^(auto|on|off)$",
+    )
+
     letta_base_url: str = _setting("LETTA_BASE_URL", "A Letta server of yours; empty: ours is started.", "")
     letta_api_key: str = _setting("LETTA_API_KEY", "Letta key or password.", "", secret=True)
     letta_recorder: str = _setting(
@@ -393,6 +401,10 @@ class Settings(BaseModel):
     @property
     def effective_livekit_url(self) -> str:
         return self.livekit_url or f"ws://127.0.0.1:{self.livekit_port}"
+
+    @property
+    def adopts_rooms(self) -> bool:
+        return self.adopt_rooms == "on" or (self.adopt_rooms == "auto" and not self.livekit_url)
 
     def livekit_url_for(self, host: str, *, secure: bool = False) -> str:
         """LiveKit's URL for a browser that reached the page by the name `host`."""

@@ -20,7 +20,6 @@ from tests.support.letta_directory import LettaDirectoryServer, running_letta_di
 from tests.support.light_worker import LightWorker
 from tests.support.scripted_llm import MODEL, Failure, Rule, ScriptedLLM
 from tests.support.wounds import CURRENT, Wounded
-from voice_agent.contracts import JobMetadata
 from voice_agent.conversation.job import entrypoint
 from voice_agent.settings import Settings
 
@@ -96,7 +95,7 @@ class JobWorker(LightWorker):
         return len(self._at_work) if self.registered.is_set() else None
 
     def _begin(self, ws: aiohttp.ClientWebSocketResponse, assignment: wire.JobAssignment) -> None:
-        agent_id = JobMetadata.model_validate_json(assignment.job.metadata).agent.agent_id
+        agent_id = self._offered[assignment.job.id].agent.agent_id
         job = RealJob(assignment, assignment.url or self._settings.effective_livekit_url, self._detection)
         self.jobs.setdefault(agent_id, []).append(job)
         self._at_work.add(job)

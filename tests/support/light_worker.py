@@ -26,9 +26,15 @@ from livekit.protocol.models import ParticipantPermission
 
 from tests.support.eventually import PATIENCE
 from voice_agent.contracts import AgentAttribute, JobMetadata
+from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.letta import LettaClient
+from voice_agent.observe.log import ReconnectLog
+from voice_agent.rooms.adoption import adoption
 from voice_agent.rooms.lease_renewer import LeaseRenewer
 from voice_agent.rooms.leases import Health, Lease, Leases, worker_name
+from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.signed_messages import verify
+from voice_agent.rooms.wish import is_ours
 from voice_agent.rooms.workers import EVERYBODY, WorkerRegistry, WorkerScope
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
@@ -127,9 +133,13 @@ class LightWorker:
         self._leases = Leases(self._database)
         self._worker_registry = WorkerRegistry(self._database)
         self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._offered: dict[str, JobMetadata] = {}
         self._main: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        self._livekit, self._letta = LiveKit(self._settings), LettaClient(self._settings)
+        log = ReconnectLog(self._settings.reconnect_log, "worker")
+        self._adoption = adoption(self._settings, self._database, self._letta, self._livekit, log)
         self._main = asyncio.create_task(self._serve(), name="light-worker")
         async with asyncio.timeout(PATIENCE):
             await self.registered.wait()
@@ -138,6 +148,8 @@ class LightWorker:
     async def __aexit__(self, *_: object) -> None:
         assert self._main is not None
         await _stop(self._main, *self._jobs.values())
+        await self._letta.close()
+        await self._livekit.close()
         await self._database.close()
 
     async def meets(self, identity: str, within: float = PATIENCE) -> None:
@@ -197,7 +209,12 @@ class LightWorker:
             self._begin(ws, message.assignment)
 
     async def _offer(self, job: wire.Job) -> wire.WorkerMessage:
-        metadata = JobMetadata.model_validate_json(job.metadata)
+        try:
+            metadata = await self._read(job)
+        except VoiceAgentError:
+            self.refused += 1
+            return wire.WorkerMessage(availability=wire.AvailabilityResponse(job_id=job.id, available=False))
+        self._offered[job.id] = metadata
         if not self._worker_scope.serves(metadata) or len(self.agents) >= self._capacity:
             return wire.WorkerMessage(availability=wire.AvailabilityResponse(job_id=job.id, available=False))
         taken = await self._leases.take(job.room.name, job.id, self.name, metadata.lease_epoch)
@@ -209,9 +226,14 @@ class LightWorker:
             )
         )
 
+    async def _read(self, job: wire.Job) -> JobMetadata:
+        if is_ours(job.metadata):
+            return JobMetadata.model_validate_json(job.metadata)
+        return await self._adoption.of_dispatch(job.room.name, job.room.sid, job.metadata)
+
     def _begin(self, ws: aiohttp.ClientWebSocketResponse, assignment: wire.JobAssignment) -> None:
         job = assignment.job
-        metadata, secret = JobMetadata.model_validate_json(job.metadata), self._settings.livekit_api_secret
+        metadata, secret = self._offered[job.id], self._settings.livekit_api_secret
         agent = LightAgent(job.id, metadata, self._leases, self.behaviour, secret)
         self.agents[job.id] = agent
         url = assignment.url or self._settings.effective_livekit_url

@@ -13,7 +13,7 @@ from typing import Final
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from voice_agent import clock
-from voice_agent.contracts import ReplyPath, RoomPolicy
+from voice_agent.contracts import ReplyPath
 from voice_agent.conversation.first_clause import clauses
 from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.reply_source import reply_path
@@ -46,7 +46,7 @@ class AnswersAhead:
         context = self._prompt_context
         ours = self._speech.tts_endpoint.local and self._speech.llm_endpoint.local
         hybrid = reply_path(context.agent) is ReplyPath.HYBRID
-        if ours and hybrid and context.language is ENGLISH and context.policy is not RoomPolicy.SHARED:
+        if ours and hybrid and context.language is ENGLISH and not context.policy.of_several:
             self._making = self._tasks.start("answers-ahead", self._make())
 
     async def _make(self) -> None:

@@ -34,9 +34,11 @@ from voice_agent.observe.log import BoundLog, ReconnectLog
 from voice_agent.providers import endpoints
 from voice_agent.providers.local_server import CHECK_HEADERS
 from voice_agent.registry.store import SqlSessionStore
+from voice_agent.rooms.adoption import job_of
 from voice_agent.rooms.lease_renewer import LeaseRenewer
 from voice_agent.rooms.leases import Health, Lease, Leases, health_of
 from voice_agent.rooms.livekit import LiveKit
+from voice_agent.rooms.policy import POLICIES
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
@@ -68,10 +70,15 @@ async def entrypoint(context: JobContext) -> None:
 
 async def _job(context: JobContext) -> None:
     settings = settings_module.load().settings
-    job = JobMetadata.model_validate_json(context.job.metadata)
+    database = Database(settings.effective_database_url)
+    try:
+        job = await job_of(context.job.metadata, context.job.room.name, context.job.id, database)
+    except BaseException:
+        await database.close()
+        context.shutdown()
+        raise
     whole = ReconnectLog(settings.reconnect_log, "job", spoken_text=settings.log_spoken_text)
     log = whole.bind(room=job.room_name, session=job.session_id, agent=job.agent.agent_id)
-    database = Database(settings.effective_database_url)
     letta = LettaClient(settings)
     vectors = endpoints.embedding(settings)
     embedder = HttpEmbedder(vectors.base_url, vectors.api_key, vectors.model, version=vectors.version)
@@ -83,7 +90,8 @@ async def _job(context: JobContext) -> None:
     try:
         async with _given_back(leases, lease, context.room, log):
             memory = Memory(database, letta, embedder, second_look, settings.outbox_limit)
-            sessions = RoomSessions(SqlSessionStore(database), livekit, job.room_name)
+            of_room = RoomSessions if POLICIES[job.policy].made_by_us else SessionsOfAdopted
+            sessions = of_room(SqlSessionStore(database), livekit, job.room_name)
             await _converse(context, settings, job, memory, LeaseRenewer(leases, lease), sessions, log)
     finally:
         await embedder.aclose()
@@ -111,6 +119,13 @@ class RoomSessions:
 
     async def remove(self, identity: str) -> None:
         await self._livekit.remove_participant(self._room, identity)
+
+
+class SessionsOfAdopted(RoomSessions):
+    """Of a room that others made: whatever session a token of theirs names, its holder is a caller."""
+
+    async def over(self, session_ids: Collection[str]) -> frozenset[str]:
+        return frozenset()
 
 
 @asynccontextmanager

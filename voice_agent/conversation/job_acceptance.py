@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Final
@@ -11,9 +11,11 @@ from livekit.agents import JobRequest
 from pydantic import ValidationError
 
 from voice_agent.contracts import AgentAttribute, JobMetadata, LogEvent
-from voice_agent.errors import Code
+from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.observe.log import ReconnectLog
+from voice_agent.rooms.adoption import Adoption
 from voice_agent.rooms.leases import Lease, Leases
+from voice_agent.rooms.wish import is_ours
 from voice_agent.rooms.workers import WorkerScope
 
 _TARGET_LOAD: Final = 0.7
@@ -55,20 +57,24 @@ class JobAcceptance:
         seats: Seats,
         log: ReconnectLog,
         accepted: Callable[[Lease], None],
+        adoption: Adoption,
+        fail: Callable[[JobRequest, str], Awaitable[None]],
     ) -> None:
+        """`fail`: makes a job fail in LiveKit, with this reason."""
         self._leases = leases
         self._worker = worker
         self._worker_scope = worker_scope
         self._seats = seats
         self._log = log
         self._accepted = accepted
+        self._adoption = adoption
+        self._fail = fail
 
     async def on_request(self, request: JobRequest) -> None:
         try:
-            job = JobMetadata.model_validate_json(request.job.metadata)
-        except ValidationError as error:
-            mistakes = f"The job's metadata has {error.error_count()} mistakes."
-            await self._refuse(request, Code.BAD_JOB_METADATA, mistakes)
+            job = await self._job(request)
+        except VoiceAgentError as error:
+            await self._refuse(request, error)
             return
         if not self._worker_scope.serves(job) or not self._seats.free:
             await request.reject(terminate=False)  # another worker can take it
@@ -76,10 +82,23 @@ class JobAcceptance:
         with self._seats.kept():
             await self._take(request, job)
 
+    async def _job(self, request: JobRequest) -> JobMetadata:
+        metadata = request.job.metadata
+        try:
+            return JobMetadata.model_validate_json(metadata)
+        except ValidationError as error:
+            if is_ours(metadata):
+                mistakes = f"The job's metadata has {error.error_count()} mistakes."
+                raise Permanent(
+                    Code.BAD_JOB_METADATA, mistakes, "Run 'voice-agent serve' and its workers in one version."
+                ) from None
+        return await self._adoption.of_dispatch(request.room.name, request.room.sid, metadata)
+
     async def _take(self, request: JobRequest, job: JobMetadata) -> None:
         lease = await self._leases.take(job.room_name, request.id, self._worker, job.lease_epoch)
         if lease is None:
-            await self._refuse(request, Code.LEASE_LOST, "The room belongs to another agent, or the dispatch is old.")
+            taken = "The room belongs to another agent, or the dispatch is old."
+            await self._refuse(request, Permanent(Code.LEASE_LOST, taken))
             return
         self._accepted(lease)
         try:
@@ -96,6 +115,6 @@ class JobAcceptance:
             await self._leases.release(lease)  # LiveKit gave the job to no worker: the room must not wait for it
             raise
 
-    async def _refuse(self, request: JobRequest, code: Code, message: str) -> None:
-        self._log.bind(room=request.room.name).write(LogEvent.DISPATCH_FAILED, code=code, message=message)
-        await request.reject()
+    async def _refuse(self, request: JobRequest, error: VoiceAgentError) -> None:
+        self._log.bind(room=request.room.name).write(LogEvent.DISPATCH_FAILED, **error.as_dict())
+        await self._fail(request, str(error))

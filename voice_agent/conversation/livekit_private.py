@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from livekit import rtc
-from livekit.agents import AgentServer, AgentSession, stt, utils
+from livekit.agents import AgentServer, AgentSession, JobRequest, stt, utils
 from livekit.agents.stt import SpeechEvent
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 from livekit.agents.vad import VAD, VADEvent, VADStream
 
 # The public RoomIO publishes the track only once a participant has joined; this is its class, started here (ADR 2).
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput as ParticipantAudioOutput
+from livekit.protocol import agent
 
 __all__ = [
     "AdapterStream",
@@ -25,8 +28,12 @@ __all__ = [
     "StreamAdapter",
     "announce_load",
     "clear_recorded_events",
+    "fail_job",
     "go_on_speaking",
 ]
+
+
+_ASSIGNED_WITHIN: Final = 5.0
 
 
 def clear_recorded_events(session: AgentSession[Any]) -> None:
@@ -45,6 +52,22 @@ async def announce_load(server: AgentServer) -> None:
     """By itself livekit-agents reports its load every 2.5 s; until then jobs sent to a full worker are lost."""
     await server._refresh_worker_load()
     await server._update_worker_status()
+
+
+async def fail_job(server: AgentServer, request: JobRequest, reason: str) -> None:
+    """LiveKit lets a worker fail a job only after it took it; by itself livekit-agents starts what it takes."""
+    taking = asyncio.get_running_loop().create_task(request.accept(), name=f"refuse/{request.id}")
+    try:
+        await asyncio.sleep(0)  # LiveKit is being asked to assign the job
+        assigned = server._pending_assignments[request.id] = asyncio.get_running_loop().create_future()
+        with suppress(TimeoutError):  # else LiveKit has failed it already
+            await asyncio.wait_for(assigned, _ASSIGNED_WITHIN)
+        failed = agent.UpdateJobStatus(job_id=request.id, status=agent.JobStatus.JS_FAILED, error=reason)
+        await server._queue_msg(agent.WorkerMessage(update_job=failed))
+    finally:
+        server._pending_assignments.pop(request.id, None)
+        taking.cancel()
+        await asyncio.wait({taking})
 
 
 def load_job_modules() -> None:

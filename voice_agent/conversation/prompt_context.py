@@ -41,7 +41,7 @@ class PromptContext:
         self._memory = memory
         self._livekit_agent = livekit_agent
         self._job = job
-        self._several = job.policy is RoomPolicy.SHARED
+        self._several = job.policy.of_several
         self._speaker = nobody(job) if self._several else job
         self._spoken: set[str] = set()
         """Threads of the speakers of this episode, in a shared room."""

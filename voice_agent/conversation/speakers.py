@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from livekit import rtc
 
 from voice_agent.contracts import AgentBinding, HumanAttribute, JobMetadata, MemoryScope, RoomPolicy
-from voice_agent.registry.people import outlives_session
+from voice_agent.registry.people import PersonKind, outlives_session
 
 
 class Speakers:
@@ -19,16 +19,21 @@ class Speakers:
 
     @property
     def _several(self) -> bool:
-        return self._job.policy is RoomPolicy.SHARED
+        return self._job.policy.of_several
 
     def about(self, identity: str) -> JobMetadata:
         """The job as if this speaker alone had asked for it: their person, name and session.
 
         In a shared room an unknown speaker counts as nobody, so that their words are not taken for another's: without a
-        person, and with the room in the place of a session.
+        person, and with the room in the place of a session. In a room that others made everybody is a stranger, for one
+        stay, whatever their token says.
         """
         participant = self._room.remote_participants.get(identity)
-        if participant is not None and participant.attributes.get(HumanAttribute.PERSON_ID):
+        if self._job.policy is RoomPolicy.ADOPTED:
+            if participant is not None:
+                person = f"{PersonKind.SESSION}:{participant.sid}"
+                self._known[identity] = self._job.model_copy(update={"person_id": person})
+        elif participant is not None and participant.attributes.get(HumanAttribute.PERSON_ID):
             self._known[identity] = self._told_of(participant.attributes)
         # A participant's last words may arrive after they have left.
         return self._known.get(identity) or self._unknown
@@ -50,6 +55,8 @@ class Speakers:
 
     def name_of(self, present: str) -> str:
         """Name of a participant who is called `present`: in a shared room the job's name is the first person's."""
+        if self._job.policy is RoomPolicy.ADOPTED:
+            return ""  # whatever a foreign token calls them
         self._last_name = present
         return present if self._several else self._job.user_name or present
 
@@ -65,6 +72,8 @@ class Speakers:
 
 
 def nobody(job: JobMetadata) -> JobMetadata:
-    """The job of a shared room without a known speaker."""
+    """The job of a room of several people without a known speaker. That of an adopted room names nobody anyway."""
+    if job.policy is RoomPolicy.ADOPTED:
+        return job
     gone = {"person_id": "", "session_id": job.room_name, "user_id": "", "user_name": ""}
     return job.model_copy(update=gone)

@@ -8,7 +8,6 @@ from typing import Final
 from livekit.agents.voice import SpeechHandle
 
 from voice_agent import clock
-from voice_agent.contracts import RoomPolicy
 from voice_agent.conversation.greeter import Greeter
 from voice_agent.conversation.greeting import follow_up, greeting_text, name_told
 from voice_agent.conversation.prompt_context import PromptContext
@@ -44,7 +43,7 @@ class Welcome:
         self._looking, self._knows, self._follow_up, self._name = None, False, "", ""
         greets = self._enabled and self._prompt_context.agent.greeting is None
         # In a shared room it is not known who will hear it.
-        if greets and self._prompt_context.policy is not RoomPolicy.SHARED:
+        if greets and not self._prompt_context.policy.of_several:
             self._looking = self._tasks.start("look-back", self._look_back())
 
     async def _look_back(self) -> None:

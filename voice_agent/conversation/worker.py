@@ -10,13 +10,13 @@ import socket
 from contextlib import suppress
 from typing import Any, Final
 
-from livekit.agents import AgentServer
+from livekit.agents import AgentServer, JobRequest
 
 from voice_agent.contracts import ControlMessage
 from voice_agent.conversation.job_acceptance import JobAcceptance, Seats
 from voice_agent.conversation.job_entry import entrypoint, prewarm
 from voice_agent.conversation.job_watch import JobWatch
-from voice_agent.conversation.livekit_private import announce_load
+from voice_agent.conversation.livekit_private import announce_load, fail_job
 from voice_agent.errors import Code, Temporary, VoiceAgentError
 from voice_agent.memory.facts.propose import ChatProposer
 from voice_agent.memory.letta import LettaClient
@@ -25,6 +25,7 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.observe.process_tasks import ProcessTasks
 from voice_agent.providers import endpoints
 from voice_agent.providers.local_server import FACTS_HEADERS
+from voice_agent.rooms.adoption import adoption
 from voice_agent.rooms.deletion import DeletionWorker
 from voice_agent.rooms.leases import Leases, worker_name
 from voice_agent.rooms.livekit import LiveKit
@@ -79,11 +80,14 @@ class Worker:
         leases = Leases(database)
         self._watch = JobWatch(leases, self._jobs, self._seats_changed)
         seats = Seats(self._capacity, lambda: len(self._jobs()))
-        acceptance = JobAcceptance(leases, self._name, self._scope, seats, log, self._watch.accepted)
+        self._letta, self._livekit = LettaClient(settings), LiveKit(settings)
+        adopts = adoption(settings, database, self._letta, self._livekit, log)
+        acceptance = JobAcceptance(
+            *(leases, self._name, self._scope, seats, log, self._watch.accepted, adopts), self._refuse
+        )
         self._server = build_server(settings, acceptance, seats)
         self._server.on("worker_registered", lambda *_: self._registered.set())
         llm = endpoints.llm(settings)
-        self._letta = LettaClient(settings)
         self._proposer = ChatProposer(llm, FACTS_HEADERS)
         retention = Retention(settings, database)
         self._memory = MemoryWorker(
@@ -93,6 +97,11 @@ class Worker:
         )
         self._over: asyncio.Future[VoiceAgentError] = asyncio.get_running_loop().create_future()
         self._tasks = ProcessTasks(log, self._end)
+
+    async def _refuse(self, request: JobRequest, reason: str) -> None:
+        await fail_job(self._server, request, reason)
+        with suppress(VoiceAgentError):  # only where LiveKit lists it: as running, for as long as the room is there
+            await self._livekit.delete_dispatch(request.room.name, request.job.dispatch_id)
 
     def _jobs(self) -> set[str]:
         return {job.job.id for job in self._server.active_jobs}
@@ -128,7 +137,7 @@ class Worker:
             with suppress(Temporary):
                 await self._registry.deregister(self._name)  # seats that become free from here on are not offered
             if self._settings.worker_drain:
-                await _drain(self._server, self._settings)
+                await _drain(self._server, self._livekit, self._settings.worker_drain)
         finally:
             await self._server.aclose()
             await self._tasks.stop()
@@ -137,6 +146,7 @@ class Worker:
             await asyncio.wait({serving, stopping})
             await self._proposer.aclose()
             await self._letta.close()
+            await self._livekit.close()
 
     async def _keep_registered(self) -> None:
         await self._registry.keep(self._name, self._capacity, self._active, self._scope)
@@ -149,15 +159,10 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-async def _drain(server: AgentServer, settings: Settings) -> None:
+async def _drain(server: AgentServer, livekit: LiveKit, within: float) -> None:
     """Take no new jobs; agents in empty rooms leave now, the others when their visit ends or the time is up."""
-    livekit = LiveKit(settings)
-    try:
-        for job in server.active_jobs:
-            with suppress(VoiceAgentError):  # that room's agent leaves when the time is up
-                await livekit.order(job.job.room.name, ControlMessage(act="drain"))
-        await server.drain(timeout=int(settings.worker_drain))
-    except TimeoutError:
-        return  # agents that are left are told to leave at once
-    finally:
-        await livekit.close()
+    for job in server.active_jobs:
+        with suppress(VoiceAgentError):  # that room's agent leaves when the time is up
+            await livekit.order(job.job.room.name, ControlMessage(act="drain"))
+    with suppress(TimeoutError):  # agents that are left are told to leave at once
+        await server.drain(timeout=int(within))

@@ -10,6 +10,7 @@ A room is in exactly one `Situation`, and each situation has one answer:
     FOREIGN       not ours                          leave it alone
     PURPOSELESS   ours, but not wanted              close it; while a human is in it, report an expired session
     MISSING       wanted, but not in LiveKit        open it
+    GONE          others made it, not in LiveKit    forget it, unless an agent was asked for just now
     EXPIRED       empty for longer than its policy  close it
     SERVED        lease holder present and ready    clear the cooldown
     COMING        lease holder not ready yet        wait, within a limit
@@ -91,6 +92,8 @@ class Wanted:
     room: str
     resident: bool = False
     """An agent stays in the empty room, and the room never closes."""
+    adopted: bool = False
+    """Others made the room: it is not opened."""
     close_after: float = 1800.0
     """Seconds after the last human left."""
     expected: bool = False
@@ -216,6 +219,7 @@ class Situation(StrEnum):
     FOREIGN = "foreign"
     PURPOSELESS = "purposeless"
     MISSING = "missing"
+    GONE = "gone"
     EXPIRED = "expired"
     SERVED = "served"
     COMING = "coming"
@@ -277,7 +281,7 @@ def situation(case: Case) -> Situation:
     if not case.needed and case.now - seen.empty_since >= wanted.close_after:
         return Situation.EXPIRED
     if not seen.exists:
-        return Situation.MISSING
+        return Situation.GONE if wanted.adopted else Situation.MISSING
     lease = seen.lease
     if lease is None:
         return Situation.UNLEASED if seen.agents else Situation.VACANT
@@ -313,6 +317,13 @@ def _expired(case: Case) -> Iterator[Action]:
 
 def _missing(case: Case) -> Iterator[Action]:
     yield OpenRoom(case.seen.room)
+
+
+def _gone(case: Case) -> Iterator[Action]:
+    if case.wanted.expected:
+        yield _look(case, case.now + case.limits.renewal)
+    else:
+        yield CloseRoom(case.seen.room, "gone")
 
 
 def _served(case: Case) -> Iterator[Action]:
@@ -401,6 +412,7 @@ def _report(case: Case, code: str) -> Iterator[Action]:
 
 _ANSWERS: Final[Mapping[Situation, Callable[[Case], Iterator[Action]]]] = {
     Situation.MISSING: _missing,
+    Situation.GONE: _gone,
     Situation.EXPIRED: _expired,
     Situation.SERVED: _served,
     Situation.COMING: _coming,

@@ -62,6 +62,13 @@ class AgentConfig(BaseModel):
         # The last tool of a name wins: a caller that lists a tool again means to change its options.
         return list({str(tool.get("name")): tool for tool in named}.values())
 
+    @field_validator("room_policy")
+    @classmethod
+    def _a_room_of_ours(cls, value: RoomPolicy | None) -> RoomPolicy | None:
+        if value is RoomPolicy.ADOPTED:
+            raise ValueError("adopted rooms are made by others")
+        return value
+
     @field_validator("audience")
     @classmethod
     def _one_persons_own(cls, value: dict[str, Audience] | None) -> dict[str, Audience] | None:

@@ -95,7 +95,17 @@ class Actions:
         await self._livekit.create_room(action.room, metadata)
         log.write(LogEvent.ROOM_OPENED)
 
+    async def mark(self, view: View) -> None:
+        """Marks a room of ours that was made by a token, after LiveKit had lost it."""
+        assert view.record is not None
+        metadata = RoomMetadata(installation=await self._repository.installation(), policy=view.record.policy)
+        await self._livekit.update_metadata(view.record.name, metadata)
+
     async def _close(self, action: health.CloseRoom, view: View, log: BoundLog) -> None:
+        if view.record is not None and not POLICIES[view.record.policy].made_by_us:
+            await self._repository.end(action.room)
+            log.write(LogEvent.ROOM_RELEASED, why=action.why)
+            return
         if view.record is not None and not await self._repository.close_if_unused(action.room, self._validity):
             return
         if view.live is None or any(p.is_human for p in await self._livekit.participants(action.room)):
@@ -170,7 +180,8 @@ class Actions:
         if view.record is not None:
             await self._repository.set_problem(action.room, problem)
         metadata = view.live.metadata if view.live else None
-        if metadata is None or metadata.problem == problem:
+        if metadata is not None and metadata.problem != problem:
+            await self._livekit.update_metadata(action.room, metadata.model_copy(update={"problem": problem}))
+        elif view.record is None or POLICIES[view.record.policy].made_by_us:
             return
-        await self._livekit.update_metadata(action.room, metadata.model_copy(update={"problem": problem}))
         log.write(LogEvent.NOTICE, code=action.code, message=problem.message if problem else "")

@@ -14,6 +14,7 @@ import jwt
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import DecodeError
 from livekit import api
+from livekit.protocol.agent_dispatch import AgentDispatch
 from livekit.protocol.models import DataPacket, ParticipantInfo
 from pydantic import ValidationError
 
@@ -33,6 +34,7 @@ from voice_agent.settings import Settings
 _REQUEST_TIMEOUT: Final = 5.0
 _HUMANS: Final = frozenset({ParticipantInfo.STANDARD, ParticipantInfo.SIP, ParticipantInfo.CONNECTOR})
 _JOINED: Final = "participant_joined"
+_AGENT_NAME: Final = "lk.agent_name"
 _GONE: Final = api.TwirpErrorCode.NOT_FOUND
 
 
@@ -53,6 +55,11 @@ class Participant:
         return self.attributes.get(HumanAttribute.SESSION_ID, "")
 
     @property
+    def agent_name(self) -> str:
+        """Of an agent: the name under which its worker is registered, by LiveKit."""
+        return self.attributes.get(_AGENT_NAME, "")
+
+    @property
     def ready(self) -> bool:
         return self.attributes.get(AgentAttribute.READY) == "1"
 
@@ -71,7 +78,16 @@ class LiveRoom:
     name: str
     sid: str
     metadata: RoomMetadata | None
-    """None: not a room of ours."""
+    """None: it is not marked as a room of ours."""
+    occupied: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """Dispatch of a room, by anybody."""
+
+    agent_name: str
+    metadata: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +145,10 @@ class LiveKit:
         """The rooms of these names; without names, all."""
         with _translated():
             answer = await self._api.room.list_rooms(api.ListRoomsRequest(names=list(names)))
-        return [LiveRoom(room.name, room.sid, _metadata(room.metadata)) for room in answer.rooms]
+        return [
+            LiveRoom(room.name, room.sid, _metadata(room.metadata), occupied=room.num_participants > 0)
+            for room in answer.rooms
+        ]
 
     async def participants(self, room: str) -> list[Participant]:
         """Empty for a room that does not exist."""
@@ -147,6 +166,17 @@ class LiveKit:
         request = api.CreateAgentDispatchRequest(agent_name=self.agent_name, room=room, metadata=job.model_dump_json())
         with _translated():
             return (await self._api.agent_dispatch.create_dispatch(request)).id
+
+    async def dispatches(self, room: str) -> list[Dispatched]:
+        """Empty for a room that does not exist."""
+        found: Iterable[AgentDispatch] = ()
+        with _translated(), _absent_is_fine():
+            found = await self._api.agent_dispatch.list_dispatch(room)
+        return [Dispatched(one.agent_name, one.metadata) for one in found]
+
+    async def delete_dispatch(self, room: str, dispatch_id: str) -> None:
+        with _translated(), _absent_is_fine():
+            await self._api.agent_dispatch.delete_dispatch(dispatch_id, room)
 
     async def order(self, room: str, order: ControlMessage) -> None:
         """Sends a signed message to the agents of the room only."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from voice_agent.contracts import LEASE_RENEWAL, LogEvent
@@ -18,8 +18,9 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.ports import SessionStore
 from voice_agent.rooms import metrics
 from voice_agent.rooms.actions import Actions
-from voice_agent.rooms.livekit import Participant
+from voice_agent.rooms.livekit import LiveRoom, Participant
 from voice_agent.rooms.observation import Observer, View
+from voice_agent.rooms.policy import POLICIES
 from voice_agent.rooms.repository import RoomRepository
 
 RESYNC: Final = 10.0
@@ -44,13 +45,18 @@ class Monitor:
         sessions: SessionStore,
         log: ReconnectLog,
         clock: Callable[[], float],
+        adopt: Callable[[LiveRoom], Awaitable[None]],
     ) -> None:
+        """`adopt`: called for a room of others that people have joined."""
         self._observer = observer
         self._actions = actions
         self._repository = repository
         self._sessions = sessions
         self._log = log
         self._clock = clock
+        self._adopt_room = adopt
+        self._not_adopted: dict[str, str] = {}
+        """LiveKit's id of the room → why."""
         self._limits = Limits()
         self._woken = asyncio.Event()
         self._called: set[str] = set()
@@ -79,7 +85,8 @@ class Monitor:
         session = participant.session_id
         if not (participant.is_human and session) or not await self._sessions.over({session}):
             return
-        if await self._repository.get(room) is not None:
+        record = await self._repository.get(room)
+        if record is not None and POLICIES[record.policy].made_by_us:
             await self._actions.remove_caller(room, participant, self._clock())
 
     async def run(self) -> None:
@@ -124,15 +131,29 @@ class Monitor:
         if everything:
             self._resync_at = now + RESYNC
         if everything:
-            views = await self._observer.look_at_all(now)
+            sight = await self._observer.look_at_all(now)
         else:
-            views = await self._observer.look_at(called | due, now)
+            sight = await self._observer.look_at(called | due, now)
         for room in due:
             del self._due[room]
-        for view in views:
+        for view in sight.views:
             await self._attend(view, now)
+        for live in sight.adoptable:
+            await self._adopt(live, now)
         if everything:
-            self._census({view.seen.room for view in views})
+            self._census({view.seen.room for view in sight.views} | {live.name for live in sight.adoptable})
+            self._not_adopted = {r.sid: why for r in sight.adoptable if (why := self._not_adopted.get(r.sid))}
+
+    async def _adopt(self, live: LiveRoom, now: float) -> None:
+        try:
+            await self._adopt_room(live)
+            self._due[live.name] = now
+        except VoiceAgentError as error:
+            if isinstance(error, Temporary):  # else it is tried again when something happens in the room
+                self._due[live.name] = now + self._limits.recheck
+            if self._not_adopted.get(live.sid) != error.message:  # once for each reason
+                self._not_adopted[live.sid] = error.message
+                self._log.bind(room=live.name).write(LogEvent.DISPATCH_FAILED, **error.as_dict())
 
     async def _attend(self, view: View, now: float) -> None:
         room = view.seen.room
@@ -141,6 +162,8 @@ class Monitor:
             for participant in view.over:
                 await self._actions.remove_caller(room, participant, self._clock())
                 self._due[room] = now + self._limits.recheck
+            if view.unmarked:
+                await self._actions.mark(view)
             await self._touch(view)
             if await self._actions.count_failure(view):
                 self._due[room] = now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from voice_agent.lifecycle.room_health import SeenAgent, SeenLease, SeenRoom, Wa
 from voice_agent.registry.ports import SessionStore
 from voice_agent.rooms.leases import Health, LeaseRow, Leases
 from voice_agent.rooms.livekit import LiveKit, LiveRoom, Participant
-from voice_agent.rooms.policy import POLICIES
+from voice_agent.rooms.policy import POLICIES, RoomKeyParts
 from voice_agent.rooms.repository import RoomRecord, RoomRepository
 from voice_agent.rooms.workers import WorkerRegistry, WorkerRow
 
@@ -40,8 +40,21 @@ class View:
     """Workers that take this room's job."""
 
     @property
+    def unmarked(self) -> bool:
+        """A room of ours that a token made anew after LiveKit had lost it."""
+        made_by_us = self.record is not None and POLICIES[self.record.policy].made_by_us
+        return made_by_us and self.live is not None and self.live.metadata is None
+
+    @property
     def humans(self) -> tuple[Participant, ...]:
         return tuple(p for p in self.participants if p.is_human)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    views: tuple[View, ...] = ()
+    adoptable: tuple[LiveRoom, ...] = ()
+    """Rooms that others made, in which people are and no agent of others."""
 
 
 class Observer:
@@ -56,7 +69,10 @@ class Observer:
         sessions: SessionStore,
         clock: Callable[[], float],
         validity: float,
+        *,
+        adopts: bool = False,
     ) -> None:
+        """`adopts`: rooms that others made are looked at, too."""
         self._livekit = livekit
         self._repository = repository
         self._leases = leases
@@ -64,6 +80,7 @@ class Observer:
         self._sessions = sessions
         self._clock = clock
         self._validity = validity
+        self._adopts = adopts
         self._liveness = Liveness()
         self._known: set[str] = set()
         self._held: set[str] = set()
@@ -87,36 +104,61 @@ class Observer:
         self._held -= gone
         return gone
 
-    async def look_at_all(self, now: float) -> list[View]:
+    async def look_at_all(self, now: float) -> Sight:
         live = await self._livekit.rooms()
         ours = {room.name for room in live if await self._is_ours(room)}
         names = await self._repository.open_names() | ours
         self._forget(names)
-        return await self._views(names, live, now)
+        others = {room.name for room in live if room.metadata is None and room.occupied}
+        return await self._look(names | others if self._adopts else names, live, now)
 
-    async def look_at(self, names: set[str], now: float) -> list[View]:
-        return await self._views(names, await self._livekit.rooms(names), now)
+    async def look_at(self, names: set[str], now: float) -> Sight:
+        return await self._look(names, await self._livekit.rooms(names), now)
 
-    async def _views(self, names: set[str], listed: list[LiveRoom], now: float) -> list[View]:
+    async def _look(self, names: set[str], listed: list[LiveRoom], now: float) -> Sight:
         """Lists participants first and reads leases second; lifecycle/room_health.py says why."""
         live = {room.name: room for room in listed}
-        ours = {room.name for room in listed if await self._is_ours(room)}
         present = await self._present(sorted(names), live)
-        records = await self._repository.open_records(present)
+        records = await self._records(present, live)
+        ours = {room.name for room in listed if await self._is_ours(room)} | records.keys()
+        others = [room for room in listed if room.name in present and room.name not in ours and room.metadata is None]
+        # Where tokens make rooms, that of an ended session makes its room again.
+        ours |= await self._repository.ended(room.name for room in others) if others else set()
+        views = await self._views(present, live, ours, records, now)
+        adoptable = (r for r in others if r.name not in ours and self._is_adoptable(present[r.name]))
+        return Sight(tuple(views), tuple(adoptable))
+
+    async def _records(self, names: Iterable[str], live: Mapping[str, LiveRoom]) -> dict[str, RoomRecord]:
+        """Without those of adopted rooms whose name a newer room has."""
+        records = await self._repository.open_records(names)
+        return {name: record for name, record in records.items() if not _is_of_another(record, live.get(name))}
+
+    def _is_adoptable(self, present: Iterable[Participant]) -> bool:
+        people, agents = [p for p in present if p.is_human], [p for p in present if p.is_agent]
+        return self._adopts and bool(people) and all(p.agent_name == self._livekit.agent_name for p in agents)
+
+    async def _views(
+        self,
+        present: Mapping[str, tuple[Participant, ...]],
+        live: Mapping[str, LiveRoom],
+        ours: Collection[str],
+        records: Mapping[str, RoomRecord],
+        now: float,
+    ) -> list[View]:
         over = await self._over(present)
         leases = await self._leases.of(present)
         workers = self._living(await self._worker_registry.all(), now)
         views = []
         for name, everybody in present.items():
-            if name not in ours and name not in records:
-                continue  # not a room of ours
+            if name not in ours:
+                continue
             self._known.add(name)
-            found = tuple(p for p in everybody if not _is_over(p, over))
-            late = tuple(p for p in everybody if _is_over(p, over))
+            record = records.get(name)
+            late = () if _is_adopted(record) else tuple(p for p in everybody if _is_over(p, over))
+            found = tuple(p for p in everybody if p not in late)
             lease = leases.get(name, _NO_LEASE)
             (self._held.discard if lease.job is None else self._held.add)(name)
-            seen = self._seen(name, live.get(name), name in ours, found, lease, records.get(name), now)
-            record = records.get(name)
+            seen = self._seen(name, live.get(name), found, lease, record, now)
             fitting = [] if record is None else self._fitting(record, workers)
             purpose = None if record is None else self._wanted(record, fitting, len(workers) - len(fitting), now)
             by_name = frozenset(worker.name for worker in fitting)
@@ -150,7 +192,6 @@ class Observer:
         self,
         name: str,
         live: LiveRoom | None,
-        ours: bool,
         present: tuple[Participant, ...],
         lease: LeaseRow,
         record: RoomRecord | None,
@@ -160,13 +201,16 @@ class Observer:
         raw = SeenRoom(
             room=name,
             exists=live is not None,
-            ours=ours or live is None,
             humans=sum(p.is_human for p in present),
-            agents=tuple(_agent(p) for p in present if p.is_agent),
+            agents=tuple(_agent(p) for p in present if p.is_agent and self._is_kept(p, record)),
             lease=_lease(lease),
             empty_since=now - empty_for,
         )
         return self._liveness.look(raw, lease.beat, now)
+
+    def _is_kept(self, agent: Participant, record: RoomRecord | None) -> bool:
+        """Whether this agent is ours to keep or to remove."""
+        return not _is_adopted(record) or agent.agent_name == self._livekit.agent_name
 
     def _fitting(self, record: RoomRecord, workers: list[WorkerRow]) -> list[WorkerRow]:
         return [worker for worker in workers if worker.takes(record.job, self._livekit.agent_name)]
@@ -176,6 +220,7 @@ class Observer:
         return Wanted(
             room=record.name,
             resident=policy.agent_when_empty,
+            adopted=not policy.made_by_us,
             close_after=self._validity if policy.closes else math.inf,
             expected=record.wanted_until > clock,
             attempts=record.attempts,
@@ -220,6 +265,15 @@ class Observer:
         self._liveness.forget(gone)
         for name in gone:
             self._claims.pop(name, None)
+
+
+def _is_adopted(record: RoomRecord | None) -> bool:
+    return record is not None and not POLICIES[record.policy].made_by_us
+
+
+def _is_of_another(record: RoomRecord, live: LiveRoom | None) -> bool:
+    key = POLICIES[record.policy].key
+    return live is not None and _is_adopted(record) and record.key != key(RoomKeyParts("", "", "", "", live.sid))
 
 
 def _is_over(participant: Participant, over: frozenset[str]) -> bool:

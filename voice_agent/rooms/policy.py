@@ -16,6 +16,8 @@ class RoomKeyParts:
     agent_id: str
     business_id: str
     user_id: str
+    live_room: str = ""
+    """LiveKit's id of a room that others made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Policy:
     """An agent stays in the room without a human, too."""
     closes: bool
     """The room closes after a session's validity without a human."""
+    made_by_us: bool = True
+    """False: it is not created, marked or deleted, its people are not removed, and agents of others may be in it."""
 
 
 def _user_of(parts: RoomKeyParts) -> str:
@@ -41,6 +45,10 @@ _USER_CHARS: Final = 160
 POLICIES: Final = {
     RoomPolicy.SESSION: Policy(lambda p: f"session:{p.session_id}", agent_when_empty=False, closes=True),
     RoomPolicy.SHARED: Policy(lambda p: f"shared:{p.agent_id}:{p.business_id}", agent_when_empty=False, closes=True),
+    # A room that is made again under the same name has another id.
+    RoomPolicy.ADOPTED: Policy(
+        lambda p: f"adopted:{p.live_room}", agent_when_empty=False, closes=True, made_by_us=False
+    ),
     RoomPolicy.RESIDENT: Policy(lambda p: f"resident:{p.agent_id}:{_user_of(p)}", agent_when_empty=True, closes=False),
 }
 

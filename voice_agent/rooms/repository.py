@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Case, Row, case, insert, select, update
+from sqlalchemy import Case, Row, case, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voice_agent.contracts import RECYCLE_WINDOW, JobMetadata, Problem, RoomPolicy
@@ -23,6 +23,8 @@ _KEPT_FAILURES: Final = 16
 @dataclass(frozen=True, slots=True)
 class RoomRecord:
     name: str
+    key: str
+    """See rooms/policy.py; empty once closed."""
     policy: RoomPolicy
     job: JobMetadata
     created_at: float
@@ -87,6 +89,41 @@ class RoomRepository:
                 await connection.execute(insert(leases).values(lease))
             wanted = update(rooms).where(rooms.c.key == key).values(wanted_until=_later(wanted_until)).returning(rooms)
             return _record((await connection.execute(wanted)).one())
+
+    async def adopt(self, job: JobMetadata, parts: RoomKeyParts, *, sent: bool) -> RoomRecord | None:
+        """The record of a room that others made: a new one, unless it is adopted already. `sent`: LiveKit was asked for
+        an agent, which counts as the first dispatch. None: a room of ours has this name."""
+        now, key = self._clock(), POLICIES[RoomPolicy.ADOPTED].key(parts)
+        anew = {
+            "key": key,
+            "job": job.model_dump(mode="json"),
+            "created_at": now,
+            "wanted_until": now + EXPECTED_FOR if sent else now,
+            "last_human_at": now,
+            "closed_at": None,
+            "attempts": int(sent),
+            "claimed_at": now if sent else 0.0,
+            "recycles": [],
+            "problem": None,
+        }
+        first = {"name": job.room_name, "policy": RoomPolicy.ADOPTED, "claims": int(sent)} | anew
+        ours = (rooms.c.name == job.room_name) & (rooms.c.policy == RoomPolicy.ADOPTED)
+        another = or_(rooms.c.key.is_(None), rooms.c.key != key)
+        async with self._database.begin() as connection:
+            await connection.execute(insert_if_absent(self._database, rooms, first))
+            lease = {"room": job.room_name, "epoch": 0, "beat": 0, "health": {}}
+            await connection.execute(insert_if_absent(self._database, leases, lease))
+            again = update(rooms).where(ours, another).values(**anew, claims=rooms.c.claims + 1)
+            await connection.execute(again)
+            row = (await connection.execute(select(rooms).where(ours))).one_or_none()
+        return None if row is None else _record(row)
+
+    async def ended(self, names: Iterable[str]) -> set[str]:
+        """The names of rooms of ours that are closed for good."""
+        closed = rooms.c.name.in_(list(names)) & rooms.c.closed_at.is_not(None)
+        query = select(rooms.c.name).where(closed, rooms.c.policy != RoomPolicy.ADOPTED)
+        async with self._database.read() as connection:
+            return set(await connection.scalars(query))
 
     async def expect(self, room: str, *, joins_now: bool = True) -> RoomRecord | None:
         """A caller returns, `joins_now`: at once. None: the room is closed for good."""
@@ -190,6 +227,7 @@ def _later(moment: float) -> Case[float]:
 def _record(row: Row[Any]) -> RoomRecord:
     return RoomRecord(
         name=row.name,
+        key=row.key or "",
         policy=RoomPolicy(row.policy),
         job=JobMetadata.model_validate(row.job),
         created_at=row.created_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
 MAX_WISH: Final = 200
 """Characters of an id or a name."""
@@ -14,16 +14,26 @@ def wish_in(metadata: str) -> str:
 
     An object names one in `agent_id`; what else it holds is of other software. Anything else is an id or a name.
     """
-    text = metadata.strip()
-    try:
-        found = json.loads(text) if text else ""
-    except (ValueError, RecursionError):
-        found = text
+    text, found = metadata.strip(), _read(metadata)
     if isinstance(found, dict):
         found = found.get("agent_id")
     if found is None:
         return ""
     return (found if isinstance(found, str) else text).strip()[:MAX_WISH]
+
+
+def is_ours(metadata: str) -> bool:
+    """Metadata of a dispatch that our monitor made, of whatever version."""
+    found = _read(metadata)
+    return isinstance(found, dict) and found.keys() >= {"room_name", "session_id", "agent"}
+
+
+def _read(metadata: str) -> Any:
+    """JSON, else the text itself; None: nothing."""
+    try:
+        return json.loads(metadata) if metadata.strip() else None
+    except (ValueError, RecursionError):
+        return metadata.strip()
 
 
 def wished(agent_name: str, metadata: str, worker_name: str) -> str:

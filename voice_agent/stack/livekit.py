@@ -151,8 +151,8 @@ def configuration(settings: Settings) -> str:
                 **_media(settings),
                 "stun_servers": ["127.0.0.1:3478"],
             },
-            # Only the room-health monitor creates rooms: a stray token must not.
-            "room": {"auto_create": False},
+            # Where rooms of others are served, a token may make one; else the room-health monitor alone.
+            "room": {"auto_create": settings.adopts_rooms},
             "keys": {settings.livekit_api_key: settings.livekit_api_secret},
             "webhook": {
                 "api_key": settings.livekit_api_key,

@@ -23,11 +23,11 @@ from voice_agent.providers import endpoints
 from voice_agent.providers.local_server import CHECK_AHEAD, SAVED_PROMPTS, SHARED_PROMPT
 from voice_agent.providers.prewarm import prewarm, prewarm_speech
 from voice_agent.registry.agents import AgentRegistry
+from voice_agent.registry.binding import binding_of
 from voice_agent.registry.config import AgentConfig
 from voice_agent.registry.model import Agent
 from voice_agent.registry.people import OWNER
 from voice_agent.settings import Settings
-from voice_agent.web.session_service import binding_of
 
 _SOON: Final = 5.0
 """Pause after a failure: a conversation had priority, or Letta or the model is still starting. Other services report

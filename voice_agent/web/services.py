@@ -26,6 +26,7 @@ from voice_agent.registry.shared import Shared
 from voice_agent.registry.sign_ins import SignIns
 from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.actions import Actions
+from voice_agent.rooms.adoption import Adoption
 from voice_agent.rooms.deletion import DeletionWorker
 from voice_agent.rooms.leases import Leases
 from voice_agent.rooms.livekit import LiveKit
@@ -138,9 +139,12 @@ def wire(
     sessions = SessionRegistry(store, clock, settings.session_validity)
     people = People(SqlPeopleStore(database), clock)
     worker_registry = WorkerRegistry(database)
-    observer = Observer(livekit, repository, leases, worker_registry, store, clock, settings.session_validity)
+    adoption = Adoption(settings, database, agents, livekit, log, clock)
+    observer = Observer(
+        *(livekit, repository, leases, worker_registry, store, clock, settings.session_validity), adopts=adoption.on
+    )
     actions = Actions(livekit, repository, leases, log, settings.session_validity)
-    monitor = Monitor(observer, actions, repository, store, log, clock)
+    monitor = Monitor(observer, actions, repository, store, log, clock, adoption.of_arrival)
     memory_ahead = MemoryAhead(database, letta)
     session_service = SessionService(
         *(agents, sessions, people, repository, livekit, monitor.wake, memory_ahead.start), settings.language

@@ -12,19 +12,18 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from voice_agent.contracts import (
-    AgentBinding,
     ControlMessage,
     HumanAttribute,
     JobMetadata,
     MemoryScope,
-    ReplyPath,
     RoomMetadata,
     RoomPolicy,
 )
 from voice_agent.errors import Code, Permanent, VoiceAgentError
 from voice_agent.languages import ENGLISH
 from voice_agent.registry.agents import AgentRegistry
-from voice_agent.registry.config import AgentConfig, deep_merge, mistake_in, spoken_by
+from voice_agent.registry.binding import binding_of, stored_config
+from voice_agent.registry.config import AgentConfig, deep_merge, mistake_in
 from voice_agent.registry.model import Agent, Person, Session
 from voice_agent.registry.people import Credentials, Identified, People, outlives_session
 from voice_agent.registry.roles import RoleWords
@@ -278,36 +277,17 @@ class SessionService:
 
 
 def config_of(agent: Agent, overrides: Mapping[str, Any] | None = None) -> AgentConfig:
-    config = AgentConfig.model_validate(agent.config)
-    if overrides:
-        try:
-            config = AgentConfig.model_validate(deep_merge(agent.config, overrides))
-        except ValidationError as error:
-            raise malformed_part(error, "body", "agent_config") from error
+    if not overrides:
+        return stored_config(agent)
+    try:
+        config = AgentConfig.model_validate(deep_merge(agent.config, overrides))
+    except ValidationError as error:
+        raise malformed_part(error, "body", "agent_config") from error
     if mistake := mistake_in(config):
-        if overrides and ("providers" in overrides or "language" in overrides):
+        if "providers" in overrides or "language" in overrides:
             raise Permanent(Code.BAD_REQUEST, mistake[0], "Correct it in agent_config.")
         raise Permanent(Code.PROVIDER_UNAVAILABLE, mistake[0], "Correct it in the configuration of the assistant.")
     return config
-
-
-def binding_of(
-    agent: Agent, config: AgentConfig, role_words: RoleWords | None, memory_scope: MemoryScope, installed: str
-) -> AgentBinding:
-    words = role_words or RoleWords("", "")
-    language, providers = spoken_by(config, installed)
-    return AgentBinding(
-        agent_id=agent.id,
-        letta_agent_id=agent.letta_agent_id,
-        name=agent.name,
-        greeting=config.greeting if config.greeting is not None else words.greeting or None,
-        instructions="\n\n".join(text for text in (words.instructions, config.instructions) if text),
-        memory_scope=memory_scope,
-        reply_path=config.reply_path or ReplyPath.HYBRID,
-        providers=providers,
-        language=language,
-        audience=config.audience or {},
-    )
 
 
 def _call_of(asked: SessionRequest) -> str:

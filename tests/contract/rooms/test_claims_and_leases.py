@@ -265,3 +265,78 @@ async def test_among_real_processes_every_claim_and_every_epoch_has_one_owner(
     epochs = [epoch for _, taken in outcomes for epoch in taken]
     assert len(epochs) == len(set(epochs)), "an epoch was taken twice"
     assert sum(claims > 0 for claims, _ in outcomes) > 1, "nobody raced"
+
+
+def adopted(name: str = "theirs", session: str = "s1") -> JobMetadata:
+    return job(name).model_copy(update={"session_id": session, "policy": RoomPolicy.ADOPTED})
+
+
+def of_livekit(live_room: str) -> RoomKeyParts:
+    return RoomKeyParts("", "", "", "", live_room)
+
+
+async def test_a_room_of_others_is_adopted_once(database: Database) -> None:
+    repository = RoomRepository(database, Clock())
+    jobs = [adopted(session=f"s{number}") for number in range(10)]
+    found = await asyncio.gather(*(repository.adopt(one, of_livekit("RM_1"), sent=False) for one in jobs))
+    assert len({record.job.session_id for record in found if record}) == 1
+    record = found[0]
+    assert record is not None
+    assert (record.policy, record.key, record.attempts) == (RoomPolicy.ADOPTED, "adopted:RM_1", 0)
+    assert record.wanted_until <= Clock.now, "nobody is expected who is not there"
+    assert (await Leases(database).of(["theirs"]))["theirs"].epoch == 0
+
+
+async def test_an_agent_that_livekit_was_asked_for_counts_as_dispatched(database: Database) -> None:
+    repository = RoomRepository(database, Clock())
+    record = await repository.adopt(adopted(), of_livekit("RM_1"), sent=True)
+    assert record is not None
+    assert (record.claims, record.attempts, record.claimed_at) == (1, 1, Clock.now)
+    assert record.wanted_until == Clock.now + EXPECTED_FOR
+
+
+async def test_a_room_that_others_made_again_begins_anew_and_keeps_its_lease(database: Database) -> None:
+    repository, leases = RoomRepository(database, Clock()), Leases(database)
+    first = await repository.adopt(adopted(session="s1"), of_livekit("RM_1"), sent=True)
+    assert first is not None
+    assert await leases.take("theirs", "job-1", "worker", 0) is not None
+    await repository.agent_failed("theirs", 3)
+    again = await repository.adopt(adopted(session="s2"), of_livekit("RM_2"), sent=False)
+    assert again is not None
+    assert (again.job.session_id, again.key, again.recycles) == ("s2", "adopted:RM_2", ())
+    assert again.claims > first.claims, "an observation of the room before dispatches nothing"
+    assert (await leases.of(["theirs"]))["theirs"].job == "job-1"
+    await repository.end("theirs")
+    assert await repository.open_names() == set()
+    third = await repository.adopt(adopted(session="s3"), of_livekit("RM_2"), sent=False)
+    assert third is not None
+    assert third.job.session_id == "s3"
+    assert await repository.open_names() == {"theirs"}
+
+
+async def test_a_room_of_ours_is_not_adopted(database: Database) -> None:
+    repository = RoomRepository(database, Clock())
+    ours = await repository.open(RoomPolicy.SESSION, PARTS, job())
+    assert await repository.adopt(adopted(ours.name), of_livekit("RM_1"), sent=False) is None
+    assert await repository.ended([ours.name]) == set()
+    await repository.end(ours.name)
+    assert await repository.adopt(adopted(ours.name), of_livekit("RM_1"), sent=False) is None
+    assert await repository.ended([ours.name, "never heard of"]) == {ours.name}
+    assert await repository.adopt(adopted(), of_livekit("RM_2"), sent=False) is not None
+    await repository.end("theirs")
+    assert await repository.ended(["theirs"]) == set()
+
+
+async def test_who_is_expected_is_still_expected_when_another_asks_for_a_token(database: Database) -> None:
+    clock = Clock()
+    repository = RoomRepository(database, clock)
+    later = await repository.open(RoomPolicy.SHARED, PARTS, job(), joins_now=False)
+    assert later.wanted_until == clock.now
+    soon = await repository.open(RoomPolicy.SHARED, PARTS, job("room-2"))
+    assert (soon.name, soon.wanted_until) == (later.name, clock.now + EXPECTED_FOR)
+    assert (
+        await repository.open(RoomPolicy.SHARED, PARTS, job("room-3"), joins_now=False)
+    ).wanted_until == soon.wanted_until
+    again = await repository.expect(later.name, joins_now=False)
+    assert again is not None
+    assert again.wanted_until == soon.wanted_until

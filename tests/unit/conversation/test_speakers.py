@@ -48,7 +48,25 @@ def job(policy: RoomPolicy) -> JobMetadata:
     )
 
 
-@pytest.mark.parametrize("policy", list(RoomPolicy))
+OURS = [policy for policy in RoomPolicy if policy is not RoomPolicy.ADOPTED]
+
+
+def test_in_a_room_of_others_everybody_is_a_stranger_for_one_stay_whatever_their_token_says() -> None:
+    there = room(one="owner", two="user:b:anna")
+    for participant, sid in zip(there.remote_participants.values(), ("PA_1", "PA_2"), strict=True):
+        participant.sid = sid
+    theirs = job(RoomPolicy.ADOPTED).model_copy(update={"person_id": "session:s", "user_name": ""})
+    speakers = Speakers(there, theirs)
+    told = [speakers.about(identity) for identity in ("one", "two")]
+    assert [one.person_id for one in told] == ["session:PA_1", "session:PA_2"]
+    assert {(one.session_id, one.user_id, one.user_name) for one in told} == {("s", "", "")}
+    assert speakers.name_of("Anna") == speakers.expected_name == ""
+    assert speakers.about("gone").person_id == "session:s"
+    there.remote_participants["one"].sid = "PA_3"
+    assert speakers.about("one").person_id == "session:PA_3"
+
+
+@pytest.mark.parametrize("policy", OURS)
 def test_the_speaker_is_who_the_server_says(policy: RoomPolicy) -> None:
     speakers = Speakers(room(one="user:b:anna", two="user:b:ben"), job(policy))
     assert [speakers.about(identity).person_id for identity in ("one", "two")] == ["user:b:anna", "user:b:ben"]

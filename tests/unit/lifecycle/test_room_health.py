@@ -210,3 +210,11 @@ def test_only_the_rooms_shown_are_judged() -> None:
     rooms = {name: replace(seen(), room=name) for name in ("a", "b")}
     assert decide(rooms, {"a": Wanted("a"), "b": Wanted("b"), "c": Wanted("c")}, NOW)[0] == Dispatch("a", 0, 1)
     assert {action.room for action in decide(rooms, {"a": Wanted("a"), "b": Wanted("b")}, NOW)} == {"a", "b"}
+
+
+def test_a_room_of_others_is_not_opened_but_forgotten() -> None:
+    missing = seen(humans=0, exists=False)
+    assert acts(missing, adopted=True) == [CloseRoom("r", "gone")]
+    assert acts(missing, adopted=True, expected=True) == [], "LiveKit may list it in a moment"
+    assert next_look(missing, adopted=True, expected=True) == Limits().renewal
+    assert acts(seen(humans=1), adopted=True) == [Dispatch("r", 0, 1)]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from voice_agent.contracts import RoomPolicy
 from voice_agent.registry.config import MAX_DEPTH, AgentConfig, deep_merge, depth
 from voice_agent.registry.model import normalised_name
 
@@ -78,3 +79,8 @@ def test_free_fields_may_be_nested_but_not_without_end() -> None:
 )
 def test_one_name_has_one_spelling(given_name: str, name: str) -> None:
     assert normalised_name(given_name) == name
+
+
+def test_no_assistant_asks_for_a_room_that_others_made() -> None:
+    with pytest.raises(ValidationError, match="adopted rooms are made by others"):
+        AgentConfig(room_policy=RoomPolicy.ADOPTED)

@@ -12,7 +12,7 @@ from voice_agent import settings
 from voice_agent.contracts import Role
 from voice_agent.errors import Code, Permanent
 from voice_agent.rooms.workers import WorkerScope
-from voice_agent.stack import settings_view
+from voice_agent.stack import livekit, settings_view
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -244,3 +244,18 @@ def test_a_mistyped_role_of_a_worker_is_named(tmp_path: Path) -> None:
     assert "'custmer'" in refused.value.message
     every = ", ".join(Role)
     assert WorkerScope.of(load(tmp_path, VOICE_WORKER_ROLES=every).settings).roles == frozenset(Role)
+
+
+@pytest.mark.parametrize(
+    ("adopt", "url", "adopts"),
+    [
+        ("auto", "", True),
+        ("auto", "wss://livekit.example", False),
+        ("on", "wss://livekit.example", True),
+        ("off", "", False),
+    ],
+)
+def test_rooms_of_others_are_served_where_livekit_is_ours(tmp_path: Path, adopt: str, url: str, adopts: bool) -> None:
+    found = load(tmp_path, VOICE_ADOPT_ROOMS=adopt, LIVEKIT_URL=url).settings
+    assert found.adopts_rooms is adopts
+    assert json.loads(livekit.configuration(found))["room"] == {"auto_create": adopts}

@@ -100,7 +100,7 @@ class Refused:
 async def test_the_monitor_goes_on_when_livekit_refuses_the_key_and_says_so_once(tmp_path: Path) -> None:
     refused, nothing = Refused(), cast(Any, None)
     log = ReconnectLog(tmp_path / "log", "serve")
-    monitor = Monitor(cast(Any, refused), nothing, nothing, nothing, log, time.time)
+    monitor = Monitor(cast(Any, refused), nothing, nothing, nothing, log, time.time, nothing)
     running = asyncio.create_task(monitor.run())
     async with asyncio.timeout(PATIENCE):
         await asyncio.wait([running, often := asyncio.create_task(refused.often.wait())], return_when="FIRST_COMPLETED")
