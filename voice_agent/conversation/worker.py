@@ -100,8 +100,6 @@ class Worker:
 
     async def _refuse(self, request: JobRequest, reason: str) -> None:
         await fail_job(self._server, request, reason)
-        with suppress(VoiceAgentError):  # only where LiveKit lists it: as running, for as long as the room is there
-            await self._livekit.delete_dispatch(request.room.name, request.job.dispatch_id)
 
     def _jobs(self) -> set[str]:
         return {job.job.id for job in self._server.active_jobs}

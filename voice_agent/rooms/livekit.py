@@ -174,10 +174,6 @@ class LiveKit:
             found = await self._api.agent_dispatch.list_dispatch(room)
         return [Dispatched(one.agent_name, one.metadata) for one in found]
 
-    async def delete_dispatch(self, room: str, dispatch_id: str) -> None:
-        with _translated(), _absent_is_fine():
-            await self._api.agent_dispatch.delete_dispatch(dispatch_id, room)
-
     async def order(self, room: str, order: ControlMessage) -> None:
         """Sends a signed message to the agents of the room only."""
         agents = [one.identity for one in await self.participants(room) if one.is_agent]
