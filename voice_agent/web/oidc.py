@@ -19,6 +19,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from voice_agent.errors import Code, Permanent, Temporary
+from voice_agent.outbound import tls
 from voice_agent.registry.sign_ins import Attempt
 
 _DEADLINE: Final = 10.0
@@ -73,7 +74,7 @@ class OidcProvider:
         return Identity(metadata["issuer"], str(claims["sub"]), name if isinstance(name, str) else "")
 
     def _http(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=_DEADLINE, trust_env=False, follow_redirects=False)
+        return httpx.AsyncClient(timeout=_DEADLINE, trust_env=False, follow_redirects=False, verify=tls())
 
     async def _metadata(self, http: httpx.AsyncClient) -> Mapping[str, Any]:
         found = await self._get(http, f"{self._issuer}/.well-known/openid-configuration", "configuration")
