@@ -74,32 +74,32 @@ class AgentPrewarmer:
         }
         if not self._prompts:
             return False
+        chosen = [agent for agent in agents[:SAVED_PROMPTS] if agent.available]
         try:
-            # First the check: until it is read, recall answers wrongly; until an agent is, its answers are late.
+            # First the check: until it is read, recall answers wrongly. Then what anybody hears first, which takes less
+            # than to read the prompts, without which answers are late.
             await self._read_check()
-            read = [await self._is_read(agent) for agent in agents[:SAVED_PROMPTS] if agent.available]
+            done = [await self._each(agent, step) for step in (self._say, self._read) for agent in chosen]
         except VoiceAgentError:
             return False
-        return all(read)
+        return all(done)
 
     async def _read_check(self) -> None:
         """Prewarms the prompt of the second look at recalled facts (memory/recall/second_look.py)."""
         await prewarm(endpoints.llm(self._settings), messages(("The user has a cat.",), ""), priority=CHECK_AHEAD)
 
-    async def _is_read(self, agent: Agent) -> bool:
+    async def _each(self, agent: Agent, step: Callable[[AgentBinding], Awaitable[None]]) -> bool:
         """Raises `Temporary` if a conversation came first: the next attempt goes on where this one was stopped, unless
         another prompt is read meanwhile."""
         try:
             config = AgentConfig.model_validate(agent.config)
-            binding = binding_of(agent, config, None, MemoryScope.READ_ONLY, self._settings.language)
-            await self._read(binding)
-            await self._say(binding)
+            await step(binding_of(agent, config, None, MemoryScope.READ_ONLY, self._settings.language))
         except VoiceAgentError as error:
             if error.code is Code.MODEL_BUSY:
                 raise
             return False
         except ValidationError:
-            return True  # no prompt to prewarm; a caller that picks the assistant gets the error
+            return True  # nothing to prewarm; a caller that picks the assistant gets the error
         return True
 
     async def _say(self, agent: AgentBinding) -> None:
