@@ -8,6 +8,14 @@ import { ago, headline, logWords, memoryWords, shortId } from "./words.js";
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(1)} s`;
 
+/** Fields of a `turn.timed` line (milliseconds), in the order of their stages. */
+const PARTS = /** @type {[string[], string][]} */ ([
+  [["turn_over_ms"], t("Until your turn was over")],
+  [["stored_ms"], t("Memory")],
+  [["first_clause_ms"], t("Words")],
+  [["first_sound_ms"], t("Voice")],
+]);
+
 export class DetailsView {
   constructor(/** @type {any} */ _actions) {
     this.list = byId("answering");
@@ -22,7 +30,10 @@ export class DetailsView {
     if (state.call.phase === "idle") return;
     this.#facts(state);
     if (state.turns !== before.turns) this.#turns(state.turns);
-    if (state.timeline !== before.timeline) this.#lines(state.timeline);
+    if (state.timeline !== before.timeline) {
+      this.#lines(state.timeline);
+      this.#latency(state.timeline);
+    }
     byId("download").disabled = state.captions.length === 0;
   }
 
@@ -66,6 +77,18 @@ export class DetailsView {
     setText(byId("turns"), !last ? t("From your last word to its first sound.")
       : turns.length > 1 ? t("{seconds} for the last answer, {typical} typically", { seconds: seconds(last.ms), typical: seconds(middle) })
       : t("{seconds} for the last answer", { seconds: seconds(last.ms) }));
+  }
+
+  /** How the seconds of the last answer were spent. */
+  #latency(/** @type {{lines: any[]}} */ { lines }) {
+    const timed = lines.findLast((line) => line.event === "turn.timed")?.fields ?? {};
+    const rows = PARTS.map(([part, words]) => ({ part, words, ms: part.reduce((sum, field) => sum + (timed[field] ?? 0), 0) })).filter(({ ms }) => ms > 0);
+    const whole = rows.reduce((sum, { ms }) => sum + ms, 0);
+    keyed(byId("latency-bar"), rows, ({ words }) => words, () => h("i", {}),
+      (bar, { ms }) => /** @type {HTMLElement} */ (bar).style.setProperty("flex-grow", String(ms / whole)));
+    keyed(byId("latency"), rows, ({ words }) => words,
+      ({ words }) => h("div", {}, h("dt", { text: words }), h("dd")),
+      (row, { ms }) => setText(row.children[1], seconds(ms)));
   }
 
   #lines(/** @type {{lines: any[], following: boolean}} */ { lines, following }) {

@@ -137,8 +137,9 @@ const actions = {
   retry: () => conversation.nudge(),
   choose: (/** @type {string} */ id) => store.dispatch({ type: "agents.chosen", id }),
   query: (/** @type {string} */ query) => store.dispatch({ type: "agents.query", query }),
+  /** Rejects if it was not sent. */
   async say(/** @type {string} */ text) {
-    if (!stay) return;
+    if (!stay) throw new Error("not in a call");
     const id = await stay.say(text);
     sound.typed();
     store.dispatch({ type: "caption", piece: { id, who: "me", text, final: true, typed: true, at: Date.now() } });

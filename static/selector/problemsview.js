@@ -3,7 +3,7 @@ import { t } from "./texts/text.js";
 import { byId, h, icon, keyed, setText } from "./dom.js";
 import { problems } from "./problems.js";
 
-const ACTION_WORDS = { retry: t("Try now"), reload: t("Try again"), microphone: t("Try again"), unblock: t("Turn sound on"), sound: t("Sound") };
+const ACTION_WORDS = { retry: t("Try now"), reload: t("Try again"), microphone: t("Try again"), unblock: t("Turn sound on"), sound: t("Audio settings") };
 
 export class ProblemsView {
   /** @param {any} actions */

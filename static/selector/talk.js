@@ -6,7 +6,7 @@ import { IN_CALL } from "./state.js";
 import { announcement, headline } from "./words.js";
 
 /** Labels of the first button when the page is not in a call. */
-const RETURN_WORDS = { left: t("Come back"), stopped: t("Try again"), displaced: t("Take back") };
+const RETURN_WORDS = { left: t("Resume"), stopped: t("Try again"), displaced: t("Use here") };
 
 /** Root mean square → 0…1 on a logarithmic scale, like hearing. */
 const loudness = (/** @type {number} */ level) => Math.min(1, Math.max(0, 1 + Math.log10(Math.max(level, 1e-5)) / 2.5));
@@ -29,13 +29,23 @@ export class TalkView {
     byId("mute").addEventListener("click", () => sound.mute(byId("mute").getAttribute("aria-pressed") !== "true"));
     this.#bindHold(sound);
     const message = byId("message");
+    let sending = false;
     byId("composer").addEventListener("submit", async (/** @type {Event} */ event) => {
       event.preventDefault();
       const text = message.value.trim();
-      if (!text || message.disabled) return;
-      message.value = "";
-      await actions.say(text);
+      if (!text || message.disabled || sending) return;
+      sending = true;
+      try {
+        await actions.say(text);
+        if (message.value.trim() === text) message.value = "";
+      } catch {
+        message.setCustomValidity(t("This was not sent. Try again."));
+        message.reportValidity();
+      } finally {
+        sending = false;
+      }
     });
+    message.addEventListener("input", () => message.setCustomValidity(""));
     byId("details-toggle").addEventListener("click", (/** @type {any} */ event) => {
       const open = byId("talk").classList.toggle("with-details");
       event.currentTarget.setAttribute("aria-expanded", String(open));
@@ -52,6 +62,10 @@ export class TalkView {
     for (const end of ["pointerup", "pointercancel", "blur"]) hold.addEventListener(end, stop);
     const typing = (/** @type {any} */ target) => target.closest?.("input, select, textarea, dialog") || (target.closest?.("button") && target !== hold);
     document.addEventListener("keydown", (event) => {
+      if (event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && !event.altKey && !typing(event.target) && !byId("mute").hidden && !byId("mute").disabled && !byId("controls-live").hidden && !byId("talk").hidden) {
+        byId("mute").click();
+        return;
+      }
       if (event.code !== "Space" || hold.hidden || typing(event.target)) return;
       event.preventDefault();
       if (!event.repeat) void sound.talk(true);
@@ -62,7 +76,7 @@ export class TalkView {
 
   /** @param {any} state @param {any} before */
   render(state, before) {
-    if (state.call !== before.call || state.people !== before.people) this.#renderCall(state, before);
+    if (state.call !== before.call || state.people !== before.people || state.sound.muted !== before.sound?.muted) this.#renderCall(state, before);
     if (state.sound !== before.sound) this.#renderSound(state.sound);
     if (state.captions !== before.captions || state.call !== before.call) this.#renderCaptions(state);
   }
@@ -93,19 +107,21 @@ export class TalkView {
     byId("controls-live").hidden = away;
     byId("controls-away").hidden = !away;
     const expired = call.trouble?.code === "session_expired";
-    setText(byId("reconnect"), expired ? t("Start a new one") : (RETURN_WORDS[call.phase] ?? t("Come back")));
+    setText(byId("reconnect"), expired ? t("Start a new one") : (RETURN_WORDS[call.phase] ?? t("Resume")));
     byId("fresh").hidden = call.phase !== "left";
     byId("disconnect").disabled = call.phase === "leaving";
     byId("message").disabled = byId("send").disabled = call.phase !== "live";
     byId("mute").disabled = byId("hold").disabled = !["live", "shaky"].includes(call.phase);
   }
 
-  /** Moves the focus away from a button that disappears. */
+  /** Moves the focus away from a button that disappears, and never to one that ends the call. */
   #focus(/** @type {string} */ phase, /** @type {string | undefined} */ before) {
     if (before === undefined) return;
     if (phase in RETURN_WORDS) byId("reconnect").focus();
     else if (phase === "idle") (document.querySelector("#cards input:checked") ?? byId("query")).focus();
-    else if (!IN_CALL.has(before) && IN_CALL.has(phase)) byId("disconnect").focus();
+    else if (!IN_CALL.has(before) && IN_CALL.has(phase)) this.frame.focus();
+    // On a touch screen this would open the keyboard; who holds to talk has the space bar for it.
+    if (phase === "live" && document.activeElement === this.frame && byId("hold").hidden && matchMedia("(pointer: fine)").matches) byId("message").focus();
   }
 
   #renderSound(/** @type {any} */ sound) {

@@ -2,27 +2,26 @@
 import { t } from "./texts/text.js";
 
 const PHASE_WORDS = {
-  requesting: t("Asking for the assistant"),
-  joining: t("Joining the room"),
-  shaky: t("Connection interrupted"),
-  returning: t("Coming back"),
+  requesting: t("Connecting"),
+  joining: t("Connecting"),
+  shaky: t("Poor connection"),
+  returning: t("Reconnecting"),
   leaving: t("Saying goodbye"),
-  left: t("You left"),
+  left: t("Call ended"),
   stopped: t("Not connected"),
   displaced: t("Open in another tab"),
 };
 
 /** Outcome of the assistant's reset after we left. */
 const RESET_WORDS = {
-  done: t("It waits for you"),
-  pending: t("It is still tidying up"),
+  pending: t("Just a moment"),
   unknown: t("The server was not told"),
 };
 
 const LIFECYCLE_WORDS = {
   starting: t("The assistant is starting"),
   loading_memory: t("Reading its memory"),
-  resetting: t("Getting ready again"),
+  resetting: t("Just a moment"),
   draining: t("The assistant is leaving"),
   closed: t("The assistant has left"),
   failed: t("The assistant has failed"),
@@ -31,7 +30,7 @@ const LIFECYCLE_WORDS = {
 const ACTIVITY_WORDS = { initializing: t("Getting ready"), listening: t("Listening"), thinking: t("Thinking"), speaking: t("Speaking") };
 
 /** @param {any} state @returns {{mood: string, text: string}} what the user sees first; mood sets its colour */
-export function headline({ call, people }) {
+export function headline({ call, people, sound }) {
   if (call.phase !== "live") {
     const mood = { stopped: "off", left: "off", displaced: "off", idle: "off" }[call.phase] ?? "busy";
     return { mood, text: [PHASE_WORDS[call.phase], RESET_WORDS[call.phase === "left" ? call.reset : ""]].filter(Boolean).join(". ") };
@@ -41,6 +40,8 @@ export function headline({ call, people }) {
   const lifecycle = LIFECYCLE_WORDS[assistant.state];
   if (lifecycle) return { mood: assistant.state === "failed" ? "bad" : "busy", text: lifecycle };
   if (!assistant.ready) return { mood: "busy", text: t("Getting ready") };
+  const listening = (assistant.activity || "listening") === "listening";
+  if (listening && sound?.muted) return { mood: "off", text: t("You are muted") };
   return { mood: assistant.activity || "listening", text: ACTIVITY_WORDS[assistant.activity] ?? t("Listening") };
 }
 

@@ -71,6 +71,7 @@ def test_every_state(stack: Stack, context: BrowserContext, show: Show) -> None:
     visitor.ask("What was my plan for Lisbon?")
     show("4-talking")
     visitor.find("mute").click()
+    expect(visitor.find("headline")).to_have_text("You are muted")
     show("5-muted")
     visitor.find("mute").click()
     visitor.find("sound").click()
@@ -81,9 +82,15 @@ def test_every_state(stack: Stack, context: BrowserContext, show: Show) -> None:
     visitor.find("sound").click()
     visitor.find("ptt").uncheck()
     page.keyboard.press("Escape")
-    if visitor.find("details-toggle").is_visible():
+    on_phone = visitor.find("details-toggle").is_visible()
+    if on_phone:
         visitor.find("details-toggle").click()
-        show("8-details")
+    expect(visitor.find("timeline")).to_be_hidden()
+    visitor.find("technical").locator("summary").click()
+    expect(visitor.find("latency")).to_contain_text("Voice")
+    show("8-details")
+    visitor.find("technical").locator("summary").click()
+    if on_phone:
         visitor.find("details-toggle").click()
 
     context.set_offline(True)

@@ -71,7 +71,7 @@ def test_leave_and_come_back_after_a_while(stack: Stack, browser: Browser) -> No
     assert visitor.ask("Hello there.")
     session, episode = session_of(visitor)["sessionId"], visitor.episode
     visitor.leave()
-    expect(visitor.find("headline")).to_have_text("You left. It waits for you")
+    expect(visitor.find("headline")).to_have_text("Call ended")
     visitor.page.wait_for_timeout(3000)  # the note asks for an absence of three seconds
     visitor.find("reconnect").click()
     visitor.expect_answering()
@@ -251,7 +251,7 @@ def test_a_duplicated_tab_takes_over_and_both_are_told(stack: Stack, browser: Br
     second.expect_notice("took_over")
     first.page.wait_for_timeout(5000)  # long enough for a reconnection nobody asked for
     first.expect_phase("displaced")
-    expect(first.find("reconnect")).to_have_text("Take back")
+    expect(first.find("reconnect")).to_have_text("Use here")
     first.find("reconnect").click()
     first.expect_answering()
     second.expect_phase("displaced")

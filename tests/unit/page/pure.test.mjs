@@ -6,7 +6,7 @@ import { parseEvents } from "../../../static/selector/follow.js";
 import { arrange } from "../../../static/selector/arrange.js";
 import { afterDisconnect, nextDelay } from "../../../static/selector/policy.js";
 import { TurnClock } from "../../../static/selector/turnclock.js";
-import { ago, memoryWords } from "../../../static/selector/words.js";
+import { ago, headline, memoryWords } from "../../../static/selector/words.js";
 
 const say = (...pieces) => pieces.reduce((lines, piece) => applyPiece(lines, { at: 0, ...piece }), []);
 
@@ -117,4 +117,13 @@ test("memory and age in words", () => {
   assert.equal(memoryWords("fresh", now), "read");
   assert.equal(memoryWords("stale:2026-11-21T08:55:00Z", now), "from 5 min ago, not up to date");
   assert.equal(ago(now - 3 * 3_600_000, now), "3 h ago");
+});
+
+test("muted is said where it would be missed: while the assistant listens", () => {
+  const call = { phase: "live" };
+  const people = (/** @type {string} */ activity) => ({ assistant: { state: "engaged", ready: true, activity } });
+  assert.equal(headline({ call, people: people("listening"), sound: { muted: true } }).text, "You are muted");
+  assert.equal(headline({ call, people: people("listening"), sound: { muted: false } }).text, "Listening");
+  assert.equal(headline({ call, people: people("speaking"), sound: { muted: true } }).text, "Speaking");
+  assert.equal(headline({ call: { phase: "left" }, people: {}, sound: { muted: true } }).text, "Call ended");
 });
