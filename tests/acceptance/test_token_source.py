@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pytest
+
 from tests.support.browser import chromium
 from tests.support.letta_agents import make_agent
 from tests.support.stack import Stack
 
-COME_IN = """async (agent) => {
+COME_IN = """async (wish) => {
   const { Room, TokenSource } = await import("/vendor/livekit-client.esm.mjs");
   const source = TokenSource.endpoint(new URL("/token", location).href);
-  const wish = { participantName: "Ann", participantAttributes: { agent_id: agent } };
   const { serverUrl, participantToken } = await source.fetch(wish);
   const room = new Room();
   const ready = new Promise((resolve) => {
@@ -27,11 +31,17 @@ COME_IN = """async (agent) => {
 }"""
 
 
-def test_livekits_own_client_meets_the_agent_it_asked_for(stack: Stack) -> None:
-    agent = make_agent(stack, "Token")
+@pytest.mark.parametrize("by", ["attribute", "agentName", "agentMetadata"])
+def test_livekits_own_client_meets_the_agent_it_asked_for(stack: Stack, by: str) -> None:
+    agent = make_agent(stack, f"Token by {by}")
+    wishes: dict[str, dict[str, Any]] = {
+        "attribute": {"participantAttributes": {"agent_id": agent}},
+        "agentName": {"agentName": f"Token by {by}"},
+        "agentMetadata": {"agentName": "voice-agent", "agentMetadata": json.dumps({"agent_id": agent})},
+    }
     with chromium() as browser:
         page = browser.new_page()
         page.goto(stack.url)
-        met = page.evaluate(COME_IN, agent)
+        met = page.evaluate(COME_IN, {"participantName": "Ann", **wishes[by]})
     assert met["name"] == "Ann"
     assert met["attributes"]["va.agent_id"] == agent

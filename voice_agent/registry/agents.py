@@ -233,7 +233,7 @@ def _joined(saved: Agent, implicit: LettaAgent | None) -> Agent:
 
 def _of_a_session(agent: Agent) -> bool:
     """Whoever calls may talk to it: its room is not shared or a person's own."""
-    return agent.config.get("room_policy", RoomPolicy.SESSION) == RoomPolicy.SESSION
+    return RoomPolicy(agent.config.get("room_policy", RoomPolicy.SESSION)) is RoomPolicy.SESSION
 
 
 def _matches(agent: Agent, query: str) -> bool:

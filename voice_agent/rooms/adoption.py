@@ -94,7 +94,7 @@ class Adoption:
             )
         config = stored_config(agent)
         opened = self._sessions.draft(agent, Person(), config.document(), room)
-        session = opened.of_person(f"{PersonKind.SESSION}:{opened.session.id}").session
+        session = opened.of_person(f"{PersonKind.SESSION}:{opened.session.id}", "").session
         job = JobMetadata(
             room_name=room,
             session_id=session.id,

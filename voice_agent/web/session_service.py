@@ -241,7 +241,7 @@ class SessionService:
         await self._livekit.create_room(record.name, await self._metadata(policy))
         await self._sessions.store(session)
         self._wake(session.room_name)
-        if asked.token_source is None:  # else a client may keep the token for long
+        if asked.token_source is None:  # else the person comes later
             self._read_ahead(job)
         token = self._token(session, asked.token_ttl, _call_of(asked), asked.token_source)
         return SessionGrant(session, opened.secret, token, False, who.notice or refusal, who.new_key)

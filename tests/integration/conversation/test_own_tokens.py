@@ -46,11 +46,11 @@ class OwnRoom:
 
 
 @asynccontextmanager
-async def own_room(stack: Stack, name: str, **dispatch: str) -> AsyncIterator[OwnRoom]:
+async def own_room(stack: Stack, name: str, agent: str) -> AsyncIterator[OwnRoom]:
     settings = stack.settings
     async with httpx.AsyncClient(base_url=stack.url, timeout=PATIENCE) as http:
         try:
-            yield OwnRoom(stack, name, api.RoomAgentDispatch(**dispatch), http)
+            yield OwnRoom(stack, name, api.RoomAgentDispatch(agent_name="voice-agent", metadata=agent), http)
         finally:
             async with api.LiveKitAPI(
                 settings.effective_livekit_url, settings.livekit_api_key, settings.livekit_api_secret, failover=False
@@ -68,7 +68,7 @@ async def prompts_of(stack: Stack, question: str) -> str:
 async def test_strangers_are_greeted_answered_and_told_nothing_of_the_owner_or_of_each_other(stack: Stack) -> None:
     stack.llm.script(Rule(user="parrot is called", reply="A fine name."), Rule(user="parrot", reply="I do not know."))
     agent = make_agent(stack, "Wren", BOAT)
-    async with own_room(stack, "their-first-room", agent_name="voice-agent", metadata=agent) as room:
+    async with own_room(stack, "their-first-room", agent) as room:
         first = await room.join("guest", **{"va.person_id": "owner", "va.user_name": "Owen"})
         try:
             greeting = await first.greeting()
@@ -94,7 +94,7 @@ async def test_strangers_are_greeted_answered_and_told_nothing_of_the_owner_or_o
 async def test_a_killed_agent_is_replaced_and_the_call_goes_on(stack: Stack) -> None:
     stack.llm.script(Rule(user="weather", reply="It is mild."))
     agent = make_agent(stack, "Lark")
-    async with own_room(stack, "their-second-room", agent_name="voice-agent", metadata=agent) as room:
+    async with own_room(stack, "their-second-room", agent) as room:
         caller = await room.join("guest")
         try:
             await caller.greeting()

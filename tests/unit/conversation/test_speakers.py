@@ -53,8 +53,8 @@ OURS = [policy for policy in RoomPolicy if policy is not RoomPolicy.ADOPTED]
 
 def test_in_a_room_of_others_everybody_is_a_stranger_for_one_stay_whatever_their_token_says() -> None:
     there = room(one="owner", two="user:b:anna")
-    for participant, sid in zip(there.remote_participants.values(), ("PA_1", "PA_2"), strict=True):
-        participant.sid = sid
+    people: dict[str, Any] = dict(there.remote_participants)
+    people["one"].sid, people["two"].sid = "PA_1", "PA_2"
     theirs = job(RoomPolicy.ADOPTED).model_copy(update={"person_id": "session:s", "user_name": ""})
     speakers = Speakers(there, theirs)
     told = [speakers.about(identity) for identity in ("one", "two")]
@@ -62,7 +62,7 @@ def test_in_a_room_of_others_everybody_is_a_stranger_for_one_stay_whatever_their
     assert {(one.session_id, one.user_id, one.user_name) for one in told} == {("s", "", "")}
     assert speakers.name_of("Anna") == speakers.expected_name == ""
     assert speakers.about("gone").person_id == "session:s"
-    there.remote_participants["one"].sid = "PA_3"
+    people["one"].sid = "PA_3"
     assert speakers.about("one").person_id == "session:PA_3"
 
 
