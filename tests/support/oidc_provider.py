@@ -97,8 +97,8 @@ class Provider:
         if mistake == "unsigned":
             parts = ({"alg": "none"}, claims)
             return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts) + "."
-        if mistake == "hs256":  # with what everybody knows
-            known = OctKey.import_key(self.key.as_pem(private=False), {"kid": "k1"})
+        if mistake == "hs256":  # anybody who knows the client's secret could have signed it
+            known = OctKey.import_key(CLIENT_SECRET.ljust(32), {"kid": "k1"})
             return str(jwt.encode({"alg": "HS256", "kid": "k1"}, claims, known, algorithms=["HS256"]))
         key = self.other_key if mistake == "foreign key" else self.key
         return str(jwt.encode({"alg": "RS256", "kid": "k1"}, claims, key, algorithms=["RS256"]))

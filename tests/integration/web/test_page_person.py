@@ -195,8 +195,8 @@ def test_what_is_known_is_shown_corrected_exported_and_deleted(public: Settings)
         page.get_by_test_id("fact-text").fill("The user has a cat.")
         assert violations(page, public.cache) == []
         page.get_by_test_id("fact-save").click()
-        expect(page.get_by_text("The user has a cat.")).to_be_visible()
-        expect(page.get_by_text("The user has a dog.")).to_have_count(0)
+        expect(page.get_by_text("The user has a cat.", exact=True)).to_be_visible()
+        expect(page.get_by_text("The user has a dog.", exact=True)).to_have_count(0)
         page.locator("#memory [data-close]").click()
 
         page.get_by_test_id("you").click()
@@ -236,6 +236,7 @@ def test_looks(public: Settings, scheme: str, size: dict[str, int]) -> None:
         show("1-ask")
         name_in(page, "Anna")
         page.get_by_test_id("you").click()
+        expect(page.get_by_test_id("you-person")).to_be_visible()
         show("2-you")
         page.get_by_test_id("you-delete").click()
         show("3-delete")
@@ -261,5 +262,7 @@ def test_signing_in_and_out(control_settings: Settings, letta: LettaDirectorySer
             provider.tell(mistake="nonce")
             page.get_by_test_id("you").click()
             page.get_by_test_id("sign-in").click()
-            expect(page.get_by_test_id("notice")).to_contain_text("You are not signed in. Its answer does not count.")
+            told = page.locator("[data-testid=notice][data-code=sign_in_failed]")
+            expect(told).to_contain_text("You are not signed in.")
+            expect(told).to_contain_text("Its answer does not count.")
             assert "sign_in=" not in page.url
