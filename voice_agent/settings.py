@@ -142,6 +142,11 @@ class Settings(BaseModel):
         "finished turns in front of a note, which its own model answers.",
         "",
     )
+    letta_model: str = _setting(
+        "VOICE_LETTA_MODEL",
+        "Handle of the model of agents that are made in Letta for new assistants; empty: the LLM of VOICE_LLM_MODEL.",
+        "",
+    )
     memory_refresh: float = _setting(
         "VOICE_MEMORY_REFRESH",
         "Seconds after which a change made in Letta is known in a running conversation.",

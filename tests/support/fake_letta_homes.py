@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from voice_agent.contracts import PERSONAL_LABELS
 from voice_agent.errors import Code, Permanent, Temporary
@@ -20,6 +22,7 @@ from voice_agent.memory.model import (
     StoredPassage,
     in_a_line,
 )
+from voice_agent.memory.own_agent import rewritten
 
 
 class FakeHomes:
@@ -27,6 +30,8 @@ class FakeHomes:
         self.agents: dict[str, tuple[AgentSummary, tuple[Block, ...]]] = {}
         self.homes: dict[str, tuple[str, str]] = {}
         self.copies: dict[str, frozenset[str]] = {}
+        self.made: dict[str, dict[str, str]] = {}
+        """Agent that was made for an assistant → the texts that were written into its blocks."""
         self.owner: dict[str, str] = {}
         """Conversation → agent."""
         self.numbers = itertools.count(1)
@@ -70,15 +75,41 @@ class FakeHomes:
         self.copies[home_id] = frozenset(follow)
 
     async def delete_agent(self, home_id: str) -> None:
-        if home_id not in self.agents:
+        await self._delete_one_of(self.homes, home_id)
+
+    async def _delete_one_of(self, ours: dict[str, Any], agent_id: str) -> None:
+        if agent_id not in self.agents:
             return
-        if home_id not in self.homes:
-            raise Permanent(Code.BAD_REQUEST, f"{home_id} is not a home of ours")
-        del self.agents[home_id], self.homes[home_id]
-        self.archive.pop(home_id, None)
-        self.written = {of: value for of, value in self.written.items() if of[0] != home_id}
-        for conversation in [c for c, owner in self.owner.items() if owner == home_id]:
+        if agent_id not in ours:
+            raise Permanent(Code.BAD_REQUEST, f"{agent_id} was not made by us")
+        del self.agents[agent_id], ours[agent_id]
+        self.archive.pop(agent_id, None)
+        self.written = {of: value for of, value in self.written.items() if of[0] != agent_id}
+        for conversation in [c for c, owner in self.owner.items() if owner == agent_id]:
             await self.delete_conversation(conversation)
+
+    async def create_assistant(self, assistant_id: str, name: str, description: str, blocks: Mapping[str, str]) -> str:
+        agent_id = f"agent-{next(self.numbers)}"
+        remembers = in_a_line(blocks)
+        summary = AgentSummary(agent_id, name, description, "vllm/test", remembers, assistant_id)
+        self.agents[agent_id] = (summary, tuple(Block(label, value) for label, value in blocks.items()))
+        self.made[agent_id] = dict(blocks)
+        return agent_id
+
+    async def find_assistants(self, assistant_id: str) -> list[str]:
+        return [agent_id for agent_id in self.made if self.agents[agent_id][0].made_for == assistant_id]
+
+    async def write_assistant(self, agent_id: str, name: str, description: str, blocks: Mapping[str, str]) -> None:
+        summary, there = self.known(agent_id)
+        values = {block.label: block.value for block in there}
+        before = self.made[agent_id]
+        changed = {label: rewritten(values.get(label, ""), before.get(label, ""), to) for label, to in blocks.items()}
+        self.made[agent_id] = {**before, **blocks}
+        everything = tuple(Block(label, value) for label, value in {**values, **changed}.items())
+        self.agents[agent_id] = (replace(summary, name=name, description=description), everything)
+
+    async def delete_assistant(self, agent_id: str) -> None:
+        await self._delete_one_of(self.made, agent_id)
 
     async def delete_conversation(self, conversation_id: str) -> None:
         self.conversations.pop(conversation_id, None)

@@ -1,5 +1,5 @@
-"""Letta client: conversations, recordings and answers. With its base classes in letta_homes.py and letta_connection.py
-it is the only code that knows letta-client."""
+"""Letta client: conversations, recordings and answers. With its base classes in letta_assistants.py, letta_homes.py
+and letta_connection.py it is the only code that knows letta-client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
@@ -16,8 +16,9 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from voice_agent import clock
 from voice_agent.contracts import ANSWER_DEADLINE
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
+from voice_agent.memory.letta_assistants import LettaAssistants
 from voice_agent.memory.letta_connection import PAGE, gone_is_fine
-from voice_agent.memory.letta_homes import HOME_TAG, LettaHomes
+from voice_agent.memory.letta_homes import HOME_TAG
 from voice_agent.memory.model import (
     AgentSummary,
     Block,
@@ -28,6 +29,7 @@ from voice_agent.memory.model import (
     is_fact,
     turn_mark,
 )
+from voice_agent.memory.own_agent import made_for
 from voice_agent.settings import Settings
 from voice_agent.storage.database import aware
 
@@ -35,6 +37,7 @@ RECORDER_MODEL: Final = "vllm/recorder"
 """Our endpoint that answers with nothing, so that Letta stores the given messages and adds no reply."""
 _BACKGROUND: Final = "-background"
 """Suffix of a model's second name on our model server, for background requests: they yield to conversations."""
+_SHOWN: Final[list[Literal["agent.blocks", "agent.tags"]]] = ["agent.blocks", "agent.tags"]
 _PASSAGES: Final = 5
 _STEPS: Final = 6
 _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
@@ -53,7 +56,7 @@ _NOTE: Final = {
 """For a Letta without our recorder: its own model has to answer something."""
 
 
-class LettaClient(LettaHomes):
+class LettaClient(LettaAssistants):
     """Implementation of `LettaPort` for a Letta V1 server."""
 
     def __init__(
@@ -72,14 +75,14 @@ class LettaClient(LettaHomes):
 
     async def list_agents(self) -> list[AgentSummary]:
         with self._asking("list agents"):
-            agents = self._client.agents.list(limit=self._page, include=["agent.blocks", "agent.tags"])
+            agents = self._client.agents.list(limit=self._page, include=_SHOWN)
             # Homes are hidden already; the tag is checked too, because any client of Letta may unhide an agent.
             return [_summary(agent) async for agent in agents if HOME_TAG not in (agent.tags or ())]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
         try:
             with self._asking("read an agent"):
-                return _summary(await self._client.agents.retrieve(agent_id, include=["agent.blocks"]))
+                return _summary(await self._client.agents.retrieve(agent_id, include=_SHOWN))
         except Permanent as error:
             if error.code in (Code.AGENT_NOT_FOUND, Code.BAD_REQUEST):
                 return None
@@ -265,10 +268,6 @@ class LettaClient(LettaHomes):
             self._recorder_known = self._recorder in await self._models()
         return self._recorder_known
 
-    async def _models(self) -> frozenset[str]:
-        with self._asking("list models"):
-            return frozenset(model.handle or "" for model in await self._client.models.list())
-
 
 def _was_not_taken(error: BaseException) -> bool:
     return isinstance(error, Temporary) and error.code in _NOT_TAKEN
@@ -281,9 +280,10 @@ def _keywords(query: str) -> list[str]:
 
 
 def _summary(agent: Any) -> AgentSummary:
-    """Needs an agent that was read with its blocks: Letta omits them unless asked."""
+    """Needs an agent that was read with its blocks and tags: Letta omits them unless asked."""
     known = {block.label: block.value for block in agent.blocks or ()}
-    return AgentSummary(agent.id, agent.name, agent.description or "", agent.model or "", in_a_line(known))
+    ours = made_for(agent.tags or ())
+    return AgentSummary(agent.id, agent.name, agent.description or "", agent.model or "", in_a_line(known), ours)
 
 
 def _as_messages(recording: Recording) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -12,6 +11,7 @@ from voice_agent.contracts import PERSONAL_LABELS
 from voice_agent.errors import Code, Permanent
 from voice_agent.memory.letta_connection import LettaConnection, gone_is_fine
 from voice_agent.memory.model import FILES, HUMAN, Copied, StoredBlock, StoredPassage
+from voice_agent.memory.own_agent import allowed_name
 
 HOME_TAG: Final = "va:home"
 _COPIES: Final = "va:copies"
@@ -35,7 +35,6 @@ _COPIED: Final = (
 )
 _BLOCK: Final = ("label", "value", "description", "limit", "read_only")
 _INCLUDE: Final = ["agent.blocks", "agent.tools", "agent.tags", "agent.sources"]
-_NAME_CHARS: Final = 100
 _HIDDEN: Final = {"show_hidden_agents": True}
 
 
@@ -53,7 +52,7 @@ class LettaHomes(LettaConnection):
             source = await self._read_agent(agent_id)
             body = {field: source[field] for field in _COPIED if source.get(field) is not None}
             body |= {
-                "name": _allowed(f"{source['name']} - {name}" if name else source["name"]),
+                "name": allowed_name(f"{source['name']} - {name}" if name else source["name"], "home"),
                 "tool_ids": [tool["id"] for tool in source.get("tools") or ()],
                 "folder_ids": sorted(_folders(source)) if copied(FILES) else [],
                 # The assistant's own rules and tools, not Letta's defaults.
@@ -76,7 +75,7 @@ class LettaHomes(LettaConnection):
 
     async def sync_home_blocks(self, agent_id: str, home_id: str, copied: Copied) -> None:
         with self._asking("bring blocks of an assistant into a home"):
-            source, home = await self._read_agent(agent_id), await self._read_home(home_id)
+            source, home = await self._read_agent(agent_id), await self._read_ours(home_id, HOME_TAG)
             theirs, ours = _shared(source, copied), _by_label(home)
             before = (home.get("metadata") or {}).get(_COPIES, ())
             if theirs.keys() - {*before}:
@@ -105,28 +104,31 @@ class LettaHomes(LettaConnection):
             await self._client.agents.folders.detach(folder, agent_id=home["id"])
 
     async def delete_agent(self, home_id: str) -> None:
-        with gone_is_fine(), self._asking("delete a home"):
-            home = await self._read_home(home_id)
+        await self._delete_ours(home_id, HOME_TAG, "delete a home")
+
+    async def _delete_ours(self, agent_id: str, tag: str, doing: str) -> None:
+        with gone_is_fine(), self._asking(doing):
+            agent = await self._read_ours(agent_id, tag)
             # Letta deletes neither archives nor blocks with their agent; those that other agents use stay.
-            for archive in (await self._client.archives.list(agent_id=home_id)).items:
-                if await self._alone(f"/v1/archives/{archive.id}/agents", home_id):
+            for archive in (await self._client.archives.list(agent_id=agent_id)).items:
+                if await self._alone(f"/v1/archives/{archive.id}/agents", agent_id):
                     await self._client.archives.delete(archive.id)
-            for block in home.get("blocks") or ():
-                if await self._alone(f"/v1/blocks/{block['id']}/agents", home_id):
+            for block in agent.get("blocks") or ():
+                if await self._alone(f"/v1/blocks/{block['id']}/agents", agent_id):
                     await self._client.blocks.delete(block["id"])
-            # Last, so that an interrupted deletion finds the home again.
-            await self._client.agents.delete(home_id)
+            # Last, so that an interrupted deletion finds the agent again.
+            await self._client.agents.delete(agent_id)
 
     async def _alone(self, path: str, agent_id: str) -> bool:
         options: Any = {"params": _HIDDEN}
         users = cast(list[dict[str, Any]], await self._client.get(path, cast_to=object, options=options))
         return all(user["id"] == agent_id for user in users)
 
-    async def _read_home(self, home_id: str) -> dict[str, Any]:
-        home = await self._read_agent(home_id)
-        if HOME_TAG not in (home.get("tags") or ()):
-            raise Permanent(Code.BAD_REQUEST, f"{home_id} is not a home of ours: it is not touched.")
-        return home
+    async def _read_ours(self, agent_id: str, tag: str) -> dict[str, Any]:
+        agent = await self._read_agent(agent_id)
+        if tag not in (agent.get("tags") or ()):
+            raise Permanent(Code.BAD_REQUEST, f"{agent_id} was not made by us: it is not touched.")
+        return agent
 
     async def _read_agent(self, agent_id: str) -> dict[str, Any]:
         options: Any = {"params": {"include": _INCLUDE}}
@@ -212,8 +214,3 @@ def _home_metadata(agent_id: str, shared: Iterable[str]) -> dict[str, object]:
 
 def _by_label(agent: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {block["label"]: block for block in agent.get("blocks") or () if block.get("label")}
-
-
-def _allowed(name: str) -> str:
-    """Characters that Letta accepts in a name: letters, digits, spaces, hyphens, underscores and apostrophes."""
-    return " ".join(re.sub(r"[^\w '\-]+", " ", name).split())[:_NAME_CHARS] or "home"

@@ -22,6 +22,8 @@ class AgentSummary:
     model: str
     remembers: str = ""
     """One line of what it knows of its person."""
+    made_for: str = ""
+    """Id of the assistant of ours that it was made for; empty: somebody else made it."""
 
 
 LINE: Final = 140
@@ -253,6 +255,23 @@ class LettaPort(Protocol):
     async def delete_agent(self, home_id: str) -> None:
         """Delete a home with its blocks, passages and conversations. Refuses any other agent; a missing one is no
         error."""
+
+    # --- agents that are made for an assistant of ours ---
+
+    async def create_assistant(self, assistant_id: str, name: str, description: str, blocks: Mapping[str, str]) -> str:
+        """Create an agent with these blocks, tagged with the assistant's id.
+
+        Not idempotent: call `find_assistants` first.
+        """
+
+    async def find_assistants(self, assistant_id: str) -> list[str]:
+        """Agents that were made for this assistant, oldest first."""
+
+    async def write_assistant(self, agent_id: str, name: str, description: str, blocks: Mapping[str, str]) -> None:
+        """Bring an agent that was made for an assistant up to date. What was added to a block behind our text stays."""
+
+    async def delete_assistant(self, agent_id: str) -> None:
+        """Delete an agent that was made for an assistant, as `delete_agent` does a home."""
 
     # --- passages and blocks ---
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx
 
 from voice_agent.errors import Code, Temporary
+from voice_agent.memory.own_agent import new_agent
 from voice_agent.providers import endpoints
 from voice_agent.settings import Settings
 from voice_agent.stack.subprocess_utils import Report
@@ -64,19 +65,9 @@ async def ensure(settings: Settings, report: Report) -> None:
         model = f"vllm/{endpoints.llm(settings).model}"
         _require_listed(model, await _ask(client, "GET", "/v1/models/"))
         for sample in SAMPLES:
-            await _ask(client, "POST", "/v1/agents/", json=_request(sample, model))
+            agent = new_agent(sample["name"], sample["description"], sample["blocks"], model)
+            await _ask(client, "POST", "/v1/agents/", json=agent)
     report(f"letta: created the sample agents {', '.join(sample['name'] for sample in SAMPLES)}")
-
-
-def _request(sample: dict[str, Any], model: str) -> dict[str, Any]:
-    blocks = [{"label": label, "value": value} for label, value in sample["blocks"].items()]
-    return {
-        "name": sample["name"],
-        "description": sample["description"],
-        "agent_type": "letta_v1_agent",
-        "model": model,
-        "memory_blocks": blocks,
-    }
 
 
 def _require_listed(model: str, models: list[dict[str, Any]]) -> None:
