@@ -19,6 +19,7 @@ RULES: Final[Mapping[str, Weight]] = {
     "log-rotation": Weight.OPTIONAL,
     "provider-checks": Weight.OPTIONAL,
     "prompt-prewarmer": Weight.OPTIONAL,
+    "memory-cleaner": Weight.OPTIONAL,
     # of serve and of each worker; one of these processes does it at a time
     "memory-worker": Weight.OPTIONAL,
     # of a worker

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -13,7 +14,8 @@ from voice_agent.contracts import LETTA_LOOK_UP, RoomPolicy
 from voice_agent.errors import Code, Permanent, Temporary, VoiceAgentError
 from voice_agent.registry.config import AgentConfig, mistake_in
 from voice_agent.registry.model import Agent, AgentDraft, Kind, LettaAgent, normalised_name
-from voice_agent.registry.ports import AgentStore, LettaDirectory
+from voice_agent.registry.own_memory import OwnMemories
+from voice_agent.registry.ports import AgentStore, LettaDirectory, OwnMemoryStore
 from voice_agent.registry.shared import Shared
 
 _PREFIX: Final = "va-"
@@ -33,6 +35,7 @@ class AgentRegistry:
     def __init__(
         self,
         store: AgentStore,
+        memories: OwnMemoryStore,
         letta: LettaDirectory,
         clock: Callable[[], float],
         default_id: str,
@@ -40,6 +43,8 @@ class AgentRegistry:
         patience: float = LETTA_LOOK_UP,
     ) -> None:
         self._store = store
+        self._memories = memories
+        self._own = OwnMemories(memories, letta, clock)
         self._letta = letta
         self._clock = clock
         self.default_id = default_id
@@ -53,6 +58,8 @@ class AgentRegistry:
         return replace(listing, agents=[agent for agent in listing.agents if _matches(agent, query)])
 
     async def _everything(self) -> Listing:
+        # Before Letta is asked: one that is being made is not listed as somebody else's.
+        ours = await self._memories.assistants()
         saved = await self._store.list()
         error: VoiceAgentError | None = None
         try:
@@ -63,7 +70,7 @@ class AgentRegistry:
         else:
             known = {agent.id: agent for agent in found}
             everything = [_joined(agent, known.get(agent.letta_agent_id)) for agent in saved]
-            everything += [_implicit(agent) for agent in found]
+            everything += [_implicit(agent) for agent in found if agent.made_for not in ours]
         return Listing(everything, error)
 
     async def get(self, agent_id: str) -> Agent:
@@ -145,24 +152,52 @@ class AgentRegistry:
             )
         return usable
 
-    async def create(self, draft: AgentDraft) -> Agent:
+    async def create(self, draft: AgentDraft, key: str = "") -> Agent:
+        """`key`: of the caller, the same for each attempt to create the same agent; it is created once."""
         draft = _checked(draft)
-        implicit = await self._existing(draft.letta_agent_id)
-        return _joined(await self._store.add(_PREFIX + secrets.token_hex(12), draft, self._clock()), implicit)
+        agent_id = _PREFIX + (_digest(key) if key else secrets.token_hex(12))
+        async with self._own.one_at_a_time(agent_id):
+            if not await self._store.is_taken(agent_id):
+                await self._store.add(agent_id, await self._bound(agent_id, draft), self._clock())
+            known = await self._store.get(agent_id)
+        if known is None or not _is_made_of(known, draft):
+            raise Permanent(
+                Code.CONFLICT,
+                "With this key another agent was created before.",
+                "Look into the list: it may be there already. Send another key for another agent.",
+            )
+        return _joined(known, await self._existing(known.letta_agent_id))
 
     async def update(self, agent_id: str, draft: AgentDraft, version: int) -> Agent:
-        await self._saved(agent_id)
         draft = _checked(draft)
-        implicit = await self._existing(draft.letta_agent_id)
-        changed = await self._store.replace(agent_id, draft, version, self._clock())
+        async with self._own.one_at_a_time(agent_id):
+            saved = await self._saved(agent_id)
+            if saved.version != version:  # Letta is not told what is not stored
+                raise await self._changed_meanwhile(agent_id)
+            if saved.own_memory and draft.letta_agent_id == saved.letta_agent_id:
+                draft = replace(draft, letta_agent_id="")
+            bound = await self._bound(agent_id, draft)
+            implicit = await self._existing(bound.letta_agent_id)
+            changed = await self._store.replace(agent_id, bound, version, self._clock())
         if changed is None:
             raise await self._changed_meanwhile(agent_id)
         return _joined(changed, implicit)
 
-    async def delete(self, agent_id: str, version: int | None) -> None:
-        await self._saved(agent_id)
-        if not await self._store.remove(agent_id, version, self._clock()):
-            raise await self._changed_meanwhile(agent_id)
+    async def delete(self, agent_id: str, version: int | None, *, forget: bool = False) -> None:
+        """`forget`: its memory in Letta is deleted, too."""
+        async with self._own.one_at_a_time(agent_id):
+            saved = await self._saved(agent_id)
+            if forget:
+                _require_alone(saved, await self._store.list())
+            if not await self._store.remove(agent_id, version, self._clock(), forget=forget):
+                raise await self._changed_meanwhile(agent_id)
+
+    async def _bound(self, agent_id: str, draft: AgentDraft) -> AgentDraft:
+        """The draft with its Letta agent: the one that is shared, which has to exist, or the agent's own."""
+        if draft.letta_agent_id:
+            await self._existing(draft.letta_agent_id)
+            return draft
+        return replace(draft, letta_agent_id=await self._own.ensure(agent_id, draft))
 
     async def _saved(self, agent_id: str) -> Agent:
         saved = await self._store.get(agent_id)
@@ -211,6 +246,32 @@ def _checked(draft: AgentDraft) -> AgentDraft:
     if mistake := mistake_in(config):
         raise Permanent(Code.BAD_REQUEST, *mistake)
     return replace(draft, name=name, config=config.document())
+
+
+def _require_alone(saved: Agent, everybody: Sequence[Agent]) -> None:
+    if not saved.own_memory:
+        raise Permanent(
+            Code.CONFLICT,
+            "This agent shares the memory of another one, which keeps it.",
+            "Delete the agent without its memory.",
+        )
+    sharing = [a.name for a in everybody if a.letta_agent_id == saved.letta_agent_id and a.id != saved.id]
+    if sharing:
+        raise Permanent(
+            Code.CONFLICT,
+            f"{', '.join(sharing)} shares the memory of this agent.",
+            "Delete the agent without its memory, or let the others have their own first.",
+        )
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
+def _is_made_of(agent: Agent, draft: AgentDraft) -> bool:
+    """Whether a repeated attempt asks for what was made before."""
+    memory = "" if agent.own_memory else agent.letta_agent_id
+    return AgentDraft(agent.name, memory, agent.description, agent.role, agent.config) == draft
 
 
 def _implicit(agent: LettaAgent) -> Agent:

@@ -31,6 +31,8 @@ class Agent:
     remembers: str = ""
     """A line of its memory about its person: confidential."""
     tags: tuple[str, ...] = ()
+    own_memory: bool = False
+    """Its Letta agent was made for it."""
     available: bool = True
     """False: Letta does not have its Letta agent, or could not be asked."""
     version: int = 0
@@ -43,10 +45,20 @@ class AgentDraft:
     """Fields of a saved agent that a caller may set."""
 
     name: str
-    letta_agent_id: str
+    letta_agent_id: str = ""
+    """The Letta agent whose memory it shares; empty: it has one of its own, which is made for it."""
     description: str = ""
     role: Role = Role.GENERAL
     config: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMemory:
+    """Letta agent that was made, or is being made, for an assistant."""
+
+    agent_id: str
+    letta_agent_id: str | None
+    leaving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,8 @@ class LettaAgent(Protocol):
     def model(self) -> str: ...
     @property
     def remembers(self) -> str: ...
+    @property
+    def made_for(self) -> str: ...
 
 
 def normalised_name(name: str) -> str:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from voice_agent.registry.model import Agent, AgentDraft, LettaAgent, Profile, Session, StoredPerson
+from voice_agent.registry.model import (
+    Agent,
+    AgentDraft,
+    LettaAgent,
+    OwnMemory,
+    Profile,
+    Session,
+    StoredPerson,
+)
 
 
 class LettaDirectory(Protocol):
-    """Read access to Letta's agents; never creates or deletes one."""
+    """Letta's agents: all can be read, those that were made for an assistant are written."""
 
     async def list_agents(self) -> Sequence[LettaAgent]:
         """All of them, whatever the server's page size."""
 
     async def get_agent(self, agent_id: str) -> LettaAgent | None: ...
+
+    async def create_assistant(
+        self, assistant_id: str, name: str, description: str, blocks: Mapping[str, str]
+    ) -> str: ...
+
+    async def find_assistants(self, assistant_id: str) -> Sequence[str]: ...
+
+    async def write_assistant(self, agent_id: str, name: str, description: str, blocks: Mapping[str, str]) -> None: ...
+
+    async def delete_assistant(self, agent_id: str) -> None: ...
 
 
 class AgentStore(Protocol):
@@ -25,12 +43,34 @@ class AgentStore(Protocol):
     async def met(self, agent_id: str | None = None) -> Sequence[Agent]:
         """Letta agents (or only this one) with which a session was opened, under their names of then."""
 
-    async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent: ...
+    async def is_taken(self, agent_id: str) -> bool:
+        """By an agent that is there, or by one that was removed."""
+
+    async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent | None:
+        """None: the id is taken."""
 
     async def replace(self, agent_id: str, draft: AgentDraft, version: int, now: float) -> Agent | None:
         """None: this version is not the current one (or the agent is gone)."""
 
-    async def remove(self, agent_id: str, version: int | None, now: float) -> bool: ...
+    async def remove(self, agent_id: str, version: int | None, now: float, *, forget: bool = False) -> bool:
+        """`forget`: the Letta agent that was made for it is to be deleted, too."""
+
+
+class OwnMemoryStore(Protocol):
+    """Letta agents of the assistants: noted before one is made, so that none is lost."""
+
+    async def assistants(self) -> Collection[str]:
+        """Ids of all that have one, that are to have one, or whose one is to be deleted."""
+
+    async def begin(self, agent_id: str, now: float) -> OwnMemory:
+        """Note that one is made for this assistant, unless it has one."""
+
+    async def settle(self, agent_id: str, letta_agent_id: str) -> str | None:
+        """Store the Letta agent that was made; of several, the first stays. Returns the one that stays; None: it is
+        to be deleted meanwhile."""
+
+    async def lost(self, agent_id: str, letta_agent_id: str) -> None:
+        """It was deleted in Letta by somebody else: another one is to be made."""
 
 
 class SessionStore(Protocol):

@@ -5,14 +5,23 @@ from __future__ import annotations
 import builtins
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 
 from voice_agent.contracts import Role
-from voice_agent.registry.model import Agent, AgentDraft, Kind, Person, Profile, Session, StoredPerson
-from voice_agent.registry.tables import agents, deletions, people, profiles, sessions, sign_ins
+from voice_agent.registry.model import Agent, AgentDraft, Kind, OwnMemory, Person, Profile, Session, StoredPerson
+from voice_agent.registry.tables import agents, deletions, own_memories, people, profiles, sessions, sign_ins
 from voice_agent.storage.database import Database, insert_if_absent
+
+_OWN: Final = and_(
+    own_memories.c.agent_id == agents.c.id,
+    own_memories.c.letta_agent_id == agents.c.letta_agent_id,
+    own_memories.c.leaving.is_(False),
+)
+_SAVED: Final = select(agents, own_memories.c.agent_id.is_not(None).label("own_memory")).join_from(
+    agents, own_memories, _OWN, isouter=True
+)
 
 
 class SqlAgentStore:
@@ -20,13 +29,13 @@ class SqlAgentStore:
         self._database = database
 
     async def list(self) -> list[Agent]:
-        query = select(agents).where(agents.c.deleted_at.is_(None)).order_by(agents.c.name, agents.c.id)
+        query = _SAVED.where(agents.c.deleted_at.is_(None)).order_by(agents.c.name, agents.c.id)
         async with self._database.read() as connection:
             return [_agent(row) for row in await connection.execute(query)]
 
     async def get(self, agent_id: str) -> Agent | None:
         async with self._database.read() as connection:
-            row = (await connection.execute(select(agents).where(_alive(agent_id)))).one_or_none()
+            row = (await connection.execute(_SAVED.where(_alive(agent_id)))).one_or_none()
         return None if row is None else _agent(row)
 
     async def met(self, agent_id: str | None = None) -> builtins.list[Agent]:
@@ -44,28 +53,92 @@ class SqlAgentStore:
             found = await connection.execute(query.order_by(named.c.agent_name, named.c.agent_id))
             return [Agent(row[0], Kind.LETTA, row[1], "", row[0], available=False) for row in found]
 
-    async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent:
+    async def is_taken(self, agent_id: str) -> bool:
+        async with self._database.read() as connection:
+            return (await connection.scalar(select(agents.c.id).where(agents.c.id == agent_id))) is not None
+
+    async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent | None:
         row = {**asdict(draft), "id": agent_id, "version": 1, "created_at": now, "updated_at": now}
         async with self._database.begin() as connection:
-            return _agent((await connection.execute(insert(agents).values(row).returning(agents))).one())
+            if not (await connection.execute(insert_if_absent(self._database, agents, row))).rowcount:
+                return None
+            return _agent((await connection.execute(_SAVED.where(_alive(agent_id)))).one())
 
     async def replace(self, agent_id: str, draft: AgentDraft, version: int, now: float) -> Agent | None:
         change = (
             update(agents)
             .where(_alive(agent_id), agents.c.version == version)
             .values(**asdict(draft), version=version + 1, updated_at=now)
-            .returning(agents)
         )
         async with self._database.begin() as connection:
-            row = (await connection.execute(change)).one_or_none()
-        return None if row is None else _agent(row)
+            if not (await connection.execute(change)).rowcount:
+                return None
+            return _agent((await connection.execute(_SAVED.where(_alive(agent_id)))).one())
 
-    async def remove(self, agent_id: str, version: int | None, now: float) -> bool:
+    async def remove(self, agent_id: str, version: int | None, now: float, *, forget: bool = False) -> bool:
         change = update(agents).where(_alive(agent_id)).values(deleted_at=now)
         if version is not None:
             change = change.where(agents.c.version == version)
+        mine = own_memories.c.agent_id == agent_id
+        # One that is still being made holds nothing that could be kept.
+        kept = delete(own_memories).where(mine, own_memories.c.letta_agent_id.is_not(None))
         async with self._database.begin() as connection:
-            return (await connection.execute(change)).rowcount == 1
+            if not (await connection.execute(change)).rowcount:
+                return False
+            if not forget:
+                await connection.execute(kept)
+            await connection.execute(update(own_memories).where(mine).values(leaving=True, changed_at=now))
+            return True
+
+
+class SqlOwnMemoryStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def assistants(self) -> frozenset[str]:
+        async with self._database.read() as connection:
+            return frozenset(await connection.scalars(select(own_memories.c.agent_id)))
+
+    async def begin(self, agent_id: str, now: float) -> OwnMemory:
+        row = {"agent_id": agent_id, "letta_agent_id": None, "leaving": False, "changed_at": now}
+        mine = own_memories.c.agent_id == agent_id
+        async with self._database.begin() as connection:
+            await connection.execute(insert_if_absent(self._database, own_memories, row))
+            await connection.execute(
+                update(own_memories).where(mine, own_memories.c.leaving.is_(False)).values(changed_at=now)
+            )
+            return _own((await connection.execute(select(own_memories).where(mine))).one())
+
+    async def settle(self, agent_id: str, letta_agent_id: str) -> str | None:
+        mine = and_(own_memories.c.agent_id == agent_id, own_memories.c.leaving.is_(False))
+        change = update(own_memories).where(mine, own_memories.c.letta_agent_id.is_(None))
+        async with self._database.begin() as connection:
+            await connection.execute(change.values(letta_agent_id=letta_agent_id))
+            kept: str | None = await connection.scalar(select(own_memories.c.letta_agent_id).where(mine))
+            return kept
+
+    async def lost(self, agent_id: str, letta_agent_id: str) -> None:
+        mine = own_memories.c.agent_id == agent_id, own_memories.c.letta_agent_id == letta_agent_id
+        async with self._database.begin() as connection:
+            await connection.execute(update(own_memories).where(*mine).values(letta_agent_id=None))
+
+    async def abandon(self, before: float, now: float) -> None:
+        """Let those leave whose assistant was never saved: noted before this time, and not used since."""
+        saved = select(agents.c.id).where(agents.c.deleted_at.is_(None))
+        change = update(own_memories).where(own_memories.c.changed_at < before, own_memories.c.agent_id.not_in(saved))
+        async with self._database.begin() as connection:
+            await connection.execute(change.values(leaving=True, changed_at=now))
+
+    async def leaving(self) -> list[OwnMemory]:
+        query = select(own_memories).where(own_memories.c.leaving).order_by(own_memories.c.agent_id)
+        async with self._database.read() as connection:
+            return [_own(row) for row in await connection.execute(query)]
+
+    async def gone(self, agent_id: str) -> None:
+        """It was deleted in Letta."""
+        where = own_memories.c.agent_id == agent_id, own_memories.c.leaving
+        async with self._database.begin() as connection:
+            await connection.execute(delete(own_memories).where(*where))
 
 
 class SqlSessionStore:
@@ -196,7 +269,12 @@ def _agent(row: Row[Any]) -> Agent:
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        own_memory=row.own_memory,
     )
+
+
+def _own(row: Row[Any]) -> OwnMemory:
+    return OwnMemory(row.agent_id, row.letta_agent_id, row.leaving)
 
 
 def session_of(row: Row[Any]) -> Session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Double, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Double, Index, Integer, String, Table, Text
 
 from voice_agent.storage.database import metadata
 
@@ -19,6 +19,17 @@ agents = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("deleted_at", Double),
+)
+
+own_memories = Table(
+    "agent_memories",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    # The Letta agent that was made for this assistant; none yet while it is being made.
+    Column("letta_agent_id", String(128)),
+    # It is to be deleted in Letta (web/memory_cleaner.py).
+    Column("leaving", Boolean, nullable=False),
+    Column("changed_at", Double, nullable=False),
 )
 
 sessions = Table(

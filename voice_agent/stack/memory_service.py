@@ -26,7 +26,7 @@ from voice_agent.observe.log import ReconnectLog
 from voice_agent.providers import endpoints
 from voice_agent.registry.agents import AgentRegistry, Listing
 from voice_agent.registry.model import normalised_name
-from voice_agent.registry.store import SqlAgentStore
+from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore
 from voice_agent.settings import Settings
 from voice_agent.storage.database import Database
 
@@ -156,7 +156,9 @@ class MemoryService:
 async def opened(settings: Settings) -> AsyncIterator[MemoryService]:
     database, letta = Database(settings.effective_database_url), LettaClient(settings)
     embedder = embedder_of(settings)
-    agents = AgentRegistry(SqlAgentStore(database), letta, time.time, settings.default_agent)
+    agents = AgentRegistry(
+        SqlAgentStore(database), SqlOwnMemoryStore(database), letta, time.time, settings.default_agent
+    )
     log = ReconnectLog(settings.reconnect_log, "cli", spoken_text=settings.log_spoken_text)
     try:
         yield MemoryService(database, letta, agents, embedder, log)

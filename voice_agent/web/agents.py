@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
@@ -25,6 +25,8 @@ from voice_agent.web.schemas import (
 router = APIRouter(prefix="/agents", tags=["agents"])
 
 IfMatch = Annotated[str | None, Header(max_length=40)]
+IdempotencyKey = Annotated[str, Header(max_length=200)]
+"""Random, and the same for each attempt to create the same agent."""
 
 
 @router.get("", responses=documented())
@@ -43,9 +45,12 @@ async def list_agents(
     )
 
 
-@router.post("", status_code=201, responses=documented(401, 404))
-async def create_agent(services: ServicesDep, who: Admin, body: AgentBody, response: Response) -> AgentDetail:
-    created = await services.agents.create(_draft(body))
+@router.post("", status_code=201, responses=documented(401, 404, 409))
+async def create_agent(
+    services: ServicesDep, who: Admin, body: AgentBody, response: Response, idempotency_key: IdempotencyKey = ""
+) -> AgentDetail:
+    """Create an agent. Attempts with the same `Idempotency-Key` create it once."""
+    created = await services.agents.create(_draft(body), idempotency_key)
     audit(services, who, "agent.create", created.id)
     response.headers["Location"] = f"/agents/{created.id}"
     return _shown(services, created, response)
@@ -69,14 +74,26 @@ async def replace_agent(
     return _shown(services, changed, response)
 
 
-@router.delete("/{agent_id}", status_code=204, responses=documented(401, 404, 409, 412))
-async def delete_agent(services: ServicesDep, who: Admin, agent_id: Id, if_match: IfMatch = None) -> None:
-    await services.agents.delete(agent_id, None if if_match is None else _version(if_match))
-    audit(services, who, "agent.delete", agent_id)
+@router.delete("/{agent_id}", status_code=204, responses={202: {"model": None}, **documented(401, 404, 409, 412)})
+async def delete_agent(
+    services: ServicesDep,
+    who: Admin,
+    agent_id: Id,
+    response: Response,
+    memory: Literal["keep", "delete"] = "keep",
+    if_match: IfMatch = None,
+) -> None:
+    """`memory=delete`: what everybody told it is forgotten, and its Letta agent is deleted: 204, or 202 if that is done
+    later, because Letta is away. Refused (409) where the memory is shared."""
+    forget = memory == "delete"
+    await services.agents.delete(agent_id, None if if_match is None else _version(if_match), forget=forget)
+    audit(services, who, "agent.forget" if forget else "agent.delete", agent_id)
+    if forget and not await services.memory_cleaner.clean():
+        response.status_code = 202
 
 
 def _draft(body: AgentBody) -> AgentDraft:
-    return AgentDraft(body.name, body.letta_agent_id, body.description, body.role, body.config.document())
+    return AgentDraft(body.name, body.letta_agent_id or "", body.description, body.role, body.config.document())
 
 
 def _version(if_match: str) -> int:

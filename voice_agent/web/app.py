@@ -67,7 +67,10 @@ def create_app(
             allow_origins=sorted(origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             # X-Sandbox-Id: LiveKit's starters send it with every request for a token.
-            allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", "X-Sandbox-Id", HEADER],
+            allow_headers=[
+                *("Authorization", "Content-Type", "If-Match", "Idempotency-Key", "Last-Event-ID", "X-Sandbox-Id"),
+                HEADER,
+            ],
             expose_headers=["ETag", "Location"],
         )
     app.add_middleware(RequestGuard, settings=settings)

@@ -37,8 +37,10 @@ def iso(seconds: float) -> str:
 
 class AgentBody(_Asked):
     name: Annotated[Line, Field(min_length=1)]
-    letta_agent_id: Id
+    letta_agent_id: Id | None = None
+    """The Letta agent whose memory it shares. None: it has one of its own, which is made for it."""
     description: Annotated[str, Field(max_length=4000), AfterValidator(some_lines)] = ""
+    """What it does. Written into the blocks of its own Letta agent, as `task`."""
     role: Role = Role.GENERAL
     config: Annotated[AgentConfig, BeforeValidator(plain_document)] = AgentConfig()
 
@@ -49,6 +51,8 @@ class AgentItem(BaseModel):
     name: str
     description: str
     letta_agent_id: str
+    own_memory: bool
+    """Its Letta agent was made for it; it may still be shared by others."""
     model: str | None
     tags: list[str]
     role: Role
@@ -108,6 +112,7 @@ def _shown(agent: Agent, default_id: str) -> dict[str, Any]:
         "name": agent.name,
         "description": agent.description,
         "letta_agent_id": agent.letta_agent_id,
+        "own_memory": agent.own_memory,
         "model": agent.model,
         "tags": list(agent.tags),
         "role": agent.role,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from voice_agent.errors import VoiceAgentError
+from voice_agent.memory.facts.forget_assistant import AssistantForgetting
 from voice_agent.memory.facts.propose import ChatProposer, Proposer
 from voice_agent.memory.letta import LettaClient
 from voice_agent.memory.worker import MemoryWorker
@@ -24,7 +25,7 @@ from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
 from voice_agent.registry.shared import Shared
 from voice_agent.registry.sign_ins import SignIns
-from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
+from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.actions import Actions
 from voice_agent.rooms.adoption import Adoption
 from voice_agent.rooms.deletion import DeletionWorker
@@ -39,6 +40,7 @@ from voice_agent.settings import Settings
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
 from voice_agent.web.memory_ahead import MemoryAhead
+from voice_agent.web.memory_cleaner import MemoryCleaner
 from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate_limits import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
@@ -69,6 +71,7 @@ class Services:
     memory_ahead: MemoryAhead
     resets: Resets
     providers: ProviderWatch
+    memory_cleaner: MemoryCleaner
     rate: RateLimit
     bearers: BearerLimit
     streams: StreamLimit
@@ -95,6 +98,7 @@ async def running(
         tasks.start("log-rotation", lambda: keep_small(settings.reconnect_log))
         tasks.start("provider-checks", services.providers.run)
         tasks.start("memory-worker", _memory_worker(services, proposer).run)
+        tasks.start("memory-cleaner", services.memory_cleaner.run)
         tasks.start("prompt-prewarmer", _agent_prewarmer(services, looking).run)
         try:
             yield services
@@ -110,7 +114,9 @@ async def running(
 
 
 def _agent_prewarmer(services: Services, looking: LettaClient) -> AgentPrewarmer:
-    agents = AgentRegistry(SqlAgentStore(services.database), looking, time.time, default_id="")
+    agents = AgentRegistry(
+        SqlAgentStore(services.database), SqlOwnMemoryStore(services.database), looking, time.time, default_id=""
+    )
     return AgentPrewarmer(services.settings, agents, looking)
 
 
@@ -135,7 +141,8 @@ def wire(
     store = SqlSessionStore(database)
     repository = RoomRepository(database, clock)
     leases = Leases(database)
-    agents = AgentRegistry(SqlAgentStore(database), letta, clock, settings.default_agent)
+    memories = SqlOwnMemoryStore(database)
+    agents = AgentRegistry(SqlAgentStore(database), memories, letta, clock, settings.default_agent)
     sessions = SessionRegistry(store, clock, settings.session_validity)
     people = People(SqlPeopleStore(database), clock)
     worker_registry = WorkerRegistry(database)
@@ -168,6 +175,7 @@ def wire(
         memory_ahead,
         Resets(livekit),
         ProviderWatch(settings),
+        MemoryCleaner(memories, letta, AssistantForgetting(database, letta, log), log, clock),
         RateLimit(settings.sessions_per_minute),
         BearerLimit(),
         StreamLimit(),

@@ -42,7 +42,7 @@ from voice_agent.providers.local_server import PRIORITY_HEADER, SHARED_PROMPT
 from voice_agent.providers.prewarm import prewarm, prewarm_speech
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import OWNER
-from voice_agent.registry.store import SqlAgentStore
+from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore
 from voice_agent.settings import Settings, load
 from voice_agent.storage import Database, upgrade
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
@@ -287,7 +287,7 @@ async def test_whoever_can_be_picked_is_read_before_anybody_comes(settings: Sett
     agent_id = await letta.add_agent("Rosa", [Block("human", f"{uuid.uuid4()} likes rain and the cello. " * 20)])
     try:
         await upgrade(database)
-        registry = AgentRegistry(SqlAgentStore(database), letta, time.time, "")
+        registry = AgentRegistry(SqlAgentStore(database), SqlOwnMemoryStore(database), letta, time.time, "")
         assert await AgentPrewarmer(settings, registry, letta).prepare()
     finally:
         await database.close()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from voice_agent.contracts import Role
 from voice_agent.registry.model import AgentDraft, Person, Session, StoredPerson
 from voice_agent.registry.people import People
-from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
+from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.storage import Database
 
 DRAFT = AgentDraft("Ada", "agent-1", "of the register", Role.CUSTOMER, {"providers": {"tts": {"voice": "x"}}, "a": [1]})
@@ -65,6 +65,59 @@ async def test_letta_agents_that_somebody_met_are_known_by_their_newest_name(dat
     assert [(agent.id, agent.name) for agent in await store.met()] == [("agent-1", "Ada L."), ("agent-2", "Bob")]
     assert [agent.id for agent in await store.met("agent-2")] == ["agent-2"]
     assert await store.met("va-1") == []
+
+
+async def test_an_id_is_taken_for_good(database: Database) -> None:
+    store = SqlAgentStore(database)
+    assert not await store.is_taken("va-1")
+    await store.add("va-1", DRAFT, 10.0)
+    assert await store.add("va-1", replace(DRAFT, name="Bea"), 20.0) is None
+    await store.remove("va-1", None, 30.0)
+    assert await store.is_taken("va-1")
+    assert await store.add("va-1", DRAFT, 40.0) is None
+
+
+async def test_of_the_memories_that_are_made_for_one_assistant_the_first_stays(database: Database) -> None:
+    store, memories = SqlAgentStore(database), SqlOwnMemoryStore(database)
+    assert (await memories.begin("va-1", 1.0)).letta_agent_id is None
+    assert await memories.settle("va-1", "agent-1") == "agent-1"
+    assert await memories.settle("va-1", "agent-2") == "agent-1"
+    assert (await memories.begin("va-1", 2.0)).letta_agent_id == "agent-1"
+    assert await memories.assistants() == {"va-1"}
+    added = await store.add("va-1", DRAFT, 3.0)
+    assert added is not None
+    assert added.own_memory
+    assert (await store.list()) == [added]
+    shared = await store.replace("va-1", replace(DRAFT, letta_agent_id="agent-9"), 1, 4.0)
+    assert shared is not None
+    assert not shared.own_memory
+    await memories.lost("va-1", "agent-2")
+    assert (await memories.begin("va-1", 5.0)).letta_agent_id == "agent-1"
+    await memories.lost("va-1", "agent-1")
+    assert (await memories.begin("va-1", 5.0)).letta_agent_id is None
+
+
+async def test_a_memory_is_kept_or_leaves_with_its_assistant(database: Database) -> None:
+    store, memories = SqlAgentStore(database), SqlOwnMemoryStore(database)
+    for number in ("va-kept", "va-gone", "va-alive", "va-never-saved"):
+        await memories.begin(number, 10.0)
+        await memories.settle(number, f"agent-of-{number}")
+        if number != "va-never-saved":
+            await store.add(number, replace(DRAFT, letta_agent_id=f"agent-of-{number}"), 10.0)
+    await memories.begin("va-begun", 20.0)
+    assert await store.remove("va-kept", None, 30.0)
+    assert not await store.remove("va-gone", 7, 30.0, forget=True)
+    assert await memories.leaving() == []
+    assert await store.remove("va-gone", 1, 30.0, forget=True)
+    await memories.abandon(15.0, 40.0)
+    leaving = await memories.leaving()
+    assert [memory.agent_id for memory in leaving] == ["va-gone", "va-never-saved"]
+    assert await memories.settle("va-gone", "agent-2") is None
+    assert (await memories.begin("va-gone", 50.0)).leaving
+    for memory in leaving:
+        await memories.gone(memory.agent_id)
+    await memories.gone("va-alive")
+    assert await memories.assistants() == {"va-alive", "va-begun"}
 
 
 async def test_names_may_repeat(database: Database) -> None:

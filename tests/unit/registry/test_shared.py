@@ -67,9 +67,12 @@ class Counted:
 
     list = list_agents
 
+    async def assistants(self) -> frozenset[str]:
+        return frozenset()
+
 
 async def test_forty_callers_read_the_agents_twice() -> None:
     store, letta = Counted(), Counted()
-    agents = AgentRegistry(cast(Any, store), cast(Any, letta), lambda: 0.0, "")
+    agents = AgentRegistry(cast(Any, store), cast(Any, store), cast(Any, letta), lambda: 0.0, "")
     await asyncio.gather(*(agents.list("x") for _ in range(40)))
     assert (store.read, letta.read) == (2, 2)

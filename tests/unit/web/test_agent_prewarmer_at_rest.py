@@ -9,7 +9,7 @@ from tests.support.fake_letta import FakeLetta
 from tests.support.newest import upgraded
 from voice_agent.memory.model import Block
 from voice_agent.registry.agents import AgentRegistry
-from voice_agent.registry.store import SqlAgentStore
+from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore
 from voice_agent.settings import Settings
 from voice_agent.storage import Database
 from voice_agent.web.agent_prewarmer import AgentPrewarmer
@@ -37,7 +37,7 @@ async def pauses(home: Path, letta: FakeLetta, count: int) -> list[float]:
     settings = Settings(home=home, llm_base_url=AWAY, llm_model="m", tts_base_url=AWAY, tts_model="t")
     database, sleep = Database(settings.effective_database_url), Pauses(count)
     await upgraded(database)
-    registry = AgentRegistry(SqlAgentStore(database), letta, lambda: 0.0, "")
+    registry = AgentRegistry(SqlAgentStore(database), SqlOwnMemoryStore(database), letta, lambda: 0.0, "")
     work = asyncio.create_task(AgentPrewarmer(settings, registry, letta, sleep).run())
     try:
         async with asyncio.timeout(20):

@@ -19,7 +19,7 @@ from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.model import AgentDraft, Person
 from voice_agent.registry.people import Credentials, People
 from voice_agent.registry.sessions import SessionRegistry
-from voice_agent.registry.store import SqlAgentStore, SqlPeopleStore, SqlSessionStore
+from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore, SqlPeopleStore, SqlSessionStore
 from voice_agent.rooms.livekit import LiveKit
 from voice_agent.rooms.repository import RoomRepository
 from voice_agent.settings import Settings
@@ -47,7 +47,9 @@ class House:
         self.letta = HangingLetta()
         self.livekit = RoomsAlone(settings)
         self.saved = SqlAgentStore(self.database)
-        self.agents = AgentRegistry(self.saved, self.letta, time.time, "", patience=SOON)
+        self.agents = AgentRegistry(
+            self.saved, SqlOwnMemoryStore(self.database), self.letta, time.time, "", patience=SOON
+        )
         self.session_service = SessionService(
             self.agents,
             SessionRegistry(SqlSessionStore(self.database), time.time, 3600.0),
