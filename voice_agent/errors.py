@@ -29,6 +29,8 @@ class Code(StrEnum):
     SESSION_NOT_FOUND = "session_not_found"
     SESSION_EXPIRED = "session_expired"
     BUSINESS_REQUIRED = "business_required"
+    VOICE_UNKNOWN = "voice_unknown"
+    MODEL_NOT_SERVED = "model_not_served"
     BROWSER_KEY_UNKNOWN = "browser_key_unknown"
     DELETION_PENDING = "deletion_pending"
     SIGN_IN_OFF = "sign_in_off"

@@ -1,9 +1,10 @@
 /** Conversion between an assistant's configuration and the fields of the dialog. Pure. */
 
 /** @param {any} agent */
-export function fieldsOf({ name = "", description = "", letta_agent_id = "", role = "general", config = {} }) {
+export function fieldsOf({ name = "", description = "", letta_agent_id = "", own_memory = false, role = "general", config = {} }) {
   return {
-    name, description: description ?? "", letta_agent_id, role,
+    name, description: description ?? "", role,
+    letta_agent_id: own_memory ? "" : letta_agent_id,
     greeting: config.greeting ?? "",
     language: config.language ?? "",
     instructions: config.instructions ?? "",
@@ -14,6 +15,27 @@ export function fieldsOf({ name = "", description = "", letta_agent_id = "", rol
     heard_by_everyone: labelsOf(config.audience, "everyone"),
     heard_by_known: labelsOf(config.audience, "known"),
   };
+}
+
+/** Assistants whose memory another one can share: one entry for each Letta agent. @param {any[]} items @param {any} edited @returns {string[][]} */
+export function memoriesOf(items, edited) {
+  const own = edited.own_memory ? edited.letta_agent_id : null;
+  const named = new Map(items.filter((one) => one.letta_agent_id !== own).map((one) => [one.letta_agent_id, one.name]));
+  const shared = edited.own_memory ? "" : edited.letta_agent_id;
+  if (shared && !named.has(shared)) named.set(shared, shared);
+  return [...named];
+}
+
+/** Whether an assistant speaks with a TTS of its own, whose voices the installation does not know. @param {any} config */
+export function hasOwnTts(config) {
+  const { provider, base_url, model } = config?.providers?.tts ?? {};
+  return Boolean(provider || base_url || model);
+}
+
+/** What POST and PUT /agents take. @param {any} config as it was @param {any} values of the fields */
+export function bodyOf(config, values) {
+  const { name, description, letta_agent_id, role } = values;
+  return { name, description, letta_agent_id: letta_agent_id || null, role, config: changedConfig(config, values) };
 }
 
 /** @param {Record<string, string> | undefined} audience @param {string} who */

@@ -21,10 +21,10 @@ const DEADLINE_MS = 15_000;
 
 /**
  * @param {string} path
- * @param {{method?: string, body?: unknown, secret?: string, headers?: Record<string, string>, deadline?: number}} [options]
+ * @param {{method?: string, body?: unknown, secret?: string, headers?: Record<string, string>, deadline?: number, binary?: boolean}} [options] `binary`: the answer is a `Blob`
  */
-export async function call(path, { method = "GET", body, secret, headers = {}, deadline = DEADLINE_MS } = {}) {
-  const all = /** @type {Record<string, string>} */ ({ accept: "application/json", ...headers });
+export async function call(path, { method = "GET", body, secret, headers = {}, deadline = DEADLINE_MS, binary = false } = {}) {
+  const all = /** @type {Record<string, string>} */ ({ accept: binary ? "*/*" : "application/json", ...headers });
   if (secret) all.authorization = `Bearer ${secret}`;
   if (body !== undefined) all["content-type"] = "application/json";
   let response;
@@ -39,8 +39,8 @@ export async function call(path, { method = "GET", body, secret, headers = {}, d
   } catch {
     throw new ApiError({ code: navigator.onLine ? "server_gone" : "offline", message: t("The server did not answer.") });
   }
-  const text = await response.text();
-  const data = parse(text);
+  if (binary && response.ok) return { data: await response.blob(), etag: null };
+  const data = parse(await response.text());
   if (!response.ok) {
     throw new ApiError({
       code: "internal",
@@ -73,15 +73,19 @@ const memoryPath = (agentId, factId) =>
 const ifMatch = (etag) => /** @type {Record<string, string>} */ (etag ? { "if-match": etag } : {});
 
 export const api = {
-  listAgents: async () => (await call("/agents")).data,
+  /** @param {string} [key] the browser's, by which the server knows what each assistant knows of this person */
+  listAgents: async (key) => (await call("/agents", { secret: key })).data,
+  voices: async () => (await call("/voices")).data,
+  /** @param {string} id @returns {Promise<Blob>} */
+  voicePreview: async (id) => (await call(`/voices/${encodeURIComponent(id)}/preview`, { binary: true, deadline: 30_000 })).data,
   /** @param {string} id @param {string} [secret] */
   getAgent: (id, secret) => call(agentPath(id), { secret }),
-  /** @param {unknown} body @param {string} [secret] */
-  createAgent: (body, secret) => call("/agents", { method: "POST", body, secret }),
+  /** Making its memory takes Letta a while on a busy machine. @param {unknown} body @param {string} secret @param {string} key of all attempts to create this one */
+  createAgent: (body, secret, key) => call("/agents", { method: "POST", body, secret, headers: { "idempotency-key": key }, deadline: 65_000 }),
   /** @param {string} id @param {unknown} body @param {string | null} etag @param {string} [secret] */
   updateAgent: (id, body, etag, secret) => call(agentPath(id), { method: "PUT", body, headers: ifMatch(etag), secret }),
-  /** @param {string} id @param {string | null} etag @param {string} [secret] */
-  deleteAgent: (id, etag, secret) => call(agentPath(id), { method: "DELETE", headers: ifMatch(etag), secret }),
+  /** @param {string} id @param {string | null} etag @param {string} secret @param {boolean} forget its memory in Letta, too */
+  deleteAgent: (id, etag, secret, forget) => call(`${agentPath(id)}?memory=${forget ? "delete" : "keep"}`, { method: "DELETE", headers: ifMatch(etag), secret, deadline: 65_000 }),
 
   /** @param {Record<string, unknown>} body */
   openSession: async (body) => (await call("/session", { method: "POST", body })).data,

@@ -1,17 +1,18 @@
 /** Dialog that creates, edits and deletes saved assistants. A conflict (412) is shown, never overwritten silently. */
 import { t } from "./texts/text.js";
 import { ApiError } from "./api.js";
+import { agentFields } from "./agentfields.js";
+import { bodyOf, fieldsOf, hasOwnTts, memoriesOf } from "./agentform.js";
 import { byId, h, icon } from "./dom.js";
-import { changedConfig, fieldsOf } from "./agentform.js";
+import { VoiceField } from "./voicefield.js";
 
-const ROLES = [["general", t("General")], ["customer", t("Customer")], ["owner", t("Owner")]];
-const SCOPES = [["personal", t("Yes: what each person says, for that person only")], ["read_only", t("No: nothing beyond the transcript")]];
-const PATHS = [["hybrid", t("Language model, with memory")], ["letta", t("Letta itself")]];
-const POLICIES = [["session", t("Per conversation")], ["shared", t("Shared")], ["resident", t("Always there")]];
+/** What the dialog edits. `key`: the same for each attempt to create one assistant. @typedef {{id: string | null, etag: string | null, agent: any, key: string}} Open */
 
 export class EditorView {
   #items = /** @type {any[]} */ ([]);
-  #open = /** @type {{id: string | null, etag: string | null, config: object}} */ ({ id: null, etag: null, config: {} });
+  #open = /** @type {Open} */ ({ id: null, etag: null, agent: {}, key: "" });
+  #voice = /** @type {VoiceField | null} */ (null);
+  #before = "";
   #secret = "";
 
   /** @param {typeof import("./api.js").api} api @param {any} actions */
@@ -19,100 +20,147 @@ export class EditorView {
     this.api = api;
     this.actions = actions;
     this.dialog = byId("editor");
+    // The browser would let a second Escape through: the key is taken, not the "cancel" that follows.
+    this.dialog.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      this.#leave();
+    });
+    this.dialog.addEventListener("cancel", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.#leave();
+    });
+    this.dialog.addEventListener("close", () => this.#voice?.stop());
   }
 
-  /** Takes the listed assistants: Letta's own ones can be the memory of a saved one. */
+  /** Takes the listed assistants: their memory can be shared. */
   knows(/** @type {any[]} */ items) {
     this.#items = items;
   }
 
   create() {
-    this.#show({ title: t("New assistant"), agent: {}, etag: null, id: null });
+    this.#show({ id: null, etag: null, agent: {}, key: newKey() });
   }
 
-  /** Edits a saved assistant; one of Letta's own becomes the template of a new saved one. @param {any} one */
+  /** Edits a saved assistant; one of Letta's own becomes the template of a new one, which shares its memory. @param {any} one */
   async edit(one) {
     if (one.kind !== "saved") {
-      this.#show({ title: t("New assistant"), agent: { ...one, name: t("{name} (mine)", { name: one.name }), config: {} }, etag: null, id: null });
+      this.#show({ id: null, etag: null, agent: { ...one, name: t("{name} (copy)", { name: one.name }), config: {} }, key: newKey() }, { advanced: true });
       return;
     }
-    this.#show({ title: t("Edit assistant"), agent: one, etag: null, id: one.id });
+    this.#show({ id: one.id, etag: null, agent: one, key: "" });
     await this.#attempt(async () => this.#load(one.id));
   }
 
   async #load(/** @type {string} */ id) {
     const { data, etag } = await this.api.getAgent(id, this.#secret);
-    this.#show({ title: t("Edit assistant"), agent: data, etag, id });
+    this.#show({ id, etag, agent: data, key: "" });
   }
 
-  #show(/** @type {{title: string, agent: any, etag: string | null, id: string | null}} */ { title, agent, etag, id }) {
-    this.#open = { id, etag, config: agent.config ?? {} };
-    this.dialog.replaceChildren(this.#form(title, fieldsOf(agent)));
+  #show(/** @type {Open} */ open, { advanced = false } = {}) {
+    this.#voice?.stop();
+    this.#open = open;
+    const fields = fieldsOf(open.agent);
+    this.#voice = new VoiceField(this.api, fields.voice, { free: hasOwnTts(open.agent.config) });
+    this.dialog.replaceChildren(this.#form(agentFields(fields, this.#voice.element, { memories: memoriesOf(this.#items, open.agent), open: advanced })));
+    this.#before = this.#typed();
     if (!this.dialog.open) this.dialog.showModal();
+    this.dialog.querySelector("[name=name]").focus();
   }
 
-  #form(/** @type {string} */ title, /** @type {any} */ fields) {
-    const letta = [...new Map(this.#items.map((one) => [one.letta_agent_id, one.name])).entries()];
-    if (fields.letta_agent_id && !letta.some(([id]) => id === fields.letta_agent_id)) letta.push([fields.letta_agent_id, fields.letta_agent_id]);
-    const field = (/** @type {string} */ label, /** @type {Element[]} */ ...input) => h("label", { class: "field", text: label }, ...input);
-    const form = h("form", { method: "dialog", autocomplete: "off", onsubmit: (/** @type {Event} */ event) => this.#save(event) },
-      h("header", {}, h("h2", { id: "editor-title", text: title }), this.#close()),
+  #form(/** @type {Element[]} */ fields) {
+    const { id } = this.#open;
+    const leave = () => this.#leave();
+    return h("form", { method: "dialog", autocomplete: "off", onsubmit: (/** @type {Event} */ event) => this.#save(event) },
+      h("header", {}, h("h2", { id: "editor-title", text: id ? t("Edit assistant") : t("New assistant") }),
+        h("button", { type: "button", class: "button round quiet", onclick: leave }, icon("close"), h("span", { class: "sr", text: t("Close") }))),
       h("div", { class: "message", role: "alert", testid: "editor-message", hidden: true }),
-      field(t("Name"), h("input", { name: "name", required: true, maxlength: 200, value: fields.name })),
-      field(t("Description"), h("input", { name: "description", maxlength: 2000, value: fields.description })),
-      field(t("Memory of"), select("letta_agent_id", letta, fields.letta_agent_id)),
-      field(t("Greeting"), h("input", { name: "greeting", maxlength: 2000, value: fields.greeting, placeholder: t("The usual one") })),
-      field(t("Instructions"), h("textarea", { name: "instructions", rows: 4, maxlength: 20000, text: fields.instructions })),
-      field(t("Remember conversations"), select("memory_scope", SCOPES, fields.memory_scope)),
-      h("div", { class: "pair" },
-        field(t("Memory blocks for everyone"), h("input", { name: "heard_by_everyone", value: fields.heard_by_everyone, placeholder: "persona, task" })),
-        field(t("Memory blocks for known users"), h("input", { name: "heard_by_known", value: fields.heard_by_known, placeholder: t("All others: the owner only") }))),
-      h("div", { class: "pair" },
-        field(t("Speaks with"), select("role", ROLES, fields.role)), field(t("Room"), select("room_policy", POLICIES, fields.room_policy))),
-      h("div", { class: "pair" },
-        field(t("Answers come from"), select("reply_path", PATHS, fields.reply_path)),
-        field(t("Voice"), h("input", { name: "voice", maxlength: 100, value: fields.voice, placeholder: t("The usual one") }))),
-      field(t("Language"), h("input", { name: "language", maxlength: 20, value: fields.language, placeholder: t("The installation's"), list: "languages" }),
-        h("datalist", { id: "languages" }, ...["en", "es", "fr", "auto"].map((value) => h("option", { value })))),
+      ...fields,
       h("footer", {},
-        this.#open.id && h("button", { type: "button", class: "button danger", testid: "editor-delete", text: t("Delete"), onclick: (/** @type {any} */ event) => this.#delete(event.currentTarget) }),
+        id && h("button", { type: "button", class: "button danger", testid: "editor-delete", text: t("Delete"), onclick: () => this.#askDelete() }),
         h("span", { class: "grow" }),
+        h("button", { type: "button", class: "button", testid: "editor-cancel", text: t("Cancel"), onclick: leave }),
         h("button", { type: "submit", class: "button primary", testid: "editor-save", text: t("Save") })));
-    return form;
   }
 
-  #close() {
-    return h("button", { type: "button", class: "button round quiet", onclick: () => this.dialog.close() }, icon("close"), h("span", { class: "sr", text: t("Close") }));
+  #values() {
+    return Object.fromEntries(new FormData(this.dialog.querySelector("form")));
   }
 
-  #body() {
-    const values = Object.fromEntries(new FormData(this.dialog.querySelector("form")));
-    const { name, description, letta_agent_id, role } = values;
-    return { name, description, letta_agent_id, role, config: changedConfig(this.#open.config, values) };
+  /** Of the fields that are saved. */
+  #typed() {
+    return JSON.stringify(bodyOf(this.#open.agent.config ?? {}, this.#values()));
+  }
+
+  /** Closes the dialog; asks before that whether what was typed may be lost. A second Escape keeps it. */
+  #leave() {
+    const message = this.dialog.querySelector(".message");
+    if (message.dataset.asks && !message.hidden) this.#answered();
+    else if (this.#typed() === this.#before) this.dialog.close();
+    else {
+      this.#ask(t("Your changes are not saved."), [],
+        h("button", { type: "button", class: "button small", testid: "editor-keep", text: t("Keep editing"), onclick: () => this.#answered() }),
+        h("button", { type: "button", class: "button small danger", testid: "editor-discard", text: t("Discard"), onclick: () => this.dialog.close() }));
+    }
+  }
+
+  #askDelete() {
+    const { name, own_memory } = this.#open.agent;
+    const too = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", testid: "editor-forget" }));
+    const about = own_memory ? h("label", { class: "check" }, too, h("span", { text: t("Also delete everything that it remembers, about everybody") }))
+      : h("p", { text: t("The memory that it shares is kept.") });
+    this.#ask(t("Delete {name}?", { name }), [about],
+      h("button", { type: "button", class: "button small", testid: "editor-keep", text: t("Keep"), onclick: () => this.#answered() }),
+      h("button", { type: "button", class: "button small danger", testid: "editor-delete-yes", text: t("Delete"), onclick: () => this.#delete(too.checked) }));
+  }
+
+  /** The first button is the safe one, and has the focus. */
+  #ask(/** @type {string} */ question, /** @type {Element[]} */ more, /** @type {Element[]} */ ...buttons) {
+    const message = this.#say(h("strong", { text: question }), ...more, h("span", { class: "buttons" }, ...buttons));
+    message.dataset.asks = "yes";
+    /** @type {HTMLElement} */ (buttons[0]).focus();
+  }
+
+  #answered() {
+    this.dialog.querySelector(".message").hidden = true;
+    this.dialog.querySelector("[name=name]").focus();
+  }
+
+  #say(/** @type {(Node | string)[]} */ ...words) {
+    const message = this.dialog.querySelector(".message");
+    message.hidden = false;
+    delete message.dataset.asks;
+    message.replaceChildren(...words);
+    message.scrollIntoView({ block: "nearest" });
+    return message;
   }
 
   async #save(/** @type {Event} */ event) {
     event.preventDefault();
     await this.#attempt(async () => {
-      const { id, etag } = this.#open;
-      const { data } = id ? await this.api.updateAgent(id, this.#body(), etag, this.#secret) : await this.api.createAgent(this.#body(), this.#secret);
+      const { id, etag, agent, key } = this.#open;
+      const body = bodyOf(agent.config ?? {}, this.#values());
+      const { data } = id ? await this.api.updateAgent(id, body, etag, this.#secret) : await this.api.createAgent(body, this.#secret, key);
       this.dialog.close();
       await this.actions.reload();
       this.actions.choose(data.id);
+      await this.#focusCard();
     });
   }
 
-  async #delete(/** @type {HTMLButtonElement} */ button) {
-    if (!button.dataset.sure) {
-      button.dataset.sure = "yes";
-      button.textContent = t("Really delete?");
-      return;
-    }
+  async #delete(/** @type {boolean} */ forget) {
     await this.#attempt(async () => {
-      await this.api.deleteAgent(/** @type {string} */ (this.#open.id), this.#open.etag, this.#secret);
+      await this.api.deleteAgent(/** @type {string} */ (this.#open.id), this.#open.etag, this.#secret, forget);
       this.dialog.close();
       await this.actions.reload();
+      await this.#focusCard();
     });
+  }
+
+  /** The button that opened the dialog may be gone, or drawn anew. */
+  async #focusCard() {
+    await new Promise((drawn) => setTimeout(drawn));
+    (byId("cards").querySelector("input:checked") ?? byId("create")).focus();
   }
 
   /** Runs a request of the dialog; shows a failure in the dialog. */
@@ -131,12 +179,12 @@ export class EditorView {
 
   #explain(/** @type {ApiError} */ error) {
     const message = this.dialog.querySelector(".message");
-    message.hidden = false;
+    message.hidden = true;
     message.dataset.code = error.code;
-    if (error.status === 412) message.replaceChildren(...this.#conflict());
-    else if (error.status === 401) message.replaceChildren(...this.#askSecret());
-    else message.replaceChildren(h("strong", { text: error.message }), " ", error.remedy);
-    message.scrollIntoView({ block: "nearest" });
+    if (error.code === "voice_unknown") this.#voice?.explain(`${error.message} ${error.remedy}`);
+    else if (error.status === 412) this.#say(...this.#conflict());
+    else if (error.status === 401) this.#say(...this.#askSecret());
+    else this.#say(h("strong", { text: error.message }), " ", error.remedy);
   }
 
   /** Another user saved meanwhile: load that version, or knowingly overwrite it with what is typed. */
@@ -144,7 +192,7 @@ export class EditorView {
     const id = /** @type {string} */ (this.#open.id);
     const overwrite = () => this.#attempt(async () => {
       const { etag, data } = await this.api.getAgent(id, this.#secret);
-      this.#open = { id, etag, config: data.config ?? {} };
+      this.#open = { ...this.#open, etag, agent: data };
       this.dialog.querySelector("form").requestSubmit();
     });
     return [
@@ -164,8 +212,7 @@ export class EditorView {
   }
 }
 
-function select(/** @type {string} */ name, /** @type {string[][]} */ options, /** @type {string} */ chosen) {
-  const element = /** @type {HTMLSelectElement} */ (h("select", { name, required: true }, ...options.map(([value, text]) => h("option", { value, text }))));
-  if (chosen) element.value = chosen;
-  return element;
+/** `randomUUID` exists in secure contexts only. */
+function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -7,7 +7,7 @@ import { follow } from "./follow.js";
 import { SLEEP_GAP_MS } from "./policy.js";
 import { Stay } from "./room.js";
 import { Sound } from "./sound.js";
-import { kept, preferences } from "./storage.js";
+import { browserKey, kept, preferences } from "./storage.js";
 import { IN_CALL } from "./state.js";
 import { createStore } from "./store.js";
 import { PickView } from "./pick.js";
@@ -147,7 +147,7 @@ const actions = {
   async reload() {
     store.dispatch({ type: "agents.loading" });
     try {
-      store.dispatch({ type: "agents.loaded", ...(await api.listAgents()) });
+      store.dispatch({ type: "agents.loaded", ...(await api.listAgents(browserKey.read())) });
     } catch (error) {
       const { code, message, remedy } = /** @type {any} */ (error);
       store.dispatch({ type: "agents.failed", trouble: { code, message, remedy } });
@@ -224,6 +224,8 @@ const online = () => {
 window.addEventListener("online", online);
 window.addEventListener("offline", online);
 document.addEventListener("visibilitychange", () => document.hidden || conversation.nudge());
+// Assistants may have changed in another tab.
+window.addEventListener("focus", () => store.state.call.phase === "idle" && void actions.reload());
 // A page from the browser's back-forward cache lost its room when it was cached.
 window.addEventListener("pageshow", (event) => event.persisted && void conversation.restore());
 

@@ -41,7 +41,7 @@ export class PickView {
     const shown = arrange(agents.items, agents.query, agents.lastUsed);
     this.cards.setAttribute("aria-busy", String(agents.status === "loading"));
     if (agents.status === "loading") this.#skeleton();
-    else keyed(this.cards, shown, (one) => `${one.id} ${one.version ?? ""} ${one.name} ${one.description} ${one.remembers} ${one.resident} ${one.available}`, (one) => this.#card(one, agents));
+    else keyed(this.cards, shown, (one) => `${one.id} ${one.version ?? ""} ${one.name} ${one.description} ${one.facts} ${one.resident} ${one.available}`, (one) => this.#card(one, agents));
     this.#choose(agents, shown);
     this.#say(agents, shown);
     this.editor.knows(agents.items);
@@ -55,12 +55,12 @@ export class PickView {
     const used = agents.lastUsed.includes(one.id);
     const avatar = h("span", { class: "avatar", "aria-hidden": "true", text: initials(one.name) });
     avatar.style.setProperty("--hue", String(hue(one.id)));
-    const facts = [one.model, one.role === "general" ? null : one.role, one.kind === "saved" ? t("saved") : null, one.resident ? t("always there") : null, used ? t("last used") : null].filter(Boolean);
+    const facts = [modelWords(one.model, agents.llm), one.kind === "saved" ? t("Yours") : null, one.resident ? t("Always ready") : null, used ? t("last used") : null].filter(Boolean);
     const namesake = agents.items.some((/** @type {any} */ other) => other !== one && other.name === one.name);
     const chips = facts.map((fact) => h("span", { class: "chip", text: fact }));
     if (namesake) chips.unshift(h("code", { class: "chip", title: one.id, text: shortId(one.id) }));
     if (!one.available) chips.push(h("span", { class: "chip warn", text: t("memory is away") }));
-    const edit = one.kind === "saved" ? t("Edit {name}", { name: one.name }) : t("Make your own of {name}", { name: one.name });
+    const edit = one.kind === "saved" ? t("Edit {name}", { name: one.name }) : t("Copy {name}", { name: one.name });
     return h("li", { class: "card-place" },
       h("label", { class: "card", testid: `agent-card-${one.id}` },
         h("input", { type: "radio", name: "agent", value: one.id, class: "sr", "data-name": one.name }),
@@ -68,10 +68,17 @@ export class PickView {
         h("span", { class: "card-words" },
           h("strong", { text: one.name, dir: "auto" }),
           h("span", { class: "card-about", text: one.description || t("No description."), dir: "auto" }),
-          one.remembers ? h("span", { class: "card-memory", text: t("Remembers: {what}", { what: one.remembers }), dir: "auto" }) : null,
+          one.facts ? h("span", { class: "card-memory", testid: "card-memory", text: one.facts === 1 ? t("Knows 1 thing about you") : t("Knows {n} things about you", { n: one.facts }) }) : null,
           h("span", { class: "chips" }, ...chips))),
+      h("button", { type: "button", class: "button small card-talk", testid: `talk-${one.id}`, onclick: () => this.#talk(one.id) },
+        icon("mic"), t("Talk"), h("span", { class: "sr", text: t("to {name}", { name: one.name }) })),
       h("button", { type: "button", class: "button round quiet card-edit", testid: `agent-edit-${one.id}`, title: edit, onclick: () => this.editor.edit(one) },
         icon(one.kind === "saved" ? "edit" : "plus"), h("span", { class: "sr", text: edit })));
+  }
+
+  #talk(/** @type {string} */ id) {
+    this.actions.choose(id);
+    this.actions.connect();
   }
 
   /** Chooses one if the list is not empty: the chosen one, else the last used, else the default, else the first. */
@@ -89,11 +96,17 @@ export class PickView {
     byId("empty").hidden = !none;
     if (none) {
       setText(byId("empty"), agents.items.length ? t("Nobody matches your search.") : agents.status === "failed"
-        ? t("The list could not be loaded.") : t("There are no assistants yet. Create an agent in Letta; it appears here by itself."));
+        ? t("The list could not be loaded.") : t("There are no assistants yet. Press “New assistant” to make one."));
     }
     byId("small-model").hidden = !agents.llm?.small_and_local;
     setText(byId("found"), agents.status === "loading" ? t("Loading") : t("{shown} of {all} assistants", { shown: shown.length, all: agents.items.length }));
   }
+}
+
+/** @param {string | null} model handle in Letta @param {{model: string, small_and_local: boolean} | null} llm */
+function modelWords(model, llm) {
+  const name = model?.split("/").at(-1);
+  return llm?.small_and_local && name === llm.model ? t("Small local model") : name;
 }
 
 function initials(/** @type {string} */ name) {

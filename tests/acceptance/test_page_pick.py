@@ -115,6 +115,7 @@ def test_create_edit_conflict_delete(stack: Stack, page: Page) -> None:
     page.locator("[data-testid=create]").click()
     editor = page.locator("[data-testid=editor]")
     editor.locator("[name=name]").fill("Concierge")
+    editor.locator("summary").click()
     editor.locator("[name=greeting]").fill("Good evening.")
     editor.locator("[name=heard_by_everyone]").fill("menu, prices")
     page.locator("[data-testid=editor-save]").click()
@@ -123,7 +124,7 @@ def test_create_edit_conflict_delete(stack: Stack, page: Page) -> None:
     expect(card.locator("input")).to_be_checked()
     agent = card.locator("input").get_attribute("value") or ""
 
-    card.locator("button").click()
+    card.locator(".card-edit").click()
     expect(editor.locator("[name=greeting]")).to_have_value("Good evening.")
     expect(editor.locator("[name=heard_by_everyone]")).to_have_value("menu, prices")
     change_elsewhere(stack, agent, description="Changed elsewhere")
@@ -134,12 +135,12 @@ def test_create_edit_conflict_delete(stack: Stack, page: Page) -> None:
     expect(editor).to_be_hidden()
     assert httpx.get(f"{stack.url}/agents/{agent}", trust_env=False).json()["config"]["greeting"] == "Good morning."
 
-    card.locator("button").click()
+    card.locator(".card-edit").click()
     expect(editor.locator("[name=greeting]")).to_have_value("Good morning.")
-    remove = page.locator("[data-testid=editor-delete]")
-    remove.click()
-    expect(remove).to_have_text("Really delete?")
-    remove.click()
+    page.locator("[data-testid=editor-delete]").click()
+    expect(page.locator("[data-testid=editor-message]")).to_contain_text("Delete Concierge?")
+    page.locator("[data-testid=editor-forget]").check()
+    page.locator("[data-testid=editor-delete-yes]").click()
     expect(card).to_have_count(0)
 
 

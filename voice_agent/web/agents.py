@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Response
 
 from voice_agent.errors import Code, Permanent
+from voice_agent.memory.facts.overview import MemoryOverview
 from voice_agent.providers import endpoints
+from voice_agent.registry.config import mistake_in
 from voice_agent.registry.model import Agent, AgentDraft
-from voice_agent.web.auth import Admin, AnyCaller, ServicesDep, audit
+from voice_agent.registry.people import OWNER
+from voice_agent.web.auth import Admin, AnyCaller, Caller, ServicesDep, audit, is_local_owner
 from voice_agent.web.errors import ErrorBody, documented
 from voice_agent.web.schemas import (
     AgentBody,
@@ -21,6 +24,7 @@ from voice_agent.web.schemas import (
     agent_detail,
     agent_item,
 )
+from voice_agent.web.services import Services
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 
@@ -33,12 +37,16 @@ IdempotencyKey = Annotated[str, Header(max_length=200)]
 async def list_agents(
     services: ServicesDep, who: AnyCaller, q: Annotated[str, Query(max_length=200)] = ""
 ) -> AgentList:
+    """With a browser key as the bearer, each agent says how many things it knows about that person."""
     listing = await services.agents.list(q)
     error = listing.letta_error
     standing = LettaStanding(available=error is None, error=ErrorBody(**error.as_dict()) if error else None)
     llm_endpoint = endpoints.llm(services.settings)
+    person = await _person(services, who)
+    counts = await MemoryOverview(services.database).counts(person) if person else None
+    default = services.agents.default_id
     return AgentList(
-        agents=[agent_item(agent, services.agents.default_id, confidential=who.is_admin) for agent in listing.agents],
+        agents=[agent_item(agent, default, confidential=who.is_admin, counts=counts) for agent in listing.agents],
         letta=standing,
         llm=LanguageModel(model=llm_endpoint.model, small_and_local=llm_endpoint.local),
         providers=[ErrorBody(**check.error.as_dict()) for check in services.providers.checks if check.error],
@@ -50,7 +58,8 @@ async def create_agent(
     services: ServicesDep, who: Admin, body: AgentBody, response: Response, idempotency_key: IdempotencyKey = ""
 ) -> AgentDetail:
     """Create an agent. Attempts with the same `Idempotency-Key` create it once."""
-    created = await services.agents.create(_draft(body), idempotency_key)
+    draft = await _draft(services, body)
+    created = await services.agents.create(draft, idempotency_key)
     audit(services, who, "agent.create", created.id)
     response.headers["Location"] = f"/agents/{created.id}"
     return _shown(services, created, response)
@@ -69,7 +78,7 @@ async def replace_agent(
         raise Permanent(
             Code.VERSION_REQUIRED, "Which version is to be replaced was not said.", 'Send If-Match with the "ETag".'
         )
-    changed = await services.agents.update(agent_id, _draft(body), _version(if_match))
+    changed = await services.agents.update(agent_id, await _draft(services, body), _version(if_match))
     audit(services, who, "agent.update", agent_id)
     return _shown(services, changed, response)
 
@@ -92,7 +101,18 @@ async def delete_agent(
         response.status_code = 202
 
 
-def _draft(body: AgentBody) -> AgentDraft:
+async def _person(services: Services, who: Caller) -> str | None:
+    """Whose facts are counted: the person of a browser key, or the owner of this machine."""
+    if who.secret:
+        return None if who.is_admin else await services.people.resolve(who.secret)
+    return OWNER if is_local_owner(who, services.settings) else None
+
+
+async def _draft(services: ServicesDep, body: AgentBody) -> AgentDraft:
+    if mistake := mistake_in(body.config):
+        raise Permanent(Code.BAD_REQUEST, *mistake)
+    if body.config.providers is not None:
+        await services.offers.require(body.config.providers)
     return AgentDraft(body.name, body.letta_agent_id or "", body.description, body.role, body.config.document())
 
 

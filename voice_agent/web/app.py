@@ -24,6 +24,7 @@ from voice_agent.web import (
     sign_in,
     tokens,
     transcripts,
+    voices,
     webhooks,
 )
 from voice_agent.web.assertion import HEADER
@@ -57,7 +58,7 @@ def create_app(
     )
     errors.install(app)
     for module in (
-        *(agents, sessions, tokens, transcripts, rooms_api, events, health, webhooks),
+        *(agents, voices, sessions, tokens, transcripts, rooms_api, events, health, webhooks),
         *(people, memory, sign_in, pages),
     ):
         app.include_router(module.router)

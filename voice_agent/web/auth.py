@@ -49,7 +49,7 @@ async def caller(request: Request, services: Annotated[Services, Depends(get_ser
     admin_secret = services.settings.admin_secret
     # Before the secret is compared: a caller that guesses learns nothing from a refusal.
     if admin_secret and secret and (wait := services.bearers.take(address, secret, time.monotonic())):
-        raise _slower("Too many different secrets came from this address.", wait)
+        raise slower("Too many different secrets came from this address.", wait)
     # On loopback without an admin secret a bearer is a session's secret, with the rights of that session only.
     is_admin = same(secret, admin_secret) if admin_secret else not secret
     return Caller(is_admin, secret, address)
@@ -83,10 +83,10 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 async def limited(services: ServicesDep, who: AnyCaller) -> None:
     if not who.is_admin and (wait := services.rate.take(who.address, time.monotonic())):
-        raise _slower("Too many sessions were opened from this address.", wait)
+        raise slower("Too many sessions were opened from this address.", wait)
 
 
-def _slower(message: str, wait: float) -> Temporary:
+def slower(message: str, wait: float) -> Temporary:
     return Temporary(Code.RATE_LIMITED, message, f"Try again in {wait:.0f} s.", retry_after=int(wait) + 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -62,6 +63,8 @@ class AgentItem(BaseModel):
     """The agent stays in its room without a human, too."""
     remembers: str
     """A line of its memory; empty for callers without administration rights."""
+    facts: int | None = None
+    """How many things it knows about the caller; null for a caller who is not known."""
 
 
 class AgentDetail(AgentItem):
@@ -90,9 +93,29 @@ class AgentList(BaseModel):
     """Failures of STT, LLM, TTS, embeddings or VAD; empty when they work."""
 
 
-def agent_item(agent: Agent, default_id: str, *, confidential: bool) -> AgentItem:
+class VoiceChoice(BaseModel):
+    id: str
+    """For `config.providers.tts.voice`."""
+    name: str
+    language: str
+    """Language tag; empty: not known, or any."""
+    preview: bool
+
+
+class Voices(BaseModel):
+    voices: list[VoiceChoice]
+    complete: bool
+    """Another voice is refused. False: the TTS has others, or does not tell."""
+    default: str
+
+
+def agent_item(
+    agent: Agent, default_id: str, *, confidential: bool, counts: Mapping[str, int] | None = None
+) -> AgentItem:
+    """`counts`: Letta agent → number of facts about the caller; None: the caller is not known."""
     shown = _shown(agent, default_id)
-    return AgentItem(**shown if confidential else shown | {"remembers": ""})
+    known = None if counts is None else counts.get(agent.letta_agent_id, 0)
+    return AgentItem(**shown if confidential else shown | {"remembers": ""}, facts=known)
 
 
 def agent_detail(agent: Agent, default_id: str) -> AgentDetail:

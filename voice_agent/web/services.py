@@ -20,6 +20,7 @@ from voice_agent.observe.process_tasks import ProcessTasks
 from voice_agent.observe.rotation import keep_small
 from voice_agent.providers import endpoints
 from voice_agent.providers.local_server import FACTS_HEADERS
+from voice_agent.providers.offers import Offers
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import People
 from voice_agent.registry.sessions import SessionRegistry
@@ -45,6 +46,7 @@ from voice_agent.web.providers import ProviderWatch
 from voice_agent.web.rate_limits import BearerLimit, RateLimit, StreamLimit
 from voice_agent.web.resets import Resets
 from voice_agent.web.session_service import SessionService
+from voice_agent.web.voice_previews import PREVIEWS_PER_MINUTE, VoicePreviews
 
 if TYPE_CHECKING:
     from voice_agent.web.health import Readiness
@@ -72,6 +74,9 @@ class Services:
     resets: Resets
     providers: ProviderWatch
     memory_cleaner: MemoryCleaner
+    offers: Offers
+    voice_previews: VoicePreviews
+    preview_rate: RateLimit
     rate: RateLimit
     bearers: BearerLimit
     streams: StreamLimit
@@ -176,6 +181,9 @@ def wire(
         Resets(livekit),
         ProviderWatch(settings),
         MemoryCleaner(memories, letta, AssistantForgetting(database, letta, log), log, clock),
+        Offers(settings),
+        VoicePreviews(settings),
+        RateLimit(PREVIEWS_PER_MINUTE),
         RateLimit(settings.sessions_per_minute),
         BearerLimit(),
         StreamLimit(),

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changedConfig, fieldsOf } from "../../../static/selector/agentform.js";
+import { bodyOf, changedConfig, fieldsOf, hasOwnTts, memoriesOf } from "../../../static/selector/agentform.js";
 import { applyPiece, closeLines, transcript } from "../../../static/selector/captions.js";
 import { parseEvents } from "../../../static/selector/follow.js";
 import { arrange } from "../../../static/selector/arrange.js";
 import { afterDisconnect, nextDelay } from "../../../static/selector/policy.js";
 import { TurnClock } from "../../../static/selector/turnclock.js";
+import { voiceGroups } from "../../../static/selector/voices.js";
 import { ago, headline, memoryWords } from "../../../static/selector/words.js";
 
 const say = (...pieces) => pieces.reduce((lines, piece) => applyPiece(lines, { at: 0, ...piece }), []);
@@ -126,4 +127,32 @@ test("muted is said where it would be missed: while the assistant listens", () =
   assert.equal(headline({ call, people: people("listening"), sound: { muted: false } }).text, "Listening");
   assert.equal(headline({ call, people: people("speaking"), sound: { muted: true } }).text, "Speaking");
   assert.equal(headline({ call: { phase: "left" }, people: {}, sound: { muted: true } }).text, "Call ended");
+});
+
+test("an assistant has its own memory unless it shares one", () => {
+  const own = fieldsOf({ name: "Luna", letta_agent_id: "agent-1", own_memory: true });
+  assert.equal(own.letta_agent_id, "");
+  assert.equal(bodyOf({}, own).letta_agent_id, null);
+  assert.equal(bodyOf({}, fieldsOf({})).letta_agent_id, null);
+  const shared = fieldsOf({ letta_agent_id: "agent-2" });
+  assert.equal(bodyOf({}, shared).letta_agent_id, "agent-2");
+});
+
+test("the memory of each other assistant can be shared, once", () => {
+  const items = [{ name: "Luna", letta_agent_id: "agent-1" }, { name: "Rosa", letta_agent_id: "agent-2" }, { name: "Rosa", letta_agent_id: "agent-2" }];
+  assert.deepEqual(memoriesOf(items, {}), [["agent-1", "Luna"], ["agent-2", "Rosa"]]);
+  assert.deepEqual(memoriesOf(items, { letta_agent_id: "agent-1", own_memory: true }), [["agent-2", "Rosa"]], "not its own");
+  assert.deepEqual(memoriesOf([], { letta_agent_id: "agent-9" }), [["agent-9", "agent-9"]], "what is shared is kept, listed or not");
+});
+
+test("the voices of another TTS are not those of the installation", () => {
+  assert.ok(!hasOwnTts(undefined));
+  assert.ok(!hasOwnTts({ providers: { tts: { voice: "x", speed: 1 } } }));
+  for (const tts of [{ provider: "p" }, { base_url: "u" }, { model: "m" }]) assert.ok(hasOwnTts({ providers: { tts } }));
+});
+
+test("voices are grouped by language, in the reader's words, those of none last", () => {
+  const voice = (id, language) => ({ id, name: id, language, preview: true });
+  const groups = voiceGroups([voice("x", ""), voice("a", "en-US"), voice("f", "fr"), voice("b", "en-US"), voice("q", "?!")], "en");
+  assert.deepEqual(groups.map(({ language, members }) => [language, members.map(({ id }) => id).join("")]), [["American English", "ab"], ["French", "f"], ["?!", "q"], ["", "x"]]);
 });

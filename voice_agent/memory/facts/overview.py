@@ -61,6 +61,13 @@ class MemoryOverview:
             archive_pending=sum(fact.archive_state in (ArchiveState.PENDING, ArchiveState.SENDING) for fact in known),
         )
 
+    async def counts(self, person_id: str) -> dict[str, int]:
+        """Letta agent of an assistant → number of facts that it knows about this person."""
+        mine = facts.c.person_id == person_id, facts.c.state == FactState.KNOWN
+        query = select(facts.c.letta_agent_id, func.count()).where(*mine).group_by(facts.c.letta_agent_id)
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
     async def unlearned(self, owner: Owner) -> list[Unlearned]:
         """Oldest first."""
         return await self._unlearned(
