@@ -49,7 +49,10 @@ export class EditorView {
       return;
     }
     this.#show({ id: one.id, etag: null, agent: one, key: "" });
+    const form = this.dialog.querySelector("form");
+    form.inert = true; // what is typed before everything is there would be lost
     await this.#attempt(async () => this.#load(one.id));
+    form.inert = false;
   }
 
   async #load(/** @type {string} */ id) {

@@ -126,6 +126,7 @@ def test_create_edit_conflict_delete(stack: Stack, page: Page) -> None:
 
     card.locator(".card-edit").click()
     expect(editor.locator("[name=greeting]")).to_have_value("Good evening.")
+    editor.locator("summary").click()
     expect(editor.locator("[name=heard_by_everyone]")).to_have_value("menu, prices")
     change_elsewhere(stack, agent, description="Changed elsewhere")
     editor.locator("[name=greeting]").fill("Good morning.")
