@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
@@ -37,7 +37,6 @@ RECORDER_MODEL: Final = "vllm/recorder"
 """Our endpoint that answers with nothing, so that Letta stores the given messages and adds no reply."""
 _BACKGROUND: Final = "-background"
 """Suffix of a model's second name on our model server, for background requests: they yield to conversations."""
-_SHOWN: Final[list[Literal["agent.blocks", "agent.tags"]]] = ["agent.blocks", "agent.tags"]
 _PASSAGES: Final = 5
 _STEPS: Final = 6
 _CLEAN_ENDS: Final = ("end_turn", "max_steps", "tool_rule", "no_tool_call")
@@ -75,14 +74,14 @@ class LettaClient(LettaAssistants):
 
     async def list_agents(self) -> list[AgentSummary]:
         with self._asking("list agents"):
-            agents = self._client.agents.list(limit=self._page, include=_SHOWN)
+            agents = self._client.agents.list(limit=self._page, include=["agent.blocks", "agent.tags"])
             # Homes are hidden already; the tag is checked too, because any client of Letta may unhide an agent.
             return [_summary(agent) async for agent in agents if HOME_TAG not in (agent.tags or ())]
 
     async def get_agent(self, agent_id: str) -> AgentSummary | None:
         try:
             with self._asking("read an agent"):
-                return _summary(await self._client.agents.retrieve(agent_id, include=_SHOWN))
+                return _summary(await self._client.agents.retrieve(agent_id, include=["agent.blocks", "agent.tags"]))
         except Permanent as error:
             if error.code in (Code.AGENT_NOT_FOUND, Code.BAD_REQUEST):
                 return None

@@ -194,6 +194,7 @@ export const SPANISH = {
   "Delete {name}?": "¿Eliminar a {name}?",
   "Also delete everything that it remembers, about everybody": "Eliminar también todo lo que recuerda, de todos",
   "The memory that it shares is kept.": "La memoria que comparte se conserva.",
+  "If it shares one, it does what the other does, and what stands under Instructions.": "Si comparte una, hace lo que hace el otro y lo que indican las instrucciones.",
   "Name": "Nombre",
   "Greeting": "Saludo",
   "Instructions": "Instrucciones",

@@ -194,6 +194,7 @@ export const FRENCH = {
   "Delete {name}?": "Supprimer {name} ?",
   "Also delete everything that it remembers, about everybody": "Supprimer aussi tout ce qu'il a retenu, de tout le monde",
   "The memory that it shares is kept.": "La mémoire qu'il partage est conservée.",
+  "If it shares one, it does what the other does, and what stands under Instructions.": "S'il en partage une, il fait ce que fait l'autre, et ce qui est dit dans les instructions.",
   "Name": "Nom",
   "Greeting": "Salutation",
   "Instructions": "Instructions",
