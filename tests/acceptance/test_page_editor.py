@@ -130,12 +130,12 @@ def test_a_voice_is_heard_before_it_is_chosen(page: Page) -> None:
 
     def keep(route: Route) -> None:
         answer = route.fetch(timeout=PATIENCE * 1000)
-        wavs.append(answer.body())
+        if answer.ok:
+            wavs.append(answer.body())
         route.fulfill(response=answer)
 
     page.route("**/voices/bm_george/preview", keep)
-    listen.click()
-    expect(listen).to_have_text("Stop", timeout=PATIENCE * 1000)
+    hear(listen)
     [wav] = wavs
     with wave.open(io.BytesIO(wav)) as sound:
         heard = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float)
@@ -144,10 +144,20 @@ def test_a_voice_is_heard_before_it_is_chosen(page: Page) -> None:
     assert np.sqrt(np.mean(heard**2)) > 300, "it is not silence"
     expect(listen).to_have_text("Listen", timeout=PATIENCE * 1000)  # it ends by itself
     voice.select_option("")
-    listen.click()
-    expect(listen).to_have_text("Stop", timeout=PATIENCE * 1000)
+    hear(listen)
     listen.click()
     expect(listen).to_have_text("Listen")
+
+
+def hear(listen: Locator) -> None:
+    """Presses again where the local models are busy: they yield to conversations, and the system has just started."""
+
+    def pressed() -> bool:
+        if listen.inner_text() == "Listen":
+            listen.click()
+        return listen.inner_text() == "Stop"
+
+    assert eventually(pressed, bool, within=PATIENCE)
 
 
 def test_a_voice_that_does_not_speak_is_told_beside_it(page: Page) -> None:

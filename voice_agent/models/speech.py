@@ -20,7 +20,7 @@ from voice_agent.models.encode import MEDIA_TYPES, Encoder, encoder
 from voice_agent.models.responses import OwnedStream, unless_disconnected
 from voice_agent.models.scheduler import Scheduler
 from voice_agent.models.speech_store import Key, SpeechStore
-from voice_agent.providers.local_server import AHEAD, BACKGROUND, CAPTION, PRIORITY_HEADER
+from voice_agent.providers.local_server import AHEAD, CAPTION, PREVIEW, PRIORITY_HEADER
 
 OPENAI_STT: Final = frozenset({"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"})
 _RECOGNISERS: Final = frozenset({MOONSHINE.name, WHISPER.name, *OPENAI_STT})
@@ -123,8 +123,8 @@ async def speech(
         if known is None:
             store.put(key, await unless_disconnected(request, _ahead(child, order, scheduler), "speak-ahead"))
         return Response(status_code=204)
-    if known is None and priority == BACKGROUND:
-        known = await unless_disconnected(request, _ahead(child, order, scheduler), "speak-background")
+    if known is None and priority == PREVIEW:
+        known = await unless_disconnected(request, _preview(child, order, scheduler), "speak-preview")
     if known is not None:
         to = encoder(form_of_answer)
         return Response(to.feed(known) + to.finish(), media_type=MEDIA_TYPES[form_of_answer])
@@ -145,8 +145,13 @@ async def _begun(child: Child, order: dict[str, Any], scheduler: Scheduler, stac
 
 
 async def _ahead(child: Child, order: dict[str, Any], scheduler: Scheduler) -> bytes:
-    """Speech that no person in a conversation waits for, made when nobody waits for another."""
+    """Speech that will be asked for, made when nobody waits for another."""
     async with scheduler.background(), child.ask("/speak", Code.TTS_FAILED, json=order) as answer:
+        return await answer.aread()
+
+
+async def _preview(child: Child, order: dict[str, Any], scheduler: Scheduler) -> bytes:
+    async with scheduler.ahead(), child.ask("/speak", Code.TTS_FAILED, json=order) as answer:
         return await answer.aread()
 
 

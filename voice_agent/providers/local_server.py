@@ -33,6 +33,8 @@ CHECK_AHEAD: Final = "check-ahead"
 """Prewarms that instruction as background work."""
 CAPTION: Final = "caption"
 """Recognises for a caption what is still being said: yields to answers; background work yields to it."""
+PREVIEW: Final = "preview"
+"""Synthesizes for a person who chooses a voice: yields to conversations; background work yields to it."""
 PRIORITY_HEADER: Final = "x-voice-agent-priority"
 """The priority of one request, for callers that can set headers."""
 FACTS_HEADERS: Final = {PRIORITY_HEADER: FACTS}

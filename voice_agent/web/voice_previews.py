@@ -11,13 +11,13 @@ import httpx
 from voice_agent.errors import Code, Temporary
 from voice_agent.outbound import tls
 from voice_agent.providers.endpoints import Endpoint
-from voice_agent.providers.local_server import BACKGROUND, PRIORITY_HEADER
+from voice_agent.providers.local_server import PREVIEW, PRIORITY_HEADER
 from voice_agent.providers.sound import whole_wav
 from voice_agent.providers.voices import Voice, sentence
 from voice_agent.settings import Settings
 
 PREVIEWS_PER_MINUTE: Final = 60
-DEADLINE: Final = 20.0
+DEADLINE: Final = 25.0
 """Seconds in all, of which most may be spent waiting until no conversation needs the local models."""
 LARGEST: Final = 2_000_000
 """Bytes; 20 seconds at 48 kHz."""
@@ -53,7 +53,7 @@ async def _synthesised(endpoint: Endpoint, voice: str, text: str) -> bytes:
         order["speed"] = endpoint.speed
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     if endpoint.local:
-        headers[PRIORITY_HEADER] = BACKGROUND  # yields to conversations
+        headers[PRIORITY_HEADER] = PREVIEW  # yields to conversations
     sound = bytearray()
     url = f"{endpoint.base_url}/audio/speech"
     try:

@@ -38,8 +38,9 @@ from voice_agent.memory.prompt import build_prompt
 from voice_agent.models.chat_backends import CONVERSATIONS
 from voice_agent.providers import endpoints
 from voice_agent.providers.endpoints import Endpoint
-from voice_agent.providers.local_server import PRIORITY_HEADER, SHARED_PROMPT
+from voice_agent.providers.local_server import PREVIEW, PRIORITY_HEADER, SHARED_PROMPT
 from voice_agent.providers.prewarm import prewarm, prewarm_speech
+from voice_agent.providers.sound import whole_wav
 from voice_agent.registry.agents import AgentRegistry
 from voice_agent.registry.people import OWNER
 from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore
@@ -334,6 +335,25 @@ async def test_what_was_told_is_synthesized_before_it_is_asked_for(settings: Set
 def test_what_is_said_a_second_time_is_kept(settings: Settings) -> None:
     text = f"The number {uuid.uuid4().int % 10_000} is on my door."
     assert [kept_speech(settings, text) for _ in range(3)] == [False, False, True]
+
+
+def test_a_preview_is_made_as_a_whole_in_each_voice(settings: Settings) -> None:
+    voice = endpoints.tts(settings)
+    heard = set()
+    for name in ("bm_george", "ff_siwis", "if_sara", "pf_dora"):
+        order = {"model": voice.model, "input": f"Preview {uuid.uuid4().hex[:4]}.", "voice": name}
+        answer = httpx.post(
+            f"{voice.base_url}/audio/speech",
+            json=order | {"response_format": "wav"},
+            headers={PRIORITY_HEADER: PREVIEW},
+            timeout=PATIENCE,
+        ).raise_for_status()
+        assert "content-length" in answer.headers
+        wav = whole_wav(answer.content)
+        assert wav is not None
+        assert np.abs(np.frombuffer(wav[44:], "<i2")).mean() > 100
+        heard.add(wav)
+    assert len(heard) == 4
 
 
 async def test_nothing_is_prepared_elsewhere() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.bare_web import bare_app, bare_web, client_of, web_settings
 from tests.support.openai_server import OpenAIServer, running_openai_server
-from voice_agent.providers.local_server import BACKGROUND
+from voice_agent.providers.local_server import PREVIEW
 from voice_agent.web import voice_previews
 from voice_agent.web.voice_previews import PREVIEWS_PER_MINUTE
 
@@ -101,13 +101,13 @@ async def test_a_preview_does_not_wait_for_ever(
     server.released.set()
 
 
-async def test_the_local_models_are_asked_in_the_background(tmp_path: Path, server: OpenAIServer) -> None:
+async def test_the_local_models_are_told_that_it_is_a_preview(tmp_path: Path, server: OpenAIServer) -> None:
     settings = web_settings(tmp_path, models_port=server.http.server_address[1])
     async with bare_web(settings) as client:
         assert (await client.get("/voices/ff_siwis/preview")).status_code == 200
         [spoken] = server.spoken
         assert spoken["input"].startswith("Bonjour")
-        assert server.priorities == [BACKGROUND]
+        assert server.priorities == [PREVIEW]
         server.speech_status = 503
         answer = await client.get("/voices/af_bella/preview")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_busy")
