@@ -169,6 +169,8 @@ class JobMetadata(_Wire):
     user_name: str = ""
     person_id: str = Field(default="", max_length=PERSON_ID_CHARS)
     """The person whose memory is used (registry/people.py)."""
+    continues: str = Field(default="", max_length=64)
+    """An earlier session of this person with this assistant, whose last turns are quoted in the prompt."""
 
     @property
     def held_epoch(self) -> int:

@@ -142,9 +142,10 @@ async def anothers_session(target: Target) -> Result:
             found[f"{name} {method} {path}"] = (
                 await target.http.request(method, url, headers=headers, json=body)
             ).status_code
-    resumed = await target.http.post(
-        "/session", json={"session_id": mine["session_id"], "resume_secret": "x" * 43, "agent_id": target.talk.agent_id}
-    )
+    body = {"session_id": mine["session_id"], "resume_secret": "x" * 43, "agent_id": target.talk.agent_id}
+    # Every caller of this machine is its owner, whose session it is.
+    elsewhere = {"X-Forwarded-For": "203.0.113.7"}
+    resumed = await target.http.post("/session", json=body, headers=elsewhere)
     same = resumed.status_code == 201 and resumed.json()["session_id"] == mine["session_id"]
     return set(found.values()) <= {401, 404} and not same, f"{statuses(found)}; resumed by a guess: {same}"
 

@@ -131,7 +131,7 @@ class PromptContext:
         listener, agent = self.listener, self.agent.letta_agent_id
         result, self._earlier, _ = await asyncio.gather(
             self._memory.load(agent, deadline, listener),
-            self._memory.begin_episode(self.thread, agent, episode, listener),
+            self._memory.begin_episode(self.thread, agent, episode, listener, self._job.continues),
             self._prepare(deadline),
         )
         return result

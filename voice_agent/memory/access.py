@@ -202,15 +202,21 @@ class Memory:
         self._loader.look_now()
 
     async def begin_episode(
-        self, thread: str, letta_agent_id: str, episode: int, listener: Listener = NOBODY
+        self, thread: str, letta_agent_id: str, episode: int, listener: Listener = NOBODY, continues: str = ""
     ) -> list[Turn]:
-        """Store the episode count and allow reflection; returns what the listener said last in earlier episodes."""
+        """Store the episode count and allow reflection; returns what the listener said last in earlier episodes, and
+        before that in the session that this one `continues`."""
         await self._threads.ensure(thread, letta_agent_id)
         await self._threads.set_episode(thread, episode)
         await self._threads.allow_reflection(thread)
         if listener.several:
             return []
-        return await self.outbox.before_episode(thread, episode, _QUOTED_TURNS, listener.person_id)
+        said = await self.outbox.before_episode(thread, episode, _QUOTED_TURNS, listener.person_id)
+        if not continues or len(said) == _QUOTED_TURNS:
+            return said
+        before = await self.outbox.last_of_session(continues, letta_agent_id, listener.person_id, _QUOTED_TURNS)
+        here = {turn.turn_id for turn in said}  # a user's thread goes through all their sessions
+        return [*(turn for turn in before if turn.turn_id not in here), *said][-_QUOTED_TURNS:]
 
     async def meet(self, thread: str, agent: AgentBinding, person_id: str, episode: int) -> None:
         """A person speaks in a shared room: what they say goes on in their own thread."""

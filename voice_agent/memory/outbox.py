@@ -27,7 +27,7 @@ _WAITING: Final = (TurnState.OPEN, *_UNSENT, TurnState.PARKED)
 _FINISHED: Final = (TurnState.DONE, TurnState.KEPT)
 _FORGOTTEN: Final = turns.c.turn_id.in_(select(forgotten_turns.c.turn_id))
 """Turns with a tombstone: they never get a text again and never reach Letta (facts/forgetting.py)."""
-_SAYS_SOMETHING: Final = or_(turns.c.user_text != "", turns.c.assistant_text != "")
+SAYS_SOMETHING: Final = or_(turns.c.user_text != "", turns.c.assistant_text != "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Outbox:
         return await self._read(
             select(turns)
             .where(turns.c.thread == thread, turns.c.seq > after, turns.c.seq <= upto, turns.c.state != TurnState.OPEN)
-            .where(_SAYS_SOMETHING)
+            .where(SAYS_SOMETHING)
             .order_by(turns.c.seq)
         )
 
@@ -226,7 +226,18 @@ class Outbox:
             select(turns)
             .where(turns.c.thread == thread, turns.c.episode < episode, turns.c.state != TurnState.OPEN)
             .where(turns.c.person_id == person_id)
-            .where(_SAYS_SOMETHING)
+            .where(SAYS_SOMETHING)
+            .order_by(turns.c.seq.desc())
+            .limit(limit)
+        )
+        return newest[::-1]
+
+    async def last_of_session(self, session_id: str, letta_agent_id: str, person_id: str, limit: int) -> list[Turn]:
+        """Newest turns of this person with this assistant in a session, oldest first."""
+        newest = await self._read(
+            select(turns)
+            .where(turns.c.session_id == session_id, turns.c.letta_agent_id == letta_agent_id)
+            .where(turns.c.person_id == person_id, turns.c.state != TurnState.OPEN, SAYS_SOMETHING)
             .order_by(turns.c.seq.desc())
             .limit(limit)
         )

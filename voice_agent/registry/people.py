@@ -153,8 +153,20 @@ class People:
 
     async def identify(self, credentials: Credentials, session_id: str) -> Identified:
         """The person of a caller, with a new key if one is needed for recognising them later."""
+        person_id = person_of(await self._evidence(credentials, session_id))
+        if kind_of(person_id) is not PersonKind.SESSION or not credentials.takes_key:
+            return Identified(person_id)
+        issued = await self.issue()
+        return Identified(issued.person_id, issued.key, _key_unknown() if credentials.browser_key else None)
+
+    async def proven(self, credentials: Credentials) -> str:
+        """The person of a caller, known apart from any session; empty: there is none."""
+        person_id = person_of(await self._evidence(credentials, session_id=""))
+        return person_id if outlives_session(person_id) else ""
+
+    async def _evidence(self, credentials: Credentials, session_id: str) -> Evidence:
         known = await self.resolve(credentials.browser_key) if credentials.browser_key else None
-        evidence = Evidence(
+        return Evidence(
             session_id=session_id,
             business_id=credentials.business_id,
             user_id=credentials.user_id,
@@ -162,11 +174,6 @@ class People:
             # A caller with a key asks to be told from others on this machine: an unknown key must not make them owner.
             local_owner=credentials.local_owner and not credentials.browser_key,
         )
-        person_id = person_of(evidence)
-        if kind_of(person_id) is not PersonKind.SESSION or not credentials.takes_key:
-            return Identified(person_id)
-        issued = await self.issue()
-        return Identified(issued.person_id, issued.key, _key_unknown() if credentials.browser_key else None)
 
 
 def _hash(key: str) -> str:

@@ -82,6 +82,12 @@ class SessionStore(Protocol):
 
     async def list(self, *, limit: int, before: float | None) -> list[Session]: ...
 
+    async def some(self, session_ids: Collection[str]) -> Mapping[str, Session]:
+        """Those that are known, by id."""
+
+    async def renew_secret(self, session_id: str, secret_hash: str) -> None:
+        """Another secret opens the session from now on, in place of the one before."""
+
     async def rebind(self, session: Session) -> None:
         """Store which agent answers in the session now."""
 

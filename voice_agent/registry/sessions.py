@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,6 +87,24 @@ class SessionRegistry:
         if session is None:
             raise _unknown()
         return session
+
+    async def some(self, session_ids: Collection[str]) -> Mapping[str, Session]:
+        """Those that are known, by id."""
+        return await self._store.some(session_ids)
+
+    async def of_person(self, session_id: str, person_id: str) -> Session:
+        """The session, if it is this person's. One of somebody else gets the same answer as one that is not known."""
+        session = await self._store.get(session_id)
+        if session is None or not person_id or session.person_id != person_id:
+            raise _unknown()
+        return session
+
+    async def renew_secret(self, session: Session) -> Opened:
+        """Another secret, in place of the one before: its holder loses the session."""
+        secret = secrets.token_urlsafe(32)
+        renewed = replace(session, secret_hash=_hash(secret))
+        await self._store.renew_secret(session.id, renewed.secret_hash)
+        return Opened(renewed, secret)
 
     async def list(self, limit: int, before: float | None) -> list[Session]:
         return await self._store.list(limit=limit, before=before)

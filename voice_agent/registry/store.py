@@ -169,6 +169,16 @@ class SqlSessionStore:
         async with self._database.read() as connection:
             return [session_of(row) for row in await connection.execute(query)]
 
+    async def some(self, session_ids: Collection[str]) -> dict[str, Session]:
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(sessions).where(sessions.c.id.in_(session_ids)))
+            return {row.id: _session(row) for row in rows}
+
+    async def renew_secret(self, session_id: str, secret_hash: str) -> None:
+        change = update(sessions).where(sessions.c.id == session_id).values(secret_hash=secret_hash)
+        async with self._database.begin() as connection:
+            await connection.execute(change)
+
     async def rebind(self, session: Session) -> None:
         bound = {key: getattr(session, key) for key in ("agent_id", "agent_name", "letta_agent_id", "config")}
         async with self._database.begin() as connection:

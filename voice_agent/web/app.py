@@ -13,6 +13,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from voice_agent.settings import Settings
 from voice_agent.web import (
     agents,
+    conversations,
     errors,
     events,
     health,
@@ -59,7 +60,7 @@ def create_app(
     errors.install(app)
     for module in (
         *(agents, voices, sessions, tokens, transcripts, rooms_api, events, health, webhooks),
-        *(people, memory, sign_in, pages),
+        *(people, memory, conversations, sign_in, pages),
     ):
         app.include_router(module.router)
     if origins := allowed_origins(settings):

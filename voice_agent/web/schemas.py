@@ -33,6 +33,10 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def moment(time: datetime) -> str:
+    return iso(time.timestamp())
+
+
 # --- agents ---
 
 
@@ -425,6 +429,8 @@ class Message(BaseModel):
     text: str
     interrupted: bool
     tools: list[str] = []
+    said_at: str = ""
+    """When the person said it; an answer has the time of its question."""
 
 
 class Transcript(BaseModel):
@@ -468,3 +474,40 @@ class SessionStanding(BaseModel):
     humans: int
     agents: list[AgentPresence]
     problem: Problem | None
+
+
+# --- conversations of a person ---
+
+
+class ConversationItem(BaseModel):
+    session_id: str
+    agent: BoundAgent | None
+    """Null: the session's record was deleted before what was said in it."""
+    began_at: str
+    last_at: str
+    """When the last turn began."""
+    turns: int
+    seconds: int
+    """From the first to the last turn of each visit, without the time between visits."""
+    first_words: str
+    found: str
+    """An excerpt with a word that was searched for; empty without a search."""
+    resumable: bool
+    """The session is still valid: POST /session with its id returns to it, else opens another that knows it."""
+
+
+class ConversationList(BaseModel):
+    conversations: list[ConversationItem]
+    next: int | None
+    """`before` of the next page; null: there is none."""
+
+
+class ConversationTranscript(BaseModel):
+    conversation: ConversationItem
+    messages: list[Message]
+
+
+class DeletedConversation(BaseModel):
+    turns: int
+    facts_forgotten: int
+    """Facts that were learned from this conversation and are known no more."""

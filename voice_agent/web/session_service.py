@@ -16,6 +16,7 @@ from voice_agent.contracts import (
     HumanAttribute,
     JobMetadata,
     MemoryScope,
+    Role,
     RoomMetadata,
     RoomPolicy,
 )
@@ -93,6 +94,15 @@ class SessionGrant:
     """A new key, for the caller to keep and send from now on; empty: none."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A session that the caller may resume."""
+
+    session: Session
+    secret: str
+    """Empty: it was opened by its person, without its secret."""
+
+
 class SessionService:
     def __init__(
         self,
@@ -118,18 +128,23 @@ class SessionService:
         self._doors = asyncio.Semaphore(_AT_ONCE)
 
     async def open(self, asked: SessionRequest) -> SessionGrant:
+        """Resumes the session that is asked for, if it is still valid and has the same assistant; else opens a new one.
+        In place of one that is over, the new one knows what was said there."""
         if asked.agent_name and asked.agent_id is None:
             asked = replace(asked, agent_id=(await self._agents.named(asked.agent_name)).id)
         refusal: Permanent | None = None
+        known: _Known | None = None
         if asked.session_id is not None:
             try:
-                return await self._resume(asked, asked.session_id)
+                known = await self._known(asked, asked.session_id)
+                if asked.agent_id in (None, known.session.agent_id):
+                    return await self._resume(asked, known)
             except Permanent as error:
                 if error.code not in (Code.SESSION_NOT_FOUND, Code.SESSION_EXPIRED):
                     raise
                 refusal = error
         async with self._doors:
-            return await self._open(asked, refusal)
+            return await self._open(asked, refusal, known.session if known else None)
 
     async def renew(self, session: Session, ttl: float | None = None, call_id: str = "") -> Token:
         """A new token for a session whose token expired; raises if the session or its room is over."""
@@ -174,12 +189,26 @@ class SessionService:
         await self._livekit.order(record.name, ControlMessage(act="switch_agent", agent=job.agent))
         return switched
 
-    async def _resume(self, asked: SessionRequest, session_id: str) -> SessionGrant:
-        session = await self._sessions.authorised(session_id, asked.secret)
-        if asked.agent_id is not None and asked.agent_id != session.agent_id:
-            async with self._doors:
-                return await self._open(asked, None)
+    async def _known(self, asked: SessionRequest, session_id: str) -> _Known:
+        """The session, opened by its secret or by the person whose it is."""
+        if asked.secret:
+            try:
+                return _Known(await self._sessions.authorised(session_id, asked.secret), asked.secret)
+            except Permanent as error:
+                # The person may have resumed it elsewhere, which gave it another secret.
+                if error.code is not Code.SESSION_NOT_FOUND:
+                    raise
+        session = await self._sessions.of_person(session_id, await self._people.proven(asked.credentials))
+        return _Known(session, "")
+
+    async def _resume(self, asked: SessionRequest, known: _Known) -> SessionGrant:
+        session, secret = known.session, known.secret
+        if not secret:
+            await self._require_proof(asked, session)
         record = await self._reenter(session, joins_now=asked.token_source is None)
+        if not secret:
+            renewed = await self._sessions.renew_secret(session)
+            session, secret = renewed.session, renewed.secret
         who = Identified(session.person_id)
         if not session.person_id:  # opened by a version without people
             person = session.person
@@ -188,7 +217,14 @@ class SessionService:
             session = await self._sessions.assign(session, who.person_id)
         await self._keep_current(record, session)
         token = self._token(session, asked.token_ttl, _call_of(asked), asked.token_source)
-        return SessionGrant(session, asked.secret, token, True, who.notice, who.new_key)
+        return SessionGrant(session, secret, token, True, who.notice, who.new_key)
+
+    async def _require_proof(self, asked: SessionRequest, session: Session) -> None:
+        """Without its secret, a session is resumed with no more rights than a new one would have."""
+        record = await self._repository.get(session.room_name)
+        several = record is not None and record.policy is not RoomPolicy.SESSION
+        if not asked.proved and (several or session.person.role is Role.OWNER):
+            raise _shared()
 
     async def _keep_current(self, record: RoomRecord, session: Session) -> None:
         """Stores the person and their name for the next agent of the room."""
@@ -207,7 +243,8 @@ class SessionService:
         self._wake(session.room_name)
         return record
 
-    async def _open(self, asked: SessionRequest, refusal: Permanent | None) -> SessionGrant:
+    async def _open(self, asked: SessionRequest, refusal: Permanent | None, before: Session | None) -> SessionGrant:
+        """`before`: the session that was asked for, in place of which this one is opened."""
         agent = await self._agent(asked)
         config = config_of(agent, asked.overrides or {})
         policy = config.room_policy or BY_ROLE[asked.person.role]
@@ -234,6 +271,7 @@ class SessionService:
             user_id=asked.person.user_id,
             user_name=session.person.user_name,
             person_id=session.person_id,
+            continues=before.id if before and policy is RoomPolicy.SESSION and _goes_on(before, session) else "",
         )
         parts = RoomKeyParts(session.id, agent.id, asked.person.business_id, asked.person.user_id)
         record = await self._repository.open(policy, parts, job, joins_now=asked.token_source is None)
@@ -288,6 +326,11 @@ def config_of(agent: Agent, overrides: Mapping[str, Any] | None = None) -> Agent
             raise Permanent(Code.BAD_REQUEST, mistake[0], "Correct it in agent_config.")
         raise Permanent(Code.PROVIDER_UNAVAILABLE, mistake[0], "Correct it in the configuration of the assistant.")
     return config
+
+
+def _goes_on(before: Session, session: Session) -> bool:
+    same = (before.agent_id, before.person_id) == (session.agent_id, session.person_id)
+    return same and outlives_session(session.person_id)
 
 
 def _call_of(asked: SessionRequest) -> str:

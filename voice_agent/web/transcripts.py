@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -12,7 +12,7 @@ from voice_agent.memory.model import Turn
 from voice_agent.memory.outbox import Outbox
 from voice_agent.web.auth import Admin, AnyCaller, ServicesDep
 from voice_agent.web.errors import documented
-from voice_agent.web.schemas import Message, SessionItem, SessionList, Transcript, iso, person_item
+from voice_agent.web.schemas import Message, SessionItem, SessionList, Transcript, iso, moment, person_item
 from voice_agent.web.sessions import Held, bound_agent, not_cached
 
 router = APIRouter(tags=["transcripts"])
@@ -64,14 +64,22 @@ async def read_transcript(
     if not who.is_admin:
         # Turns of a version without people have no person; a session then had one person only.
         turns = [turn for turn in turns if turn.person_id in ("", session.person_id)]
-    messages = [message for turn in turns for message in _messages(turn, session.agent_name)]
+    messages = messages_of(turns, session.agent_name)
     if style == "text":
-        lines = (f"{m.speaker or m.role}: {m.text}{' …' if m.interrupted else ''}\n" for m in messages)
-        return PlainTextResponse("".join(lines))
+        return PlainTextResponse(as_text(messages))
     return Transcript(session_id=session.id, messages=messages)
 
 
+def messages_of(turns: Iterable[Turn], agent_name: str) -> list[Message]:
+    return [message for turn in turns for message in _messages(turn, agent_name)]
+
+
+def as_text(messages: Iterable[Message]) -> str:
+    return "".join(f"{m.speaker or m.role}: {m.text}{' …' if m.interrupted else ''}\n" for m in messages)
+
+
 def _messages(turn: Turn, agent_name: str) -> Iterator[Message]:
+    said_at = moment(turn.created_at) if turn.created_at else ""
     if turn.user_text:
         yield Message(
             turn_id=turn.turn_id,
@@ -80,6 +88,7 @@ def _messages(turn: Turn, agent_name: str) -> Iterator[Message]:
             speaker=turn.speaker,
             text=turn.user_text,
             interrupted=False,
+            said_at=said_at,
         )
     if turn.assistant_text:
         yield Message(
@@ -90,4 +99,5 @@ def _messages(turn: Turn, agent_name: str) -> Iterator[Message]:
             text=turn.assistant_text,
             interrupted=turn.interrupted,
             tools=list(turn.tools),
+            said_at=said_at,
         )

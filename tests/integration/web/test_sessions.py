@@ -102,13 +102,14 @@ async def test_config_is_merged_objects_merge_lists_replace_null_removes(plane: 
     assert session["config"] == {"tools": [{"name": "c"}], "extra": {"x": {"two": 3}, "y": 1, "z": 2}}
 
 
-async def test_an_id_alone_does_not_bring_anybody_back(plane: ControlPlane) -> None:
-    first = await plane.open_session()
-    for secret in (None, "wrong"):
-        other = await plane.open_session(session_id=first["session_id"], resume_secret=secret)
-        assert not other["resumed"]
-        assert other["room_name"] != first["room_name"]
-        assert other["notice"]["code"] == "session_not_found"
+async def test_an_id_alone_does_not_bring_anybody_back(public_settings: Settings, letta: LettaDirectoryServer) -> None:
+    async with control_plane(public_settings) as plane:
+        first = await plane.open_session()
+        for secret in (None, "wrong"):
+            other = await plane.open_session(session_id=first["session_id"], resume_secret=secret)
+            assert not other["resumed"]
+            assert other["room_name"] != first["room_name"]
+            assert other["notice"]["code"] == "session_not_found"
 
 
 async def test_after_its_validity_a_session_is_fresh_and_says_so(

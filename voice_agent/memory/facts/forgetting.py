@@ -16,6 +16,7 @@ logged. A rewritten conversation begins with the oldest turn that is still kept 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -55,6 +56,13 @@ class _Text:
     turn_id: str
     user: str
     assistant: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedConversation:
+    turns: int
+    facts: int
+    """Facts that were learned from it."""
 
 
 class Forgetting:
@@ -116,6 +124,25 @@ class Forgetting:
                 self._report(owner, error)
         return len(going)
 
+    async def forget_conversation(self, person_id: str, session_id: str) -> DeletedConversation:
+        """What the person said in a session, with the answers and the facts that were learned from it.
+
+        Facts that they told elsewhere stay, also those that replaced one of these.
+        """
+        spoken = await self._spoken_in(person_id, session_id)
+        facts = 0
+        for letta_agent_id, texts in spoken.items():
+            owner = Owner(letta_agent_id, person_id)
+            every = await self._store.of_person(letta_agent_id, person_id)
+            going = [fact for fact in every if fact.turn_id in texts and fact.state is not FactState.FORGOTTEN]
+            kept = [fact.text for fact in every if fact not in going and fact.text]
+            by = [signs(fact.text, texts[fact.turn_id].user, kept) for fact in going]
+            await self._forget(owner, going, texts)
+            if by:
+                await self._foreign_passages(owner, by)
+            facts += len(going)
+        return DeletedConversation(sum(map(len, spoken.values())), facts)
+
     async def _forget(self, owner: Owner, going: Sequence[Fact], turn_ids: Collection[str]) -> None:
         home = await self._homes.home(owner.letta_agent_id, owner.person_id)
         # Before the facts: the cache can be rebuilt, and without the facts it is unknown what to delete from it.
@@ -170,6 +197,16 @@ class Forgetting:
         async with self._database.read() as connection:
             rows = (await connection.execute(query.order_by(turns.c.seq).limit(_PAGE))).all()
         return ([_Text(row[1], row[2], row[3]) for row in rows], rows[-1][0]) if rows else None
+
+    async def _spoken_in(self, person_id: str, session_id: str) -> dict[str, dict[str, _Text]]:
+        """Letta agent → the person's turns of a session."""
+        query = select(turns.c.letta_agent_id, turns.c.turn_id, turns.c.user_text, turns.c.assistant_text)
+        of_person = turns.c.person_id == person_id, turns.c.session_id == session_id
+        found: defaultdict[str, dict[str, _Text]] = defaultdict(dict)
+        async with self._database.read() as connection:
+            for agent, turn_id, user, assistant in await connection.execute(query.where(*of_person)):
+                found[agent][turn_id] = _Text(turn_id, user, assistant)
+        return found
 
     async def _texts_of(self, turn_ids: Collection[str]) -> dict[str, _Text]:
         found: dict[str, _Text] = {}
