@@ -65,6 +65,8 @@ const agentPath = (id) => `/agents/${encodeURIComponent(id)}`;
 /** @param {string} id */
 const sessionPath = (id) => `/session/${encodeURIComponent(id)}`;
 
+/** Conversation of the person the secret belongs to. @param {string} id */
+const conversationPath = (id) => `/people/me/conversations/${encodeURIComponent(id)}`;
 /** Memory of the person the secret belongs to, of one assistant or of all. @param {string} agentId empty: all @param {string} [factId] */
 const memoryPath = (agentId, factId) =>
   factId ? `/people/me/memory/${encodeURIComponent(factId)}` : `/people/me/memory${agentId ? `?agent_id=${encodeURIComponent(agentId)}` : ""}`;
@@ -95,6 +97,16 @@ export const api = {
   leave: async (id, secret) => (await call(`${sessionPath(id)}/leave`, { method: "POST", secret, deadline: 5_000 })).data,
   /** @param {string} id @param {string} secret */
   endSession: (id, secret) => call(sessionPath(id), { method: "DELETE", secret }),
+
+  /** @param {{q: string, limit: number, before: number | null}} query @param {string} [secret] */
+  conversations: async ({ q, limit, before }, secret) => {
+    const query = new URLSearchParams({ limit: String(limit), ...(q && { q }), ...(before && { before: String(before) }) });
+    return (await call(`/people/me/conversations?${query}`, { secret })).data;
+  },
+  /** @param {string} id @param {string} [secret] */
+  conversation: async (id, secret) => (await call(conversationPath(id), { secret })).data,
+  /** @param {string} id @param {string} [secret] */
+  deleteConversation: (id, secret) => call(conversationPath(id), { method: "DELETE", secret }),
 
   /** @param {string} agentId empty: all @param {string} [secret] */
   memory: async (agentId, secret) => (await call(memoryPath(agentId), { secret })).data,

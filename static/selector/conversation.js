@@ -48,14 +48,17 @@ export class Conversation {
     this.store.dispatch({ type: "call", step, ...fields });
   }
 
-  /** Connects, if possible to the session this tab already has with the same assistant. @param {{id: string, name: string}} agent */
-  async connect(agent, { fresh = false } = {}) {
+  /**
+   * Connects, if possible to the session this tab already has with the same assistant; or to one of the person's own
+   * (`continues`), which needs no secret. @param {{id: string, name: string}} agent
+   */
+  async connect(agent, { fresh = false, continues = "" } = {}) {
     const wish = ++this.#wish;
     this.#call = "";
     const session = kept.session();
-    const again = !fresh && session?.agent.id === agent.id;
-    if (!again) kept.keepSession(null);
-    this.#step("start", { agent, fresh: !again });
+    const again = !fresh && (continues ? session?.sessionId === continues : session?.agent.id === agent.id);
+    if (!again) kept.keepSession(continues ? { sessionId: continues, secret: "", agent, intent: "left" } : null);
+    this.#step("start", { agent, fresh: !again && !continues });
     try {
       const granted = await this.#ask(agent.id);
       if (wish !== this.#wish) return;
@@ -121,7 +124,7 @@ export class Conversation {
   /** @param {string} agentId */
   async #ask(agentId) {
     const session = kept.session();
-    const known = session ? { session_id: session.sessionId, resume_secret: session.secret } : {};
+    const known = session ? { session_id: session.sessionId, ...(session.secret && { resume_secret: session.secret }) } : {};
     const key = browserKey.read();
     const more = { ...(key && { browser_key: key }), ...(this.#call && { call_id: this.#call }) };
     this.#asking = api.openSession({ agent_id: agentId, token_ttl: TOKEN_TTL_S, ...known, ...more });

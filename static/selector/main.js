@@ -10,6 +10,10 @@ import { Sound } from "./sound.js";
 import { browserKey, kept, preferences } from "./storage.js";
 import { IN_CALL } from "./state.js";
 import { createStore } from "./store.js";
+import { LeaveQuestion } from "./leavequestion.js";
+import { Navigation } from "./navigation.js";
+import { PastActions } from "./pastactions.js";
+import { PastView } from "./pastview.js";
 import { PickView } from "./pick.js";
 import { ProblemsView } from "./problemsview.js";
 import { MemorySheet } from "./memorysheet.js";
@@ -29,6 +33,8 @@ const CHANGES_MEMORY = new Set(["turn.finished", "turn.stored", "memory.learned"
 const MEMORY_AGAIN_MS = 5_000;
 let memoryAgainAt = 0;
 let memoryAsked = 0;
+/** Whether it is known who uses the page. */
+let knows = false;
 
 translate(document);
 /** The conversation of this tab is kept when the page is loaded again. */
@@ -131,7 +137,9 @@ const actions = {
   },
   leave: () => void conversation.leave(),
   dismiss() {
+    past.done(store.state.call.sessionId);
     conversation.dismiss();
+    navigation.home();
     void actions.reload();
   },
   retry: () => conversation.nudge(),
@@ -191,12 +199,27 @@ async function changeMemory(/** @type {(from: {agentId: string, secret: string |
   }
 }
 
+const leaveQuestion = new LeaveQuestion(async () => {
+  await conversation.leave();
+  past.left();
+  conversation.dismiss();
+  navigation.goOn();
+});
+const navigation = new Navigation({ store, ask: () => leaveQuestion.ask(), dismiss: () => conversation.dismiss() });
+const past = new PastActions({
+  store,
+  secret: () => you.secret,
+  connect(agent, continues) {
+    store.dispatch({ type: "agents.used", lastUsed: preferences.used(agent.id) });
+    void conversation.connect({ id: agent.id, name: agent.name }, { continues });
+  },
+});
 const editor = new EditorView(api, actions);
 const memorySheet = new MemorySheet(actions);
 const you = new YouView({ leave: () => conversation.leave(), openMemory: () => memorySheet.open(), problem: (problem) => store.dispatch({ type: "notice", notice: problem }) });
 const views = [
   new PickView(actions, editor), talk, new DetailsView(actions), new ProblemsView(actions), new SoundView(sound),
-  memorySheet,
+  memorySheet, new PastView(past, navigation), leaveQuestion, navigation,
 ];
 talk.bind(actions, sound);
 store.subscribe((state, before) => {
@@ -215,6 +238,7 @@ setInterval(() => {
   if (IN_CALL.has(store.state.call.phase) && now >= memoryAgainAt && (!known || known.pending > 0)) void actions.lookAtMemory();
   if (now - store.state.now > SLEEP_GAP_MS) conversation.nudge();
   store.dispatch({ type: "tick", now });
+  if (knows) void past.look(now);
 }, 1000);
 
 const online = () => {
@@ -236,4 +260,9 @@ const before = kept.session();
 if (before?.intent === "live") store.dispatch({ type: "captions.restored", lines: kept.captions() });
 void actions.reload();
 void conversation.restore();
-void you.start();
+// Whose conversations an address names is known only then.
+void you.start().then(() => {
+  navigation.start();
+  knows = true;
+  void past.look(Date.now());
+});

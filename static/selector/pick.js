@@ -2,6 +2,7 @@
 import { t } from "./texts/text.js";
 import { arrange } from "./arrange.js";
 import { byId, h, icon, keyed, setText } from "./dom.js";
+import { assistantNamed } from "./places.js";
 import { shortId } from "./words.js";
 
 export class PickView {
@@ -34,17 +35,26 @@ export class PickView {
 
   /** @param {any} state @param {any} before */
   render(state, before) {
-    const { agents, call } = state;
-    const picking = call.phase === "idle";
+    const { agents, call, place } = state;
+    const picking = call.phase === "idle" && ["pick", "talk"].includes(place.name);
     byId("pick").hidden = !picking;
-    if (!picking || (agents === before.agents && call.phase === before.call?.phase)) return;
+    if (!picking || (agents === before.agents && call.phase === before.call?.phase && place === before.place)) return;
     const shown = arrange(agents.items, agents.query, agents.lastUsed);
     this.cards.setAttribute("aria-busy", String(agents.status === "loading"));
     if (agents.status === "loading") this.#skeleton();
     else keyed(this.cards, shown, (one) => `${one.id} ${one.version ?? ""} ${one.name} ${one.description} ${one.facts} ${one.resident} ${one.available}`, (one) => this.#card(one, agents));
-    this.#choose(agents, shown);
+    const named = this.#named(place, agents);
+    this.#choose(agents, shown, named);
+    if (named) byId("connect").focus();
     this.#say(agents, shown);
     this.editor.knows(agents.items);
+  }
+
+  /** The assistant that the address names, once: then the user chooses. */
+  #named(/** @type {any} */ place, /** @type {any} */ agents) {
+    if (place === this.seen || agents.status === "loading") return null;
+    this.seen = place;
+    return place.name === "talk" ? assistantNamed(agents.items, place.agent) : null;
   }
 
   #skeleton() {
@@ -81,10 +91,10 @@ export class PickView {
     this.actions.connect();
   }
 
-  /** Chooses one if the list is not empty: the chosen one, else the last used, else the default, else the first. */
-  #choose(/** @type {any} */ agents, /** @type {any[]} */ shown) {
+  /** Chooses one if the list is not empty: the named one, else the chosen one, else the last used, else the default, else the first. */
+  #choose(/** @type {any} */ agents, /** @type {any[]} */ shown, /** @type {any} */ named) {
     const has = (/** @type {string | null} */ id) => shown.find((one) => one.id === id);
-    const chosen = has(agents.chosen) ?? has(agents.lastUsed[0]) ?? shown.find((one) => one.default) ?? shown[0] ?? null;
+    const chosen = named ?? has(agents.chosen) ?? has(agents.lastUsed[0]) ?? shown.find((one) => one.default) ?? shown[0] ?? null;
     if (chosen && chosen.id !== agents.chosen) this.actions.choose(chosen.id);
     for (const input of this.cards.querySelectorAll("input[type=radio]")) input.checked = input.value === chosen?.id;
     byId("connect").disabled = !chosen;

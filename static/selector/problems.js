@@ -1,4 +1,5 @@
 /** Present problems with their remedies. Pure: derived from the state, so a problem disappears with its cause. */
+import { assistantNamed } from "./places.js";
 import { t } from "./texts/text.js";
 
 /**
@@ -98,8 +99,11 @@ function* ofSound(/** @type {any} */ { call, sound, captions, now }) {
   }
 }
 
-function* ofList(/** @type {any} */ { agents, call }) {
+function* ofList(/** @type {any} */ { agents, call, place }) {
   if (call.phase !== "idle") return;
+  if (place.name === "talk" && agents.status === "ready" && !assistantNamed(agents.items, place.agent)) {
+    yield problem("warning", "no_such_assistant", t("There is no assistant with this address."), t("Choose one of those here."));
+  }
   if (agents.trouble) yield problem("error", agents.trouble.code, agents.trouble.message, agents.trouble.remedy, { action: "reload" });
   for (const { code, message, remedy } of agents.providers) yield problem("warning", code, message, remedy, { action: "reload" });
   if (agents.letta) yield problem("warning", agents.letta.code, agents.letta.message, agents.letta.remedy, { action: "reload" });

@@ -7,7 +7,9 @@
  */
 import { applyPiece, closeLines } from "./captions.js";
 import { takeRecall, withRecall } from "./memory.js";
+import { NO_PAST, PAST_HANDLERS } from "./past.js";
 import { answering } from "./people.js";
+import { HOME } from "./places.js";
 
 /** Transitions by phase and step. A step that is not listed for a phase is late and changes nothing. */
 export const PHASES = Object.freeze({
@@ -47,6 +49,8 @@ const NO_PEOPLE = Object.freeze({ assistant: null, assistants: 0, others: 0 });
 export const initialState = Object.freeze({
   now: 0,
   online: true,
+  place: HOME,
+  past: NO_PAST,
   agents: { status: "loading", items: [], llm: null, providers: [], letta: null, trouble: null, query: "", chosen: null, lastUsed: [] },
   call: NO_CALL,
   people: NO_PEOPLE,
@@ -75,6 +79,7 @@ const HANDLERS = {
   "agents.query": (state, { query }) => within(state, "agents", { query }),
   "agents.chosen": (state, { id }) => within(state, "agents", { chosen: id }),
   "agents.used": (state, { lastUsed }) => within(state, "agents", { lastUsed }),
+  ...PAST_HANDLERS,
   call: onCall,
   "room.people": (state, { people, me }) => onPeople(state, answering(people, me, state.call.agent?.id)),
   "room.problem": (state, { problem }) => within(state, "call", { roomProblem: problem }),

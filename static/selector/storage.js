@@ -10,6 +10,7 @@ const CAPTIONS = "voice-agent.captions";
 const BROWSER_KEY = "voice-agent.browser-key";
 const PEOPLE = "voice-agent.people";
 const CHANGED = "voice-agent.person-changed";
+const OPEN = "voice-agent.open-conversation";
 const PREFERENCES = "voice-agent.preferences";
 
 /** @param {() => Storage} storage a browser may refuse storage: then nothing is stored and all else works */
@@ -90,6 +91,28 @@ export const browserPeople = {
 export function onPersonChanged(changed) {
   window.addEventListener("storage", ({ key }) => key === CHANGED && changed());
 }
+
+/**
+ * The conversation that was last open in this browser: shown when its tab was closed. No secret.
+ * @typedef {{sessionId: string, live: boolean, at: number}} Open `live`: a tab is in its call, as of `at`
+ */
+export const openConversation = {
+  /** @returns {Open | null} */
+  read() {
+    const open = browser.read(OPEN, null);
+    return typeof open?.sessionId === "string" ? open : null;
+  },
+  keep: (/** @type {Open} */ open) => browser.write(OPEN, open),
+  /** Its tab is not in the call any more. @param {string | null} sessionId */
+  close(sessionId) {
+    const open = openConversation.read();
+    if (sessionId && open?.sessionId === sessionId && open.live) browser.write(OPEN, { ...open, live: false });
+  },
+  /** @param {string | null | undefined} sessionId */
+  drop(sessionId) {
+    if (sessionId && openConversation.read()?.sessionId === sessionId) browser.write(OPEN, null);
+  },
+};
 
 const DEFAULTS = { lastUsed: /** @type {string[]} */ ([]), micId: "", speakerId: "", volume: 1, pushToTalk: false, nameAsked: false };
 

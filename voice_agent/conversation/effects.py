@@ -171,6 +171,7 @@ class Effects:
 
     async def clear_history(self, effect: fx.ClearHistory) -> None:
         await self._turns.end_episode(kept=bool(self._machine.data.lost))
+        self._welcome.episode_ended()
         self._driver.tell(ev.HistoryCleared(effect.episode))
 
     def reset_answer(self) -> asyncio.Future[StatusAnswer]:
@@ -223,6 +224,7 @@ class Effects:
 
     async def _greeted(self, effect: fx.Greet) -> bool:
         """False: there was a greeting, and it was not heard."""
+        await self._prompt_context.drop_forgotten()
         handle = self._welcome.speak(self._speakers.name_of(effect.human.name))
         if handle is None:
             return True

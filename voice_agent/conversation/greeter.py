@@ -17,19 +17,25 @@ from voice_agent.conversation.speech_session import SpeechSession
 class Greeter:
     def __init__(self, speech: SpeechSession) -> None:
         self._speech = speech
-        self._prepared: _Prepared | None = None
+        self._prepared: list[_Prepared] = []
 
-    async def prepare(self, text: str) -> None:
-        """Synthesize `text` ahead, replacing what was prepared before. A failure costs only the head start."""
+    async def prepare(self, *texts: str) -> None:
+        """Synthesize the texts of which one may be spoken next, the likeliest first, in place of what was prepared
+        before. A failure costs only the head start."""
         voice = self._speech.tts
-        if self._prepared is None or not self._prepared.serves(text, voice):
-            self._prepared = _Prepared(text, voice)
-            await self._prepared.make()
+        self._prepared = [one for one in self._prepared if any(one.serves(text, voice) for text in texts)]
+        for text in texts:
+            if self._serving(text) is None:
+                self._prepared.append(_Prepared(text, voice))
+                await self._prepared[-1].make()
 
     def speak(self, session: AgentSession[Any], text: str) -> SpeechHandle:
-        if self._prepared is not None and self._prepared.serves(text, self._speech.tts):
-            return session.say(text, audio=self._prepared.played())
+        if (prepared := self._serving(text)) is not None:
+            return session.say(text, audio=prepared.played())
         return session.say(text)
+
+    def _serving(self, text: str) -> _Prepared | None:
+        return next((one for one in self._prepared if one.serves(text, self._speech.tts)), None)
 
 
 class _Prepared:

@@ -118,13 +118,16 @@ def _repeated(fact: Fact, today: date, last_visit: str) -> str:
 
 
 def _harmless(text: str) -> bool:
-    """No secret, nothing about health, no grief: others may hear the greeting, and the person did not ask."""
+    return not is_private(text) and not _OWN_NAME.search(text) and len(words(text)) <= _LONGEST
+
+
+def is_private(text: str) -> bool:
+    """A secret, health, grief: others may hear the greeting, and the person did not ask."""
     plain = without_dates(text)
-    if any(pattern.search(plain) for pattern in (_SECRET, _HEALTH_AND_GRIEF, _OWN_NAME, _DIGITS)):
-        return False
+    if any(pattern.search(plain) for pattern in (_SECRET, _HEALTH_AND_GRIEF, _DIGITS)):
+        return True
     spoken = plain.lower().replace("-", " ").split()
-    strung = any(
+    return any(
         all(word.strip(",.") in _NUMBER_WORDS for word in spoken[place : place + _STRUNG])
         for place in range(len(spoken) - _STRUNG + 1)
     )
-    return not strung and len(words(text)) <= _LONGEST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from livekit.agents import llm
@@ -13,6 +14,7 @@ from voice_agent.contracts import AgentBinding, JobMetadata, RoomPolicy
 from voice_agent.conversation.history import compact
 from voice_agent.conversation.livekit_agent import LiveKitAgent
 from voice_agent.conversation.speakers import nobody
+from voice_agent.errors import Temporary
 from voice_agent.languages import AUTO, LANGUAGES, Language, find, primary
 from voice_agent.memory.access import Memory, continuity_key, room_thread
 from voice_agent.memory.audience import Listener
@@ -81,6 +83,21 @@ class PromptContext:
     @property
     def of_earlier_visits(self) -> bool:
         return bool(self._earlier)
+
+    @property
+    def earlier(self) -> Sequence[Turn]:
+        """Last turns of earlier visits, oldest first."""
+        return self._earlier
+
+    async def drop_forgotten(self) -> None:
+        """Something of earlier visits may have been forgotten while nobody was here."""
+        gone: Collection[str] = ()
+        if self._earlier:
+            with suppress(Temporary):  # database unavailable: nothing can have been forgotten either
+                gone = await self._memory.forgotten_among(self.quoted)
+        if gone:
+            self._earlier = [turn for turn in self._earlier if turn.turn_id not in gone]
+            await self.take(self.snapshot)
 
     @property
     def quoted(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
 from livekit.agents.voice import SpeechHandle
@@ -13,6 +14,7 @@ from voice_agent.conversation.greeting import follow_up, greeting_text, name_tol
 from voice_agent.conversation.prompt_context import PromptContext
 from voice_agent.conversation.speech_session import SpeechSession
 from voice_agent.conversation.tasks import OwnedTasks
+from voice_agent.conversation.where_we_were import BACK_SOON, where_we_were
 from voice_agent.languages import ENGLISH
 from voice_agent.memory.access import Memory
 
@@ -37,6 +39,11 @@ class Welcome:
         """Name that the person told, used where no other name is known."""
         self._said: set[str] = set()
         """Questions that this job does not ask again: a person who was cut off for a minute has answered them."""
+        self._ended: tuple[str, float] | None = None
+        """Thread of the last episode, and when it ended."""
+
+    def episode_ended(self) -> None:
+        self._ended = self._prompt_context.thread, time.monotonic()
 
     def look_back(self) -> None:
         """Called as memory begins to load: the facts are read beside it, and the load does not wait for them."""
@@ -62,19 +69,38 @@ class Welcome:
         """Synthesize the greeting for the person who is expected."""
         if self._looking is not None and not self._looking.done():  # else at once: the greeting may be spoken next
             await asyncio.wait({self._looking})
-        if text := self.text(name):
-            await self._greeter.prepare(text)
+        texts = filter(None, (self._where_we_were(), self._greeting(name)))
+        await self._greeter.prepare(*texts)
 
     def speak(self, name: str) -> SpeechHandle | None:
-        """Speak the greeting by what is known by now. None: nothing is to be said."""
-        text = self.text(name)
+        """Speak the greeting by what is known by now, or where they were. None: nothing is to be said."""
+        text = self._where_we_were()
         if not text:
-            return None
-        if self._follow_up:
-            self._said.add(self._follow_up)
-        return self._greeter.speak(self._speech.session, text)
+            text = self._greeting(name)
+            if text and self._follow_up:
+                self._said.add(self._follow_up)
+        return self._greeter.speak(self._speech.session, text) if text else None
 
-    def text(self, name: str) -> str:
+    def _where_we_were(self) -> str:
+        """Empty: nothing is to be said, or the person was away for longer."""
+        context = self._prompt_context
+        greets = self._enabled and context.agent.greeting != ""
+        # In a shared room it is not known who will hear it.
+        if not greets or context.policy is RoomPolicy.SHARED or not self._left_just_now():
+            return ""
+        return where_we_were(context.earlier, context.language.sentences)
+
+    def _left_just_now(self) -> bool:
+        """By the end of the episode that this job saw, else by when the person last said something."""
+        turns, ended = self._prompt_context.earlier, self._ended
+        if not turns:
+            return False
+        if ended is not None and ended[0] == self._prompt_context.thread:
+            return time.monotonic() - ended[1] <= BACK_SOON
+        said_at = turns[-1].created_at
+        return said_at is not None and (clock.now() - said_at).total_seconds() <= BACK_SOON
+
+    def _greeting(self, name: str) -> str:
         return greeting_text(
             self._prompt_context.agent,
             user_name=name or self._name,

@@ -13,6 +13,10 @@ class Sentences:
     hello_named: str
     welcome_back: str
     welcome_back_named: str
+    we_were_at: str
+    """To a person who is back soon; `{words}`: few of their own last words."""
+    go_on: str
+    """The same, where none may be repeated."""
     there: str
     """In place of a name that is not known, in a configured greeting."""
     no_answer: str

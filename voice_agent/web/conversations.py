@@ -15,7 +15,7 @@ from voice_agent.memory.facts.forgetting import Forgetting
 from voice_agent.registry.model import Session
 from voice_agent.web.auth import AnyCaller, ServicesDep, audit
 from voice_agent.web.errors import documented
-from voice_agent.web.memory import HeldPerson
+from voice_agent.web.person_access import HeldPerson
 from voice_agent.web.schemas import (
     ConversationItem,
     ConversationList,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from voice_agent.web.errors import answer
 MAX_BODY: Final = 256 * 1024
 _OURS: Final = frozenset({"same-origin", "none"})
 """`Sec-Fetch-Site` of our page's requests, and of a URL that the user typed."""
+_PAGE: Final = re.compile(r"/|/talk/[^/]+|/conversations(?:/[^/]+)?|/sign-in/callback")
+"""Addresses of our page (pages.py), and the way back to it from where somebody signs in."""
 
 
 class RequestGuard:
@@ -77,7 +80,7 @@ class RequestGuard:
 
 def _opens_the_page(method: str, path: str, headers: Headers) -> bool:
     """Whether a user follows a link to our page, or comes back to it from where they sign in."""
-    return method == "GET" and path in ("/", "/sign-in/callback") and headers.get("sec-fetch-mode") == "navigate"
+    return method == "GET" and _PAGE.fullmatch(path) is not None and headers.get("sec-fetch-mode") == "navigate"
 
 
 def _host_of(url: str) -> str:

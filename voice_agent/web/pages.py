@@ -45,7 +45,11 @@ class Pages:
 
 
 @router.get("/")
+@router.get("/talk/{assistant}")
+@router.get("/conversations")
+@router.get("/conversations/{conversation}")
 def index() -> HTMLResponse:
+    """The page itself reads what its address names (static/selector/places.js)."""
     return HTMLResponse(Pages().page(), headers={"Cache-Control": _ASK_AGAIN})
 
 

@@ -36,7 +36,7 @@ async def test_basic_reconnection(stack: Stack) -> None:
         assert (await caller.leave())["reset"] in LEFT
 
         back = await api.come_back(caller)
-        assert (await back.greeting()).startswith("Welcome back")
+        assert await back.greeting() == f"We were at: “{QUESTION.rstrip('?')}”."
         assert "Marigold" in await back.ask(QUESTION)
         assert back.episode == first + 1
 
@@ -188,7 +188,7 @@ async def test_another_assistant_takes_over_in_the_same_room(stack: Stack) -> No
         await caller.leave()
         back = await api.come_back(caller)
         assert back.session["agent"]["id"] == after
-        assert "Welcome back" in await back.greeting()
+        assert "We were at: “What is my new sailing boat called”." in await back.greeting()
         assert back.attribute(AgentAttribute.AGENT_NAME) == "After"
     assert prompts
     assert all("Marigold" not in prompt.system and "Before" not in prompt.system for prompt in prompts)

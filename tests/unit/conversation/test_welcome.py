@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from voice_agent.contracts import AgentBinding, RoomPolicy
 from voice_agent.conversation import welcome
@@ -13,6 +15,7 @@ from voice_agent.conversation.tasks import OwnedTasks
 from voice_agent.conversation.welcome import Welcome
 from voice_agent.languages import ENGLISH
 from voice_agent.memory.facts.fact import Fact
+from voice_agent.memory.model import Turn
 
 CAT = Fact("f1", "agent-1", "user:robin", "The user has a cat.", datetime(2026, 11, 24, tzinfo=UTC))
 PLAIN = "Welcome back, Robin. What would you like to talk about?"
@@ -26,7 +29,13 @@ class Parts:
         self.read = asyncio.Event()
         agent = AgentBinding(agent_id="a", letta_agent_id="agent-1", name="Ada")
         self.prompt_context = SimpleNamespace(
-            agent=agent, policy=policy, whose=("a", "b", "c"), of_earlier_visits=True, language=ENGLISH
+            agent=agent,
+            policy=policy,
+            whose=("a", "b", "c"),
+            of_earlier_visits=True,
+            language=ENGLISH,
+            thread="thread",
+            earlier=[],
         )
         self.made: list[str] = []
         voice = SimpleNamespace(session=None)
@@ -40,8 +49,8 @@ class Parts:
     async def look(self) -> None:
         await self.read.wait()
 
-    async def prepare(self, text: str) -> None:
-        self.made.append(text)
+    async def prepare(self, *texts: str) -> None:
+        self.made += texts
 
     def speak(self, _session: object, text: str) -> str:
         return text
@@ -113,3 +122,80 @@ async def test_in_a_room_of_several_nothing_is_told() -> None:
         one.welcome.look_back()
         await one.welcome.prepare("Robin")
         assert one.made == [PLAIN]
+
+
+AGAIN = "We were at: “Which trails near Bern are short”."
+
+
+def trails(minutes_ago: float) -> Turn:
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    return Turn("t1", "thread", "s", "agent-1", 1, "Which trails near Bern are short?", created_at=at)
+
+
+class Hours:
+    """Clock that stands where the test put it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(welcome.time, "monotonic", lambda: self.now)
+
+
+async def test_who_is_back_within_two_minutes_hears_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = Hours(monkeypatch)
+    async with parts() as one:
+        one.prompt_context.earlier = [trails(30.0)]  # they listened for long
+        one.welcome.episode_ended()
+        hours.now = 119.0
+        await one.welcome.prepare("Robin")
+        assert one.made == [AGAIN, PLAIN], "whenever they come, it is made already"
+        assert cast(str, one.welcome.speak("Robin")) == AGAIN
+        hours.now = 121.0
+        assert cast(str, one.welcome.speak("Robin")) == PLAIN
+
+
+async def test_another_process_goes_by_what_was_said_last() -> None:
+    async with parts() as one:
+        one.prompt_context.earlier = [trails(1.5)]
+        assert cast(str, one.welcome.speak("Robin")) == AGAIN
+        one.prompt_context.earlier = [trails(2.5)]
+        assert cast(str, one.welcome.speak("Robin")) == PLAIN
+
+
+async def test_the_end_of_another_assistants_conversation_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    Hours(monkeypatch)
+    async with parts() as one:
+        one.welcome.episode_ended()
+        one.prompt_context.thread, one.prompt_context.earlier = "another", [trails(30.0)]
+        assert cast(str, one.welcome.speak("Robin")) == PLAIN
+
+
+async def test_who_said_nothing_yet_is_greeted(monkeypatch: pytest.MonkeyPatch) -> None:
+    Hours(monkeypatch)
+    async with parts() as one:
+        one.welcome.episode_ended()
+        assert cast(str, one.welcome.speak("Robin")) == PLAIN
+
+
+async def test_an_assistant_without_a_greeting_and_a_room_of_several_say_nothing_of_it() -> None:
+    async with parts() as one:
+        one.prompt_context.earlier = [trails(1.0)]
+        one.prompt_context.agent = one.prompt_context.agent.model_copy(update={"greeting": ""})
+        assert one.welcome.speak("Robin") is None
+    async with parts(RoomPolicy.SHARED) as one:
+        one.prompt_context.earlier = [trails(1.0)]
+        assert cast(str, one.welcome.speak("Robin")) == PLAIN
+
+
+async def test_a_question_that_was_not_asked_is_asked_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = Hours(monkeypatch)
+    async with parts() as one:
+        one.read.set()
+        one.prompt_context.earlier = [trails(1.0)]
+        one.welcome.episode_ended()
+        one.welcome.look_back()
+        await one.welcome.prepare("Robin")
+        assert cast(str, one.welcome.speak("Robin")) == AGAIN
+        hours.now = 500.0
+        one.welcome.look_back()
+        await one.welcome.prepare("Robin")
+        assert cast(str, one.welcome.speak("Robin")) == ASKED

@@ -55,7 +55,12 @@ async def test_what_a_page_of_another_site_embeds_is_refused(local: httpx.AsyncC
     for path in ("/agents", "/events", "/", "/openapi.json", "/health", "/vendor/livekit-client.esm.mjs"):
         assert code(await local.get(path, headers=embedded)) == (403, "forbidden"), path
     navigation = NAVIGATION | {"Sec-Fetch-Site": site}
-    assert (await local.get("/", headers=navigation)).status_code == 200
+    for path in ("/", "/talk/agent-1", "/talk/Caf%C3%A9", "/conversations", "/conversations/s1"):
+        answer = await local.get(path, headers=navigation)
+        assert (answer.status_code, "<!doctype html>" in answer.text) == (200, True), path
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    for path in ("/talk", "/talk/a/b", "/conversations/s1/x", "/conversationsx", "/people/me/conversations"):
+        assert code(await local.get(path, headers=navigation)) == (403, "forbidden"), path
     assert code(await local.get("/agents", headers=navigation)) == (403, "forbidden")
     assert code(await local.post("/", headers=navigation)) == (403, "forbidden")
 
