@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.acceptance.test_page_returns import agent_called, end_session, session_of
 from tests.support.browser import Visitor, chromium
+from tests.support.eventually import PATIENCE
 from tests.support.stack import Stack
 
 
@@ -34,7 +35,8 @@ def test_a_closed_tab_its_conversation_and_the_end_of_it(stack: Stack, browser: 
     second.find("open-continue").click()
     second.expect_answering()
     assert session_of(second)["sessionId"] == session
-    expect(second.find("captions")).to_contain_text("We were at: “Which glaciers near Zermatt are melting”.")
+    where = "We were at: “Which glaciers near Zermatt are melting”."
+    expect(second.find("captions")).to_contain_text(where, timeout=PATIENCE * 1000)  # shown as it is spoken
     expect(second.said.first).to_have_text("Which glaciers near Zermatt are melting?")
     assert second.page.evaluate("location.pathname").startswith("/talk/")
     assert second.ask("And which of them is the longest?")
