@@ -86,7 +86,7 @@ class Welcome:
         context = self._prompt_context
         greets = self._enabled and context.agent.greeting != ""
         # In a shared room it is not known who will hear it.
-        if not greets or context.policy is RoomPolicy.SHARED or not self._left_just_now():
+        if not greets or context.policy.of_several or not self._left_just_now():
             return ""
         return where_we_were(context.earlier, context.language.sentences)
 

@@ -172,7 +172,7 @@ class SqlSessionStore:
     async def some(self, session_ids: Collection[str]) -> dict[str, Session]:
         async with self._database.read() as connection:
             rows = await connection.execute(select(sessions).where(sessions.c.id.in_(session_ids)))
-            return {row.id: _session(row) for row in rows}
+            return {row.id: session_of(row) for row in rows}
 
     async def renew_secret(self, session_id: str, secret_hash: str) -> None:
         change = update(sessions).where(sessions.c.id == session_id).values(secret_hash=secret_hash)
