@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from voice_agent.memory.threads import Threads
 from voice_agent.registry.model import Person, Profile, Session, StoredPerson
 from voice_agent.registry.sign_ins import ATTEMPT_FOR, SIGNED_IN_FOR, Attempt, SignIns, signed_in_user, user_of
 from voice_agent.registry.store import SqlPeopleStore, SqlSessionStore
-from voice_agent.rooms.deletion import PersonDeletions
+from voice_agent.rooms.deletion import PersonDeletions, Remaining
 from voice_agent.rooms.person_rows import Caller
 from voice_agent.rooms.policy import RoomKeyParts
 from voice_agent.rooms.repository import RoomRepository
@@ -69,7 +70,7 @@ async def _lives(database: Database, person: str, number: int) -> None:
     job = JobMetadata(room_name=f"va-{number}", session_id=f"s{number}", agent=ADA, person_id=person)
     repository = RoomRepository(database, lambda: 1.0)
     await repository.open(RoomPolicy.SESSION, RoomKeyParts(job.session_id, "a1", "", ""), job)
-    of_room = (job.room_name, f"human-{number}", "a1", "Ada", "agent-1", Person(), {}, 1.0, 1.0)
+    of_room: Any = (job.room_name, f"human-{number}", "a1", "Ada", "agent-1", Person(), {}, 1.0, 1.0)
     await SqlSessionStore(database).add(Session(job.session_id, f"hash {number}", *of_room, None, person))
     turn = Turn(f"t{number}", f"a1/session:s{number}", f"s{number}", "agent-1", 1, "I sail.", person_id=person)
     await Threads(database).ensure(turn.thread, "agent-1")
@@ -91,7 +92,7 @@ async def test_the_rows_of_a_person_go_and_no_others(database: Database, person:
     assert callers == [], "the second finds nobody"
     remaining = await deletions.delete_rows(person)
     held = Held(frozenset({"agent-1"}), conversations=frozenset({"conv-1"}))
-    assert (remaining.held, remaining.rooms, remaining.threads) == (held, {"va-1"}, {"a1/session:s1"})
+    assert remaining == Remaining(held, frozenset({"va-1"}), frozenset({"a1/session:s1"}))
     assert await deletions.delete_rows(person) == remaining, "nothing of it is lost"
     assert [one.note for one in await deletions.pending()] == [""]
     assert await deletions.noted(person, "why")

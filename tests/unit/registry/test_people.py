@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voice_agent.contracts import PERSON_ID_CHARS
-from voice_agent.errors import Code
-from voice_agent.registry.model import StoredPerson
+from voice_agent.errors import Code, Temporary
+from voice_agent.registry.model import Profile, StoredPerson
 from voice_agent.registry.people import (
     OWNER,
     Credentials,
@@ -73,6 +73,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.rows: dict[str, StoredPerson] = {}
+        self.names: dict[str, str] = {}
+        self.going: set[str] = set()
 
     async def add(self, person: StoredPerson) -> None:
         self.rows[person.person_id] = person
@@ -86,6 +88,18 @@ class Shelf:
             return False
         self.rows[person_id] = replace(row, revoked_at=now)
         return True
+
+    async def profile(self, person_id: str) -> Profile:
+        row = self.rows.get(person_id)
+        has_key = row is not None and row.revoked_at is None
+        known_since = row.created_at if row else None
+        return Profile(person_id, self.names.get(person_id, ""), known_since, has_key, person_id in self.going)
+
+    async def set_name(self, person_id: str, user_name: str, now: float) -> None:
+        self.names[person_id] = user_name
+
+    async def is_known(self, person_id: str) -> bool:
+        return person_id in self.rows or person_id in self.names
 
 
 @pytest.fixture
@@ -146,3 +160,12 @@ async def test_an_unknown_key_is_replaced_and_makes_nobody_the_owner(people: Peo
     assert who.notice.code is Code.BROWSER_KEY_UNKNOWN
     bare = await people.identify(replace(brought, browser_key="unknown", takes_key=False), "s1")
     assert (bare.person_id, bare.new_key) == ("session:s1", "")
+
+
+async def test_who_is_being_deleted_is_not_let_in(people: People, shelf: Shelf) -> None:
+    assert (await people.rename("owner", "Robin")).user_name == "Robin"
+    assert (await people.welcome("owner")).user_name == "Robin"
+    shelf.going.add("owner")
+    with pytest.raises(Temporary) as refused:
+        await people.welcome("owner")
+    assert refused.value.code is Code.DELETION_PENDING

@@ -88,7 +88,7 @@ class World:
         record = await repository.open(policy, RoomKeyParts(job.session_id, agent, job.business_id, user), job)
         lease = await Leases(self.memory.database).take(record.name, f"job-{number}", "worker", 0)
         who = Person(user_id=user, business_id=job.business_id, user_name="Quintilla", user_email="q@example.org")
-        of_room = (record.name, f"human-{number}", agent, "Ada", agent, who, {}, time.time(), time.time())
+        of_room: Any = (record.name, f"human-{number}", agent, "Ada", agent, who, {}, time.time(), time.time())
         session = Session(job.session_id, f"hash {number}", *of_room)
         await SqlSessionStore(self.memory.database).add(replace(session, person_id=person))
         thread = continuity_key(job)
@@ -270,7 +270,7 @@ async def test_a_letta_that_does_not_answer_is_left_alone_for_a_while(tmp_path: 
         await world.quiet()
         await world.deletions.request(ROBIN)
         now, letta = 0.0, FailsAt(world.letta, 0)
-        worker = DeletionWorker(world.memory.database, letta, world.memory.log, lambda: now)  # type: ignore[arg-type]
+        worker = DeletionWorker(world.memory.database, letta, world.memory.log, lambda: now)
         for _ in range(3):
             assert await worker.run_due(world.memory.locks, frozenset)
         assert letta.left == -1
