@@ -23,6 +23,7 @@ SESSION = Session(
 async def test_a_saved_agent_comes_back_as_it_was(database: Database) -> None:
     store = SqlAgentStore(database)
     added = await store.add("va-1", DRAFT, 10.0)
+    assert added is not None
     assert added.config == DRAFT.config
     assert await store.get("va-1") == added
     assert await store.list() == [added]

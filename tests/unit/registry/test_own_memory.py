@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from voice_agent.memory.model import Block
 from voice_agent.memory.own_agent import made_for, made_tag, rewritten
 from voice_agent.observe.log import ReconnectLog
 from voice_agent.registry.agents import AgentRegistry
-from voice_agent.registry.model import AgentDraft, Kind
+from voice_agent.registry.model import Agent, AgentDraft, Kind
 from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore
 from voice_agent.storage import Database
 from voice_agent.web.memory_cleaner import ABANDONED_AFTER, MemoryCleaner
@@ -41,23 +41,29 @@ class MortalLetta(FakeLetta):
     def __init__(self) -> None:
         super().__init__()
         self.dies_after_creating = False
+        self.deletes = True
         self.created = 0
 
-    async def create_assistant(self, *what: object, **more: object) -> str:
+    async def create_assistant(self, assistant_id: str, name: str, description: str, blocks: Mapping[str, str]) -> str:
         self.created += 1
-        made = await super().create_assistant(*what, **more)  # type: ignore[arg-type]
+        made = await super().create_assistant(assistant_id, name, description, blocks)
         if self.dies_after_creating:
             raise Crash
         return made
+
+    async def delete_assistant(self, agent_id: str) -> None:
+        if not self.deletes:
+            raise Temporary(Code.LETTA_UNAVAILABLE, "away")
+        await super().delete_assistant(agent_id)
 
 
 class MortalStore(SqlAgentStore):
     dies_before_adding = False
 
-    async def add(self, *what: object, **more: object) -> object:  # type: ignore[override]
+    async def add(self, agent_id: str, draft: AgentDraft, now: float) -> Agent | None:
         if self.dies_before_adding:
             raise Crash
-        return await super().add(*what, **more)  # type: ignore[arg-type]
+        return await super().add(agent_id, draft, now)
 
 
 class World:
@@ -235,14 +241,10 @@ async def test_a_deleted_assistant_leaves_its_memory_unless_it_is_to_go_too(worl
 async def test_what_letta_cannot_delete_now_is_deleted_later(world: World) -> None:
     luna = await world.agents.create(LUNA)
     await world.agents.delete(luna.id, None, forget=True)
-
-    async def away(_agent_id: str) -> None:
-        raise Temporary(Code.LETTA_UNAVAILABLE, "away")
-
-    world.letta.delete_assistant = away  # type: ignore[method-assign]
+    world.letta.deletes = False
     assert not await world.cleaner.clean()
     assert luna.letta_agent_id in world.letta.agents
-    del world.letta.delete_assistant
+    world.letta.deletes = True
     assert await world.cleaner.clean()
     assert luna.letta_agent_id not in world.letta.agents
 
