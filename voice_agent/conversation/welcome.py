@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 from livekit.agents.voice import SpeechHandle
@@ -24,7 +25,14 @@ _PATIENCE: Final = 1.0
 
 class Welcome:
     def __init__(
-        self, speech: SpeechSession, memory: Memory, prompt_context: PromptContext, tasks: OwnedTasks, *, enabled: bool
+        self,
+        speech: SpeechSession,
+        memory: Memory,
+        prompt_context: PromptContext,
+        tasks: OwnedTasks,
+        *,
+        enabled: bool,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._speech = speech
         self._greeter = Greeter(speech)
@@ -32,6 +40,7 @@ class Welcome:
         self._memory = memory
         self._tasks = tasks
         self._enabled = enabled
+        self._now = now
         self._looking: asyncio.Task[None] | None = None
         self._knows = False
         self._follow_up = ""
@@ -43,7 +52,7 @@ class Welcome:
         """Thread of the last episode, and when it ended."""
 
     def episode_ended(self) -> None:
-        self._ended = self._prompt_context.thread, time.monotonic()
+        self._ended = self._prompt_context.thread, self._now()
 
     def look_back(self) -> None:
         """Called as memory begins to load: the facts are read beside it, and the load does not wait for them."""
@@ -74,12 +83,15 @@ class Welcome:
 
     def speak(self, name: str) -> SpeechHandle | None:
         """Speak the greeting by what is known by now, or where they were. None: nothing is to be said."""
-        text = self._where_we_were()
+        text = self.text(name)
         if not text:
-            text = self._greeting(name)
-            if text and self._follow_up:
-                self._said.add(self._follow_up)
-        return self._greeter.speak(self._speech.session, text) if text else None
+            return None
+        if self._follow_up and self._follow_up in text:
+            self._said.add(self._follow_up)
+        return self._greeter.speak(self._speech.session, text)
+
+    def text(self, name: str) -> str:
+        return self._where_we_were() or self._greeting(name)
 
     def _where_we_were(self) -> str:
         """Empty: nothing is to be said, or the person was away for longer."""
@@ -96,7 +108,7 @@ class Welcome:
         if not turns:
             return False
         if ended is not None and ended[0] == self._prompt_context.thread:
-            return time.monotonic() - ended[1] <= BACK_SOON
+            return self._now() - ended[1] <= BACK_SOON
         said_at = turns[-1].created_at
         return said_at is not None and (clock.now() - said_at).total_seconds() <= BACK_SOON
 

@@ -118,7 +118,7 @@ async def _episodes(
         turns.c.session_id,
         func.min(turns.c.created_at).label("began"),
         func.max(turns.c.created_at).label("ended"),
-        func.count().label("count"),
+        func.count().label("number"),
         func.max(turns.c.seq).label("place"),
     ).where(_said_by(person_id), turns.c.session_id.in_(ids))
     found: defaultdict[str, list[Row[Any]]] = defaultdict(list)
@@ -151,7 +151,7 @@ def _conversation(
         place=place,
         began_at=aware(min(row.began for row in episodes)),
         last_at=aware(max(row.ended for row in episodes)),
-        turns=sum(row.count for row in episodes),
+        turns=sum(row.number for row in episodes),
         lasted=sum((row.ended - row.began for row in episodes), timedelta()),
         first_words=excerpt(first.get(session_id, ("", ""))[0]),
         found=excerpt(line, words) if line else "",

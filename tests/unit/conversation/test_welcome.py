@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pytest
-
 from voice_agent.contracts import AgentBinding, RoomPolicy
 from voice_agent.conversation import welcome
 from voice_agent.conversation.tasks import OwnedTasks
@@ -39,7 +37,10 @@ class Parts:
         )
         self.made: list[str] = []
         voice = SimpleNamespace(session=None)
-        self.welcome = Welcome(*cast(Any, (voice, self, self.prompt_context, tasks)), enabled=True)
+        self.welcome = Welcome(
+            *cast(Any, (voice, self, self.prompt_context, tasks)), enabled=True, now=lambda: self.now
+        )
+        self.now = 0.0
         self.welcome._greeter = cast(Any, self)
         self.known: tuple[Fact, ...] = (CAT,)
 
@@ -132,24 +133,15 @@ def trails(minutes_ago: float) -> Turn:
     return Turn("t1", "thread", "s", "agent-1", 1, "Which trails near Bern are short?", created_at=at)
 
 
-class Hours:
-    """Clock that stands where the test put it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        monkeypatch.setattr(welcome.time, "monotonic", lambda: self.now)
-
-
-async def test_who_is_back_within_two_minutes_hears_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    hours = Hours(monkeypatch)
+async def test_who_is_back_within_two_minutes_hears_where_they_were() -> None:
     async with parts() as one:
         one.prompt_context.earlier = [trails(30.0)]  # they listened for long
         one.welcome.episode_ended()
-        hours.now = 119.0
+        one.now = 119.0
         await one.welcome.prepare("Robin")
         assert one.made == [AGAIN, PLAIN], "whenever they come, it is made already"
         assert cast(str, one.welcome.speak("Robin")) == AGAIN
-        hours.now = 121.0
+        one.now = 121.0
         assert cast(str, one.welcome.speak("Robin")) == PLAIN
 
 
@@ -161,16 +153,14 @@ async def test_another_process_goes_by_what_was_said_last() -> None:
         assert cast(str, one.welcome.speak("Robin")) == PLAIN
 
 
-async def test_the_end_of_another_assistants_conversation_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    Hours(monkeypatch)
+async def test_the_end_of_another_assistants_conversation_does_not_count() -> None:
     async with parts() as one:
         one.welcome.episode_ended()
         one.prompt_context.thread, one.prompt_context.earlier = "another", [trails(30.0)]
         assert cast(str, one.welcome.speak("Robin")) == PLAIN
 
 
-async def test_who_said_nothing_yet_is_greeted(monkeypatch: pytest.MonkeyPatch) -> None:
-    Hours(monkeypatch)
+async def test_who_said_nothing_yet_is_greeted() -> None:
     async with parts() as one:
         one.welcome.episode_ended()
         assert cast(str, one.welcome.speak("Robin")) == PLAIN
@@ -186,8 +176,7 @@ async def test_an_assistant_without_a_greeting_and_a_room_of_several_say_nothing
         assert cast(str, one.welcome.speak("Robin")) == PLAIN
 
 
-async def test_a_question_that_was_not_asked_is_asked_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    hours = Hours(monkeypatch)
+async def test_a_question_that_was_not_asked_is_asked_the_next_time() -> None:
     async with parts() as one:
         one.read.set()
         one.prompt_context.earlier = [trails(1.0)]
@@ -195,7 +184,7 @@ async def test_a_question_that_was_not_asked_is_asked_the_next_time(monkeypatch:
         one.welcome.look_back()
         await one.welcome.prepare("Robin")
         assert cast(str, one.welcome.speak("Robin")) == AGAIN
-        hours.now = 500.0
+        one.now = 500.0
         one.welcome.look_back()
         await one.welcome.prepare("Robin")
         assert cast(str, one.welcome.speak("Robin")) == ASKED
