@@ -21,7 +21,7 @@ from voice_agent.registry.model import Agent, Person
 from voice_agent.registry.people import PersonKind
 from voice_agent.registry.ports import LettaDirectory
 from voice_agent.registry.sessions import SessionRegistry
-from voice_agent.registry.store import SqlAgentStore, SqlSessionStore
+from voice_agent.registry.store import SqlAgentStore, SqlOwnMemoryStore, SqlSessionStore
 from voice_agent.rooms.leases import Leases
 from voice_agent.rooms.livekit import Dispatched, LiveKit, LiveRoom
 from voice_agent.rooms.policy import RoomKeyParts
@@ -120,7 +120,8 @@ def adoption(
     settings: Settings, database: Database, letta: LettaDirectory, livekit: LiveKit, log: ReconnectLog
 ) -> Adoption:
     """For a worker."""
-    agents = AgentRegistry(SqlAgentStore(database), letta, time.time, settings.default_agent)
+    memories = SqlOwnMemoryStore(database)
+    agents = AgentRegistry(SqlAgentStore(database), memories, letta, time.time, settings.default_agent)
     return Adoption(settings, database, agents, livekit, log, time.time)
 
 
