@@ -71,7 +71,7 @@ def test_every_state(stack: Stack, context: BrowserContext, show: Show) -> None:
     visitor.ask("What was my plan for Lisbon?")
     show("4-talking")
     visitor.find("mute").click()
-    expect(visitor.find("headline")).to_have_text("You are muted")
+    expect(visitor.find("headline")).to_have_text("You are muted", timeout=60_000)  # said when the answer is over
     show("5-muted")
     visitor.find("mute").click()
     visitor.find("sound").click()
