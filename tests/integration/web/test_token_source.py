@@ -8,7 +8,8 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.support.control_plane import ControlPlane, control_plane, visitor
+from tests.support.control_plane import ControlPlane, control_plane, eventually, visitor
+from tests.support.eventually import PATIENCE
 from tests.support.letta_directory import LettaDirectoryServer
 from tests.support.light_worker import LightWorker
 from voice_agent.registry.store import SqlSessionStore
@@ -190,12 +191,19 @@ async def test_a_session_that_is_resumed_by_token_waits_for_its_person_too(plane
         database = Database(plane.settings.effective_database_url)
         await RoomRepository(database, lambda: 0.0).expect_nobody(session["room_name"])
         await database.close()
+
+        async def gone() -> bool | None:
+            return not worker.agents or None
+
+        await eventually(gone, PATIENCE, "the end of the first agent")
         about = {name: session[name] for name in ("session_id", "resume_secret")}
         answer = await token(plane, participant_attributes=about)
         assert answer["room_name"] == session["room_name"]
         assert not set(about.values()) & set(claims(plane, answer)["attributes"].values()) - {session["session_id"]}
+        at_once = await plane.open_session()
+        await plane.ready_agent(at_once["room_name"])
         await asyncio.sleep(2)
-        assert worker.taken == 1
+        assert worker.taken == 2
         async with visitor(answer):
             await plane.ready_agent(session["room_name"])
 
