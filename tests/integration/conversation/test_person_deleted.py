@@ -45,6 +45,7 @@ async def test_nothing_of_a_caller_is_left_anywhere(stack: Stack, word: str) -> 
         bearer = {"Authorization": f"Bearer {made['key']}"}
         await api.http.put("/people/me", json={"user_name": "Quintilla"}, headers=bearer)
         caller = await api.come_in(agent_id=agent, browser_key=made["key"])
+        assert "Quintilla" in await caller.greeting()
         assert word in await caller.ask(f"My canary is called {word}.")
         known = Fact(f"f-{word}", agent, made["person_id"], f"The user's canary is called {word}.", datetime.now(UTC))
         await FactStore(database).add(known)
