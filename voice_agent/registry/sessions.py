@@ -19,7 +19,7 @@ class Opened:
     session: Session
     secret: str
 
-    def of_person(self, person_id: str, user_name: str) -> Opened:
+    def of_person(self, person_id: str, user_name: str = "") -> Opened:
         """`user_name`: the name that is kept of the person; one that was given for the session goes before it."""
         person = self.session.person
         named = person if person.user_name else replace(person, user_name=user_name)

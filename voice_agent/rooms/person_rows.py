@@ -22,6 +22,8 @@ from voice_agent.registry.people import PersonKind
 from voice_agent.registry.tables import people, profiles, sessions, sign_ins
 from voice_agent.rooms.tables import rooms
 
+_OWN: Final = (RoomPolicy.SESSION, RoomPolicy.RESIDENT)
+"""Policies of rooms for one person. Others go on without them."""
 _FEW: Final = 500
 """SQLite takes at most some thousand values in one statement."""
 
@@ -94,7 +96,7 @@ class PersonRows:
         names = set(await connection.scalars(select(sessions.c.room_name).where(self.sessions)))
         found: dict[str, JobMetadata | None] = {}
         for row in await connection.execute(select(rooms.c.name, rooms.c.policy, rooms.c.job)):
-            if row.policy != RoomPolicy.SHARED and (row.name in names or row.job.get("person_id") == self.person_id):
+            if row.policy in _OWN and (row.name in names or row.job.get("person_id") == self.person_id):
                 found[row.name] = _job(row.job)
         return found
 
