@@ -222,12 +222,12 @@ async def test_a_room_with_an_agent_of_others_is_theirs(plane: ControlPlane, roo
     await theirs.connect(plane.settings.effective_livekit_url, foreign.to_jwt())
     try:
         async with LightWorker(plane.settings) as worker, visitor(own_token(plane, room_name)):
-            # Another room that is served shows that the monitor has looked at all.
-            session = await plane.open_session()
-            await plane.ready_agent(session["room_name"])
-            await asyncio.sleep(2)  # what must not happen has no event to wait for
-            assert worker.taken == 1
-            assert theirs.isconnected()
+            # A later one that is adopted shows that the monitor has looked at all.
+            later = f"{room_name}-later"
+            async with visitor(own_token(plane, later)):
+                await plane.ready_agent(later)
+                assert worker.taken == 1
+                assert theirs.isconnected()
     finally:
         await theirs.disconnect()
 
