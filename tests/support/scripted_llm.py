@@ -37,6 +37,7 @@ from starlette.routing import Route
 
 I_DO_NOT_KNOW = "I do not know that."
 MODEL = "scripted"
+LARGER = "a-larger-one"
 KEPT_REQUESTS = 500
 A_TONE = struct.pack("<4800h", *(int(3_000 * math.sin(number / 10)) for number in range(4_800)))
 """A fifth of a second at 24 kHz."""
@@ -222,8 +223,8 @@ class Server:
         return JSONResponse(_whole(answer))
 
     async def models(self, _: Request) -> Response:
-        entry = {"id": MODEL, "object": "model", "created": 0, "owned_by": "tests", "max_model_len": 32_768}
-        return JSONResponse({"object": "list", "data": [entry]})
+        known = {"object": "model", "created": 0, "owned_by": "tests", "max_model_len": 32_768}
+        return JSONResponse({"object": "list", "data": [{"id": name, **known} for name in (MODEL, LARGER)]})
 
     async def speech(self, _: Request) -> Response:
         """TTS that returns a tone at once."""

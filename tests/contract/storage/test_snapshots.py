@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.eventually import PATIENCE
 from tests.support.fake_letta import FakeLetta
+from voice_agent import clock
 from voice_agent.errors import Code
 from voice_agent.memory.access import Memory
 from voice_agent.memory.audience import Listener
@@ -25,7 +27,15 @@ def nobody(tmp_path: Path) -> Settings:
     return Settings.model_validate({"VOICE_HOME": tmp_path, "LETTA_BASE_URL": "http://127.0.0.1:9"})
 
 
-async def test_what_was_read_last_outlives_the_job_that_read_it(database: Database, nobody: Settings) -> None:
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """What was read a moment ago counts as fresh: from here on it is an hour later."""
+    return lambda: monkeypatch.setenv(clock.AHEAD, str(1 / 24))
+
+
+async def test_what_was_read_last_outlives_the_job_that_read_it(
+    database: Database, nobody: Settings, later: Callable[[], None]
+) -> None:
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [Block("human", "")])
     before = Memory(database, letta)
@@ -33,11 +43,12 @@ async def test_what_was_read_last_outlives_the_job_that_read_it(database: Databa
     await letta.edit_block(agent, "human", BOAT.value)
     read = (await before.load(agent, deadline=PATIENCE, listener=OWNER)).snapshot
     assert read is not None
+    later()
     away = LettaClient(nobody)
     try:
-        later = Memory(database, away)
-        kept = await later.load(agent, deadline=1.0, listener=OWNER)
-        assert (await later.load("agent-9", deadline=1.0, listener=OWNER)).snapshot is None, "another's memory"
+        next_job = Memory(database, away)
+        kept = await next_job.load(agent, deadline=1.0, listener=OWNER)
+        assert (await next_job.load("agent-9", deadline=1.0, listener=OWNER)).snapshot is None, "another's memory"
     finally:
         await away.close()
     assert kept.snapshot == read
@@ -45,10 +56,13 @@ async def test_what_was_read_last_outlives_the_job_that_read_it(database: Databa
     assert kept.error.code is Code.LETTA_UNAVAILABLE
 
 
-async def test_of_an_agent_that_letta_no_longer_has_nothing_is_kept(database: Database, nobody: Settings) -> None:
+async def test_of_an_agent_that_letta_no_longer_has_nothing_is_kept(
+    database: Database, nobody: Settings, later: Callable[[], None]
+) -> None:
     letta = FakeLetta()
     agent = await letta.add_agent("Ada", [BOAT])
     await Memory(database, letta).load(agent, deadline=PATIENCE, listener=OWNER)
+    later()
     gone = await Memory(database, FakeLetta()).load(agent, deadline=1.0, listener=OWNER)
     assert gone.error is not None
     assert gone.error.code is Code.AGENT_NOT_FOUND

@@ -95,12 +95,9 @@ async def test_an_empty_room_stays_as_it_is(stack: Stack, policy: str) -> None:
 
 
 async def test_a_room_of_ones_own_is_gone_with_its_session(stack: Stack) -> None:
-    """LiveKit itself says whether a token would be let in."""
+    """A token may make the room again, where LiveKit lets tokens make rooms; it is empty, and closed at once."""
     async with control_api(stack) as api:
         caller = await api.come_in(agent_id=await somebody_curt(stack, api, "Alone"))
         await caller.greeting()
-        url = caller.session["server_url"].replace("ws", "http", 1) + "/rtc/validate"
-        token = {"access_token": caller.session["participant_token"]}
-        assert (await api.http.get(url, params=token)).status_code == 200
         assert (await caller.ask_the_server("DELETE", "")).status_code == 204
-        assert (await api.http.get(url, params=token)).status_code == 404
+        await Late(api, caller.session).tries()
