@@ -79,7 +79,7 @@ def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
         ask_and_hear(visitor, stack, question, "victoria")
         visitor.leave()
 
-        come_in_and_hear(visitor, stack, "reconnect", "welcome")
+        come_in_and_hear(visitor, stack, "reconnect", "boat")  # where they were
         assert visitor.episode > first_episode
         ask_and_hear(visitor, stack, question, "victoria")
         visitor.leave()

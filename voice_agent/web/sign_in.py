@@ -40,6 +40,7 @@ async def read_sign_in(services: ServicesDep, person: SignedIn) -> SignInStandin
 @router.get(
     "/sign-in/start",
     status_code=303,
+    response_class=RedirectResponse,
     response_model=None,
     dependencies=[Depends(limited)],
     responses=documented(404, 429),
@@ -57,7 +58,7 @@ async def start(services: ServicesDep, request: Request) -> RedirectResponse:
     return answer
 
 
-@router.get(CALLBACK, status_code=303, response_model=None)
+@router.get(CALLBACK, status_code=303, response_class=RedirectResponse, response_model=None)
 async def finish(
     services: ServicesDep,
     who: AnyCaller,

@@ -48,7 +48,7 @@ class WavResponse(Response):
 @router.get(
     "/{voice_id}/preview",
     dependencies=[Depends(limited)],
-    response_class=WavResponse,
+    response_class=Response,
     responses={200: {"content": {"audio/wav": {}}, "description": "One sentence, 16 bit mono."}, **documented(404)},
 )
 async def preview_voice(services: ServicesDep, _who: AnyCaller, voice_id: VoiceId) -> WavResponse:
