@@ -17,6 +17,7 @@ from tests.support.speech import recognise, say, sounds_like, without_silence, w
 from tests.support.stack import Stack
 
 QUESTION = "What is the name of my sailing boat?"
+AGAIN = "Please tell me once more how my old boat is called."
 FACT = "The person's sailing boat is called Victoria."
 SECOND = 1000
 
@@ -66,7 +67,7 @@ def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
     agent = make_agent(stack, "Captain", FACT)
     # The name comes from the prompt that the assistant sent, not from the rule.
     stack.llm.script(Rule(user="boat", system=r"boat is called (\w+)", reply=r"It is called \1."))
-    question = say(QUESTION, stack.settings.models_url, before=0.2, after=1.0)
+    question, again = (say(text, stack.settings.models_url, before=0.2, after=1.0) for text in (QUESTION, AGAIN))
 
     with chromium() as browser:
         visitor = Visitor(browser.new_page())
@@ -81,7 +82,7 @@ def test_pick_talk_leave_reset_come_back(stack: Stack) -> None:
 
         come_in_and_hear(visitor, stack, "reconnect", "boat")  # where they were
         assert visitor.episode > first_episode
-        ask_and_hear(visitor, stack, question, "victoria")
+        ask_and_hear(visitor, stack, again, "victoria")
         visitor.leave()
         shown = visitor.said.all_text_contents()
 
