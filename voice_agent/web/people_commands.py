@@ -35,9 +35,10 @@ def delete(
     from voice_agent import settings
     from voice_agent.web.client import ask
 
+    loaded = settings.load().settings
     if not yes:
         typer.confirm(f"Delete everything about {person}? This cannot be undone.", abort=True)
-    answer = ask(settings.load().settings, "DELETE", _path(person), _LONG)
+    answer = ask(loaded, "DELETE", _path(person), _LONG)
     typer.echo(f"{answer['message']} {answer['remedy']}".strip())
     for kept in answer["kept"]:
         typer.echo(f"Kept in {kept['agent_id']}, written by hand: {', '.join(kept['labels']) or 'nothing'}.")
