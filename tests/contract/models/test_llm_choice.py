@@ -92,7 +92,7 @@ async def test_what_already_runs_is_offered_and_not_used_by_itself(
 ) -> None:
     assert await settled(settings, said.append, at(other_program)) == settings
     assert len(said) == 1
-    assert f"Ollama runs on this machine with {MODEL}; VOICE_LLM=auto" in said[0]
+    assert f"Ollama runs on this machine with {MODEL} and 1 more; VOICE_LLM=auto" in said[0]
 
 
 async def test_on_demand_what_already_runs_is_tried_out_and_used(
