@@ -1,5 +1,5 @@
-"""A job reads the machine's certificates from disk never: it inherits them. It takes a tenth of a second of a whole
-core, while somebody waits for the greeting."""
+"""A job never reads the machine's certificates from disk: it inherits them. Reading takes a tenth of a second of a
+whole core, while somebody waits for the greeting."""
 
 from __future__ import annotations
 

@@ -3,13 +3,7 @@ import { beforeEach, test } from "node:test";
 import { Conversation } from "../../../static/selector/conversation.js";
 import { initialState, reduce } from "../../../static/selector/state.js";
 import { kept, openConversation } from "../../../static/selector/storage.js";
-
-class FakeStorage {
-  #rows = new Map();
-  getItem = (key) => this.#rows.get(key) ?? null;
-  setItem = (key, value) => void this.#rows.set(key, value);
-  removeItem = (key) => void this.#rows.delete(key);
-}
+import { FakeStorage } from "./fakestorage.mjs";
 
 const AGENT = { id: "a1", name: "Ada" };
 
